@@ -1,0 +1,14 @@
+"""The one source of schemas: Delta tables, dbt YAML, Dagster column metadata, validation and the documentation follow these definitions.
+
+`base` says what a contract is; `sources` (bronze), `conditioned` (silver) and `gold` hold the definitions. A schema is typed nowhere else.
+"""
+
+from transforms.contracts.base import Column, Contract, Kind
+from transforms.contracts.conditioned import SILVER
+from transforms.contracts.gold import GOLD
+from transforms.contracts.sources import BRONZE, SOURCES
+
+CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*BRONZE, *SILVER, *GOLD)}
+"""Every table of the lake by its name (`layer/table`)."""
+
+__all__ = ["BRONZE", "CONTRACTS", "GOLD", "SILVER", "SOURCES", "Column", "Contract", "Kind"]

@@ -1,0 +1,166 @@
+"""The gold tables that dashboards, BI tools and planners rely on."""
+
+from dataclasses import replace
+
+from transforms.contracts.base import Column, Contract
+from transforms.contracts.sources import FORMATS, PRODUCT, REGION, STORE, WEEK
+
+MOVERS = ("fast", "slow")
+RUNGS = ("champion", "previous", "pooled", "baseline")
+DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled back")
+
+FORMAT = Column("format", "text", "Store format: large or small.", allowed=FORMATS)
+MOVER = Column("mover", "text", "Product velocity in its region and format over the 52 weeks before the origin.", allowed=MOVERS)
+TARGET_WEEK = Column("target_week", "date", "Monday of the week that the forecast is for.", monday=True)
+HORIZON = Column("horizon", "integer", "Weeks from the origin to the target.", unit="weeks", minimum=1, maximum=13)
+MODEL_VERSION = Column("model_version", "text", "Version of the model, unique over all models.")
+
+DEMAND = Contract(
+    "gold/demand",
+    "One row per store, product and week with a delivery or a return; a week without a row in a series' life counts as 0.",
+    (
+        REGION,
+        STORE,
+        PRODUCT,
+        WEEK,
+        Column("units_shipped", "integer", "Units delivered.", unit="units", minimum=0),
+        Column("units_returned", "integer", "Units of that delivery that came back, as known now.", unit="units", minimum=0),
+        Column("demand", "integer", "Shipped minus returned, not below 0.", unit="units", minimum=0),
+    ),
+    key=("region", "store_id", "product_id", "week"),
+)
+FORECASTS = Contract(
+    "gold/forecasts",
+    "One row per store, product, origin week and target week.",
+    (
+        REGION,
+        STORE,
+        PRODUCT,
+        Column("origin_week", "date", "Monday of the last week whose data the forecast may use.", monday=True),
+        TARGET_WEEK,
+        HORIZON,
+        FORMAT,
+        MOVER,
+        Column("p_demand", "number", "Probability that demand is above 0.", minimum=0, maximum=1),
+        Column("size", "number", "Units if there is demand: the point with the least expected percentage error.", unit="units", minimum=0),
+        Column("expected", "number", "Mean demand.", unit="units", minimum=0),
+        Column("q10", "number", "10 % quantile of demand.", unit="units", minimum=0),
+        Column("q50", "number", "Median of demand.", unit="units", minimum=0),
+        Column("q90", "number", "90 % quantile of demand.", unit="units", minimum=0),
+        Column("baseline", "number", "Historical average with zero weeks.", unit="units", minimum=0),
+        Column("baseline_size", "number", "Historical average of the weeks with demand.", unit="units", minimum=0),
+        MODEL_VERSION,
+        Column("trained_week", "date", "Origin at which the model was trained.", monday=True),
+        Column("is_stale", "flag", "True when the model was trained more than 60 days before the origin."),
+        Column("rung", "text", "Step of the failover ladder that made the forecast.", allowed=RUNGS),
+    ),
+    key=("region", "store_id", "product_id", "origin_week", "target_week"),
+    week_column="origin_week",
+)
+METRICS = (
+    Column("mape", "number", "Mean absolute percentage error of size over rows with demand, as a fraction.", required=False, minimum=0),
+    Column("mape_expected", "number", "The same for expected demand.", required=False, minimum=0),
+    Column("wape", "number", "Sum of absolute errors of expected over the sum of demand.", required=False, minimum=0),
+    Column("rmse_0", "number", "Root mean square error of expected over rows without demand.", unit="units", required=False, minimum=0),
+    Column("rmse_all", "number", "Root mean square error of expected over all rows.", unit="units", required=False, minimum=0),
+    Column("bias", "number", "Mean of expected minus demand over all rows.", unit="units", required=False),
+)
+QUANTILE_METRICS = (
+    Column("pinball", "number", "Mean pinball loss over the 10, 50 and 90 % quantiles.", unit="units", required=False, minimum=0),
+    Column("coverage_80", "number", "Share of rows between the 10 % and the 90 % quantile.", required=False, minimum=0, maximum=1),
+)
+BASELINE_METRICS = tuple(
+    replace(column, name=f"baseline_{column.name}", description=f"{column.description[:-1]}, for the historical average.") for column in METRICS
+)
+ACCURACY = Contract(
+    "gold/accuracy",
+    "One row per region, format, mover, model version, target week and horizon.",
+    (
+        REGION,
+        FORMAT,
+        MOVER,
+        Column("model", "text", "Model version that made the forecasts."),
+        WEEK,
+        HORIZON,
+        Column("n", "integer", "Forecast rows scored.", unit="rows", minimum=1),
+        Column("n_zero", "integer", "Rows without demand, left out of MAPE.", unit="rows", minimum=0),
+        *METRICS,
+        *QUANTILE_METRICS,
+        *BASELINE_METRICS,
+    ),
+    key=("region", "format", "mover", "model", "week", "horizon"),
+)
+ORDER_PLAN = Contract(
+    "gold/order_plan",
+    "One row per store, product, origin week and target week.",
+    (
+        REGION,
+        STORE,
+        PRODUCT,
+        Column("origin_week", "date", "Monday of the last week whose data the plan may use.", monday=True),
+        TARGET_WEEK,
+        Column("order_quantity", "integer", "Units to ship, a multiple of the case pack.", unit="units", minimum=0),
+        Column("service_level", "number", "Probability that the quantity meets demand.", minimum=0, maximum=1),
+        Column("expected_returns", "number", "Mean of the units left over.", unit="units", minimum=0),
+        Column("expected_lost_sales", "number", "Mean of the demand not met.", unit="units", minimum=0),
+    ),
+    key=("region", "store_id", "product_id", "origin_week", "target_week"),
+    week_column="origin_week",
+)
+DRIFT = Contract(
+    "gold/drift",
+    "One row per region, week and column watched.",
+    (
+        REGION,
+        WEEK,
+        Column("column", "text", "Column of the week's data that is compared with the reference."),
+        Column("method", "text", "Distance that is measured."),
+        Column("score", "number", "The distance.", minimum=0),
+        Column("threshold", "number", "Distance from which the column counts as drifted.", minimum=0),
+        Column("drifted", "flag", "True when the score reaches the threshold."),
+    ),
+    key=("region", "week", "column"),
+)
+MODEL_VERSIONS = Contract(
+    "gold/model_versions",
+    "One row per model that was trained; never changed afterwards.",
+    (
+        REGION,
+        FORMAT,
+        Column("mover", "text", "fast or slow; all for the historical average of a format.", allowed=(*MOVERS, "all")),
+        MODEL_VERSION,
+        Column("kind", "text", "ensemble or baseline.", allowed=("ensemble", "baseline")),
+        Column("trained_week", "date", "Origin at which the model was trained.", monday=True),
+        Column("trained_at", "timestamp", "When the training ended.", unit="UTC"),
+        Column("run_id", "text", "Dagster run that trained it."),
+        Column("code_version", "text", "Version of the training code."),
+        Column("data_versions", "text", "JSON object: table -> Delta version that was read."),
+        Column("metrics", "text", "JSON object: metrics on the held-back weeks, the baseline's beside them."),
+        Column("artifact_uri", "text", "Artifact, relative to the lake root."),
+        Column("sha256", "text", "SHA-256 of the artifact."),
+    ),
+    key=("model_version",),
+    sliced=False,
+    append_only=True,
+)
+MODEL_EVENTS = Contract(
+    "gold/model_events",
+    "One row per decision on a model version; never changed afterwards.",
+    (
+        MODEL_VERSION,
+        REGION,
+        FORMAT,
+        MODEL_VERSIONS["mover"],
+        Column("event_time", "timestamp", "When the decision was made.", unit="UTC"),
+        Column("effective_week", "date", "Origin from which the decision holds: a backfill decides as of its own week.", monday=True),
+        Column("event", "text", "What was decided.", allowed=DECISIONS),
+        Column("actor", "text", "Who decided: a person, or the run of an automatic gate."),
+        Column("reason", "text", "Why, with the numbers."),
+        Column("replaces", "text", "Model version that steps down.", required=False),
+    ),
+    key=("model_version", "event_time", "event"),
+    sliced=False,
+    append_only=True,
+)
+
+GOLD: tuple[Contract, ...] = (DEMAND, FORECASTS, ACCURACY, ORDER_PLAN, DRIFT, MODEL_VERSIONS, MODEL_EVENTS)

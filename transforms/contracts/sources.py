@@ -1,0 +1,187 @@
+"""The standard source contracts: what every provider's files are mapped onto, and how they stand in bronze."""
+
+from dataclasses import replace
+
+from transforms.contracts.base import Column, Contract
+
+FORMATS = ("large", "small")
+
+REGION = Column("region", "text", "Sales region key, lower case with underscores.")
+STORE = Column("store_id", "text", "The provider's store number, as text.")
+PRODUCT = Column("product_id", "text", "The provider's product number, as text.")
+WEEK = Column("week", "date", "Monday of the week.", monday=True)
+KNOWN_AT = Column("known_at", "timestamp", "When the fact became known; nothing may use it at an origin that ended earlier.", unit="UTC")
+PLACE = Column("place", "text", "Weather station, city or ZIP that the weather is for.")
+TMIN = Column("tmin_c", "number", "Daily minimum temperature.", unit="degC", required=False, minimum=-70, maximum=60)
+TMAX = Column("tmax_c", "number", "Daily maximum temperature.", unit="degC", required=False, minimum=-70, maximum=60)
+PRECIP = Column("precip_mm", "number", "Precipitation (rain and melted snow).", unit="mm", required=False, minimum=0, maximum=1000)
+
+LINEAGE = (
+    Column("source_file", "text", "Landing file that the row came from, relative to the landing folder."),
+    Column("source_hash", "text", "SHA-256 of that file's content."),
+)
+
+SHIPMENTS = Contract(
+    "bronze/shipments",
+    "One row per store, product and week in which the product was delivered, and source file.",
+    (
+        REGION,
+        STORE,
+        PRODUCT,
+        WEEK,
+        Column("units_shipped", "integer", "Units delivered in the week.", unit="units", minimum=0),
+        KNOWN_AT,
+    ),
+    key=("region", "store_id", "product_id", "week"),
+)
+RETURNS = Contract(
+    "bronze/returns",
+    "One row per store, product, week of shipment and time at which the return became known.",
+    (
+        REGION,
+        STORE,
+        PRODUCT,
+        replace(WEEK, description="Monday of the week in which the returned units had been shipped."),
+        Column("units_returned", "integer", "Units that came back.", unit="units", minimum=0),
+        KNOWN_AT,
+    ),
+    key=("region", "store_id", "product_id", "week", "known_at"),
+)
+WEATHER_OBSERVED = Contract(
+    "bronze/weather_observed",
+    "One row per region, place and day: the weather as it was measured.",
+    (REGION, PLACE, Column("date", "date", "Day of the observation."), WEEK, TMIN, TMAX, PRECIP, KNOWN_AT),
+    key=("region", "place", "date"),
+)
+WEATHER_FORECAST = Contract(
+    "bronze/weather_forecast",
+    "One row per region, place, time of issue and target day: the weather as it was forecast.",
+    (
+        REGION,
+        PLACE,
+        replace(WEEK, description="Monday of the week in which the forecast was issued."),
+        Column("issued_at", "timestamp", "When the forecast was issued.", unit="UTC"),
+        Column("target_date", "date", "Day that the forecast is for."),
+        TMIN,
+        TMAX,
+        PRECIP,
+        Column("outlook", "text", "The forecaster's word for the day (SUNNY, RAIN, SNOW ...).", required=False),
+        KNOWN_AT,
+    ),
+    key=("region", "place", "issued_at", "target_date"),
+)
+STORES = Contract(
+    "bronze/stores",
+    "One row per store.",
+    (
+        STORE,
+        REGION,
+        Column("name", "text", "Name on the sign.", required=False),
+        Column("format", "text", "large (supermarkets, big boxes) or small (drugstores, convenience).", allowed=FORMATS),
+        Column("zip", "text", "Postal code.", required=False),
+        replace(PLACE, description="Nearest weather station, city or ZIP with weather.", required=False),
+        Column("place_km", "number", "Distance to that place.", unit="km", required=False, minimum=0),
+        Column("latitude", "number", "Latitude (WGS 84).", unit="deg", required=False, minimum=-90, maximum=90),
+        Column("longitude", "number", "Longitude (WGS 84).", unit="deg", required=False, minimum=-180, maximum=180),
+    ),
+    key=("store_id",),
+    sliced=False,
+)
+PRODUCTS = Contract(
+    "bronze/products",
+    "One row per product.",
+    (
+        PRODUCT,
+        Column("name", "text", "Description.", required=False),
+        Column("category", "text", "Product category.", required=False),
+        Column("vendor", "text", "Vendor or brand.", required=False),
+        Column("size_ml", "number", "Content of one unit (or another measure of its size).", unit="ml", required=False, minimum=0),
+        Column("case_pack", "integer", "Units in a case: deliveries are multiples of it.", unit="units", minimum=1),
+        Column("price", "number", "List price of one unit.", unit="USD", required=False, minimum=0),
+        Column("margin", "number", "Margin lost when one unit of demand is not met.", unit="USD", required=False, minimum=0),
+        Column("return_cost", "number", "Cost of one unit that comes back.", unit="USD", required=False, minimum=0),
+    ),
+    key=("product_id",),
+    sliced=False,
+)
+DEMOGRAPHICS = Contract(
+    "bronze/demographics",
+    "One row per postal code and date from which the figures are known.",
+    (
+        Column("zip", "text", "Postal code."),
+        Column("valid_from", "date", "Day from which the figures were public."),
+        Column("population", "number", "Inhabitants.", unit="persons", required=False, minimum=0),
+        Column("income", "number", "Income per head.", unit="USD", required=False, minimum=0),
+        Column("median_rent", "number", "Median rent.", unit="USD", required=False, minimum=0),
+        Column("median_age", "number", "Median age.", unit="years", required=False, minimum=0, maximum=120),
+    ),
+    key=("zip", "valid_from"),
+    sliced=False,
+)
+EVENTS = Contract(
+    "bronze/events",
+    "One row per event, first day, and the region, store or product that it is limited to (empty for all).",
+    (
+        Column("event", "text", "Name of the event."),
+        Column("kind", "text", "public_holiday, observance, local or promotion."),
+        Column("start_date", "date", "First day."),
+        Column("end_date", "date", "Last day."),
+        replace(REGION, description="Region that the event is limited to.", required=False),
+        replace(STORE, description="Store that the event is limited to.", required=False),
+        replace(PRODUCT, description="Product that the event is limited to.", required=False),
+        Column("known_at", "timestamp", "When the event was announced; empty for calendar events, known for ever.", unit="UTC", required=False),
+    ),
+    key=("event", "start_date", "region", "store_id", "product_id"),
+    sliced=False,
+)
+
+SOURCES: dict[str, Contract] = {
+    contract.table: contract
+    for contract in (STORES, PRODUCTS, DEMOGRAPHICS, EVENTS, SHIPMENTS, RETURNS, WEATHER_OBSERVED, WEATHER_FORECAST)
+}
+"""What an adapter must deliver, by source name; reference sources come first, since facts are checked against them."""
+
+
+def _in_bronze(contract: Contract) -> Contract:
+    return replace(contract, columns=(*contract.columns, *LINEAGE))
+
+
+LANDING_FILES = Contract(
+    "bronze/landing_files",
+    "One row per source and version (content hash) of a landing file that was looked at.",
+    (
+        Column("source", "text", "Source contract that the file was mapped onto."),
+        *LINEAGE,
+        Column("bytes", "integer", "Size of the file.", unit="bytes", minimum=0),
+        Column("rows", "integer", "Rows after mapping.", unit="rows", minimum=0),
+        Column("status", "text", "accepted or refused.", allowed=("accepted", "refused")),
+        Column("message", "text", "Why it was refused: what was expected, what came, where, what to do.", required=False),
+        Column("registered_at", "timestamp", "When this version was first seen.", unit="UTC"),
+    ),
+    key=("source", "source_file", "source_hash"),
+    sliced=False,
+    append_only=True,
+)
+LANDING_SLICES = Contract(
+    "bronze/landing_slices",
+    "One row per source, version of a landing file, region and week that the file holds rows for.",
+    (
+        Column("source", "text", "Source contract."),
+        *LINEAGE,
+        REGION,
+        WEEK,
+        Column("rows", "integer", "Rows of the file in the slice.", unit="rows", minimum=0),
+        Column("fingerprint", "text", "Order-free hash of those rows."),
+    ),
+    key=("source", "source_file", "source_hash", "region", "week"),
+    sliced=False,
+    append_only=True,
+)
+INGESTED_SLICES = Contract(
+    "bronze/ingested_slices",
+    "One row per source, region and week: what of landing stands in bronze.",
+    (REGION, WEEK, Column("source", "text", "Source contract."), Column("fingerprint", "text", "Hash over the files' slice fingerprints.")),
+    key=("region", "week", "source"),
+)
+
+BRONZE: tuple[Contract, ...] = (*map(_in_bronze, SOURCES.values()), LANDING_FILES, LANDING_SLICES, INGESTED_SLICES)

@@ -1,0 +1,221 @@
+"""The lake: versioned Delta tables under one root, a folder or an object-store URI.
+
+The only importer of deltalake. Tables that are sliced are partitioned by region on disk and replaced block by block, so that doing a slice again
+replaces exactly that slice. Predicates are built from `Region` and `Week` objects alone. Which tables exist and what they hold is in
+`transforms.contracts`; what belongs into a slice is decided by the caller.
+"""
+
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts import CONTRACTS, Contract
+from transforms.errors import ContractViolation, MissingData
+
+# Deltalake's default of 15 retries runs out when eight regions are replaced at once.
+_COMMIT = CommitProperties(max_commit_retries=100)
+_REPLACE_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a write did: rows now standing in the part that was replaced, and the table version that holds them."""
+
+    table: str
+    rows: int
+    version: int
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Read and replace the tables below `root`.
+
+    Parameters
+    ----------
+    root
+        A folder or a URI (`s3://bucket/prefix`).
+    storage_options
+        What the object store needs (endpoint, keys), as deltalake takes it. Empty for a folder.
+    """
+
+    root: str
+    storage_options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_local(self) -> bool:
+        """True when the root is a folder of this machine."""
+        return "://" not in self.root
+
+    def path(self, *parts: str) -> Path:
+        """A path below a local root (landing, models, reports)."""
+        if not self.is_local:
+            raise MissingData(f"{self.root} is not a folder: '{'/'.join(parts)}' can only be addressed as a path below a local lake root.")
+        return Path(self.root).joinpath(*parts)
+
+    def uri(self, table: str) -> str:
+        """Where `table` (`layer/table`) lies."""
+        return f"{self.root.rstrip('/')}/lake/{table}"
+
+    def exists(self, table: str) -> bool:
+        """True when the table has been written at least once."""
+        return DeltaTable.is_deltatable(self.uri(table), storage_options=self.storage_options or None)
+
+    def version(self, table: str) -> int | None:
+        """Delta version of the table, None when there is none yet."""
+        return self._open(table).version() if self.exists(table) else None
+
+    def versions(self, tables: Iterable[str]) -> dict[str, int]:
+        """Delta versions of the tables that exist."""
+        return {table: version for table in tables if (version := self.version(table)) is not None}
+
+    def history(self, table: str, limit: int = 20) -> list[dict[str, Any]]:
+        """The latest commits of the table, newest first."""
+        return list(self._open(table).history(limit))
+
+    def read(self, table: str, where: str = "true", columns: str = "*", version: int | None = None) -> pa.Table:
+        """Read rows as Arrow; an empty table of the contract's schema when the table does not exist yet.
+
+        `where` and `columns` are SQL over the table's columns, made from validated keys and literals of our own.
+        """
+        return self.query(f"select {columns} from t where {where}", version=version, t=table)
+
+    def query(self, sql: str, version: int | None = None, **tables: str) -> pa.Table:
+        """Run SQL (DataFusion's dialect) over tables given as `alias="layer/table"`."""
+        builder = QueryBuilder()
+        for alias, table in tables.items():
+            delta = self._open(table, version)
+            builder = builder.register(alias, delta)
+        return _plain(pa.table(builder.execute(sql).read_all()))
+
+    def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
+        """Return an in-memory DuckDB in which each table that exists is a view named `layer_table`; the others are empty views."""
+        connection = duckdb.connect()
+        connection.execute("set timezone = 'UTC'")
+        for table in tables:
+            connection.register(table.replace("/", "_"), self._arrow(table))
+        return connection
+
+    def replace(self, table: str, block: SliceBlock, rows: pa.Table | pa.RecordBatchReader, note: str = "") -> Receipt:
+        """Replace exactly the slices of `block` by `rows`, which may be empty.
+
+        Raises
+        ------
+        ContractViolation
+            If a row lies outside the block: nothing is written.
+        """
+        contract = CONTRACTS[table]
+        data = self.conform(contract, rows)
+        _refuse_outsiders(contract, block, data)
+        predicate = block_predicate(contract.week_column, block)
+        if self.exists(table):
+            self._commit(table, data, note, mode="overwrite", predicate=predicate)
+        else:
+            self._commit(table, data, note, mode="append", partition_by=["region"])
+        return Receipt(table, data.num_rows, self._open(table).version())
+
+    def overwrite(self, table: str, rows: pa.Table, note: str = "") -> Receipt:
+        """Replace a whole unsliced table."""
+        contract = CONTRACTS[table]
+        if contract.sliced or contract.append_only:
+            raise ContractViolation(f"{table} is {'append-only' if contract.append_only else 'replaced by slices'}: it cannot be overwritten.")
+        data = self.conform(contract, rows)
+        self._commit(table, data, note, mode="overwrite")
+        return Receipt(table, data.num_rows, self._open(table).version())
+
+    def append(self, table: str, rows: pa.Table, note: str = "") -> Receipt:
+        """Add rows to an append-only table."""
+        contract = CONTRACTS[table]
+        if not contract.append_only:
+            raise ContractViolation(f"{table} is not append-only: replace its slices instead.")
+        data = self.conform(contract, rows)
+        self._commit(table, data, note, mode="append")
+        return Receipt(table, data.num_rows, self._open(table).version())
+
+    @staticmethod
+    def conform(contract: Contract, rows: pa.Table | pa.RecordBatchReader) -> pa.Table:
+        """Bring `rows` to the contract's columns, order and types; refuse missing columns and values that do not fit a type."""
+        data = rows.read_all() if isinstance(rows, pa.RecordBatchReader) else rows
+        if missing := [name for name in contract.names if name not in data.column_names]:
+            raise ContractViolation(f"{contract.name}: columns {missing} are missing; came with {data.column_names}.")
+        try:
+            return data.select(contract.names).cast(contract.schema)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ContractViolation(f"{contract.name}: a value does not fit its column's type: {error}") from error
+
+    def _arrow(self, table: str) -> pa.Table:
+        return self.read(table) if self.exists(table) else CONTRACTS[table].schema.empty_table()
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable:
+        try:
+            return DeltaTable(self.uri(table), version=version, storage_options=self.storage_options or None)
+        except TableNotFoundError as error:
+            raise MissingData(f"Table {table} does not exist in {self.root} yet: run the step that writes it first (shelfcast status).") from error
+
+    def _commit(self, table: str, data: pa.Table, note: str, **how: Any) -> None:
+        properties = CommitProperties(max_commit_retries=100, custom_metadata={"shelfcast": note}) if note else _COMMIT
+        for attempt in range(_REPLACE_ATTEMPTS):
+            try:
+                write_deltalake(self.uri(table), data, commit_properties=properties, storage_options=self.storage_options or None, **how)
+            except CommitFailedError:
+                if attempt == _REPLACE_ATTEMPTS - 1:
+                    raise
+                # Two writers of one region conflict for good: the loser has to do its replacement again on the new version.
+                time.sleep(random.uniform(0.05, 0.5) * (attempt + 1))  # noqa: S311
+            else:
+                return
+
+
+def region_list(regions: Iterable[Region]) -> str:
+    """SQL list of region keys."""
+    return ", ".join(f"'{region}'" for region in regions)
+
+
+def day(value: Week | datetime) -> str:
+    """SQL literal of a week's Monday or of an instant (UTC)."""
+    return f"date '{value}'" if isinstance(value, Week) else f"timestamp '{value:%Y-%m-%d %H:%M:%S}'"
+
+
+def block_predicate(week_column: str, block: SliceBlock) -> str:
+    """SQL predicate for exactly the slices of `block`."""
+    weeks = f"{week_column} >= {day(block.first)} and {week_column} <= {day(block.last)}"
+    return f"region in ({region_list(block.regions)}) and {weeks}"
+
+
+def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> None:
+    weeks = data[contract.week_column]
+    inside = pc.and_(
+        pc.is_in(data["region"], value_set=pa.array([str(region) for region in block.regions])),
+        pc.and_(pc.greater_equal(weeks, block.first.monday), pc.less_equal(weeks, block.last.monday)),
+    )
+    outside = pc.sum(pc.invert(pc.fill_null(inside, False))).as_py() or 0
+    if outside:
+        first = data.filter(pc.invert(pc.fill_null(inside, False))).slice(0, 1).to_pylist()[0]
+        raise ContractViolation(
+            f"{contract.name}: {outside} rows lie outside the slices that are replaced ({block}); first: region {first['region']}, "
+            f"{contract.week_column} {first[contract.week_column]}. Nothing was written."
+        )
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Turn view and dictionary types, which other Arrow readers do not all know, into plain ones."""
+    fields = [pa.field(f.name, _plain_type(f.type)) for f in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+        return pa.string()
+    return kind
