@@ -1,0 +1,1 @@
+"""The Dagster code location and the command line: what runs when, on which slices, and what the UI shows. The only importer of Dagster."""

@@ -1,0 +1,28 @@
+"""Resources: the lake of the environment, opened where it is used, so that one code location serves whatever root is set."""
+
+import dagster as dg
+
+from orchestration.project import Project
+from orchestration.settings import settings
+from transforms.adapters import ProviderSpec, load_provider
+from transforms.lake import Lake
+
+
+class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The lake root with its project and provider."""
+
+    root: str = ""
+    """Empty: the root of the environment (SHELFCAST_ROOT)."""
+
+    def open(self) -> Lake:
+        """Return the lake."""
+        current = settings()
+        return Lake(self.root or current.root, current.storage_options)
+
+    def project(self) -> Project:
+        """Return the project file's contents."""
+        return Project.load(self.open().path())
+
+    def provider(self) -> ProviderSpec:
+        """Return the provider that feeds this lake."""
+        return load_provider(self.project().provider, base=self.open().path())

@@ -1,0 +1,62 @@
+"""What the environment decides: where the lake is and how work is spread. The only reader of environment variables."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = CHECKOUT / "dbt_project"
+
+QUIET = {
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "PYTHONWARNINGS": "ignore",
+}
+"""Nothing that Shelfcast starts reports to anybody, and warnings of preview features are accepted once, in DECISIONS.md."""
+
+
+class Settings(BaseSettings):
+    """Settings by `SHELFCAST_<NAME>` environment variables."""
+
+    model_config = SettingsConfigDict(env_prefix="SHELFCAST_", extra="ignore")
+
+    root: str = str(CHECKOUT / ".shelfcast")
+    """Lake root: a folder or an object-store URI."""
+    storage_options: dict[str, str] = Field(default_factory=dict)
+    """Object-store settings as deltalake takes them, as a JSON object."""
+    workers: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
+    """Processes that train regions side by side, one torch thread in each."""
+    reports_url: str = "http://127.0.0.1:3001"
+    """Where `shelfcast ui` serves the reports; links on asset pages start with it."""
+
+
+def settings() -> Settings:
+    """Return the settings as the environment has them now."""
+    return Settings()
+
+
+@lru_cache(maxsize=1)
+def _quieten() -> None:
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+
+
+def use_root(root: str | None) -> Settings:
+    """Make `root` (or, where None, the environment's root) the lake of this process and of those it starts, and return the settings."""
+    _quieten()
+    if root is not None:
+        os.environ["SHELFCAST_ROOT"] = root if "://" in root else str(Path(root).resolve())
+    return settings()
+
+
+def use_dagster_home(home: Path) -> None:
+    """Point Dagster at the run history of this lake."""
+    os.environ["DAGSTER_HOME"] = str(home)
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """Environment for a process that Shelfcast starts: this one's, with `extra` on top."""
+    return {**os.environ, **QUIET, **extra}
