@@ -1,0 +1,1 @@
+"""One module for each stage: landing, conditioning, training, scoring, monitoring, automation."""

@@ -1,0 +1,64 @@
+"""dbt on Dagster: bronze to silver and gold, one dbt invocation for each rectangle of slices."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+
+from orchestration.manifest import dbt_project
+from orchestration.metadata import table_metadata
+from orchestration.partitions import REGION_WEEK, slices_of
+from orchestration.resources import LakeResource
+from transforms.calendar import SliceBlock, blocks_of
+from transforms.contracts import CONTRACTS
+from transforms.lake import Lake
+
+
+class Translator(DagsterDbtTranslator):
+    """Groups and metadata of dbt models follow the layer and the contract; keys come from the models' own `meta.dagster`."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """Group by layer."""
+        return str(self.get_asset_key(dbt_resource_props).path[0])
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Columns with units and constraints, from the contract."""
+        contract = CONTRACTS.get("/".join(self.get_asset_key(dbt_resource_props).path))
+        return {**super().get_metadata(dbt_resource_props), **(table_metadata(contract) if contract else {})}
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Conditioning belongs to the data engineers."""
+        return ["team:data-engineering"]
+
+
+TRANSLATOR = Translator(settings=DagsterDbtTranslatorSettings(enable_code_references=False))
+PROJECT = dbt_project()
+
+
+def _arguments(lake: Lake, block: SliceBlock | None) -> list[str]:
+    slices = {"regions": [str(region) for region in block.regions], "week_first": str(block.first), "week_last": str(block.last)} if block else {}
+    return ["build", "--vars", json.dumps({"lake_root": lake.root, **slices})]
+
+
+@dbt_assets(manifest=PROJECT.manifest_path, select="tag:reference", name="reference", project=PROJECT, dagster_dbt_translator=TRANSLATOR)
+def reference_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: LakeResource) -> Iterator[Any]:
+    """Stores, products and events, conditioned whole."""
+    yield from dbt.cli(_arguments(lake.open(), None), context=context).stream()
+
+
+@dbt_assets(
+    manifest=PROJECT.manifest_path,
+    select="tag:sliced",
+    name="conditioned",
+    project=PROJECT,
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    dagster_dbt_translator=TRANSLATOR,
+)
+def conditioned_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: LakeResource) -> Iterator[Any]:
+    """Facts of the slices, conditioned; the slices are replaced, all others stay untouched."""
+    for block in blocks_of(slices_of(context)):
+        context.log.info(f"dbt builds {block}")
+        yield from dbt.cli(_arguments(lake.open(), block), context=context).stream()

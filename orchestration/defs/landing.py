@@ -1,0 +1,85 @@
+"""From raw drops to bronze: landing files are looked at once, refused or taken in, and their rows replace exactly the slices they touch."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from orchestration.metadata import markdown_table, table_spec, written
+from orchestration.partitions import REGION_WEEK, slices_of
+from orchestration.resources import LakeResource
+from transforms.calendar import blocks_of
+from transforms.contracts import SOURCES, Contract
+from transforms.landing import ingest, ingest_reference, refused_files, register
+
+FACTS = [contract.name for contract in SOURCES.values() if contract.sliced]
+REFERENCES = [contract.name for contract in SOURCES.values() if not contract.sliced]
+
+LANDING = [
+    dg.AssetSpec(
+        key=dg.AssetKey(["landing", source]),
+        description=f"Files of the source {source!r} as they were dropped into the landing zone; never changed.",
+        group_name="landing",
+        kinds={"file"},
+        owners=["team:data-engineering"],
+    )
+    for source in SOURCES
+]
+
+
+def _bronze_spec(name: str) -> dg.AssetSpec:
+    source = name.split("/")[1]
+    return table_spec(
+        name,
+        deps=[dg.AssetKey(["landing", source]), *([dg.AssetKey(["bronze", "stores"])] if name in FACTS else [])],
+        group_name="bronze",
+        kinds={"python", "deltalake"},
+        owners=["team:data-engineering"],
+    )
+
+
+@dg.multi_asset(name="bronze_reference", specs=[_bronze_spec(name) for name in REFERENCES])
+def bronze_reference(lake: LakeResource) -> Iterator[dg.MaterializeResult]:
+    """Stores, products, demographics and events, taken in whole from the files that stand in landing."""
+    opened = lake.open()
+    register(opened, lake.provider(), now=datetime.now(UTC))
+    ingest_reference(opened, lake.provider())
+    for name in REFERENCES:
+        yield dg.MaterializeResult(asset_key=_key(SOURCES[name.split("/")[1]]), metadata=written(opened, name, []))
+
+
+@dg.multi_asset(
+    name="bronze_facts",
+    specs=[_bronze_spec(name) for name in FACTS],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def bronze_facts(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
+    """Shipments, returns and weather of the slices, replaced by what landing holds for them now."""
+    opened, slices = lake.open(), slices_of(context)
+    register(opened, lake.provider(), now=datetime.now(UTC), progress=context.log.info)
+    ingest(opened, lake.provider(), blocks_of(slices))
+    for name in FACTS:
+        yield dg.MaterializeResult(asset_key=_key(SOURCES[name.split("/")[1]]), metadata=written(opened, name, slices))
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["bronze", "shipments"]),
+    name="no_file_refused",
+    description="Every file in landing follows its contract. Refused files are listed with what to do; slices already taken in stay as they are.",
+)
+def no_file_refused(lake: LakeResource) -> dg.AssetCheckResult:
+    """Red while a file that stands in landing is refused."""
+    refused = refused_files(lake.open(), lake.provider())
+    return dg.AssetCheckResult(
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "refused": len(refused),
+            "files": markdown_table(["source", "file", "why"], [(f.source, f.source_file, f.message) for f in refused]),
+        },
+    )
+
+
+def _key(contract: Contract) -> dg.AssetKey:
+    return dg.AssetKey([contract.layer, contract.table])

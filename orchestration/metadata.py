@@ -1,0 +1,82 @@
+"""What the asset pages show: column schemas from the contracts, and one typed result for each slice that was written."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from transforms.calendar import Slice
+from transforms.contracts import CONTRACTS, Column, Contract
+from transforms.lake import Lake
+
+Metadata = Mapping[str, Any]
+
+
+def table_metadata(contract: Contract) -> dict[str, Any]:
+    """Definition metadata of an asset that is a table of the lake."""
+    return {
+        "dagster/column_schema": dg.TableSchema(
+            columns=[_column(column, contract) for column in contract.columns],
+        ),
+        "dagster/table_name": contract.name,
+        "grain": contract.grain,
+    }
+
+
+def _column(column: Column, contract: Contract) -> dg.TableColumn:
+    unit = f" [{column.unit}]" if column.unit else ""
+    return dg.TableColumn(
+        name=column.name,
+        type=column.kind,
+        description=f"{column.description}{unit}",
+        constraints=dg.TableColumnConstraints(nullable=not column.required, unique=contract.key == (column.name,)),
+    )
+
+
+def table_spec(name: str, **more: Any) -> dg.AssetSpec:
+    """Asset spec of a table: key, description, columns and kinds follow its contract."""
+    contract = CONTRACTS[name]
+    more.setdefault("kinds", {"deltalake"})
+    return dg.AssetSpec(
+        key=dg.AssetKey([contract.layer, contract.table]),
+        description=contract.grain,
+        metadata={**table_metadata(contract), **more.pop("metadata", {})},
+        **more,
+    )
+
+
+def written(lake: Lake, table: str, slices: Iterable[Slice]) -> dict[str, Any]:
+    """Run metadata of a table: rows that stand in the slices, Delta version, where it lies."""
+    contract = CONTRACTS[table]
+    chosen = list(slices)
+    where = "true"
+    if contract.sliced and chosen:
+        weeks, regions = {str(item.week) for item in chosen}, {str(item.region) for item in chosen}
+        column = contract.week_column
+        where = f"region in ({_quoted(regions)}) and {column} >= date '{min(weeks)}' and {column} <= date '{max(weeks)}'"
+    rows = lake.read(table, where=where, columns="count(*) as n")["n"][0].as_py() if lake.exists(table) else 0
+    return {
+        "dagster/row_count" if not chosen else "dagster/partition_row_count": rows,
+        "delta_version": lake.version(table) or 0,
+        "dagster/uri": lake.uri(table),
+    }
+
+
+def rounded(values: Mapping[str, float | int | None]) -> dict[str, float | int]:
+    """Numbers as the UI should show and plot them: four places, missing ones left out."""
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items() if value is not None}
+
+
+def markdown_table(columns: list[str], rows: Iterable[Iterable[Any]]) -> dg.MarkdownMetadataValue:
+    """A table for the asset page."""
+    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _quoted(values: Iterable[str]) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(values))

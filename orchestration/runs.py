@@ -1,0 +1,116 @@
+"""Execute jobs over blocks of slices and watch them: the way in which the command line runs things.
+
+Runs go through a real Dagster instance whose history the UI shows, or, for `--local`, through one that lives in this process only. Both execute
+the same jobs of the same code location in this process.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+
+from orchestration.partitions import contiguous_blocks, range_tags, register_regions
+from orchestration.settings import use_dagster_home
+from transforms.calendar import Region, SliceBlock
+from transforms.errors import ShelfcastError
+
+LOCATION = "shelfcast"
+_QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_INSTANCE = """\
+# Written by shelfcast; the run history of this lake.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+event_log_storage:
+  module: orchestration.event_storage
+  class: BatchingSqliteEventLogStorage
+  config:
+    base_dir: {home}/history/runs
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+backfills:
+  use_threads: false
+schedules:
+  use_threads: true
+sensors:
+  use_threads: true
+"""
+
+
+class RunFailed(ShelfcastError):
+    """A Dagster run failed; the message holds the first error of the step that broke."""
+
+
+def open_instance(root: Path, local: bool) -> dg.DagsterInstance:
+    """Open the run history below `root`, or one in memory."""
+    if local:
+        return dg.DagsterInstance.ephemeral()
+    home = root / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(_INSTANCE.format(home=home))
+    use_dagster_home(home)
+    return dg.DagsterInstance.get()
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Executes jobs of the code location.
+
+    `notify` is told of each step as it begins and ends: (step, "started" | "done" | "failed").
+    """
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    notify: Callable[[str, str], None]
+
+    def register(self, regions: Iterable[Region]) -> list[str]:
+        """Make regions known to Dagster."""
+        return register_regions(self.instance, regions)
+
+    def execute(self, job: str, blocks: Iterable[SliceBlock], tags: dict[str, str] | None = None) -> list[str]:
+        """Run `job` once for each block (split so that Dagster's ranges cover exactly them) and return the run ids."""
+        registered = self.instance.get_dynamic_partitions("region")
+        return [self._run(job, {**range_tags(block), **(tags or {})}) for block in contiguous_blocks(blocks, registered)]
+
+    def execute_unpartitioned(self, job: str, tags: dict[str, str] | None = None) -> str:
+        """Run a job without partitions."""
+        return self._run(job, tags or {})
+
+    def _run(self, name: str, tags: dict[str, str]) -> str:
+        job = self.definitions.resolve_job_def(name)
+        # With its origin the UI files the run under this code location's jobs, on the timeline too.
+        origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), "__repository__")
+        run = self.instance.create_run_for_job(
+            job,
+            run_config=_QUIET_RUN,
+            tags={**tags, ".dagster/repository": f"__repository__@{LOCATION}"},
+            remote_job_origin=origin.get_job_origin(name),
+        )
+        failure = ""
+        for event in execute_run_iterator(InMemoryJob(job), run, self.instance):
+            if event.is_step_start:
+                self.notify(str(event.step_key), "started")
+            elif event.is_step_success:
+                self.notify(str(event.step_key), "done")
+            elif event.is_step_failure:
+                self.notify(str(event.step_key), "failed")
+                failure = failure or f"Step {event.step_key} failed: {_root_cause(event)}"
+        finished = self.instance.get_run_by_id(run.run_id)
+        if finished is None or not finished.is_success:
+            raise RunFailed(f"{failure or f'Job {name} failed.'} (run {run.run_id})")
+        return str(run.run_id)
+
+
+def _root_cause(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "no message"

@@ -1,0 +1,35 @@
+"""Fan-out over regions: one seam, so that another engine can take the place of local processes.
+
+A task gets a whole region; results come back in the order in which regions finish. Knows nothing of Dagster or of what a task does.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+from transforms.calendar import Region
+
+Result = TypeVar("Result")
+
+
+def map_regions(task: Callable[[Region], Result], regions: Sequence[Region], workers: int) -> Iterator[tuple[Region, Result]]:
+    """Yield `(region, task(region))` as results arrive; the first failure is raised and the tasks not yet begun are dropped.
+
+    With one worker or one region everything happens in this process, where a debugger can stop.
+    """
+    if workers == 1 or len(regions) <= 1:
+        for region in regions:
+            yield region, task(region)
+        return
+    # The fork server imports the learning libraries once; plain fork is unsafe beside the threads of Arrow and DuckDB.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["orchestration.preload"])
+    with ProcessPoolExecutor(min(workers, len(regions)), mp_context=context) as pool:
+        futures = {pool.submit(task, region): region for region in regions}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
