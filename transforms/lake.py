@@ -7,17 +7,18 @@ replaces exactly that slice. Predicates are built from `Region` and `Week` objec
 
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS, Contract
@@ -99,30 +100,61 @@ class Lake:
         return _plain(pa.table(builder.execute(sql).read_all()))
 
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
-        """Return an in-memory DuckDB in which each table that exists is a view named `layer_table`; the others are empty views."""
+        """Return an in-memory DuckDB in which each table is a view named `layer_table`, an empty one where it does not exist yet."""
         connection = duckdb.connect()
         connection.execute("set timezone = 'UTC'")
         for table in tables:
-            connection.register(table.replace("/", "_"), self._arrow(table))
+            connection.execute(f"create view {table.replace('/', '_')} as {self.select(table)}")
         return connection
 
-    def replace(self, table: str, block: SliceBlock, rows: pa.Table | pa.RecordBatchReader, note: str = "") -> Receipt:
+    def select(self, table: str) -> str:
+        """DuckDB SQL over the Parquet files of the table's present version, with the contract's columns and types; no rows before it exists.
+
+        Reading the files is faster than `delta_scan` and needs no extension; tables written here have no deletion vectors.
+        """
+        contract = CONTRACTS[table]
+        columns = ", ".join(f'"{column.name}"::{column.duckdb} as "{column.name}"' for column in contract.columns)
+        files = [unquote(uri) for uri in self._open(table).file_uris()] if self.exists(table) else []
+        if not files:
+            empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
+            return f"select {empty} where false"
+        if not self.is_local:
+            raise MissingData(f"{self.root}: SQL over an object store needs DuckDB's httpfs extension; keep the lake in a folder.")
+        names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+        hive = ", hive_partitioning = true, hive_types = {'region': varchar}" if contract.sliced else ""
+        return f"select {columns} from read_parquet([{names}]{hive})"
+
+    def replace(self, table: str, block: SliceBlock, rows: pa.Table | Callable[[], pa.RecordBatchReader], note: str = "") -> Receipt:
         """Replace exactly the slices of `block` by `rows`, which may be empty.
+
+        Parameters
+        ----------
+        rows
+            A table, or a function that opens a stream of record batches: memory then stays flat, and a commit that lost a race is done again
+            from a fresh stream.
 
         Raises
         ------
         ContractViolation
-            If a row lies outside the block: nothing is written.
+            If a row lies outside the block or does not fit the contract: nothing is written.
         """
         contract = CONTRACTS[table]
-        data = self.conform(contract, rows)
-        _refuse_outsiders(contract, block, data)
-        predicate = block_predicate(contract.week_column, block)
-        if self.exists(table):
-            self._commit(table, data, note, mode="overwrite", predicate=predicate)
-        else:
-            self._commit(table, data, note, mode="append", partition_by=["region"])
-        return Receipt(table, data.num_rows, self._open(table).version())
+        source = rows if callable(rows) else rows.to_reader
+        counter = _Counter()
+
+        def checked() -> pa.RecordBatchReader:
+            counter.rows = 0
+            return pa.RecordBatchReader.from_batches(contract.schema, _checked(contract, block, source(), counter))
+
+        try:
+            if self.exists(table):
+                self._commit(table, checked, note, mode="overwrite", predicate=block_predicate(contract.week_column, block))
+            else:
+                self._commit(table, checked, note, mode="append", partition_by=["region"])
+        except DeltaError as error:
+            # The writer wraps what the stream raised: the reader of the message wants the violation itself.
+            raise (counter.violation or error) from None
+        return Receipt(table, counter.rows, self._open(table).version())
 
     def overwrite(self, table: str, rows: pa.Table, note: str = "") -> Receipt:
         """Replace a whole unsliced table."""
@@ -143,18 +175,14 @@ class Lake:
         return Receipt(table, data.num_rows, self._open(table).version())
 
     @staticmethod
-    def conform(contract: Contract, rows: pa.Table | pa.RecordBatchReader) -> pa.Table:
+    def conform(contract: Contract, rows: pa.Table) -> pa.Table:
         """Bring `rows` to the contract's columns, order and types; refuse missing columns and values that do not fit a type."""
-        data = rows.read_all() if isinstance(rows, pa.RecordBatchReader) else rows
-        if missing := [name for name in contract.names if name not in data.column_names]:
-            raise ContractViolation(f"{contract.name}: columns {missing} are missing; came with {data.column_names}.")
+        if missing := [name for name in contract.names if name not in rows.column_names]:
+            raise ContractViolation(f"{contract.name}: columns {missing} are missing; came with {rows.column_names}.")
         try:
-            return data.select(contract.names).cast(contract.schema)
+            return rows.select(contract.names).cast(contract.schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise ContractViolation(f"{contract.name}: a value does not fit its column's type: {error}") from error
-
-    def _arrow(self, table: str) -> pa.Table:
-        return self.read(table) if self.exists(table) else CONTRACTS[table].schema.empty_table()
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         try:
@@ -162,11 +190,11 @@ class Lake:
         except TableNotFoundError as error:
             raise MissingData(f"Table {table} does not exist in {self.root} yet: run the step that writes it first (shelfcast status).") from error
 
-    def _commit(self, table: str, data: pa.Table, note: str, **how: Any) -> None:
+    def _commit(self, table: str, data: pa.Table | Callable[[], pa.RecordBatchReader], note: str, **how: Any) -> None:
         properties = CommitProperties(max_commit_retries=100, custom_metadata={"shelfcast": note}) if note else _COMMIT
         for attempt in range(_REPLACE_ATTEMPTS):
             try:
-                write_deltalake(self.uri(table), data, commit_properties=properties, storage_options=self.storage_options or None, **how)
+                write_deltalake(self.uri(table), data() if callable(data) else data, commit_properties=properties, storage_options=self.storage_options or None, **how)
             except CommitFailedError:
                 if attempt == _REPLACE_ATTEMPTS - 1:
                     raise
@@ -192,17 +220,38 @@ def block_predicate(week_column: str, block: SliceBlock) -> str:
     return f"region in ({region_list(block.regions)}) and {weeks}"
 
 
+@dataclass
+class _Counter:
+    rows: int = 0
+    violation: ContractViolation | None = None
+
+
+def _checked(contract: Contract, block: SliceBlock, reader: pa.RecordBatchReader, counter: _Counter) -> Iterator[pa.RecordBatch]:
+    for batch in reader:
+        try:
+            table = Lake.conform(contract, pa.Table.from_batches([batch]))
+            _refuse_outsiders(contract, block, table)
+        except ContractViolation as error:
+            counter.violation = error
+            raise
+        counter.rows += table.num_rows
+        yield from table.to_batches()
+
+
 def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> None:
     weeks = data[contract.week_column]
-    inside = pc.and_(
-        pc.is_in(data["region"], value_set=pa.array([str(region) for region in block.regions])),
-        pc.and_(pc.greater_equal(weeks, block.first.monday), pc.less_equal(weeks, block.last.monday)),
+    inside = pc.fill_null(
+        pc.and_(
+            pc.is_in(data["region"], value_set=pa.array([str(region) for region in block.regions])),
+            pc.and_(pc.greater_equal(weeks, block.first.monday), pc.less_equal(weeks, block.last.monday)),
+        ),
+        False,
     )
-    outside = pc.sum(pc.invert(pc.fill_null(inside, False))).as_py() or 0
-    if outside:
-        first = data.filter(pc.invert(pc.fill_null(inside, False))).slice(0, 1).to_pylist()[0]
+    outside = data.filter(pc.invert(inside))
+    if outside.num_rows:
+        first = outside.slice(0, 1).to_pylist()[0]
         raise ContractViolation(
-            f"{contract.name}: {outside} rows lie outside the slices that are replaced ({block}); first: region {first['region']}, "
+            f"{contract.name}: {outside.num_rows} rows lie outside the slices that are replaced ({block}); first: region {first['region']}, "
             f"{contract.week_column} {first[contract.week_column]}. Nothing was written."
         )
 

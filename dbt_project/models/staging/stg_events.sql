@@ -1,0 +1,10 @@
+select
+    event,
+    kind,
+    start_date,
+    end_date,
+    region,
+    store_id,
+    product_id,
+    known_at
+from {{ source("bronze", "events") }}

@@ -1,0 +1,11 @@
+select
+    product_id,
+    name,
+    category,
+    vendor,
+    size_ml,
+    case_pack,
+    price,
+    margin,
+    return_cost
+from {{ source("bronze", "products") }}

@@ -1,0 +1,10 @@
+select
+    region,
+    store_id,
+    product_id,
+    week,
+    units_returned,
+    known_at,
+    source_file
+from {{ source("bronze", "returns") }}
+where {{ in_slices() }}

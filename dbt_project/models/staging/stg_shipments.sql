@@ -1,0 +1,10 @@
+select
+    region,
+    store_id,
+    product_id,
+    week,
+    units_shipped,
+    known_at,
+    source_file
+from {{ source("bronze", "shipments") }}
+where {{ in_slices() }}
