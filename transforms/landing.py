@@ -150,10 +150,18 @@ def ingested(lake: Lake) -> dict[Slice, str]:
     return _combined(_keyed(lake.read(INGESTED_SLICES.name)) if lake.exists(INGESTED_SLICES.name) else {})
 
 
-def pending(lake: Lake, provider: ProviderSpec) -> set[Slice]:
-    """Slices in which landing and bronze differ."""
+def pending(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
+    """Slices in which landing and bronze differ, with the fingerprint that landing holds."""
     there = ingested(lake)
-    return {item for item, fingerprint in landed(lake, provider).items() if there.get(item) != fingerprint}
+    return {item: fingerprint for item, fingerprint in landed(lake, provider).items() if there.get(item) != fingerprint}
+
+
+def last_week(lake: Lake) -> Week | None:
+    """The last week of which shipments stand in bronze, None before there are any."""
+    if not lake.exists(INGESTED_SLICES.name):
+        return None
+    found = lake.read(INGESTED_SLICES.name, where="source = 'shipments'", columns="max(week) as week")["week"][0].as_py()
+    return None if found is None else Week(found)
 
 
 def ingest(lake: Lake, provider: ProviderSpec, blocks: Sequence[SliceBlock], progress: Progress | None = None) -> list[Receipt]:

@@ -1,22 +1,100 @@
-"""What runs by itself: a sensor that watches landing, and the weekly cycle."""
+"""What runs by itself, and the jobs that it and the command line run."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from orchestration.defs.conditioning import conditioned_models, reference_models
+from orchestration.defs.landing import bronze_facts, bronze_reference
+from orchestration.defs.monitoring import accuracy, drift_report
+from orchestration.defs.scoring import scoring
+from orchestration.defs.training import champions, ensembles
 from orchestration.partitions import contiguous_blocks, range_tags, register_regions
 from orchestration.resources import LakeResource
-from transforms.calendar import Slice, blocks_of
-from transforms.landing import Registration, ingested, pending, register
+from transforms.calendar import Slice, SliceBlock, blocks_of
+from transforms.landing import Registration, last_week, pending, register, regions
 
 WEEKLY_CRON = "0 6 * * 3"
 """Wednesday, once carriers have settled the week before."""
 
-conditioning = dg.define_asset_job(
-    "conditioning",
-    selection=dg.AssetSelection.groups("bronze", "staging", "silver", "gold").required_multi_asset_neighbors()
-    - dg.AssetSelection.assets("bronze/stores", "bronze/products", "bronze/demographics", "bronze/events")
-    - dg.AssetSelection.tag("stage", "reference"),
-    description="Landing to gold for the slices, and how earlier forecasts for them turned out.",
+reference_job = dg.define_asset_job(
+    "reference",
+    selection=dg.AssetSelection.assets(bronze_reference, reference_models),
+    description="Stores, products, demographics and events: taken in and conditioned whole.",
 )
+conditioning_job = dg.define_asset_job(
+    "conditioning",
+    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, accuracy),
+    description="Landing to gold for the slices, and how the forecasts that had been issued for them turned out.",
+)
+weekly_cycle_job = dg.define_asset_job(
+    "weekly_cycle",
+    selection=dg.AssetSelection.assets(ensembles, champions, scoring, accuracy, drift_report),
+    description="Train, validate, promote, forecast, plan and watch, for the regions and weeks of the run.",
+)
+accuracy_job = dg.define_asset_job(
+    "accuracy",
+    selection=dg.AssetSelection.assets(accuracy),
+    description="How the forecasts that had been issued for the slices turned out.",
+)
+JOBS = [reference_job, conditioning_job, weekly_cycle_job, accuracy_job]
+
+
+@dg.sensor(
+    jobs=[conditioning_job, reference_job],
+    minimum_interval_seconds=30,
+    description="Sees new or changed landing files, registers new regions, and requests exactly the slices that they touch.",
+)
+def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Look at landing; the state is in the lake, so a tick that is lost loses nothing."""
+    opened, provider = lake.open(), lake.provider()
+    found = register(opened, provider, now=datetime.now(UTC))
+    for refused in found.refused:
+        context.log.error(refused.message)
+    if found.references_changed:
+        yield dg.RunRequest(job_name=reference_job.name, run_key=f"reference {_digest(_references(found))}", tags={"shelfcast/why": "reference files changed"})
+    touched = pending(opened, provider)
+    # A slice can only be requested once its region is a partition.
+    register_regions(context.instance, {item.region for item in touched})
+    known = context.instance.get_dynamic_partitions("region")
+    for block in contiguous_blocks(blocks_of(touched), known):
+        yield dg.RunRequest(
+            job_name=conditioning_job.name,
+            run_key=f"{block} {_digest(_fingerprints(touched, block))}",
+            tags={**range_tags(block), "shelfcast/why": f"landing files changed: {block}"},
+        )
+    if not touched and not found.references_changed:
+        yield dg.SkipReason(f"Nothing new in landing; {len(found.refused)} files refused." if found.refused else "Nothing new in landing.")
+
+
+@dg.schedule(
+    job=weekly_cycle_job,
+    cron_schedule=WEEKLY_CRON,
+    description="Every Wednesday: train, validate, forecast and watch all regions, with the last week that has landed as origin.",
+)
+def weekly_schedule(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run for all regions; the origin comes from the data and not from the clock, so a late week is not forecast from thin air."""
+    opened = lake.open()
+    week = last_week(opened)
+    if week is None:
+        yield dg.SkipReason("No shipments have been taken in yet.")
+        return
+    block = SliceBlock(tuple(regions(opened)), week, week)
+    register_regions(context.instance, block.regions)
+    for part in contiguous_blocks([block], context.instance.get_dynamic_partitions("region")):
+        yield dg.RunRequest(run_key=f"{part} {context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(part))
+
+
+def _references(found: Registration) -> list[str]:
+    return [file.digest for file in found.accepted]
+
+
+def _fingerprints(touched: Mapping[Slice, str], block: SliceBlock) -> list[str]:
+    return [touched[item] for item in block.slices()]
+
+
+def _digest(parts: Iterable[str]) -> str:
+    """Short hash: the same change is requested once, however often it is seen."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -27,7 +27,7 @@ targets as (
         (origins.week + 7 * horizons.horizon)::date as target_week
     from places
     cross join ({{ block_weeks() }}) as origins
-    cross join (select unnest(range(1, 14)) as horizon) as horizons
+    cross join (select unnest(range(1, 14))::integer as horizon) as horizons
 ),
 
 days as (
@@ -36,7 +36,9 @@ days as (
         (targets.target_week + offsets.days)::date as target_date,
         timezone('UTC', (targets.week + 7)::timestamp) as origin_end
     from targets
-    cross join (select unnest(range(0, 7)) as days) as offsets
+    cross join (select unnest(range(0, 7))::integer as days) as offsets
+    -- Forecasts reach days ahead, not months: most target days have none, and the join below is the costly one.
+    where (targets.target_week + offsets.days)::date in (select target_date from forecasts)
 ),
 
 -- The last forecast for the day that had been issued before the origin ended.

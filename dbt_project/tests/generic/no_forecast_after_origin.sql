@@ -4,6 +4,7 @@
     from {{ model }} as known
     where
         {{ in_slices() }}
+        and known.forecast_days > 0
         and known.forecast_days > (
             select count(distinct issued.target_date)
             from {{ forecasts }} as issued

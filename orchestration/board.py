@@ -1,0 +1,91 @@
+"""Tables for the terminal: accuracy by region, and the state of a lake."""
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.project import Project
+from orchestration.settings import Settings
+from transforms.adapters import load_provider
+from transforms.calendar import SliceBlock, Week
+from transforms.contracts import CONTRACTS
+from transforms.landing import last_week, pending, refused_files, regions
+from transforms.lake import Lake
+from transforms.scoreboard import by_region, champions_by_region, drift_by_region
+
+TARGET_MAPE = 0.45
+
+
+def show_accuracy(lake: Lake, scored: SliceBlock, origin: Week, console: Console) -> None:
+    """The table that a run ends with: one row a region, all regions at the end."""
+    rows = [row for row in by_region(lake, scored.first, scored.last) if row["region"] == "all" or row["region"] in set(map(str, scored.regions))]
+    if not rows:
+        console.print(f"Forecasts made at {origin} wait for their weeks: none of {scored.first}..{scored.last} has landed yet.")
+        return
+    promoted, drift = champions_by_region(lake), drift_by_region(lake, origin)
+    table = Table(title=f"Forecasts for {scored.first} to {scored.last}, as they turned out", caption=_CAPTION)
+    table.add_column("region")
+    for name in ("MAPE", "hist. avg", "better by", "RMSE 0", "RMSE all", "rows", "of them 0", "models", "drift"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        total = row["region"] == "all"
+        table.add_row(
+            row["region"],
+            _mape(row["mape"]),
+            _number(row["baseline_mape"]),
+            _gain(row["mape"], row["baseline_mape"]),
+            _number(row["rmse_0"]),
+            _number(row["rmse_all"]),
+            f"{row['n']:,}",
+            f"{row['n_zero']:,}",
+            str(sum(promoted.values()) if total else promoted.get(row["region"], 0)),
+            "" if total else _drift(drift.get(row["region"])),
+            end_section=False,
+            style="bold" if total else None,
+        )
+    console.print(table)
+
+
+_CAPTION = (
+    "MAPE of size over rows with demand (target <= 0.450), beside the historical average of non-zero weeks; RMSE of expected demand. "
+    "models: segments with a promoted ensemble. drift: columns drifted of those watched."
+)
+
+
+def show_status(settings: Settings, console: Console) -> None:
+    """`shelfcast status`."""
+    lake = Lake(settings.root, settings.storage_options)
+    project = Project.load(lake.path())
+    provider = load_provider(project.provider, base=lake.path())
+    console.print(f"[bold]{provider.name}[/] in {lake.root}; last week with shipments: {last_week(lake) or 'none'}")
+    waiting, refused = pending(lake, provider), refused_files(lake, provider)
+    console.print(f"{len(waiting)} slices wait to be taken in; {len(refused)} files refused")
+    for refusal in refused:
+        console.print(f"  [red]-[/] {refusal.message}", highlight=False)
+    table = Table("table", "rows", "version", title="Tables")
+    for name in CONTRACTS:
+        if lake.exists(name):
+            rows = lake.read(name, columns="count(*) as n")["n"][0].as_py()
+            table.add_row(name, f"{rows:,}", str(lake.version(name)))
+    console.print(table)
+    if lake.exists("gold/forecasts"):
+        origin = Week(lake.read("gold/forecasts", columns="max(origin_week) as week")["week"][0].as_py())
+        latest = last_week(lake) or origin
+        show_accuracy(lake, SliceBlock(tuple(regions(lake)), latest + (1 - project.horizons), latest), origin, console)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _mape(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"[green]{value:.3f}[/]" if value <= TARGET_MAPE else f"[red]{value:.3f}[/]"
+
+
+def _gain(value: float | None, baseline: float | None) -> str:
+    return "-" if value is None or not baseline else f"{1 - value / baseline:.0%}"
+
+
+def _drift(found: tuple[int, int] | None) -> str:
+    return "-" if found is None else f"{found[0]}/{found[1]}"

@@ -1,0 +1,124 @@
+"""The command line `shelfcast`: thin commands over `orchestration.cycle`, with progress and errors that say what to do."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration.settings import use_root
+from transforms.errors import ShelfcastError
+
+app = typer.Typer(
+    name="shelfcast",
+    help="Weekly demand forecasts for direct store delivery: one set of models for each sales region, and their whole life cycle.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
+Local = Annotated[bool, typer.Option("--local", help="Run in this process alone: no service, no network, no run history.")]
+Regions = Annotated[list[str] | None, typer.Option("--regions", help="Only these regions; repeat the option or separate by commas.")]
+
+
+@app.command()
+def demo(root: Root = None, local: Local = False) -> None:
+    """Simulate a company with 14 regions, forecast it, and show how the forecasts turned out."""
+    with _clear_errors():
+        from orchestration.demo import run_demo  # noqa: PLC0415 - commands import what they need, so that --help is quick
+
+        run_demo(use_root(root), local, console)
+
+
+@app.command()
+def init(
+    provider: Annotated[str, typer.Option("--provider", help="A built-in provider (sample, iowa_dsd, iowa_statewide) or a provider YAML.")],
+    landing: Annotated[Path | None, typer.Option("--landing", help="Folder with the provider's files; copied into landing.")] = None,
+    horizons: Annotated[int, typer.Option("--horizons", min=1, max=13, help="Weeks ahead to forecast.")] = 4,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Start a lake: copy the files into landing, check them, and condition them into tables."""
+    with _clear_errors():
+        from orchestration.session import initialise_root  # noqa: PLC0415
+
+        _report_refused(initialise_root(use_root(root), provider, landing, horizons, local, console))
+
+
+@app.command()
+def run(
+    week: Annotated[str, typer.Option("--week", help="Origin: the Monday of the last week whose data may be used (YYYY-MM-DD).")],
+    regions: Regions = None,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Run the weekly cycle for one origin: take in what landed, train, validate, forecast, plan, watch."""
+    _cycle(week, week, regions, root, local)
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First origin (Monday, YYYY-MM-DD).")],
+    last: Annotated[str, typer.Option("--to", help="Last origin (Monday, YYYY-MM-DD).")],
+    regions: Regions = None,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Run the weekly cycle for a range of past origins: a rolling-origin backtest."""
+    _cycle(first, last, regions, root, local)
+
+
+@app.command()
+def status(root: Root = None) -> None:
+    """Show what the lake holds: landing, tables, champions, accuracy, drift."""
+    with _clear_errors():
+        from orchestration.board import show_status  # noqa: PLC0415
+
+        show_status(use_root(root), console)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI; the reports are served on the next one.")] = 3000,
+    root: Root = None,
+) -> None:
+    """Open the Dagster UI with its daemon, and serve the reports beside it (this machine only)."""
+    with _clear_errors():
+        from orchestration.services import serve  # noqa: PLC0415
+
+        serve(use_root(root), port, console)
+
+
+def _cycle(first: str, last: str, regions: list[str] | None, root: str | None, local: bool) -> None:
+    with _clear_errors():
+        from orchestration.session import run_weeks  # noqa: PLC0415
+
+        chosen = [name.strip() for entry in regions or [] for name in entry.split(",") if name.strip()]
+        _report_refused(run_weeks(use_root(root), first, last, chosen, local, console))
+
+
+def _report_refused(messages: list[str]) -> None:
+    """Refused files end a command with an error, after everything else has been done."""
+    if not messages:
+        return
+    errors.print(f"[bold red]{len(messages)} landing files were refused[/]; all others were taken in:")
+    for message in messages:
+        errors.print(f"  [red]-[/] {message}", highlight=False)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except ShelfcastError as error:
+        errors.print(f"[bold red]Error:[/] {error}", highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("Stopped. Slices that were finished stay; run the command again to do the rest.")
+        sys.exit(130)

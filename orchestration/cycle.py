@@ -1,0 +1,91 @@
+"""What the command line does, step by step: initialise a root, take in what landed, run the weekly cycle, backfill.
+
+Each step is one or a few Dagster runs; which slices they cover is decided here from the lake, never from the clock.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestration.project import Project
+from orchestration.runs import Runner
+from transforms.adapters import ProviderSpec
+from transforms.calendar import Region, SliceBlock, Week, blocks_of
+from transforms.errors import ConfigurationError, MissingData
+from transforms.landing import Refused, drop, last_week, pending, refused_files, register, regions
+from transforms.lake import Lake
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A lake with its project and provider."""
+
+    lake: Lake
+    project: Project
+    provider: ProviderSpec
+
+
+def take_in(workspace: Workspace, runner: Runner, say: Say, chosen: Sequence[str] = ()) -> list[Refused]:
+    """Register what landed and condition every slice in which landing and lake differ.
+
+    Returns
+    -------
+    list of Refused
+        Files that stand in landing and cannot be taken in; all others have been.
+    """
+    lake, provider = workspace.lake, workspace.provider
+    found = register(lake, provider, now=datetime.now(UTC), progress=say)
+    if found.references_changed or not lake.exists("bronze/stores"):
+        say("conditioning stores, products, demographics and events")
+        runner.execute_unpartitioned("reference")
+    runner.register(regions(lake))
+    wanted = {item for item in pending(lake, provider) if not chosen or str(item.region) in chosen}
+    if wanted:
+        blocks = _few_blocks(blocks_of(wanted))
+        say(f"conditioning {'; '.join(map(str, blocks))}")
+        runner.execute("conditioning", blocks, {"shelfcast/why": "landing files changed"})
+    return refused_files(lake, provider)
+
+
+def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], say: Say) -> SliceBlock:
+    """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks."""
+    lake, block = workspace.lake, SliceBlock(_regions(workspace.lake, chosen), first, last)
+    landed = last_week(lake)
+    if landed is None or landed < last:
+        raise MissingData(f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week.")
+    say(f"training, forecasting and watching {block}")
+    runner.execute("weekly_cycle", [block])
+    ahead = min(landed, last + workspace.project.horizons)
+    if ahead > last:
+        say(f"scoring the forecasts for {last + 1}..{ahead}, which have landed already")
+        runner.execute("accuracy", [SliceBlock(block.regions, last + 1, ahead)])
+    return SliceBlock(block.regions, first + 1, max(ahead, first + 1))
+
+
+def initialise(lake: Lake, project: Project, provider: ProviderSpec, landing: Path | None) -> int:
+    """Write the project file and, where a folder is given, copy its files into landing; return the number of files."""
+    copied = drop(lake, provider, landing) if landing is not None else []
+    project.save(lake.path())
+    return len(copied)
+
+
+def _regions(lake: Lake, chosen: Sequence[str]) -> tuple[Region, ...]:
+    known = regions(lake)
+    if unknown := sorted(set(chosen) - {str(region) for region in known}):
+        raise ConfigurationError(f"Regions {unknown} have no stores in the lake: expected some of {', '.join(map(str, known))}.")
+    return tuple(region for region in known if not chosen or str(region) in chosen)
+
+
+def _few_blocks(blocks: list[SliceBlock]) -> list[SliceBlock]:
+    """One rectangle around them all where that adds little: a region without deliveries in some week is no reason for a run of its own."""
+    around = SliceBlock(
+        tuple(sorted({region for block in blocks for region in block.regions})),
+        min(block.first for block in blocks),
+        max(block.last for block in blocks),
+    )
+    asked = sum(len(block.regions) * (block.last - block.first + 1) for block in blocks)
+    whole = len(around.regions) * (around.last - around.first + 1)
+    return [around] if whole <= 1.5 * asked else blocks

@@ -1,0 +1,40 @@
+"""The code location: everything that Dagster shows and runs."""
+
+import warnings
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from orchestration.resources import LakeResource
+from orchestration.settings import use_root
+
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+use_root(None)
+
+from orchestration.defs import automation, conditioning, landing, monitoring, scoring, training  # noqa: E402 - after the warnings are set
+
+defs = dg.Definitions(
+    assets=[
+        *landing.LANDING,
+        landing.bronze_reference,
+        landing.bronze_facts,
+        conditioning.reference_models,
+        conditioning.conditioned_models,
+        training.ensembles,
+        training.champions,
+        scoring.scoring,
+        monitoring.accuracy,
+        monitoring.drift_report,
+    ],
+    asset_checks=[landing.no_file_refused],
+    jobs=automation.JOBS,
+    sensors=[automation.landing_sensor],
+    schedules=[automation.weekly_schedule],
+    resources={
+        "lake": LakeResource(),
+        "dbt": DbtCliResource(project_dir=conditioning.PROJECT),
+    },
+    # One process for a run: imports are paid once, and regions are spread over processes inside the training step.
+    executor=dg.in_process_executor,
+)

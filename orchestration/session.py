@@ -1,0 +1,74 @@
+"""A command's session: open the root, its instance and code location, run the cycle under a progress display, show the result."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from orchestration.board import show_accuracy
+from orchestration.cycle import Workspace, initialise, run_cycle, take_in
+from orchestration.project import Project
+from orchestration.runs import Runner, open_instance
+from orchestration.settings import Settings
+from transforms.adapters import load_provider
+from transforms.calendar import Week
+from transforms.errors import ConfigurationError
+from transforms.lake import Lake
+
+
+def initialise_root(settings: Settings, provider: str, landing: Path | None, horizons: int, local: bool, console: Console) -> list[str]:
+    """`shelfcast init`: return the messages of the files that were refused."""
+    lake = Lake(settings.root, settings.storage_options)
+    spec = load_provider(provider, base=Path.cwd())
+    count = initialise(lake, Project(provider=_reference_to(provider), horizons=horizons), spec, landing)
+    console.print(f"[bold]{spec.name}[/]: {count} files copied to {lake.path('landing', spec.name)}")
+    return condition(settings, local, console)
+
+
+def condition(settings: Settings, local: bool, console: Console) -> list[str]:
+    """Take in whatever stands in landing."""
+    with session(settings, local, console) as (workspace, runner, say):
+        refused = take_in(workspace, runner, say)
+    return [refusal.message for refusal in refused]
+
+
+def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], local: bool, console: Console) -> list[str]:
+    """`shelfcast run` and `backfill`: return the messages of the files that were refused."""
+    start, end = Week.parse(first), Week.parse(last)
+    if end < start:
+        raise ConfigurationError(f"--from {first} lies after --to {last}: expected the earlier week first.")
+    with session(settings, local, console) as (workspace, runner, say):
+        refused = take_in(workspace, runner, say, chosen)
+        scored = run_cycle(workspace, runner, start, end, chosen, say)
+    show_accuracy(workspace.lake, scored, end, console)
+    return [refusal.message for refusal in refused]
+
+
+@contextmanager
+def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple[Workspace, Runner, Callable[[str], None]]]:
+    """Open workspace and runner; the third value reports a line of progress."""
+    lake = Lake(settings.root, settings.storage_options)
+    project = Project.load(lake.path())
+    workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("loading the code location", total=None)
+
+        def say(line: str) -> None:
+            progress.update(task, description=line)
+            progress.console.print(f"[dim]·[/] {line}", highlight=False)
+
+        from orchestration.definitions import defs  # noqa: PLC0415 - seconds of imports, under the progress display
+
+        def notify(step: str, state: str) -> None:
+            progress.update(task, description=f"{step} {state}")
+
+        with open_instance(lake.path(), local) as instance:
+            yield workspace, Runner(defs, instance, notify), say
+
+
+def _reference_to(provider: str) -> str:
+    """How the project file names the provider: built-in ones by name, files by their full path."""
+    return str(Path(provider).resolve()) if provider.endswith((".yaml", ".yml")) else provider

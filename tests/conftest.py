@@ -1,0 +1,75 @@
+"""Fixtures shared by all tests: where the real data are, and a small provider folder to break in many ways."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with the public data sets; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("SHELFCAST_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data are not at {folder}: set SHELFCAST_TEST_DATA to run this test")
+    return folder
+
+
+PROVIDER = """
+name: corner_shop
+description: A small provider for tests.
+sources:
+  stores:
+    - files: stores.csv
+      format: csv
+      columns: {store_id: id, region: {column: area, clean: key}, format: {column: kind, clean: lower}, place: town}
+  products:
+    - files: products.csv
+      format: csv
+      columns: {product_id: sku, case_pack: pack, price: price}
+  shipments:
+    - files: "shipments/*.csv"
+      format: csv
+      columns: {store_id: id, product_id: sku, week: week, units_shipped: units}
+  returns:
+    - files: "returns/*.csv"
+      format: csv
+      columns: {store_id: id, product_id: sku, week: week, units_returned: units, known_at: reported}
+  weather_observed:
+    - files: weather.csv
+      format: csv
+      columns: {place: town, date: day, tmin_c: {column: low_f, unit: fahrenheit}, tmax_c: {column: high_f, unit: fahrenheit}}
+  weather_forecast:
+    - files: forecast.csv
+      format: csv
+      columns: {place: town, issued_at: issued, target_date: day, tmax_c: high}
+  events:
+    - files: events.csv
+      format: csv
+      columns: {event: name, kind: {value: public_holiday}, start_date: day}
+"""
+
+FILES = {
+    "stores.csv": "id,area,kind,town\n1,North Texas,LARGE,Dallas\n2,North Texas,SMALL,Dallas\n3,Ohio,LARGE,Columbus\n",
+    "products.csv": "sku,pack,price\nA,6,2.50\nB,12,1.00\n",
+    "shipments/2022-05-02.csv": "id,sku,week,units\n1,A,2022-05-02,12\n2,B,2022-05-02,24\n3,A,2022-05-02,6\n",
+    "shipments/2022-05-09.csv": "id,sku,week,units\n1,A,2022-05-09,18\n3,B,2022-05-09,12\n",
+    "returns/2022-05-09.csv": "id,sku,week,units,reported\n1,A,2022-05-02,2,2022-05-12 10:00:00\n",
+    "weather.csv": "town,day,low_f,high_f\nDallas,2022-05-02,50,68\nDallas,2022-05-03,50,77\nColumbus,2022-05-02,32,50\n",
+    "forecast.csv": "town,issued,day,high\nDallas,2022-05-08 06:00:00,2022-05-09,30\nDallas,2022-05-09 06:00:00,2022-05-09,10\n",
+    "events.csv": "name,day\nMemorial Day,2022-05-30\n",
+}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A provider folder with its YAML (`corner_shop.yaml`), good throughout."""
+    folder = tmp_path / "drops"
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "corner_shop.yaml").write_text(PROVIDER)
+    return folder

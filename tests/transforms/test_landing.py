@@ -1,0 +1,229 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from transforms.adapters import ProviderSpec, load_provider
+from transforms.calendar import Region, Slice, SliceBlock, Week, blocks_of
+from transforms.errors import ConfigurationError
+from transforms.lake import Lake
+from transforms.landing import Registration, drop, folder, ingest, ingest_reference, last_week, pending, refused_files, register, regions
+
+NOW = datetime(2022, 5, 18, tzinfo=UTC)
+WEEK = Week.parse("2022-05-02")
+TEXAS, OHIO = Region("north_texas"), Region("ohio")
+
+
+@pytest.fixture
+def provider(shop: Path) -> ProviderSpec:
+    return load_provider(str(shop / "corner_shop.yaml"))
+
+
+@pytest.fixture
+def lake(tmp_path: Path, shop: Path, provider: ProviderSpec) -> Lake:
+    lake = Lake(str(tmp_path / "lake"))
+    drop(lake, provider, shop)
+    return lake
+
+
+def take_in(lake: Lake, provider: ProviderSpec) -> Registration:
+    found = register(lake, provider, NOW)
+    if found.references_changed:
+        ingest_reference(lake, provider)
+    ingest(lake, provider, blocks_of(pending(lake, provider)))
+    return found
+
+
+def shipments(lake: Lake) -> list[tuple[str, str, str, str, int]]:
+    rows = lake.read("bronze/shipments").sort_by([("week", "ascending"), ("store_id", "ascending")]).to_pylist()
+    return [(r["region"], r["store_id"], r["product_id"], str(r["week"]), r["units_shipped"]) for r in rows]
+
+
+def rewrite(lake: Lake, provider: ProviderSpec, name: str, text: str) -> None:
+    (folder(lake, provider) / name).write_text(text)
+
+
+def test_a_first_drop_fills_bronze_and_leaves_nothing_pending(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    assert shipments(lake) == [
+        ("north_texas", "1", "A", "2022-05-02", 12),
+        ("north_texas", "2", "B", "2022-05-02", 24),
+        ("ohio", "3", "A", "2022-05-02", 6),
+        ("north_texas", "1", "A", "2022-05-09", 18),
+        ("ohio", "3", "B", "2022-05-09", 12),
+    ]
+    assert pending(lake, provider) == {}
+    assert regions(lake) == [TEXAS, OHIO]
+    assert last_week(lake) == WEEK + 1
+
+
+def test_units_are_converted_and_times_completed(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    weather = lake.read("bronze/weather_observed", where="place = 'Dallas' and date = date '2022-05-02'").to_pylist()[0]
+    assert (weather["tmin_c"], weather["tmax_c"], weather["precip_mm"]) == (10.0, 20.0, None)
+    assert weather["known_at"] == datetime(2022, 5, 3, tzinfo=UTC)
+    returned = lake.read("bronze/returns").to_pylist()[0]
+    assert (returned["week"], returned["known_at"]) == (WEEK.monday, datetime(2022, 5, 12, 10, tzinfo=UTC))
+
+
+def test_looking_again_changes_nothing(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    versions = lake.versions(["bronze/shipments", "bronze/landing_files", "bronze/landing_slices"])
+    found = register(lake, provider, NOW)
+    assert found == Registration()
+    assert lake.versions(versions) == versions
+
+
+def test_a_corrected_file_touches_only_the_slice_that_changed(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    rewrite(lake, provider, "shipments/2022-05-02.csv", "id,sku,week,units\n1,A,2022-05-02,12\n2,B,2022-05-02,24\n3,A,2022-05-02,60\n")
+    register(lake, provider, NOW)
+    assert set(pending(lake, provider)) == {Slice(OHIO, WEEK)}
+    take_in(lake, provider)
+    assert ("ohio", "3", "A", "2022-05-02", 60) in shipments(lake)
+    assert len(shipments(lake)) == 5
+
+
+def test_the_same_file_sent_under_another_name_counts_once(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    before = shipments(lake)
+    top = folder(lake, provider)
+    (top / "shipments/resent.csv").write_bytes((top / "shipments/2022-05-09.csv").read_bytes())
+    take_in(lake, provider)
+    assert shipments(lake) == before
+
+
+def test_a_new_week_touches_its_slices_and_no_others(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "id,sku,week,units\n1,A,2022-05-16,6\n")
+    register(lake, provider, NOW)
+    assert set(pending(lake, provider)) == {Slice(TEXAS, WEEK + 2)}
+
+
+def test_a_late_return_reopens_the_week_in_which_it_was_shipped(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    rewrite(lake, provider, "returns/2022-05-16.csv", "id,sku,week,units,reported\n3,A,2022-05-02,1,2022-05-17 08:00:00\n")
+    register(lake, provider, NOW)
+    assert set(pending(lake, provider)) == {Slice(OHIO, WEEK)}
+
+
+def test_a_refused_correction_leaves_its_good_slices_unharmed(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    before = shipments(lake)
+    rewrite(lake, provider, "shipments/2022-05-02.csv", "id,sku,week,units\n1,A,2022-05-02,-12\n")
+    found = take_in(lake, provider)
+    assert [refused.source_file for refused in found.refused] == ["shipments/2022-05-02.csv"]
+    assert pending(lake, provider) == {}
+    ingest(lake, provider, [SliceBlock((TEXAS, OHIO), WEEK, WEEK + 1)])
+    assert shipments(lake) == before
+    assert [refused.source_file for refused in refused_files(lake, provider)] == ["shipments/2022-05-02.csv"]
+
+
+def test_one_refused_file_does_not_hold_up_the_others(lake: Lake, provider: ProviderSpec) -> None:
+    rewrite(lake, provider, "shipments/2022-05-09.csv", "id,sku,week,units\n9,A,2022-05-09,18\n")
+    take_in(lake, provider)
+    assert [row[3] for row in shipments(lake)] == ["2022-05-02"] * 3
+
+
+BAD = {
+    "a missing column": (
+        "shipments/bad.csv",
+        "id,sku,week\n1,A,2022-05-16\n",
+        "shipments/bad.csv, row 1 (header): columns ['units'] are missing for source 'shipments'; came with ['id', 'sku', 'week']. "
+        "Add them to the file, or correct the provider YAML if they are named differently.",
+    ),
+    "a negative quantity": (
+        "shipments/bad.csv",
+        "id,sku,week,units\n1,A,2022-05-16,6\n2,B,2022-05-16,-6\n3,A,2022-05-16,-1\n",
+        "shipments/bad.csv, row 2, column units_shipped: expected a quantity of 0 or more, came -6 (2 rows like this). "
+        "Returns belong in the returns source: see README, 'Bring your own data'.",
+    ),
+    "an unknown store": (
+        "shipments/bad.csv",
+        "id,sku,week,units\n1,A,2022-05-16,6\n99,A,2022-05-16,6\n",
+        "shipments/bad.csv, row 2, column store_id: expected a store of the stores source, came 99. "
+        "Add the store to the stores file, or correct its number.",
+    ),
+    "an unknown product": (
+        "shipments/bad.csv",
+        "id,sku,week,units\n1,Z,2022-05-16,6\n",
+        "shipments/bad.csv, row 1, column product_id: expected a product of the products source, came Z. "
+        "Add the product to the products file, or set 'unknown_products: accept' in the provider YAML.",
+    ),
+    "a week that is not a Monday": (
+        "shipments/bad.csv",
+        "id,sku,week,units\n1,A,2022-05-17,6\n",
+        "shipments/bad.csv, row 1, column week: expected a Monday, came 2022-05-17. "
+        "A week is named by its Monday; for daily dates set 'clean: week' in the provider YAML.",
+    ),
+    "a quantity that is no number": (
+        "shipments/bad.csv",
+        "id,sku,week,units\n1,A,2022-05-16,a dozen\n",
+        "shipments/bad.csv, row 1, column units_shipped: expected a whole number, came a dozen. "
+        "Correct the value, or say in the provider YAML how it is written (date_format, decimal, unit).",
+    ),
+    "an empty quantity": (
+        "shipments/bad.csv",
+        "id,sku,week,units\n1,A,2022-05-16,\n",
+        "shipments/bad.csv, row 1, column units_shipped: expected a value, came (empty). "
+        "Fill it, or give a 'default' for the column in the provider YAML.",
+    ),
+    "a duplicate row": (
+        "shipments/bad.csv",
+        "id,sku,week,units\n1,A,2022-05-16,6\n1,A,2022-05-16,7\n",
+        "shipments/bad.csv, row 2, column week: expected one row for each region, store_id, product_id, week, but row 1 has the same key. "
+        "Remove the duplicate, or set 'duplicates: sum' in the provider YAML if such rows are parts of a whole.",
+    ),
+    "an empty file": (
+        "shipments/bad.csv",
+        "",
+        "shipments/bad.csv: expected a csv file with rows, came an empty file. Drop the file again.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_with_file_row_and_column(case: str, lake: Lake, provider: ProviderSpec) -> None:
+    name, text, message = BAD[case]
+    rewrite(lake, provider, name, text)
+    found = take_in(lake, provider)
+    assert [refused.message for refused in found.refused] == [message]
+    assert len(shipments(lake)) == 5
+
+
+def test_a_truncated_parquet_file_is_refused(tmp_path: Path, lake: Lake, provider: ProviderSpec, shop: Path) -> None:
+    text = (shop / "corner_shop.yaml").read_text().replace('"shipments/*.csv"\n      format: csv', '"shipments/*.parquet"\n      format: parquet')
+    (shop / "parquet.yaml").write_text(text)
+    provider = load_provider(str(shop / "parquet.yaml"))
+    target = folder(lake, provider) / "shipments" / "week.parquet"
+    pq.write_table(pa.table({"id": ["1"], "sku": ["A"], "week": [WEEK.monday], "units": [6]}), target)
+    target.write_bytes(target.read_bytes()[:-20])
+    found = take_in(lake, provider)
+    assert len(found.refused) == 1
+    assert found.refused[0].message.startswith("shipments/week.parquet: expected a readable parquet file (utf-8), but reading failed:")
+    assert "drop it again" in found.refused[0].message
+    assert not lake.exists("bronze/shipments") or lake.read("bronze/shipments").num_rows == 0
+
+
+def test_a_folder_without_shipments_is_refused_before_anything_is_copied(tmp_path: Path, shop: Path, provider: ProviderSpec) -> None:
+    for path in (shop / "shipments").iterdir():
+        path.unlink()
+    lake = Lake(str(tmp_path / "other"))
+    with pytest.raises(ConfigurationError, match=r"holds no file for source 'shipments' of provider 'corner_shop': expected shipments/\*\.csv\."):
+        drop(lake, provider, shop)
+    assert not folder(lake, provider).exists()
+
+
+def test_invoice_lines_become_shipments_and_returns_without_loss(tmp_path: Path, real_data: Path) -> None:
+    provider, lake = load_provider("iowa_dsd"), Lake(str(tmp_path / "iowa"))
+    drop(lake, provider, real_data / "iowa_dsd")
+    take_in(lake, provider)
+    weekly = pq.read_table(real_data / "iowa_dsd" / "shipments_weekly.parquet")
+    shipped = lake.query("select sum(units_shipped) as units, count(*) as n from t", t="bronze/shipments").to_pylist()[0]
+    assert shipped["units"] == sum(weekly["bottles_shipped"].to_pylist())
+    assert shipped["n"] == weekly.num_rows
+    returned = lake.query("select sum(units_returned) as units from t", t="bronze/returns")["units"][0].as_py()
+    lines = (real_data / "iowa_dsd" / "returns_weekly.csv").read_text().splitlines()[1:]
+    assert returned == sum(int(line.rsplit(",", 1)[1]) for line in lines)

@@ -1,0 +1,131 @@
+"""Render the dbt project's YAML (sources, models, columns, data tests) from the contracts.
+
+The files are checked in, so that dbt and its docs work by themselves; a test fails where they differ. `python -m transforms.contracts.dbt_yaml`
+writes them anew.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from transforms.contracts import CONTRACTS, SOURCES, Column, Contract
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+_HEAD = "# Written by `python -m transforms.contracts.dbt_yaml` from transforms/contracts: change it there.\n"
+_DBT_MODELS = {
+    "intermediate": [name for name in CONTRACTS if name.startswith("silver/")],
+    "marts": ["gold/demand"],
+}
+# dbt's names for columns of sources, where staging renames them because the contract's is a word of SQL.
+_RENAMED = {("weather_observed", "date"): "observed_date"}
+_UNSTAGED = {
+    "weather_forecast": {"week", "outlook", "known_at"},
+}
+_STAGED_LINEAGE = {"shipments", "returns"}
+
+
+def render() -> dict[Path, str]:
+    """Every generated YAML file, by its path below the dbt project."""
+    files = {Path("models/staging/_sources.yml"): _dump({"sources": [_source()]})}
+    files[Path("models/staging/_models.yml")] = _dump({"models": [_staging(contract) for contract in SOURCES.values()]})
+    for folder, names in _DBT_MODELS.items():
+        files[Path(f"models/{folder}/_models.yml")] = _dump({"models": [_model(CONTRACTS[name]) for name in names]})
+    return files
+
+
+def write(project: Path = PROJECT) -> list[Path]:
+    """Write the files below `project`."""
+    for path, text in render().items():
+        (project / path).write_text(text)
+    return list(render())
+
+
+def _dump(content: dict[str, Any]) -> str:
+    return _HEAD + yaml.safe_dump({"version": 2, **content}, sort_keys=False, width=140, allow_unicode=True)
+
+
+def _source() -> dict[str, Any]:
+    return {
+        "name": "bronze",
+        "schema": "bronze",
+        "description": "Landing files mapped onto the standard contracts, with file and content hash.",
+        "tables": [
+            {
+                "name": name,
+                "description": CONTRACTS[f"bronze/{name}"].grain,
+                "meta": {"dagster": {"asset_key": ["bronze", name]}},
+                "columns": [_column(column) for column in CONTRACTS[f"bronze/{name}"].columns],
+            }
+            for name in SOURCES
+        ],
+    }
+
+
+def _staging(contract: Contract) -> dict[str, Any]:
+    columns = [
+        {**_column(column), "name": _RENAMED.get((contract.table, column.name), column.name)}
+        for column in contract.columns
+        if column.name not in _UNSTAGED.get(contract.table, set())
+    ]
+    if contract.table in _STAGED_LINEAGE:
+        columns.append(_column(CONTRACTS[contract.name]["source_file"]))
+    return {
+        "name": f"stg_{contract.table}",
+        "description": contract.grain,
+        "config": {"tags": [_tag(contract)], "meta": {"dagster": {"asset_key": ["staging", f"stg_{contract.table}"]}}},
+        "columns": columns,
+    }
+
+
+def _model(contract: Contract) -> dict[str, Any]:
+    week = {"week_column": contract.week_column} if contract.sliced else {}
+    tests: list[dict[str, Any]] = [
+        {"unique_key": {"name": f"{contract.table}_key_is_unique", "arguments": {"columns": list(contract.key), **week}}},
+        {"follows_contract": {"name": f"{contract.table}_follows_contract", "arguments": {"rules": _rules(contract), **week}}},
+    ]
+    if contract.table == "weather_known":
+        tests.append({
+                "no_forecast_after_origin": {
+                    "name": "weather_known_uses_no_later_forecast",
+                    "arguments": {"forecasts": "ref('stg_weather_forecast')"},
+                }
+            })
+    return {
+        "name": contract.table,
+        "description": contract.grain,
+        "config": {"tags": [_tag(contract)], "meta": {"dagster": {"asset_key": [contract.layer, contract.table]}}},
+        "columns": [_column(column) for column in contract.columns],
+        "data_tests": tests,
+    }
+
+
+def _tag(contract: Contract) -> str:
+    return "sliced" if contract.sliced else "reference"
+
+
+def _column(column: Column) -> dict[str, Any]:
+    unit = f" [{column.unit}]" if column.unit else ""
+    return {"name": column.name, "description": f"{column.description}{unit}", "data_type": column.duckdb}
+
+
+def _rules(contract: Contract) -> dict[str, str]:
+    """Name of each rule -> SQL that is true where a row breaks it."""
+    rules: dict[str, str] = {}
+    for column in contract.columns:
+        if column.required:
+            rules[f"{column.name} is missing"] = f"{column.name} is null"
+        if column.minimum is not None:
+            rules[f"{column.name} is below {column.minimum:g}"] = f"{column.name} < {column.minimum:g}"
+        if column.maximum is not None:
+            rules[f"{column.name} is above {column.maximum:g}"] = f"{column.name} > {column.maximum:g}"
+        if column.allowed:
+            choices = ", ".join(f"'{value}'" for value in column.allowed)
+            rules[f"{column.name} is none of {', '.join(column.allowed)}"] = f"{column.name} not in ({choices})"
+        if column.monday:
+            rules[f"{column.name} is not a Monday"] = f"isodow({column.name}) <> 1"
+    return rules
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,61 @@
+"""How the models stand: gold/accuracy summed up by region or segment, for tables and pages. Definitions of the metrics are in models.metrics."""
+
+from typing import Any
+
+from transforms.calendar import Week
+from transforms.lake import Lake, day
+
+# Means over rows are weighted by rows, errors of squares by squares: a summary equals the metric over all rows.
+_SUMS = """
+    sum(n)::bigint as n,
+    sum(n_zero)::bigint as n_zero,
+    sum(mape * (n - n_zero)) / nullif(sum(n - n_zero) filter (where mape is not null), 0) as mape,
+    sum(baseline_mape * (n - n_zero)) / nullif(sum(n - n_zero) filter (where baseline_mape is not null), 0) as baseline_mape,
+    sqrt(sum(rmse_0 * rmse_0 * n_zero) / nullif(sum(n_zero) filter (where rmse_0 is not null), 0)) as rmse_0,
+    sqrt(sum(rmse_all * rmse_all * n) / nullif(sum(n), 0)) as rmse_all,
+    sqrt(sum(baseline_rmse_all * baseline_rmse_all * n) / nullif(sum(n), 0)) as baseline_rmse_all,
+    sum(coverage_80 * n) / nullif(sum(n), 0) as coverage_80
+"""
+
+_SEGMENT = "region, format, mover"
+
+
+def by_region(lake: Lake, first: Week, last: Week) -> list[dict[str, Any]]:
+    """One row for each region: accuracy over target weeks `first` to `last`, and over all regions at the end (region 'all')."""
+    return _summary(lake, "grouping sets ((region), ())", "coalesce(region, 'all') as region", "grouping(region), region", first, last)
+
+
+def by_segment(lake: Lake, first: Week, last: Week) -> list[dict[str, Any]]:
+    """One row for each region, format and mover."""
+    return _summary(lake, _SEGMENT, _SEGMENT, _SEGMENT, first, last)
+
+
+def champions_by_region(lake: Lake) -> dict[str, int]:
+    """Number of segments with a promoted ensemble."""
+    with lake.connect("gold/model_events", "gold/model_versions") as connection:
+        rows = connection.execute(
+            """
+            select e.region, count(distinct (e.format, e.mover)) as n
+            from gold_model_events as e join gold_model_versions as v using (model_version)
+            where e.event = 'champion' and v.kind = 'ensemble'
+            group by 1
+            """
+        ).fetchall()
+    return dict(rows)
+
+
+def drift_by_region(lake: Lake, week: Week) -> dict[str, tuple[int, int]]:
+    """Columns that drifted in `week` and columns watched."""
+    with lake.connect("gold/drift") as connection:
+        rows = connection.execute(
+            f"""select region, count(*) filter (where drifted), count(*) from gold_drift where week = {day(week)} group by 1"""
+        ).fetchall()
+    return {region: (drifted, watched) for region, drifted, watched in rows}
+
+
+def _summary(lake: Lake, grouping: str, keys: str, order: str, first: Week, last: Week) -> list[dict[str, Any]]:
+    weeks = f"week between {day(first)} and {day(last)}"
+    with lake.connect("gold/accuracy") as connection:
+        found = connection.execute(f"select {keys}, {_SUMS} from gold_accuracy where {weeks} group by {grouping} order by {order}")
+        rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
+    return [row for row in rows if row["n"] is not None]
