@@ -1,0 +1,154 @@
+"""The dbt project on a real lake, through dbt's own runner."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts import CONTRACTS
+from transforms.contracts.dbt_yaml import render
+from transforms.lake import Lake
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+WEEK = Week.parse("2022-05-02")
+OHIO, TEXAS = Region("ohio"), Region("north_texas")
+HISTORY = SliceBlock((TEXAS, OHIO), WEEK + -60, WEEK + 2)
+LINEAGE = {"source_file": "file.csv", "source_hash": "0" * 64}
+
+
+def table(name: str, *rows: dict[str, object]) -> pa.Table:
+    contract = CONTRACTS[name]
+    return pa.Table.from_pylist([{column: row.get(column) for column in contract.names} for row in rows], schema=contract.schema)
+
+
+def at(day: date, hour: int = 0) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+
+
+def shipment(region: Region, week: Week, units: int, **more: object) -> dict[str, object]:
+    row = {"region": str(region), "store_id": "1", "product_id": "A", "week": week.monday, "units_shipped": units}
+    return {**row, "known_at": week.end.replace(tzinfo=UTC), **LINEAGE, **more}
+
+
+def observation(day: date, tmax: float) -> dict[str, object]:
+    monday = Week.containing(day).monday
+    return {"region": "ohio", "place": "X", "date": day, "week": monday, "tmin_c": 0.0, "tmax_c": tmax, "precip_mm": 1.0, "known_at": at(day), **LINEAGE}
+
+
+def forecast(issued: datetime, target: date, tmax: float) -> dict[str, object]:
+    week = Week.containing(issued.date()).monday
+    row = {"region": "ohio", "place": "X", "week": week, "issued_at": issued, "target_date": target, "tmax_c": tmax, "known_at": issued}
+    return {**row, **LINEAGE}
+
+
+def build(lake: Lake, block: SliceBlock | None, select: str = "tag:sliced", **wrong: object) -> dbtRunnerResult:
+    slices = {} if block is None else {"regions": list(map(str, block.regions)), "week_first": str(block.first), "week_last": str(block.last)}
+    variables = json.dumps({"lake_root": lake.root, **slices, **wrong})
+    where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    return dbtRunner().invoke(["--quiet", "build", *where, "--select", select, "--vars", variables])
+
+
+@pytest.fixture(autouse=True)
+def _in_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The profile names its plugin folder relative to the project.
+    monkeypatch.chdir(PROJECT)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(str(tmp_path))
+    stores = [{"store_id": "1", "region": "ohio", "format": "large", "place": "X"}, {"store_id": "1t", "region": "north_texas", "format": "small"}]
+    lake.overwrite("bronze/stores", table("bronze/stores", *({**row, **LINEAGE} for row in stores)))
+    lake.overwrite("bronze/products", table("bronze/products", {"product_id": "A", "case_pack": 6, **LINEAGE}))
+    lake.overwrite("bronze/demographics", table("bronze/demographics"))
+    lake.overwrite("bronze/events", table("bronze/events", {"event": "Fair", "kind": "local", "start_date": date(2022, 5, 7), "end_date": date(2022, 5, 10), **LINEAGE}))
+    lake.replace("bronze/shipments", HISTORY, table("bronze/shipments", shipment(OHIO, WEEK, 12), shipment(OHIO, WEEK + 1, 6), shipment(TEXAS, WEEK, 24)))
+    returned = {"region": "ohio", "store_id": "1", "product_id": "A", "week": WEEK.monday, "units_returned": 2, "known_at": at(date(2022, 5, 20)), **LINEAGE}
+    lake.replace("bronze/returns", HISTORY, table("bronze/returns", returned))
+    last_year = [observation((WEEK + -51).monday + timedelta(days=day), 20.0) for day in range(7)]
+    lake.replace("bronze/weather_observed", HISTORY, table("bronze/weather_observed", *last_year))
+    issued = at((WEEK + 1).monday - timedelta(days=1), hour=6)
+    lake.replace("bronze/weather_forecast", HISTORY, table("bronze/weather_forecast", forecast(issued, (WEEK + 1).monday, 27.0)))
+    assert build(lake, None, "tag:reference").success
+    assert build(lake, HISTORY).success
+    return lake
+
+
+def known(lake: Lake) -> list[dict[str, object]]:
+    where = f"region = 'ohio' and week = date '{WEEK}'"
+    return lake.read("silver/weather_known", where=where).sort_by("horizon").to_pylist()
+
+
+def demand(lake: Lake) -> set[tuple[str, str, int, int, int]]:
+    rows = lake.read("gold/demand").to_pylist()
+    return {(row["region"], str(row["week"]), row["units_shipped"], row["units_returned"], row["demand"]) for row in rows}
+
+
+def test_conditioning_nets_returns_and_knows_only_the_weather_of_its_time(lake: Lake) -> None:
+    assert demand(lake) == {("ohio", "2022-05-02", 12, 2, 10), ("ohio", "2022-05-09", 6, 0, 6), ("north_texas", "2022-05-02", 24, 0, 24)}
+    # One day of the next week was forecast (27), six are last year's climate (20); beyond there is climate alone.
+    assert [(row["horizon"], row["forecast_days"]) for row in known(lake)][:3] == [(1, 1), (2, 0), (3, 0)]
+    assert known(lake)[0]["tmax_c"] == pytest.approx((27 + 6 * 20) / 7)
+    assert len(known(lake)) == 13
+
+
+def test_an_event_is_spread_over_the_weeks_that_it_touches(lake: Lake) -> None:
+    rows = lake.read("silver/event_weeks").sort_by("week").to_pylist()
+    assert [(str(row["week"]), row["days"]) for row in rows] == [("2022-05-02", 2), ("2022-05-09", 2)]
+
+
+def test_poisoning_the_future_changes_no_known_weather(lake: Lake) -> None:
+    before = known(lake)
+    after_origin = at((WEEK + 1).monday)
+    later = SliceBlock((OHIO,), WEEK + 1, WEEK + 2)
+    lake.replace("bronze/weather_forecast", later, table("bronze/weather_forecast", forecast(after_origin, (WEEK + 1).monday, 99.0)))
+    poison = [observation((WEEK + 1).monday + timedelta(days=day), -40.0) for day in range(14)]
+    lake.replace("bronze/weather_observed", later, table("bronze/weather_observed", *poison))
+    assert build(lake, HISTORY).success
+    assert known(lake) == before
+
+
+def test_building_a_slice_again_changes_nothing_and_leaves_others_untouched(lake: Lake) -> None:
+    before = demand(lake)
+    lake.replace("bronze/shipments", SliceBlock((TEXAS,), WEEK, WEEK), table("bronze/shipments", shipment(TEXAS, WEEK, 999)))
+    assert build(lake, SliceBlock((OHIO,), WEEK, WEEK + 1)).success
+    assert demand(lake) == before
+
+
+def test_an_emptied_slice_holds_no_rows(lake: Lake) -> None:
+    only = SliceBlock((OHIO,), WEEK + 1, WEEK + 1)
+    lake.replace("bronze/shipments", only, table("bronze/shipments"))
+    assert build(lake, only).success
+    assert {row[:2] for row in demand(lake)} == {("ohio", "2022-05-02"), ("north_texas", "2022-05-02")}
+
+
+def test_the_report_that_arrived_last_holds(lake: Lake) -> None:
+    only = SliceBlock((OHIO,), WEEK, WEEK)
+    correction = shipment(OHIO, WEEK, 18, known_at=at(date(2022, 5, 25)), source_file="correction.csv")
+    lake.replace("bronze/shipments", only, table("bronze/shipments", shipment(OHIO, WEEK, 12), correction))
+    assert build(lake, only).success
+    assert ("ohio", "2022-05-02", 18, 2, 16) in demand(lake)
+
+
+def test_a_key_that_could_break_a_predicate_stops_the_build(lake: Lake) -> None:
+    before = demand(lake)
+    result = build(lake, HISTORY, regions=["ohio') or (1=1"])
+    assert not result.success
+    assert demand(lake) == before
+
+
+def test_a_broken_contract_fails_the_build(lake: Lake) -> None:
+    only = SliceBlock((OHIO,), WEEK, WEEK)
+    lake.replace("bronze/shipments", only, table("bronze/shipments", shipment(OHIO, WEEK, -5)))
+    result = build(lake, only)
+    failed = {node.node.name for node in result.result.results if node.status == "fail"}
+    assert "shipments_follows_contract" in failed
+
+
+def test_the_yaml_that_is_checked_in_follows_the_contracts() -> None:
+    for path, text in render().items():
+        assert (PROJECT / path).read_text() == text, f"{path} differs: run python -m transforms.contracts.dbt_yaml"
