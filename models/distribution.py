@@ -1,0 +1,87 @@
+"""From probabilities over demand 0 and the usual sizes to points, quantiles and order quantities. All arrays are (rows,) unless said."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+@dataclass(frozen=True)
+class Points:
+    """What a forecast row says; see the contract of gold/forecasts for the meaning of each."""
+
+    p_demand: Floats
+    size: Floats
+    expected: Floats
+    q10: Floats
+    q50: Floats
+    q90: Floats
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What to ship: quantity, probability that it meets demand, means of what is left over and of what is missed."""
+
+    quantity: npt.NDArray[np.int64]
+    service_level: Floats
+    expected_returns: Floats
+    expected_lost_sales: Floats
+
+
+def best_size(pmf: Floats, sizes: Floats) -> Floats:
+    """The point with the least expected percentage error: the median of the sizes weighted by probability over size.
+
+    Parameters
+    ----------
+    pmf
+        Probabilities of the sizes given demand, shape (rows, k).
+    sizes
+        Ascending, shape (k,).
+    """
+    mass = np.cumsum(pmf / sizes, axis=1)
+    return sizes[(mass < mass[:, -1:] / 2).sum(axis=1).clip(0, len(sizes) - 1)]
+
+
+def points(p_demand: Floats, pmf: Floats, sizes: Floats) -> Points:
+    """Points and quantiles of the distribution with mass 1 - p_demand at 0 and p_demand * pmf on `sizes`."""
+    cumulative = (1 - p_demand)[:, None] + p_demand[:, None] * np.cumsum(pmf, axis=1)
+    grid = np.concatenate([[0], sizes]).astype(np.float32)
+    levels = np.concatenate([(1 - p_demand)[:, None], cumulative], axis=1)
+    levels[:, -1] = 1
+    q10, q50, q90 = (grid[(levels < level - 1e-6).sum(axis=1)] for level in QUANTILES)
+    expected = p_demand * (pmf @ sizes)
+    return Points(p_demand, best_size(pmf, sizes), expected.astype(np.float32), q10, q50, q90)
+
+
+def orders(p_demand: Floats, pmf: Floats, sizes: Floats, case_pack: Floats, lost: Floats, returned: Floats) -> Orders:
+    """The number of cases that costs least when a unit missed costs `lost` and a unit left over costs `returned`.
+
+    Cost is convex in the quantity, so the best multiple of the case pack is one of the two around the newsvendor's critical fractile
+    (Arrow, Harris and Marschak 1951).
+    """
+    mass = np.concatenate([(1 - p_demand)[:, None], p_demand[:, None] * pmf], axis=1)
+    grid = np.concatenate([[0], sizes]).astype(np.float32)
+    fractile = lost / np.maximum(lost + returned, 1e-9)
+    at = (np.cumsum(mass, axis=1) < fractile[:, None] - 1e-6).sum(axis=1).clip(0, len(grid) - 1)
+    below = np.floor(grid[at] / case_pack) * case_pack
+    choices = [below, below + case_pack]
+    outcomes = [_outcome(mass, grid, quantity) for quantity in choices]
+    costs = [lost * missed + returned * left for left, missed, _ in outcomes]
+    second = costs[1] < costs[0]
+    pick = [np.where(second, *pair) for pair in zip((choices[1], *outcomes[1]), (choices[0], *outcomes[0]), strict=True)]
+    quantity, left, missed, service = pick
+    return Orders(quantity.round().astype(np.int64), service.clip(0, 1), left, missed)
+
+
+def _outcome(mass: Floats, grid: Floats, quantity: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean left over, mean missed, probability that demand is met."""
+    # Three products with the cumulated mass instead of a (rows, k) array of differences.
+    met = grid[None, :] <= quantity[:, None]
+    served = (mass * met).sum(axis=1)
+    left = quantity * served - (mass * met * grid).sum(axis=1)
+    missed = (mass * ~met * grid).sum(axis=1) - quantity * (1 - served)
+    return np.maximum(left, 0), np.maximum(missed, 0), served

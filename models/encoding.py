@@ -1,0 +1,64 @@
+"""From a frame to what members compute with: standardised numbers and category indices. Learned on the training rows, kept in the artifact."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from models.support import Floats
+from transforms.features import Frame
+
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Scales numbers and looks up categories.
+
+    Attributes
+    ----------
+    names, mean, scale
+        The numeric columns and their moments, shape (p,).
+    levels
+        Known texts of each categorical column, sorted; index 0 is kept for what was never seen.
+    """
+
+    names: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    levels: dict[str, npt.NDArray[np.str_]]
+
+    @classmethod
+    def fit(cls, frame: Frame) -> Self:
+        """Learn moments and levels from the rows of `frame`."""
+        with np.errstate(invalid="ignore"):
+            counts = np.maximum((~np.isnan(frame.numeric)).sum(axis=0), 1)
+            mean = np.nansum(frame.numeric, axis=0, dtype=np.float64) / counts
+            spread = np.sqrt(np.nansum((frame.numeric - mean) ** 2, axis=0, dtype=np.float64) / counts)
+        scale = np.where(spread > 1e-6, spread, 1)
+        levels = {name: np.sort(column.levels[np.unique(column.codes)]) for name, column in frame.categorical.items()}
+        return cls(frame.names, mean.astype(np.float32), scale.astype(np.float32), levels)
+
+    def numbers(self, frame: Frame) -> Floats:
+        """Standardised numbers, shape (n, p); unknown ones are 0, the mean. Clipped, so that a value far outside what was seen cannot explode."""
+        scaled = (frame.numeric - self.mean) / self.scale
+        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0), -5, 5).astype(np.float32)
+
+    def indices(self, frame: Frame) -> Index:
+        """Category indices, shape (n, columns), in the order of `levels`; 0 for unknown."""
+        columns = []
+        for name, levels in self.levels.items():
+            column = frame.categorical[name]
+            if len(levels):
+                found = np.minimum(np.searchsorted(levels, column.levels), len(levels) - 1)
+                lookup = np.where(levels[found] == column.levels, found + 1, 0)
+            else:
+                lookup = np.zeros(len(column.levels), np.int64)
+            columns.append(lookup[column.codes])
+        return np.column_stack(columns)
+
+    @property
+    def cardinalities(self) -> list[int]:
+        """Number of indices of each categorical column, the unknown one included."""
+        return [len(levels) + 1 for levels in self.levels.values()]

@@ -1,0 +1,120 @@
+"""The ensemble of a segment: members' distributions pooled by weights that were learned on held-back weeks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from models.distribution import best_size
+from models.encoding import Encoder
+from models.members.base import Distribution, Member, Prepared
+from models.members.lasso import LassoMember
+from models.network import NetworkMember
+from models.support import Floats, Support
+from transforms.features import Frame
+
+MEMBERS: dict[str, Any] = {
+    "lasso": lambda encoder, support: LassoMember(support),  # noqa: ARG005 - one signature for all
+    "network": NetworkMember,
+}
+"""How to make each member by name."""
+
+RESTORE: dict[str, Any] = {"lasso": LassoMember.restore, "network": NetworkMember.restore}
+
+_GRID = np.linspace(0, 1, 21)
+
+
+@dataclass
+class Ensemble:
+    """Members of one segment and their weights.
+
+    Attributes
+    ----------
+    encoder, support
+        What the members share.
+    members
+        In the order of the weights.
+    size_weights, chance_weights
+        Shares of the members in the pooled distribution of sizes and in the probability of demand; each sums to 1.
+    """
+
+    encoder: Encoder
+    support: Support
+    members: list[Member]
+    size_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
+    chance_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
+
+    @classmethod
+    def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int) -> tuple[Self, Distribution]:
+        """Train on `frame`, learn the weights on `held_back`, then let the members learn from both.
+
+        Returns
+        -------
+        (Ensemble, Distribution)
+            The ensemble, and what it said of the held-back rows before it had learned from them.
+        """
+        assert frame.demand is not None  # noqa: S101 - for the type checker
+        support = Support.of(frame.demand[frame.demand > 0])
+        encoder = Encoder.fit(frame)
+        early, late = Prepared.of(frame, encoder, support), Prepared.of(held_back, encoder, support)
+        members = [MEMBERS[name](encoder, support).fit(early, late, encoder, support, seed) for name in names]
+        ensemble = cls(encoder, support, members)
+        said = [member.predict(late) for member in members]
+        ensemble.size_weights = _size_weights(said, held_back, support)
+        ensemble.chance_weights = _chance_weights(said, late)
+        pooled = ensemble._pool(said)
+        everything = Prepared.of(Frame.concat([frame, held_back]), encoder, support)
+        for member in members:
+            member.refit(everything, seed)
+        return ensemble, pooled
+
+    def predict(self, frame: Frame) -> Distribution:
+        """Return the pooled distribution of each row."""
+        rows = Prepared.of(frame, self.encoder, self.support)
+        return self._pool([member.predict(rows) for member in self.members])
+
+    def state(self) -> Mapping[str, Mapping[str, Any]]:
+        """Learned arrays of each member by its name."""
+        return {member.name: member.state() for member in self.members}
+
+    def _pool(self, said: Sequence[Distribution]) -> Distribution:
+        """Linear opinion pool (Stone 1961)."""
+        chance = sum(weight * one.p_demand for weight, one in zip(self.chance_weights, said, strict=True))
+        pmf = sum(weight * one.pmf for weight, one in zip(self.size_weights, said, strict=True))
+        pmf = np.asarray(pmf, np.float32)
+        return Distribution(np.asarray(chance, np.float32), pmf / pmf.sum(axis=1, keepdims=True))
+
+
+def _size_weights(said: Sequence[Distribution], held_back: Frame, support: Support) -> Floats:
+    """Weights with the least MAPE of the best point: members join one after the other, each at the best share along a grid."""
+    demand = held_back.demand
+    assert demand is not None  # noqa: S101
+    hit = demand > 0
+    actual = demand[hit]
+
+    def error(pmf: Floats) -> float:
+        return float(np.mean(np.abs(best_size(pmf, support.sizes) - actual) / actual))
+
+    return _greedy([one.pmf[hit] for one in said], error) if hit.any() else np.full(len(said), 1 / len(said), np.float32)
+
+
+def _chance_weights(said: Sequence[Distribution], rows: Prepared) -> Floats:
+    """Weights with the least log loss of the probability of demand."""
+    came = rows.target >= 0
+
+    def error(chance: Floats) -> float:
+        p = np.clip(np.where(came, chance, 1 - chance), 1e-6, 1)
+        return float(-np.average(np.log(p), weights=rows.weight))
+
+    return _greedy([one.p_demand for one in said], error)
+
+
+def _greedy(parts: Sequence[Floats], error: Any) -> Floats:
+    pooled, weights = parts[0], np.asarray([1.0])
+    for part in parts[1:]:
+        losses = [error((1 - share) * pooled + share * part) for share in _GRID]
+        share = float(_GRID[int(np.argmin(losses))])
+        pooled = (1 - share) * pooled + share * part
+        weights = np.append(weights * (1 - share), share)
+    return weights.astype(np.float32)

@@ -1,0 +1,138 @@
+"""LASSO member: L1 linear regressions for the chance of demand and for the log of its size, the latter spread over the usual sizes."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from models.distribution import best_size
+from models.encoding import Encoder
+from models.members.base import Distribution, Prepared
+from models.support import Floats, Support
+
+# Penalties tried, as shares of the smallest one that sets all coefficients to 0.
+PATH = np.geomspace(0.3, 3e-4, 12)
+SPREADS = (0.35, 0.6, 1.0)
+RECENT_WEIGHTS = (0.0, 0.3, 1.0, 3.0)
+_TUNING_ROWS = 20_000
+
+
+class LassoMember:
+    """Two L1 linear regressions on standardised features (Tibshirani 1996).
+
+    The size regression gives a mean and a spread of log size. Its normal density is multiplied by how usual each size is, in the segment and
+    among the series' last deliveries, so that the mass lies on case multiples.
+    """
+
+    name = "lasso"
+
+    def __init__(self, support: Support) -> None:
+        self.support = support
+
+    def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
+        """Fit both paths, choose each penalty by the error on the held-back rows, then spread and weight of recent sizes by MAPE."""
+        self.support = support
+        hits, tests = rows.take(rows.target >= 0), held_back.take(held_back.target >= 0)
+        self.size_alpha_, self.size_ = _best_on_path(hits.numbers, hits.log_size, hits.weight, tests.numbers, tests.log_size, _absolute)
+        came, comes = (rows.target >= 0).astype(np.float32), (held_back.target >= 0).astype(np.float32)
+        self.chance_alpha_, self.chance_ = _best_on_path(rows.numbers, came, rows.weight, held_back.numbers, comes, _square, held_back.weight)
+        residual = hits.log_size - _linear(self.size_, hits.numbers)
+        self.sigma_ = float(np.sqrt(np.mean(residual**2)))
+        self._tune(tests)
+        return self
+
+    def refit(self, rows: Prepared, seed: int) -> Self:  # noqa: ARG002 - protocol
+        """Fit again on all rows with the penalties chosen."""
+        hits = rows.take(rows.target >= 0)
+        self.size_ = _fit(hits.numbers, hits.log_size, hits.weight, [self.size_alpha_])[0]
+        self.chance_ = _fit(rows.numbers, (rows.target >= 0).astype(np.float32), rows.weight, [self.chance_alpha_])[0]
+        return self
+
+    def predict(self, rows: Prepared) -> Distribution:
+        """Return clipped linear probabilities of demand, and the spread sizes."""
+        chance = np.clip(_linear(self.chance_, rows.numbers), 0.005, 0.995)
+        return Distribution(chance.astype(np.float32), self._spread(rows, self.spread_, self.recent_weight_))
+
+    def state(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Coefficients (intercept last), and the numbers that were chosen."""
+        chosen = np.asarray([self.size_alpha_, self.chance_alpha_, self.sigma_, self.spread_, self.recent_weight_])
+        return {"size": self.size_, "chance": self.chance_, "chosen": chosen}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support) -> Self:  # noqa: ARG003 - protocol
+        """Rebuild from `state()`."""
+        member = cls(support)
+        member.size_, member.chance_ = state["size"], state["chance"]
+        chosen = map(float, state["chosen"])
+        member.size_alpha_, member.chance_alpha_, member.sigma_, member.spread_, member.recent_weight_ = chosen
+        return member
+
+    def _tune(self, tests: Prepared) -> None:
+        sample = tests.take(np.linspace(0, len(tests) - 1, min(len(tests), _TUNING_ROWS)).astype(np.int64))
+        actual = np.exp(sample.log_size)
+        errors = {
+            (spread, weight): float(np.mean(np.abs(best_size(self._spread(sample, spread, weight), self.support.sizes) - actual) / actual))
+            for spread in SPREADS
+            for weight in RECENT_WEIGHTS
+        }
+        self.spread_, self.recent_weight_ = min(errors, key=lambda choice: errors[choice])
+
+    def _spread(self, rows: Prepared, spread: float, recent_weight: float) -> Floats:
+        mean = _linear(self.size_, rows.numbers)
+        distance = (np.log(self.support.sizes)[None, :] - mean[:, None]) / (self.sigma_ * spread)
+        density = np.exp(-0.5 * np.minimum(distance**2, 60)).astype(np.float32)
+        density *= self.support.share + 1e-4
+        if recent_weight:
+            usual = _counts(rows.recent, len(self.support))
+            density *= 1 + recent_weight * usual / np.maximum(self.support.share, 0.01)
+        return density / density.sum(axis=1, keepdims=True)
+
+
+def _counts(recent: npt.NDArray[np.int64], k: int) -> Floats:
+    """Share of each usual size among the last deliveries, shape (n, k)."""
+    n = len(recent)
+    known = recent >= 0
+    flat = np.repeat(np.arange(n), known.sum(axis=1)) * k + recent[known]
+    counts = np.bincount(flat, minlength=n * k).reshape(n, k).astype(np.float32)
+    return counts / np.maximum(known.sum(axis=1, keepdims=True), 1)
+
+
+def _linear(coefficients: Floats, numbers: Floats) -> Floats:
+    return numbers @ coefficients[:-1].astype(np.float32) + np.float32(coefficients[-1])
+
+
+def _absolute(error: Floats) -> Floats:
+    return np.abs(error)
+
+
+def _square(error: Floats) -> Floats:
+    return error * error
+
+
+def _fit(x: Floats, y: Floats, weight: Floats, alphas: list[float]) -> list[npt.NDArray[np.float64]]:
+    """Coefficients with the intercept last for each penalty, largest first, from the Gram matrix: one pass over the rows."""
+    from sklearn.linear_model import lasso_path  # noqa: PLC0415 - heavy
+
+    w = weight.astype(np.float64) / weight.sum()
+    x_mean, y_mean = w @ x, float(w @ y)
+    weighted = x * w[:, None].astype(np.float32)
+    gram = (weighted.T @ x).astype(np.float64) - np.outer(x_mean, x_mean)
+    xy = (weighted.T @ y).astype(np.float64) - x_mean * y_mean
+    # The solver wants rows: these p rows have the same moments as all n, so its coordinate descent costs the same for any n.
+    values, vectors = np.linalg.eigh(gram)
+    root = np.sqrt(np.maximum(values, values.max() * 1e-10))
+    p = len(values)
+    rows, target = (vectors * root).T * np.sqrt(p), (vectors.T @ xy) / root * np.sqrt(p)
+    _, coefficients, _ = lasso_path(rows, target, alphas=alphas, max_iter=3000, tol=1e-4)
+    return [np.append(column, y_mean - x_mean @ column) for column in coefficients.T]
+
+
+def _best_on_path(x: Floats, y: Floats, weight: Floats, x_test: Floats, y_test: Floats, loss: Any, test_weight: Floats | None = None) -> tuple[float, Any]:
+    w = weight.astype(np.float64) / weight.sum()
+    largest = float(np.abs((x * (w * (y - w @ y))[:, None].astype(np.float32)).sum(axis=0)).max())
+    alphas = [float(share * largest) for share in PATH]
+    fits = _fit(x, y, weight, alphas)
+    errors = [float(np.average(loss(y_test - _linear(fit, x_test)), weights=test_weight)) for fit in fits]
+    best = int(np.argmin(errors))
+    return alphas[best], fits[best]

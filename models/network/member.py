@@ -1,0 +1,111 @@
+"""Training and use of the network, behind the member protocol."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from models.encoding import Encoder
+from models.members.base import Distribution, Prepared
+from models.support import Support
+
+HIDDEN = 96
+BATCH = 1024
+LEARNING_RATE = 4e-3
+# Small segments get more epochs: at least so many steps, within bounds.
+STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 900, 5, 14
+_PREDICT_ROWS = 65_536
+
+
+class NetworkMember:
+    """Embedding network with a categorical head over the usual sizes."""
+
+    name = "network"
+
+    def __init__(self, encoder: Encoder, support: Support) -> None:
+        self.encoder, self.support = encoder, support
+
+    def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
+        """Train from scratch."""
+        import torch  # noqa: PLC0415 - heavy
+
+        from models.network.module import SizeNetwork  # noqa: PLC0415
+
+        self.encoder, self.support = encoder, support
+        torch.set_num_threads(1)
+        torch.manual_seed(seed)
+        self.module_ = SizeNetwork(rows.numbers.shape[1], encoder.cardinalities, len(support), HIDDEN)
+        epochs = int(np.clip(np.ceil(STEPS * BATCH / max(len(rows), 1)), FEWEST_EPOCHS, MOST_EPOCHS))
+        self._train(rows, epochs, LEARNING_RATE, seed)
+        return self
+
+    def refit(self, rows: Prepared, seed: int) -> Self:
+        """Train one epoch more on all rows, at a small rate: the newest weeks join what was learned."""
+        self._train(rows, 1, LEARNING_RATE / 5, seed + 1)
+        return self
+
+    def predict(self, rows: Prepared) -> Distribution:
+        """Return the distribution of each row."""
+        import torch  # noqa: PLC0415
+
+        from models.network.module import as_tensors  # noqa: PLC0415
+
+        torch.set_num_threads(1)
+        self.module_.eval()
+        chances, sizes = [], []
+        with torch.inference_mode():
+            for start in range(0, len(rows), _PREDICT_ROWS):
+                part = slice(start, start + _PREDICT_ROWS)
+                chance, logits = self.module_(*as_tensors(rows.numbers[part], rows.indices[part], rows.recent[part]))
+                chances.append(torch.sigmoid(chance).numpy())
+                sizes.append(torch.softmax(logits, dim=1).numpy())
+        empty = np.zeros((0, len(self.support)), np.float32)
+        return Distribution(np.concatenate([empty[:, 0], *chances]), np.concatenate([empty, *sizes]))
+
+    def state(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Parameters by their torch names."""
+        return {name: tensor.detach().numpy() for name, tensor in self.module_.state_dict().items()}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support) -> Self:
+        """Rebuild from `state()`."""
+        import torch  # noqa: PLC0415
+
+        from models.network.module import SizeNetwork  # noqa: PLC0415
+
+        member = cls(encoder, support)
+        member.module_ = SizeNetwork(len(encoder.names), encoder.cardinalities, len(support), HIDDEN)
+        member.module_.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
+        return member
+
+    def _train(self, rows: Prepared, epochs: int, rate: float, seed: int) -> None:
+        """AdamW under a one-cycle rate; cross-entropy of the size where there was demand, of the occurrence on every row by its weight."""
+        import torch  # noqa: PLC0415
+        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy  # noqa: PLC0415
+
+        from models.network.module import as_tensors  # noqa: PLC0415
+
+        torch.set_num_threads(1)
+        order = np.random.default_rng(seed)
+        torch.manual_seed(seed)
+        weight = rows.weight / rows.weight.mean()
+        tensors = as_tensors(rows.numbers, rows.indices, rows.recent, rows.target, weight.astype(np.float32))
+        steps = epochs * -(-len(rows) // BATCH)
+        optimizer = torch.optim.AdamW(self.module_.parameters(), lr=rate, weight_decay=1e-2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(steps, 2), pct_start=0.2)
+        self.module_.train()
+        for _ in range(epochs):
+            shuffled = torch.from_numpy(order.permutation(len(rows)))
+            for start in range(0, len(rows), BATCH):
+                numbers, indices, recent, target, row_weight = (tensor[shuffled[start : start + BATCH]] for tensor in tensors)
+                chance, logits = self.module_(numbers, indices, recent)
+                hit = target >= 0
+                loss = binary_cross_entropy_with_logits(chance, hit.float(), weight=row_weight)
+                if bool(hit.any()):
+                    loss = loss + cross_entropy(logits[hit], target[hit], label_smoothing=0.0)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.module_.parameters(), 1.0)
+                optimizer.step()
+                schedule.step()

@@ -1,0 +1,53 @@
+"""The usual sizes of a segment. Deliveries come in case multiples, so a few dozen sizes hold nearly all of them; a distribution over them gives the
+best point for any metric, the quantiles and the order plan at once.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Support:
+    """Sizes in ascending order, shape (k,), all above 0, with the share of deliveries that is nearest to each."""
+
+    sizes: Floats
+    share: Floats
+
+    @classmethod
+    def of(cls, sizes: Floats, frequent: int = 40, tail: int = 16) -> Self:
+        """Choose the most frequent sizes, and quantiles of the rest.
+
+        Parameters
+        ----------
+        sizes
+            Sizes seen, shape (n,), all above 0.
+        frequent, tail
+            How many single values, and how many quantiles for those that are none of them.
+        """
+        values, counts = np.unique(sizes, return_counts=True)
+        chosen = values[np.argsort(-counts, kind="stable")[:frequent]]
+        rest = sizes[~np.isin(sizes, chosen)]
+        if len(rest):
+            chosen = np.concatenate([chosen, np.quantile(rest, np.linspace(0.02, 0.98, tail), method="nearest")])
+        grid = np.unique(chosen).astype(np.float32)
+        share = np.bincount(nearest(grid, sizes), minlength=len(grid)) / len(sizes)
+        return cls(grid, share.astype(np.float32))
+
+    def index(self, sizes: Floats) -> npt.NDArray[np.int64]:
+        """Position of the nearest size (by ratio) for each of `sizes`; NaN gives -1."""
+        known = ~np.isnan(sizes)
+        return np.where(known, nearest(self.sizes, np.where(known, sizes, 1)), -1)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
+def nearest(grid: Floats, sizes: Floats) -> npt.NDArray[np.int64]:
+    """Index of the value of ascending `grid` whose ratio to each size is nearest to 1."""
+    borders = np.sqrt(grid[1:] * grid[:-1])
+    return np.searchsorted(borders, sizes, side="left")

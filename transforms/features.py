@@ -1,0 +1,400 @@
+"""Features of every series that is alive at an origin, made from a panel that ends there.
+
+There is one feature function, used for scoring (the panel at the origin) and for training (panels that end at earlier origins, with the demand that
+followed beside them). So a training row cannot know more than the forecast that it stands for did.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from transforms.calendar import Week
+from transforms.panel import Coded, Codes, Floats, Panel
+
+ALIVE_WEEKS = 52
+"""A series is alive while a delivery lies in the last year."""
+RECENT = 12
+"""Deliveries of a series that are looked at one by one."""
+WINDOWS = (4, 8, 13, 26, 52)
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Rows to train on or to score: one for each series and target week.
+
+    Attributes
+    ----------
+    numeric
+        Shape (n, p), NaN where unknown; columns are named by `names`.
+    categorical
+        Coded columns of length n.
+    series, horizon
+        Index into the panel's series and weeks ahead, shape (n,).
+    recent
+        The last sizes of the series, newest first, shape (n, RECENT), NaN where there were fewer.
+    rate, baseline, baseline_size
+        Historical averages over the life of the series: share of weeks with demand, demand, demand of the weeks with demand.
+    fast
+        True where the product is a fast mover in its region and format, shape (n,).
+    demand
+        What came, shape (n,); None while it is not known.
+    weight
+        Rows that a row stands for, shape (n,).
+    """
+
+    numeric: Floats
+    names: tuple[str, ...]
+    categorical: dict[str, Coded]
+    series: Codes
+    horizon: Codes
+    recent: Floats
+    rate: Floats
+    baseline: Floats
+    baseline_size: Floats
+    fast: Bools
+    large: Bools
+    weight: Floats
+    demand: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def take(self, rows: npt.NDArray[np.integer] | Bools) -> "Frame":
+        """The frame at `rows`."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
+        return Frame(
+            names=self.names,
+            categorical={name: column.take(index) for name, column in self.categorical.items()},
+            demand=None if self.demand is None else self.demand[index],
+            **arrays,
+        )
+
+    @staticmethod
+    def concat(frames: Sequence["Frame"]) -> "Frame":
+        """Stack frames of the same panel."""
+        first = frames[0]
+        arrays = {name: np.concatenate([getattr(frame, name) for frame in frames]) for name in _ARRAYS}
+        columns = {
+            name: Coded(np.concatenate([frame.categorical[name].codes for frame in frames]), column.levels)
+            for name, column in first.categorical.items()
+        }
+        known = [frame.demand for frame in frames if frame.demand is not None]
+        return Frame(names=first.names, categorical=columns, demand=np.concatenate(known) if len(known) == len(frames) else None, **arrays)
+
+
+_ARRAYS = ("numeric", "series", "horizon", "recent", "rate", "baseline", "baseline_size", "fast", "large", "weight")
+
+
+class OriginFeatures:
+    """Everything that is known of a region's series at the end of a panel.
+
+    Parameters
+    ----------
+    panel
+        History up to the origin (its last week) and nothing later.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        demand = panel.demand()
+        self.alive = np.flatnonzero(demand[:, -ALIVE_WEEKS:].any(axis=1))
+        self.demand = demand[self.alive]
+        self.store, self.product = panel.store[self.alive], panel.product[self.alive]
+        self.large = (panel.store_text["format"].levels == "large")[panel.store_text["format"].codes][self.store]
+        self.fast = _fast(self.demand, self.product, self.large, len(panel.products))
+        self._levels(demand)
+
+    def _levels(self, everything: Floats) -> None:
+        demand, weeks = self.demand, self.panel.weeks
+        nonzero = demand > 0
+        age = np.maximum(weeks - nonzero.argmax(axis=1), 1).astype(np.float32)
+        units, hits = demand.sum(axis=1), nonzero.sum(axis=1).astype(np.float32)
+        self.rate, self.baseline, self.baseline_size = hits / age, units / age, units / np.maximum(hits, 1)
+        self.recent, self.since = _recent(demand)
+        features: dict[str, Floats] = {"log_age": np.log1p(age), "rate_life": self.rate, "log_mean_life": np.log1p(self.baseline)}
+        features["log_size_life"] = np.log(np.maximum(self.baseline_size, 1e-3))
+        for window in WINDOWS:
+            part, hit = demand[:, -window:].sum(axis=1), nonzero[:, -window:].sum(axis=1)
+            lived = np.minimum(age, window)
+            features[f"rate_{window}"] = hit / lived
+            features[f"log_mean_{window}"] = np.log1p(part / lived)
+            features[f"log_size_{window}"] = np.where(hit > 0, np.log(np.maximum(part, 1e-3) / np.maximum(hit, 1)), features["log_size_life"])
+        features |= _of_recent(self.recent)
+        features |= self._groups(demand, nonzero)
+        features |= self._attributes()
+        self.base = np.column_stack([values.astype(np.float32) for values in features.values()])
+        self.base_names = tuple(features)
+        self.gap = age / np.maximum(hits, 1)
+        category = self.panel.product_text["category"]
+        self._category = category.codes[self.panel.product]
+        self._category_units = _by_group(everything, self._category, len(category.levels))
+
+    def _groups(self, demand: Floats, nonzero: Bools) -> dict[str, Floats]:
+        """Levels of the product over all stores, and of the store over all products."""
+        result = {}
+        for name, codes, n in (("product", self.product, len(self.panel.products)), ("store", self.store, len(self.panel.stores))):
+            count = np.maximum(np.bincount(codes, minlength=n), 1)
+            for window in (4, 26):
+                units = np.bincount(codes, demand[:, -window:].sum(axis=1), n)
+                hits = np.bincount(codes, nonzero[:, -window:].sum(axis=1), n)
+                result[f"{name}_log_size_{window}"] = np.log(np.maximum(units / np.maximum(hits, 1), 0.1))[codes]
+                result[f"{name}_rate_{window}"] = (hits / count / window)[codes]
+            result[f"{name}_series"] = np.log(count)[codes]
+        return result
+
+    def _attributes(self) -> dict[str, Floats]:
+        numbers = self.panel.product_number
+        result = {f"log_{name}": np.log1p(numbers[name])[self.product] for name in ("price", "size_ml", "case_pack")}
+        for name, values in self.panel.store_number.items():
+            result[f"log_{name}"] = np.log1p(values)[self.store]
+        return result
+
+    def frame(self, horizons: Sequence[int], keep: Sequence[npt.NDArray[np.integer]] | None = None) -> Frame:
+        """Rows of the series alive, for each of `horizons`.
+
+        Parameters
+        ----------
+        keep
+            For each horizon the positions (among the series alive) to make rows for; all where None.
+        """
+        chosen = keep if keep is not None else [np.arange(len(self.alive))] * len(horizons)
+        numeric = [self._ahead(horizon, rows) for horizon, rows in zip(horizons, chosen, strict=True)]
+        rows = np.concatenate(chosen)
+        ahead = np.repeat(np.asarray(horizons, np.int32), [len(part) for part in chosen])
+        return Frame(
+            numeric=np.hstack([self.base[rows], np.vstack(numeric)]),
+            names=(*self.base_names, *AHEAD),
+            categorical=self._categories(rows, ahead),
+            series=self.alive[rows].astype(np.int32),
+            horizon=ahead,
+            recent=self.recent[rows],
+            rate=self.rate[rows],
+            baseline=self.baseline[rows],
+            baseline_size=self.baseline_size[rows],
+            fast=self.fast[rows],
+            large=self.large[rows],
+            weight=np.ones(len(rows), np.float32),
+        )
+
+    def _ahead(self, horizon: int, rows: npt.NDArray[np.integer]) -> Floats:
+        """Features that depend on the target week, in the order of `AHEAD`."""
+        panel, target = self.panel, self.panel.last + horizon
+        waiting = self.since[rows] + horizon
+        angle = 2 * np.pi * target.monday.timetuple().tm_yday / 365.25
+        same_size, same_rate = self._last_year(horizon, rows)
+        place, step = panel.place[self.store[rows]], min(horizon, 13) - 1
+        columns = [
+            np.log1p(waiting),
+            waiting / self.gap[rows],
+            np.full(len(rows), horizon),
+            np.full(len(rows), np.sin(angle)),
+            np.full(len(rows), np.cos(angle)),
+            np.full(len(rows), np.sin(2 * angle)),
+            np.full(len(rows), np.cos(2 * angle)),
+            same_size,
+            same_rate,
+            self._season(horizon)[self._category[self.alive[rows]]],
+            np.full(len(rows), self._holiday_days(horizon)),
+            np.full(len(rows), self._holiday_days(horizon + 1)),
+            self._promotion(panel.weeks - 1 + horizon)[rows],
+            np.mean([self._promotion(panel.weeks - 1 - back)[rows] for back in range(4)], axis=0),
+            panel.weather.tmin[place, -1, step],
+            panel.weather.tmax[place, -1, step],
+            np.log1p(panel.weather.precip[place, -1, step]),
+            panel.weather.forecast_days[place, -1, step],
+            np.isnan(panel.weather.tmax[place, -1, step]),
+        ]
+        return np.column_stack([column.astype(np.float32) for column in columns])
+
+    def _last_year(self, horizon: int, rows: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
+        """Mean size and rate in the three weeks around the target's week last year; NaN before there was one."""
+        centre = self.panel.weeks - 1 + horizon - 52
+        if centre < 1:
+            unknown = np.full(len(rows), np.nan, np.float32)
+            return unknown, unknown
+        around = self.demand[rows, centre - 1 : centre + 2]
+        hits = (around > 0).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(np.where(hits > 0, around.sum(axis=1) / hits, np.nan)), hits / np.float32(3)
+
+    def _season(self, horizon: int) -> Floats:
+        """Log ratio of each category's demand around the target's week last year to that year's mean; NaN before there was one."""
+        centre, units = self.panel.weeks - 1 + horizon - 52, self._category_units
+        if centre < 1:
+            return np.full(len(units), np.nan, np.float32)
+        around = units[:, centre - 1 : centre + 2].mean(axis=1)
+        year = units[:, max(centre - 26, 0) : centre + 26].mean(axis=1)
+        return np.log((around + 1) / (year + 1))
+
+    def _holiday_days(self, horizon: int) -> float:
+        events = self.panel.events
+        everywhere = (events.week == self.panel.weeks - 1 + horizon) & ~events.promotion & (events.store < 0) & (events.product < 0)
+        return float(events.days[everywhere].sum())
+
+    def _promotion(self, week: int) -> Floats:
+        """Days of promotion in a week for each series alive."""
+        events = self.panel.events
+        events = events.take((events.week == week) & events.promotion)
+        days = np.zeros(len(self.alive), np.float32)
+        stores, products = len(self.panel.stores), len(self.panel.products)
+        pairs = np.zeros((stores + 1, products + 1), np.float32)
+        np.add.at(pairs, (events.store, events.product), events.days)
+        # Position -1 is the last row and column: "all".
+        days += pairs[self.store, self.product] + pairs[self.store, -1] + pairs[-1, self.product] + pairs[-1, -1]
+        return days
+
+    def _categories(self, rows: npt.NDArray[np.integer], ahead: Codes) -> dict[str, Coded]:
+        stores, products = self.panel.store_text, self.panel.product_text
+        store, product = self.store[rows], self.product[rows]
+        return {
+            "store": stores["store"].take(store),
+            "product": products["product"].take(product),
+            "category": products["category"].take(product),
+            "vendor": products["vendor"].take(product),
+            "week_of_year": Coded(self._iso(ahead), _ISO_WEEKS),
+            "event": Coded(self._event(ahead), self._event_levels()),
+            "next_event": Coded(self._event(ahead + 1), self._event_levels()),
+        }
+
+    def _iso(self, ahead: Codes) -> Codes:
+        lookup = np.asarray([(self.panel.last + horizon).iso_week for horizon in range(int(ahead.max()) + 1)], np.int32)
+        return lookup[ahead]
+
+    def _event_levels(self) -> npt.NDArray[np.str_]:
+        return np.concatenate([self.panel.events.name.levels, np.asarray(["~none"])])
+
+    def _event(self, ahead: Codes) -> Codes:
+        """The event of each row's week that lasts longest there and is for all; the last level stands for none."""
+        events = self.panel.events
+        everywhere = ~events.promotion & (events.store < 0) & (events.product < 0)
+        lookup = np.full(int(ahead.max()) + 1, len(events.name.levels), np.int32)
+        for horizon in np.unique(ahead):
+            here = np.flatnonzero(everywhere & (events.week == self.panel.weeks - 1 + horizon))
+            if len(here):
+                lookup[horizon] = events.name.codes[here[np.lexsort((events.name.codes[here], -events.days[here]))[0]]]
+        return lookup[ahead]
+
+
+AHEAD = (
+    "log_waiting", "phase", "horizon", "sin_year", "cos_year", "sin_half", "cos_half", "log_size_last_year", "rate_last_year", "category_season",
+    "holiday_days", "next_holiday_days", "promotion_days", "promotion_recent", "tmin", "tmax", "log_precip", "forecast_days", "weather_unknown",
+)  # fmt: skip
+_ISO_WEEKS = np.asarray([f"{week:02d}" for week in range(54)])
+
+
+def scoring_frame(panel: Panel, horizons: int) -> Frame:
+    """The rows to forecast at the end of `panel`, horizons 1 to `horizons`."""
+    return OriginFeatures(panel).frame(range(1, horizons + 1))
+
+
+def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float, seed: int) -> tuple[Frame, Codes]:
+    """Rows of past origins with the demand that followed, every target week of the last `weeks` once, horizons in turn.
+
+    Parameters
+    ----------
+    panel
+        History up to the training origin; targets do not pass its last week.
+    zeros_per_hit
+        Rows without demand that are kept for each row with demand, drawn at random and weighted for those left out.
+
+    Returns
+    -------
+    (Frame, array)
+        The rows, and the target week of each, counted back from the panel's last week (0 is the last).
+    """
+    rng = np.random.default_rng(seed)
+    actual = panel.demand()
+    frames, backs = [], []
+    for back in range(horizons, min(weeks, panel.weeks - 13) + 1, horizons):
+        origin = panel.last + -back
+        at = OriginFeatures(panel.until(origin))
+        keep, demands, weights = [], [], []
+        for horizon in range(1, horizons + 1):
+            came = actual[at.alive, origin - panel.first + horizon]
+            rows, weight = _with_some_zeros(came, zeros_per_hit, rng)
+            keep.append(rows)
+            demands.append(came[rows])
+            weights.append(weight)
+        frame = at.frame(range(1, horizons + 1), keep)
+        frames.append(_completed(frame, np.concatenate(demands), np.concatenate(weights)))
+        backs.append(back - frame.horizon)
+    return Frame.concat(frames), np.concatenate(backs)
+
+
+def _completed(frame: Frame, demand: Floats, weight: Floats) -> Frame:
+    return Frame(**{**vars(frame), "demand": demand, "weight": weight})
+
+
+def _with_some_zeros(came: Floats, zeros_per_hit: float, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], Floats]:
+    hits, zeros = np.flatnonzero(came > 0), np.flatnonzero(came <= 0)
+    kept = min(len(zeros), max(int(zeros_per_hit * len(hits)), min(len(zeros), 32)))
+    chosen = np.sort(rng.choice(zeros, kept, replace=False)) if kept else zeros[:0]
+    weight = np.concatenate([np.ones(len(hits)), np.full(kept, len(zeros) / max(kept, 1))])
+    return np.concatenate([hits, chosen]), weight.astype(np.float32)
+
+
+def _fast(demand: Floats, product: Codes, large: Bools, products: int) -> Bools:
+    """Fast: products whose units per store and week of the last year reach the median of their format.
+
+    The median product splits each format's assortment in halves whatever its volume is, so that both segments have products to learn from.
+    """
+    year = demand[:, -52:].mean(axis=1)
+    fast = np.zeros(len(product), bool)
+    for is_large in (True, False):
+        here = large == is_large
+        count = np.bincount(product[here], minlength=products)
+        velocity = np.bincount(product[here], year[here], products) / np.maximum(count, 1)
+        if count.any():
+            fast[here] = (velocity >= np.median(velocity[count > 0]))[product[here]]
+    return fast
+
+
+def _recent(demand: Floats) -> tuple[Floats, Floats]:
+    """The last sizes, newest first, and weeks since the last one."""
+    backwards = demand[:, ::-1]
+    rows, columns = np.nonzero(backwards)
+    # Within a row nonzero runs from newest to oldest, so the position in its row is the rank by age.
+    first = np.searchsorted(rows, np.arange(len(demand)))
+    rank = np.arange(len(rows)) - first[rows]
+    inside = rank < RECENT
+    recent = np.full((len(demand), RECENT), np.nan, np.float32)
+    recent[rows[inside], rank[inside]] = backwards[rows[inside], columns[inside]]
+    since = np.zeros(len(demand), np.float32)
+    newest = rank == 0
+    since[rows[newest]] = columns[newest]
+    return recent, since
+
+
+def _of_recent(recent: Floats) -> dict[str, Floats]:
+    """Statistics of the last sizes: each of the newest three, spread, and the point with the least percentage error."""
+    known = ~np.isnan(recent)
+    count = known.sum(axis=1)
+    logs = np.where(known, np.log(np.where(known, recent, 1)), 0)
+    mean = logs.sum(axis=1) / np.maximum(count, 1)
+    spread = np.sqrt(np.where(known, (logs - mean[:, None]) ** 2, 0).sum(axis=1) / np.maximum(count, 1))
+    result = {f"log_last_{index + 1}": np.where(known[:, index], logs[:, index], mean) for index in range(3)}
+    result |= {"log_recent": mean, "recent_spread": spread, "recent_count": count.astype(np.float32)}
+    ordered = np.sort(np.where(known, recent, np.inf), axis=1)
+    weights = np.where(np.isfinite(ordered), 1 / ordered, 0).cumsum(axis=1)
+    best = (weights < weights[:, -1:] / 2).sum(axis=1).clip(0, RECENT - 1)
+    result["log_recent_best"] = np.log(np.where(count > 0, ordered[np.arange(len(ordered)), best], 1))
+    same = (recent[:, :, None] == recent[:, None, :]).sum(axis=2)
+    mode = recent[np.arange(len(recent)), same.argmax(axis=1)]
+    result["log_recent_mode"] = np.log(np.where(count > 0, mode, 1))
+    result["mode_share"] = same.max(axis=1) / np.maximum(count, 1)
+    return result
+
+
+def _by_group(demand: Floats, group: Codes, groups: int) -> Floats:
+    """Sum of demand by group, shape (groups, weeks)."""
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(groups))
+    padded = np.vstack([demand[order], np.zeros((1, demand.shape[1]), np.float32)])
+    sums = np.add.reduceat(padded, starts, axis=0)
+    sums[np.bincount(group, minlength=groups) == 0] = 0
+    return sums

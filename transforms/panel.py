@@ -1,0 +1,291 @@
+"""One region's history as dense arrays: every series (store x product) by every week, with what is known of stores, products, events, weather.
+
+`Panel.until` drops everything that was not known at an origin, so that nothing made from a panel can see beyond it. Turning a panel into
+features is `transforms.features`' work.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from transforms.calendar import Region, Week
+from transforms.contracts.gold import DEMAND
+from transforms.errors import MissingData
+from transforms.lake import Lake, day
+
+Floats = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int32]
+Texts = npt.NDArray[np.str_]
+
+STORE_NUMBERS = ("population", "income", "median_rent", "median_age")
+PRODUCT_NUMBERS = ("price", "size_ml", "case_pack")
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A categorical column: a code for each row into the sorted texts of its levels."""
+
+    codes: Codes
+    levels: Texts
+
+    @classmethod
+    def of(cls, values: npt.NDArray[np.str_]) -> Self:
+        """Code an array of texts."""
+        levels, codes = np.unique(values, return_inverse=True)
+        return cls(codes.astype(np.int32), levels)
+
+    def take(self, rows: npt.NDArray[np.integer]) -> "Coded":
+        """The column at `rows`."""
+        return Coded(self.codes[rows], self.levels)
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Returns one by one, so that a past origin can do without those that came later: series, week index, units, epoch seconds of arrival."""
+
+    series: Codes
+    week: Codes
+    units: Floats
+    known_at: npt.NDArray[np.int64]
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> "Returns":
+        """The returns at `rows`."""
+        return Returns(self.series[rows], self.week[rows], self.units[rows], self.known_at[rows])
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events by week: `week` counts from the panel's first week and may lie ahead of its last; -1 in store or product means all."""
+
+    week: Codes
+    days: Floats
+    promotion: npt.NDArray[np.bool_]
+    name: Coded
+    store: Codes
+    product: Codes
+    known_at: npt.NDArray[np.int64]
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> "Events":
+        """The events at `rows`."""
+        return Events(
+            self.week[rows], self.days[rows], self.promotion[rows], self.name.take(np.flatnonzero(rows)), self.store[rows],
+            self.product[rows], self.known_at[rows],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Weather:
+    """Weather as known: arrays (places, origin weeks, horizons 1..13), NaN where nothing is known."""
+
+    tmin: Floats
+    tmax: Floats
+    precip: Floats
+    forecast_days: Floats
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A region's history up to its last week.
+
+    Attributes
+    ----------
+    first, last
+        First and last week of the week axis.
+    store, product
+        Index of each series' store and product, shape (series,).
+    shipped
+        Units shipped, shape (series, weeks); 0 where nothing was.
+    stores, products
+        Texts of the ids; `store_text` and `product_text` hold categorical attributes, `store_number` and `product_number` numeric ones (NaN for
+        unknown), each with one entry for each store or product.
+    """
+
+    region: Region
+    first: Week
+    last: Week
+    store: Codes
+    product: Codes
+    shipped: Floats
+    returns: Returns
+    stores: Texts
+    products: Texts
+    store_text: dict[str, Coded]
+    store_number: dict[str, Floats]
+    product_text: dict[str, Coded]
+    product_number: dict[str, Floats]
+    events: Events
+    weather: Weather
+    place: Codes
+
+    @property
+    def weeks(self) -> int:
+        """Length of the week axis."""
+        return self.last - self.first + 1
+
+    def until(self, origin: Week) -> "Panel":
+        """The panel as it was known at the end of `origin`: later weeks, returns, announcements and forecasts are gone."""
+        if origin > self.last or origin < self.first:
+            raise MissingData(f"{self.region}: the panel holds weeks {self.first}..{self.last}, origin {origin} lies outside.")
+        end = int(origin.end.replace(tzinfo=UTC).timestamp())
+        n = origin - self.first + 1
+        return replace(
+            self,
+            last=origin,
+            shipped=self.shipped[:, :n],
+            returns=self.returns.take((self.returns.known_at < end) & (self.returns.week < n)),
+            events=self.events.take(self.events.known_at < end),
+            weather=Weather(*(values[:, :n] for values in vars(self.weather).values())),
+        )
+
+    def demand(self) -> Floats:
+        """Shipped minus the returns known, not below 0, shape (series, weeks)."""
+        if not len(self.returns.series):
+            return self.shipped
+        demand = self.shipped.copy()
+        np.subtract.at(demand, (self.returns.series, self.returns.week), self.returns.units)
+        return np.maximum(demand, 0, out=demand)
+
+    @classmethod
+    def load(cls, lake: Lake, region: Region, until: Week) -> "Panel":
+        """Read a region's history up to week `until` from the lake.
+
+        Raises
+        ------
+        MissingData
+            If there is no demand up to that week.
+        """
+        inside = f"region = '{region}' and week <= {day(until)}"
+        facts = lake.read(DEMAND.name, where=inside, columns="store_id, product_id, week, units_shipped")
+        if not facts.num_rows:
+            raise MissingData(f"{region}: no demand up to {until}; condition its weeks first (shelfcast run does).")
+        tables = {
+            "returns": lake.read("silver/returns", where=inside) if lake.exists("silver/returns") else pa.table({"store_id": pa.array([], pa.string())}),
+            "stores": lake.read("silver/stores", where=f"region = '{region}'"),
+            "products": lake.read("silver/products"),
+            "events": lake.read("silver/event_weeks", where=f"region is null or region = '{region}'"),
+            "weather": lake.read("silver/weather_known", where=inside),
+        }
+        return build_panel(region, until, facts, tables)
+
+
+def build_panel(region: Region, until: Week, facts: pa.Table, tables: dict[str, pa.Table]) -> Panel:
+    """Arrange conditioned tables as a panel; see `Panel.load` for what they hold."""
+    store_ids, product_ids = (Coded.of(_texts(facts[name])) for name in ("store_id", "product_id"))
+    days = facts["week"].combine_chunks().cast(pa.int32()).to_numpy()
+    first = Week.containing(_date(int(days.min())))
+    n_products = len(product_ids.levels)
+    pairs = store_ids.codes.astype(np.int64) * n_products + product_ids.codes
+    keys, series = np.unique(pairs, return_inverse=True)
+    shipped = np.zeros((len(keys), until - first + 1), np.float32)
+    shipped[series, (days - days.min()) // 7] = facts["units_shipped"].to_numpy()
+    stores = _aligned(tables["stores"], "store_id", store_ids.levels)
+    products = _aligned(tables["products"], "product_id", product_ids.levels)
+    case_pack = _numbers(products, "case_pack")
+    places = Coded.of(_texts(stores["place"]))
+    return Panel(
+        region=region,
+        first=first,
+        last=until,
+        store=(keys // n_products).astype(np.int32),
+        product=(keys % n_products).astype(np.int32),
+        shipped=shipped,
+        returns=_returns(tables["returns"], keys, store_ids.levels, product_ids.levels, first),
+        stores=store_ids.levels,
+        products=product_ids.levels,
+        store_text={"store": Coded.of(store_ids.levels), "format": Coded.of(_texts(stores["format"])), "zip": Coded.of(_texts(stores["zip"]))},
+        store_number={name: _numbers(stores, name) for name in STORE_NUMBERS},
+        product_text={
+            "product": Coded.of(product_ids.levels),
+            "category": Coded.of(_texts(products["category"])),
+            "vendor": Coded.of(_texts(products["vendor"])),
+        },
+        product_number={
+            **{name: _numbers(products, name) for name in ("price", "size_ml", "margin", "return_cost")},
+            "case_pack": np.where(np.isnan(case_pack), 1, case_pack),
+        },
+        events=_events(tables["events"], first, store_ids.levels, product_ids.levels),
+        weather=_weather(tables["weather"], places.levels, first, until),
+        place=places.codes,
+    )
+
+
+def _date(days_since_1970: int) -> "np.datetime64":
+    return np.datetime64(days_since_1970, "D").astype(object)
+
+
+def _texts(column: pa.ChunkedArray) -> Texts:
+    return np.asarray(column.fill_null("").to_numpy(zero_copy_only=False), dtype=np.str_)
+
+
+def _numbers(table: pa.Table, name: str) -> Floats:
+    return np.asarray(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), np.float32)
+
+
+def _aligned(table: pa.Table, key: str, wanted: Texts) -> pa.Table:
+    """Rows of `table` in the order of `wanted`; nulls where one is not there."""
+    position = {value: index for index, value in enumerate(table[key].to_pylist())}
+    return table.take(pa.array([position.get(str(value)) for value in wanted], pa.int64()))
+
+
+def _positions(values: Texts, levels: Texts) -> npt.NDArray[np.int64]:
+    """Position of each value in sorted `levels`, -1 where it is not there."""
+    if not len(levels):
+        return np.full(len(values), -1)
+    found = np.minimum(np.searchsorted(levels, values), len(levels) - 1)
+    return np.where(levels[found] == values, found, -1)
+
+
+def _week_index(column: pa.ChunkedArray, first: Week) -> Codes:
+    days = np.asarray(column.combine_chunks().cast(pa.int32()).to_numpy(zero_copy_only=False))
+    return ((days - int(np.datetime64(first.monday, "D").astype(int))) // 7).astype(np.int32)
+
+
+def _seconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Epoch seconds; 0 (known for ever) for null."""
+    return np.asarray(column.cast(pa.timestamp("s", tz="UTC"), safe=False).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False))
+
+
+def _returns(table: pa.Table, keys: npt.NDArray[np.int64], stores: Texts, products: Texts, first: Week) -> Returns:
+    if not table.num_rows:
+        return Returns(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    store, product = _positions(_texts(table["store_id"]), stores), _positions(_texts(table["product_id"]), products)
+    pair = np.where((store >= 0) & (product >= 0), store * len(products) + product, -1)
+    series = np.minimum(np.searchsorted(keys, pair), len(keys) - 1)
+    week = _week_index(table["week"], first)
+    good = (keys[series] == pair) & (week >= 0)
+    units = np.asarray(table["units_returned"].to_numpy(zero_copy_only=False), np.float32)
+    return Returns(series.astype(np.int32), week, units, _seconds(table["known_at"])).take(good)
+
+
+def _events(table: pa.Table, first: Week, stores: Texts, products: Texts) -> Events:
+    store, product = _texts(table["store_id"]), _texts(table["product_id"])
+    store_index, product_index = _positions(store, stores), _positions(product, products)
+    # An event of a store or product that has no series here concerns nobody.
+    good = ((store == "") | (store_index >= 0)) & ((product == "") | (product_index >= 0))
+    events = Events(
+        week=_week_index(table["week"], first),
+        days=np.asarray(table["days"].to_numpy(zero_copy_only=False), np.float32),
+        promotion=_texts(table["kind"]) == "promotion",
+        name=Coded.of(_texts(table["event"])),
+        store=np.where(store == "", -1, store_index).astype(np.int32),
+        product=np.where(product == "", -1, product_index).astype(np.int32),
+        known_at=_seconds(table["known_at"]),
+    )
+    return events.take(good)
+
+
+def _weather(table: pa.Table, places: Texts, first: Week, last: Week) -> Weather:
+    shape = (len(places), last - first + 1, 13)
+    values = {name: np.full(shape, np.nan, np.float32) for name in ("tmin_c", "tmax_c", "precip_mm")}
+    values["forecast_days"] = np.zeros(shape, np.float32)
+    if table.num_rows:
+        place, week = _positions(_texts(table["place"]), places), _week_index(table["week"], first)
+        good = (place >= 0) & (week >= 0)
+        at = (place[good], week[good], table["horizon"].to_numpy()[good] - 1)
+        for name, array in values.items():
+            array[at] = _numbers(table, name)[good]
+    return Weather(values["tmin_c"], values["tmax_c"], values["precip_mm"], values["forecast_days"])
