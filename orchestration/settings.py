@@ -1,6 +1,7 @@
 """What the environment decides: where the lake is and how work is spread. The only reader of environment variables."""
 
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +15,8 @@ QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    "PYTHONWARNINGS": "ignore",
+    # A range of slices writes its events in batches: see orchestration.event_storage.
+    "DAGSTER_EVENT_BATCH_SIZE": "1000",
 }
 """Nothing that Shelfcast starts reports to anybody, and warnings of preview features are accepted once, in DECISIONS.md."""
 
@@ -40,13 +42,15 @@ def settings() -> Settings:
 
 
 @lru_cache(maxsize=1)
-def _quieten() -> None:
+def _prepare() -> None:
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    # The commands that are started (dbt, dagster) are those beside this interpreter, whether or not its environment is activated.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def use_root(root: str | None) -> Settings:
     """Make `root` (or, where None, the environment's root) the lake of this process and of those it starts, and return the settings."""
-    _quieten()
+    _prepare()
     if root is not None:
         os.environ["SHELFCAST_ROOT"] = root if "://" in root else str(Path(root).resolve())
     return settings()

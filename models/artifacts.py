@@ -1,0 +1,112 @@
+"""Model artifacts: arrays as safetensors and everything else as JSON in its header, one content-addressed file a model. Never pickle.
+
+A file is named by the SHA-256 of its bytes, which are the same for the same parameters; loading verifies them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.baselines import HistoricalAverage
+from models.encoding import Encoder
+from models.ensemble import RESTORE, Ensemble
+from models.support import Support
+from transforms.errors import ArtifactError
+
+FORMAT = 1
+"""Version of the layout; a file of another layout is refused rather than misread."""
+SUFFIX = ".safetensors"
+
+
+def save(model: Ensemble | HistoricalAverage, about: Mapping[str, Any], folder: Path) -> tuple[str, str]:
+    """Write a model below `folder` in one step.
+
+    Parameters
+    ----------
+    about
+        What the manifest tells beside the model itself: segment, trained week, data versions, code version, features, metrics.
+
+    Returns
+    -------
+    (str, str)
+        File name and SHA-256 of its bytes.
+    """
+    from safetensors.numpy import save as to_bytes  # noqa: PLC0415
+
+    arrays, described = _ensemble_parts(model) if isinstance(model, Ensemble) else _baseline_parts(model)
+    manifest = json.dumps({"format": FORMAT, **described, "about": dict(about)}, sort_keys=True)
+    content = to_bytes({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}, metadata={"manifest": manifest})
+    digest = hashlib.sha256(content).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{digest}{SUFFIX}"
+    if not target.exists():
+        draft = folder / f".{digest}.part"
+        draft.write_bytes(content)
+        draft.replace(target)
+    return target.name, digest
+
+
+def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
+    """Read a model and verify it.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, its bytes are not those on record, or its layout is unknown.
+    """
+    from safetensors.numpy import load as from_bytes  # noqa: PLC0415
+
+    manifest, content = _verified(path, sha256)
+    arrays = from_bytes(content)
+    if manifest["kind"] == "baseline":
+        return HistoricalAverage(np.asarray(manifest["keys"], np.str_), arrays["mean"], arrays["size"], arrays["rate"])
+    encoder = Encoder(tuple(manifest["names"]), arrays["mean"], arrays["scale"], {n: np.asarray(v, np.str_) for n, v in manifest["levels"].items()})
+    support = Support(arrays["sizes"], arrays["share"])
+    members = [
+        RESTORE[name]({key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}, encoder, support)
+        for name in manifest["members"]
+    ]
+    return Ensemble(encoder, support, members, arrays["size_weights"], arrays["chance_weights"])
+
+
+def manifest_of(path: Path, sha256: str) -> dict[str, Any]:
+    """The manifest of a verified artifact."""
+    return _verified(path, sha256)[0]
+
+
+def _verified(path: Path, sha256: str) -> tuple[dict[str, Any], bytes]:
+    if not path.exists():
+        raise ArtifactError(f"Model artifact {path.name} is missing in {path.parent.name}: restore it from a backup, or train the week again.")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ArtifactError(f"Model artifact {path.name} is corrupt: expected SHA-256 {sha256[:12]}..., came {found[:12]}... Restore it from a backup.")
+    length = int.from_bytes(content[:8], "little")
+    manifest: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["manifest"])
+    if manifest["format"] != FORMAT:
+        raise ArtifactError(f"Model artifact {path.name} has layout {manifest['format']}, expected {FORMAT}: train the week again with this version.")
+    return manifest, content
+
+
+def _ensemble_parts(model: Ensemble) -> tuple[dict[str, Any], dict[str, Any]]:
+    arrays: dict[str, Any] = {
+        "mean": model.encoder.mean,
+        "scale": model.encoder.scale,
+        "sizes": model.support.sizes,
+        "share": model.support.share,
+        "size_weights": model.size_weights,
+        "chance_weights": model.chance_weights,
+    }
+    for name, state in model.state().items():
+        arrays |= {f"{name}/{key}": array for key, array in state.items()}
+    levels = {name: [str(level) for level in values] for name, values in model.encoder.levels.items()}
+    described = {"kind": "ensemble", "members": [member.name for member in model.members], "names": list(model.encoder.names), "levels": levels}
+    return arrays, described
+
+
+def _baseline_parts(model: HistoricalAverage) -> tuple[dict[str, Any], dict[str, Any]]:
+    return dict(model.state()), {"kind": "baseline", "keys": [str(key) for key in model.keys]}

@@ -1,0 +1,99 @@
+"""Train a region: four ensembles and two baselines from one panel, with metrics on weeks that were held back."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from models.baselines import HistoricalAverage
+from models.distribution import points
+from models.ensemble import Ensemble
+from models.metrics import score_points, score_quantiles
+from transforms.features import Frame, scoring_frame, training_frame
+from transforms.panel import Panel
+
+FORMATS = {"large": True, "small": False}
+MOVERS = {"fast": True, "slow": False}
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """What training is told.
+
+    Attributes
+    ----------
+    horizons
+        Weeks ahead.
+    weeks
+        Weeks of targets before the origin.
+    held_back
+        The last of those weeks, on which weights are learned and metrics taken.
+    zeros_per_hit
+        Rows without demand kept for each row with demand.
+    fewest_rows
+        Rows with demand below which a segment gets no ensemble: the baseline serves it.
+    """
+
+    horizons: int = 4
+    weeks: int = 104
+    held_back: int = 8
+    zeros_per_hit: float = 0.5
+    fewest_rows: int = 200
+    members: tuple[str, ...] = ("lasso", "network")
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its segment and its metrics on the held-back weeks; `mover` is 'all' for a baseline."""
+
+    format: str
+    mover: str
+    model: Ensemble | HistoricalAverage
+    metrics: dict[str, float | int | None]
+
+
+def train_region(panel: Panel, spec: TrainingSpec) -> Iterator[Trained]:
+    """Yield the models of a region as they are trained; the panel's last week is the origin.
+
+    A segment with too little history is left out: its baseline serves it.
+    """
+    frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
+    now = scoring_frame(panel, 1)
+    for name, is_large in FORMATS.items():
+        if (now.large == is_large).any():
+            yield _baseline(name, now.take(now.large == is_large), frame.take((frame.large == is_large) & (back < spec.held_back)))
+        for mover, is_fast in MOVERS.items():
+            here = (frame.large == is_large) & (frame.fast == is_fast)
+            trained = _ensemble(name, mover, frame.take(here & (back >= spec.held_back)), frame.take(here & (back < spec.held_back)), spec)
+            if trained is not None:
+                yield trained
+
+
+def _baseline(name: str, now: Frame, held_back: Frame) -> Trained:
+    return Trained(name, "all", HistoricalAverage.fit(now), _baseline_metrics(held_back))
+
+
+def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:
+    if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
+        return None
+    model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed)
+    assert held_back.demand is not None  # noqa: S101 - for the type checker
+    made = points(said.p_demand, said.pmf, model.support.sizes)
+    pinball, coverage = score_quantiles(held_back.demand, made)
+    own = asdict(score_points(held_back.demand, made.size, made.expected))
+    shares = {
+        f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)
+    }
+    metrics = {**own, "pinball": pinball, "coverage_80": coverage, **_baseline_metrics(held_back), **shares, "rows": len(frame) + len(held_back)}
+    return Trained(name, mover, model, metrics)
+
+
+def _baseline_metrics(held_back: Frame) -> dict[str, float | int | None]:
+    assert held_back.demand is not None  # noqa: S101 - for the type checker
+    score = asdict(score_points(held_back.demand, held_back.baseline_size, held_back.baseline))
+    return {f"baseline_{metric}": value for metric, value in score.items()}
+
+
+def _hits(frame: Frame) -> int:
+    return 0 if frame.demand is None else int(np.count_nonzero(frame.demand > 0))

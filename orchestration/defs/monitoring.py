@@ -1,0 +1,175 @@
+"""Watching: how forecasts turned out, and whether a week's data are still what models were trained on."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import pyarrow as pa
+
+from models.metrics import score_forecasts
+from orchestration.metadata import markdown_table, rounded, table_spec, written
+from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
+from orchestration.resources import LakeResource
+from orchestration.settings import settings
+from transforms.calendar import Slice, SliceBlock, blocks_of
+from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
+from transforms.contracts.gold import DRIFT
+from transforms.lake import Lake, block_predicate, day, region_list
+from transforms.scoreboard import by_segment
+
+ACCURACY = dg.AssetKey(["gold", "accuracy"])
+DRIFT_REPORT = dg.AssetKey(["reports", "drift_report"])
+WITHIN_TARGET = dg.AssetCheckSpec(
+    name="mape_within_target",
+    asset=ACCURACY,
+    description="Every segment's forecasts for the weeks of the run came within the MAPE that the project asks for.",
+)
+NO_DRIFT = dg.AssetCheckSpec(
+    name="no_drift",
+    asset=DRIFT_REPORT,
+    description="In no region of the run did as many columns drift as the project calls a drifted week.",
+)
+
+
+@dg.multi_asset(
+    name="accuracy",
+    specs=[
+        table_spec(
+            "gold/accuracy",
+            group_name="monitoring",
+            deps=[dg.AssetKey(["gold", "demand"]), dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-13, -1))],
+            kinds={"duckdb", "deltalake"},
+            owners=["team:data-science"],
+        )
+    ],
+    check_specs=[WITHIN_TARGET],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    """How the forecasts issued earlier for these weeks turned out."""
+    opened, slices = lake.open(), slices_of(context)
+    for block in blocks_of(slices):
+        opened.replace(ACCURACY_TABLE.name, block, _scored(opened, block))
+    target = lake.project().gate.max_mape
+    rows = _segments(opened, slices)
+    missed = [row for row in rows if row["mape"] is not None and row["mape"] > target]
+    columns = ["region", "format", "mover", "mape", "baseline_mape", "rmse_0", "rmse_all", "n", "n_zero"]
+    worst = sorted(missed, key=lambda row: -row["mape"])
+    return dg.MaterializeResult(
+        metadata={
+            **written(opened, ACCURACY_TABLE.name, slices),
+            **rounded(_overall(rows)),
+            "segments": markdown_table(columns, [[row[name] for name in columns] for row in rows]),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=WITHIN_TARGET.name,
+                passed=not missed,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "segments scored": len(rows),
+                    "above target": len(missed),
+                    "worst": markdown_table(columns, [[row[name] for name in columns] for row in worst[:20]]),
+                },
+            )
+        ],
+    )
+
+
+@dg.multi_asset(
+    name="drift_report",
+    specs=[
+        dg.AssetSpec(
+            key=DRIFT_REPORT,
+            description="The week's data against the same season of past years: scores in gold/drift, and a page for each region.",
+            group_name="monitoring",
+            deps=[dg.AssetKey(["gold", "demand"]), dg.AssetKey(["silver", "weather"])],
+            kinds={"evidently", "deltalake"},
+            owners=["team:data-science"],
+        )
+    ],
+    check_specs=[NO_DRIFT],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    """Score the slices and write their pages; all of a run in one process, since Evidently takes its time to import."""
+    opened, limit = lake.open(), lake.project().drift_share
+    rows, scores = [], []
+    for item in slices_of(context):
+        row, table = _drift_of(opened, item, limit)
+        rows.append(row)
+        scores.append(table)
+        context.log.info(f"{item}: {row[2]}")
+    slices = slices_of(context)
+    for block in blocks_of(slices):
+        opened.replace(DRIFT.name, block, _within(pa.concat_tables(scores), block))
+    drifted = [row for row in rows if row[2] == "drifted"]
+    links = {f"report {row[0]} {row[1]}": dg.MetadataValue.url(row[5]) for row in rows[:56] if row[5]}
+    return dg.MaterializeResult(
+        metadata={
+            "verdicts": markdown_table(["region", "week", "verdict", "share", "columns", "report"], [(*row[:5], _link(row[5])) for row in rows]),
+            "drifted_slices": len(drifted),
+            **rounded({"drifted_share": _mean([row[3] for row in rows if row[3] is not None])}),
+            **(links if len(rows) > 1 else {"report": dg.MetadataValue.url(rows[0][5])} if rows[0][5] else {}),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=NO_DRIFT.name,
+                passed=not drifted,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"drifted": markdown_table(["region", "week", "columns"], [(row[0], row[1], row[4]) for row in drifted])},
+            )
+        ],
+    )
+
+
+def _scored(lake: Lake, block: SliceBlock) -> pa.Table:
+    if not lake.exists("gold/forecasts"):
+        return ACCURACY_TABLE.schema.empty_table()
+    where = f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
+    demand = lake.read("gold/demand", where=block_predicate("week", block))
+    # A week of which nothing has landed is not a week without demand.
+    landed = demand.group_by(["region", "week"]).aggregate([])
+    forecasts = lake.read("gold/forecasts", where=where).join(landed.rename_columns({"week": "target_week"}), keys=["region", "target_week"], join_type="left semi")
+    return score_forecasts(forecasts, demand)
+
+
+def _segments(lake: Lake, slices: Sequence[Slice]) -> list[dict[str, object]]:
+    weeks, regions = [item.week for item in slices], {str(item.region) for item in slices}
+    return [row for row in by_segment(lake, min(weeks), max(weeks)) if row["region"] in regions]
+
+
+def _overall(rows: Sequence[dict[str, object]]) -> dict[str, float | None]:
+    hits = [(float(row["n"] - row["n_zero"]), row) for row in rows if row["mape"] is not None]  # type: ignore[operator]
+    total = sum(weight for weight, _ in hits)
+    if not total:
+        return {}
+    return {name: sum(weight * float(row[name]) for weight, row in hits) / total for name in ("mape", "baseline_mape")}  # type: ignore[arg-type]
+
+
+def _drift_of(lake: Lake, item: Slice, limit: float) -> tuple[tuple[str, str, str, float | None, str, str], pa.Table]:
+    """(region, week, verdict, share, columns, link) of a slice, and its scores."""
+    from models.drift import score_drift, write_report  # noqa: PLC0415 - heavy
+    from transforms.drift_frames import drift_frames  # noqa: PLC0415
+
+    frames = drift_frames(lake, item.region, item.week)
+    if frames is None:
+        return (str(item.region), str(item.week), "nothing to compare", None, "", ""), DRIFT.schema.empty_table()
+    result = score_drift(frames, limit)
+    page = write_report(frames, result, lake.path("reports"))
+    verdict = "drifted" if result.drifted else "as usual"
+    return (str(item.region), str(item.week), verdict, result.share, ", ".join(result.columns), f"{settings().reports_url}/{page}"), result.scores
+
+
+def _within(scores: pa.Table, block: SliceBlock) -> pa.Table:
+    inside = {(str(item.region), item.week.monday) for item in block.slices()}
+    return scores.filter(pa.array([(row["region"], row["week"]) in inside for row in scores.select(["region", "week"]).to_pylist()], pa.bool_()))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _link(url: str) -> str:
+    return f"[open]({url})" if url else ""

@@ -1,0 +1,41 @@
+"""Scoring: the forecasts and the order plan that are made at an origin by the models promoted then."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pyarrow as pa
+
+from orchestration.metadata import table_spec, written
+from orchestration.partitions import REGION_WEEK, slices_of
+from orchestration.regional import ScoreTask
+from orchestration.resources import LakeResource
+from orchestration.settings import settings
+from orchestration.workers import map_regions
+from transforms.calendar import blocks_of, weeks_between
+
+FORECASTS = dg.AssetKey(["gold", "forecasts"])
+ORDER_PLAN = dg.AssetKey(["gold", "order_plan"])
+_COMMON = {
+    "group_name": "scoring",
+    "deps": [dg.AssetKey(["models", "champions"]), dg.AssetKey(["gold", "demand"]), dg.AssetKey(["silver", "weather_known"])],
+    "kinds": {"python", "deltalake"},
+    "owners": ["team:data-science"],
+}
+
+
+@dg.multi_asset(
+    name="scoring",
+    specs=[table_spec("gold/forecasts", **_COMMON), table_spec("gold/order_plan", **_COMMON)],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
+    """Forecasts for the weeks after the origin, and what to put on the truck."""
+    opened, slices = lake.open(), slices_of(context)
+    for block in blocks_of(slices):
+        task = ScoreTask(opened.root, opened.storage_options, list(weeks_between(block.first, block.last)), lake.project().horizons)
+        results = [result for _, result in map_regions(task, block.regions, settings().workers)]
+        opened.replace("gold/forecasts", block, pa.concat_tables([forecasts for forecasts, _ in results]))
+        opened.replace("gold/order_plan", block, pa.concat_tables([plan for _, plan in results]))
+    yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written(opened, "gold/forecasts", slices))
+    yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written(opened, "gold/order_plan", slices))
