@@ -37,7 +37,8 @@ class Encoder:
             mean = np.nansum(frame.numeric, axis=0, dtype=np.float64) / counts
             spread = np.sqrt(np.nansum((frame.numeric - mean) ** 2, axis=0, dtype=np.float64) / counts)
         scale = np.where(spread > 1e-6, spread, 1)
-        levels = {name: np.sort(column.levels[np.unique(column.codes)]) for name, column in frame.categorical.items()}
+        # In the order of their names, which is the order of the indices and survives any way of storing them.
+        levels = {name: np.sort(column.levels[np.unique(column.codes)]) for name, column in sorted(frame.categorical.items())}
         return cls(frame.names, mean.astype(np.float32), scale.astype(np.float32), levels)
 
     def numbers(self, frame: Frame) -> Floats:

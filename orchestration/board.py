@@ -1,6 +1,7 @@
 """Tables for the terminal: accuracy by region, and the state of a lake."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orchestration.project import Project
@@ -60,7 +61,7 @@ def show_status(settings: Settings, console: Console) -> None:
     waiting, refused = pending(lake, provider), refused_files(lake, provider)
     console.print(f"{len(waiting)} slices wait to be taken in; {len(refused)} files refused")
     for refusal in refused:
-        console.print(f"  [red]-[/] {refusal.message}", highlight=False)
+        console.print(f"  [red]-[/] {escape(refusal.message)}", highlight=False, soft_wrap=True)
     table = Table("table", "rows", "version", title="Tables")
     for name in CONTRACTS:
         if lake.exists(name):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from orchestration.settings import use_root
 from transforms.errors import ShelfcastError
@@ -18,7 +19,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-console = Console()
+# Bound to the real stdout: what steps print is redirected while they run.
+console = Console(file=sys.stdout)
 errors = Console(stderr=True)
 
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
@@ -108,7 +110,7 @@ def _report_refused(messages: list[str]) -> None:
         return
     errors.print(f"[bold red]{len(messages)} landing files were refused[/]; all others were taken in:")
     for message in messages:
-        errors.print(f"  [red]-[/] {message}", highlight=False)
+        errors.print(f"  [red]-[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
@@ -117,7 +119,7 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except ShelfcastError as error:
-        errors.print(f"[bold red]Error:[/] {error}", highlight=False)
+        errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         errors.print("Stopped. Slices that were finished stay; run the command again to do the rest.")

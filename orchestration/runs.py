@@ -5,6 +5,7 @@ the same jobs of the same code location in this process.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +65,12 @@ def open_instance(root: Path, local: bool) -> dg.DagsterInstance:
 class Runner:
     """Executes jobs of the code location.
 
-    `notify` is told of each step as it begins and ends: (step, "started" | "done" | "failed").
+    `log` takes what steps print; `notify` is told of each step as it begins and ends: (step, "started" | "done" | "failed").
     """
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
+    log: Path
     notify: Callable[[str, str], None]
 
     def register(self, regions: Iterable[Region]) -> list[str]:
@@ -95,6 +97,17 @@ class Runner:
             remote_job_origin=origin.get_job_origin(name),
         )
         failure = ""
+        # What steps print (dbt above all) belongs into a log and not between the lines of a progress display.
+        with self.log.open("a") as log, redirect_stdout(log):
+            failure = self._watch(job, run)
+        finished = self.instance.get_run_by_id(run.run_id)
+        if finished is None or not finished.is_success:
+            raise RunFailed(f"{failure or f'Job {name} failed.'} (run {run.run_id}; log: {self.log})")
+        return str(run.run_id)
+
+    def _watch(self, job: dg.JobDefinition, run: dg.DagsterRun) -> str:
+        """Execute to the end and return the first failure."""
+        failure = ""
         for event in execute_run_iterator(InMemoryJob(job), run, self.instance):
             if event.is_step_start:
                 self.notify(str(event.step_key), "started")
@@ -103,14 +116,13 @@ class Runner:
             elif event.is_step_failure:
                 self.notify(str(event.step_key), "failed")
                 failure = failure or f"Step {event.step_key} failed: {_root_cause(event)}"
-        finished = self.instance.get_run_by_id(run.run_id)
-        if finished is None or not finished.is_success:
-            raise RunFailed(f"{failure or f'Job {name} failed.'} (run {run.run_id})")
-        return str(run.run_id)
+        return failure
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:
+    """Last line of the innermost error: for our own errors the whole message; the rest is in the run's log."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
+    while error is not None and error.cause is not None and "RemoteTraceback" not in error.cause.cls_name:
         error = error.cause
-    return error.message.strip() if error is not None else "no message"
+    lines = [] if error is None else [line for line in error.message.strip().splitlines() if line.strip() and line.strip() != '"""']
+    return lines[-1] if lines else "no message"

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.board import show_accuracy
@@ -58,7 +59,7 @@ def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple
 
         def say(line: str) -> None:
             progress.update(task, description=line)
-            progress.console.print(f"[dim]·[/] {line}", highlight=False)
+            progress.console.print(f"[dim]·[/] {escape(line)}", highlight=False)
 
         from orchestration.definitions import defs  # noqa: PLC0415 - seconds of imports, under the progress display
 
@@ -66,7 +67,7 @@ def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple
             progress.update(task, description=f"{step} {state}")
 
         with open_instance(lake.path(), local) as instance:
-            yield workspace, Runner(defs, instance, notify), say
+            yield workspace, Runner(defs, instance, lake.path('steps.log'), notify), say
 
 
 def _reference_to(provider: str) -> str:

@@ -124,7 +124,7 @@ def _fit(x: Floats, y: Floats, weight: Floats, alphas: list[float]) -> list[npt.
     root = np.sqrt(np.maximum(values, values.max() * 1e-10))
     p = len(values)
     rows, target = (vectors * root).T * np.sqrt(p), (vectors.T @ xy) / root * np.sqrt(p)
-    _, coefficients, _ = lasso_path(rows, target, alphas=alphas, max_iter=3000, tol=1e-4)
+    _, coefficients, _ = lasso_path(rows, target, alphas=alphas, max_iter=50_000, tol=1e-3)
     return [np.append(column, y_mean - x_mean @ column) for column in coefficients.T]
 
 
