@@ -24,9 +24,9 @@ def show_accuracy(lake: Lake, scored: SliceBlock, origin: Week, console: Console
         return
     promoted, drift = champions_by_region(lake), drift_by_region(lake, origin)
     table = Table(title=f"Forecasts for {scored.first} to {scored.last}, as they turned out", caption=_CAPTION)
-    table.add_column("region")
+    table.add_column("region", no_wrap=True)
     for name in ("MAPE", "hist. avg", "better by", "RMSE 0", "RMSE all", "rows", "of them 0", "models", "drift"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         total = row["region"] == "all"
         table.add_row(

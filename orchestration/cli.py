@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 # Bound to the real stdout: what steps print is redirected while they run.
-console = Console(file=sys.stdout)
+console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)
 
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]

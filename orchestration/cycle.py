@@ -16,7 +16,13 @@ from transforms.errors import ConfigurationError, MissingData
 from transforms.landing import Refused, drop, last_week, pending, refused_files, register, regions
 from transforms.lake import Lake
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True)
+class Voice:
+    """How a command tells what it does: `say` a line that stays, `busy` with something that the next line replaces."""
+
+    say: Callable[[str], None]
+    busy: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Workspace:
     provider: ProviderSpec
 
 
-def take_in(workspace: Workspace, runner: Runner, say: Say, chosen: Sequence[str] = ()) -> list[Refused]:
+def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence[str] = ()) -> list[Refused]:
     """Register what landed and condition every slice in which landing and lake differ.
 
     Returns
@@ -37,30 +43,30 @@ def take_in(workspace: Workspace, runner: Runner, say: Say, chosen: Sequence[str
         Files that stand in landing and cannot be taken in; all others have been.
     """
     lake, provider = workspace.lake, workspace.provider
-    found = register(lake, provider, now=datetime.now(UTC), progress=say)
+    found = register(lake, provider, now=datetime.now(UTC), progress=voice.busy)
     if found.references_changed or not lake.exists("bronze/stores"):
-        say("conditioning stores, products, demographics and events")
+        voice.say("conditioning stores, products, demographics and events")
         runner.execute_unpartitioned("reference")
     runner.register(regions(lake))
     wanted = {item for item in pending(lake, provider) if not chosen or str(item.region) in chosen}
     if wanted:
         blocks = _few_blocks(blocks_of(wanted))
-        say(f"conditioning {'; '.join(map(str, blocks))}")
+        voice.say(f"conditioning {'; '.join(map(str, blocks))}")
         runner.execute("conditioning", blocks, {"shelfcast/why": "landing files changed"})
     return refused_files(lake, provider)
 
 
-def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], say: Say) -> SliceBlock:
+def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], voice: Voice) -> SliceBlock:
     """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks."""
     lake, block = workspace.lake, SliceBlock(_regions(workspace.lake, chosen), first, last)
     landed = last_week(lake)
     if landed is None or landed < last:
         raise MissingData(f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week.")
-    say(f"training, forecasting and watching {block}")
+    voice.say(f"training, forecasting and watching {block}")
     runner.execute("weekly_cycle", [block])
     ahead = min(landed, last + workspace.project.horizons)
     if ahead > last:
-        say(f"scoring the forecasts for {last + 1}..{ahead}, which have landed already")
+        voice.say(f"scoring the forecasts for {last + 1}..{ahead}, which have landed already")
         runner.execute("accuracy", [SliceBlock(block.regions, last + 1, ahead)])
     return SliceBlock(block.regions, first + 1, max(ahead, first + 1))
 

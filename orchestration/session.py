@@ -1,6 +1,6 @@
 """A command's session: open the root, its instance and code location, run the cycle under a progress display, show the result."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.board import show_accuracy
-from orchestration.cycle import Workspace, initialise, run_cycle, take_in
+from orchestration.cycle import Voice, Workspace, initialise, run_cycle, take_in
 from orchestration.project import Project
 from orchestration.runs import Runner, open_instance
 from orchestration.settings import Settings
@@ -30,8 +30,8 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
 
 def condition(settings: Settings, local: bool, console: Console) -> list[str]:
     """Take in whatever stands in landing."""
-    with session(settings, local, console) as (workspace, runner, say):
-        refused = take_in(workspace, runner, say)
+    with session(settings, local, console) as (workspace, runner, voice):
+        refused = take_in(workspace, runner, voice)
     return [refusal.message for refusal in refused]
 
 
@@ -40,16 +40,16 @@ def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], loca
     start, end = Week.parse(first), Week.parse(last)
     if end < start:
         raise ConfigurationError(f"--from {first} lies after --to {last}: expected the earlier week first.")
-    with session(settings, local, console) as (workspace, runner, say):
-        refused = take_in(workspace, runner, say, chosen)
-        scored = run_cycle(workspace, runner, start, end, chosen, say)
+    with session(settings, local, console) as (workspace, runner, voice):
+        refused = take_in(workspace, runner, voice, chosen)
+        scored = run_cycle(workspace, runner, start, end, chosen, voice)
     show_accuracy(workspace.lake, scored, end, console)
     return [refusal.message for refusal in refused]
 
 
 @contextmanager
-def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple[Workspace, Runner, Callable[[str], None]]]:
-    """Open workspace and runner; the third value reports a line of progress."""
+def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple[Workspace, Runner, Voice]]:
+    """Open workspace and runner; the third value reports progress."""
     lake = Lake(settings.root, settings.storage_options)
     project = Project.load(lake.path())
     workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
@@ -63,11 +63,14 @@ def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple
 
         from orchestration.definitions import defs  # noqa: PLC0415 - seconds of imports, under the progress display
 
+        def busy(line: str) -> None:
+            progress.update(task, description=escape(line))
+
         def notify(step: str, state: str) -> None:
             progress.update(task, description=f"{step} {state}")
 
         with open_instance(lake.path(), local) as instance:
-            yield workspace, Runner(defs, instance, lake.path('steps.log'), notify), say
+            yield workspace, Runner(defs, instance, lake.path('steps.log'), notify), Voice(say, busy)
 
 
 def _reference_to(provider: str) -> str:

@@ -25,6 +25,9 @@ from transforms.lake import Lake, Receipt, block_predicate
 FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)
 REFERENCES = tuple(name for name, contract in SOURCES.items() if not contract.sliced)
 
+ROWS_AT_ONCE = 1_000_000
+"""Rows that are taken in at once; about 300 MB with their lineage."""
+
 Progress = Callable[[str], None]
 
 
@@ -174,9 +177,7 @@ def ingest(lake: Lake, provider: ProviderSpec, blocks: Sequence[SliceBlock], pro
     references = read_references(provider, files)
     receipts = []
     for block in blocks:
-        # One region at a time bounds memory by the largest region.
-        for region in block.regions:
-            part = SliceBlock((region,), block.first, block.last)
+        for part in _parts(lake, block):
             if progress is not None:
                 progress(f"taking in {part}")
             kept = _kept_slices(lake, files, part)
@@ -231,6 +232,23 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> list[Path]:
         shutil.copyfile(path, draft)
         draft.replace(target)
     return list(copied.values())
+
+
+def _parts(lake: Lake, block: SliceBlock) -> Iterator[SliceBlock]:
+    """Cut a block into groups of regions of at most ROWS_AT_ONCE rows: memory stays bounded, and files are read few times."""
+    counts = lake.read(LANDING_SLICES.name, where=block_predicate("week", block), columns="region, rows") if lake.exists(LANDING_SLICES.name) else None
+    rows = {} if counts is None else {
+        row["region"]: row["rows_sum"] for row in counts.group_by("region").aggregate([("rows", "sum")]).to_pylist()
+    }
+    group: list[Region] = []
+    held = 0
+    for region in block.regions:
+        if group and held + rows.get(str(region), 0) > ROWS_AT_ONCE:
+            yield SliceBlock(tuple(group), block.first, block.last)
+            group, held = [], 0
+        group.append(region)
+        held += rows.get(str(region), 0)
+    yield SliceBlock(tuple(group), block.first, block.last)
 
 
 def _reference(provider: ProviderSpec, source: str, files: Iterable[LandingFile]) -> pa.Table:

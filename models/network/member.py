@@ -93,7 +93,7 @@ class NetworkMember:
         tensors = as_tensors(rows.numbers, rows.indices, rows.recent, rows.target, weight.astype(np.float32))
         steps = epochs * -(-len(rows) // BATCH)
         optimizer = torch.optim.AdamW(self.module_.parameters(), lr=rate, weight_decay=1e-2)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(steps, 2), pct_start=0.2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(steps, 10), pct_start=0.2)
         self.module_.train()
         for _ in range(epochs):
             shuffled = torch.from_numpy(order.permutation(len(rows)))

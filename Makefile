@@ -1,0 +1,33 @@
+# Each target installs what it needs into .venv when that is missing or pyproject.toml is newer.
+PYTHON ?= python3.11
+BIN := .venv/bin
+ROOT ?= .shelfcast
+
+.PHONY: demo test lint bench ui clean
+
+.venv/installed: pyproject.toml .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/shelfcast demo --root $(ROOT)
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd dbt_project && ../$(BIN)/sqlfluff lint --disable-progress-bar models
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks
+
+ui: .venv/installed
+	$(BIN)/shelfcast ui --root $(ROOT)
+
+clean:
+	rm -rf .venv .shelfcast dbt_project/target
