@@ -23,6 +23,8 @@ from transforms.drift_frames import CATEGORICAL, DriftFrames
 
 LEAST_THRESHOLD = 0.1
 QUANTILE = 0.95
+SHARED_SCRIPT_CHARACTERS = 1_000_000
+"""Scripts from this size on are libraries, the same on every page; smaller ones hold the page's own data."""
 METHODS = {True: "Jensen-Shannon distance", False: "Wasserstein distance (normed)"}
 _EVIDENTLY = {True: "jensenshannon", False: "wasserstein"}
 
@@ -132,7 +134,7 @@ def _usual(frames: DriftFrames, column: str) -> float:
 def _with_shared_scripts(page: str, assets: Path, depth: int) -> str:
     def moved(match: re.Match[str]) -> str:
         script = match.group(2)
-        if len(script) < 100_000:
+        if len(script) < SHARED_SCRIPT_CHARACTERS:
             return match.group(0)
         name = f"{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"
         assets.mkdir(parents=True, exist_ok=True)

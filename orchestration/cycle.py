@@ -46,7 +46,7 @@ def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence
     found = register(lake, provider, now=datetime.now(UTC), progress=voice.busy)
     if found.references_changed or not lake.exists("bronze/stores"):
         voice.say("conditioning stores, products, demographics and events")
-        runner.execute_unpartitioned("reference")
+        runner.execute_unpartitioned("reference_data")
     runner.register(regions(lake))
     wanted = {item for item in pending(lake, provider) if not chosen or str(item.region) in chosen}
     if wanted:
@@ -67,7 +67,7 @@ def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, cho
     ahead = min(landed, last + workspace.project.horizons)
     if ahead > last:
         voice.say(f"scoring the forecasts for {last + 1}..{ahead}, which have landed already")
-        runner.execute("accuracy", [SliceBlock(block.regions, last + 1, ahead)])
+        runner.execute("accuracy_board", [SliceBlock(block.regions, last + 1, ahead)])
     return SliceBlock(block.regions, first + 1, max(ahead, first + 1))
 
 

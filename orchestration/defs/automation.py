@@ -20,7 +20,7 @@ WEEKLY_CRON = "0 6 * * 3"
 """Wednesday, once carriers have settled the week before."""
 
 reference_job = dg.define_asset_job(
-    "reference",
+    "reference_data",
     selection=dg.AssetSelection.assets(bronze_reference, reference_models),
     description="Stores, products, demographics and events: taken in and conditioned whole.",
 )
@@ -35,7 +35,7 @@ weekly_cycle_job = dg.define_asset_job(
     description="Train, validate, promote, forecast, plan and watch, for the regions and weeks of the run.",
 )
 accuracy_job = dg.define_asset_job(
-    "accuracy",
+    "accuracy_board",
     selection=dg.AssetSelection.assets(accuracy),
     description="How the forecasts that had been issued for the slices turned out.",
 )

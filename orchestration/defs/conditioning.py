@@ -42,7 +42,7 @@ def _arguments(lake: Lake, block: SliceBlock | None) -> list[str]:
     return ["build", "--vars", json.dumps({"lake_root": lake.root, **slices})]
 
 
-@dbt_assets(manifest=PROJECT.manifest_path, select="tag:reference", name="reference", project=PROJECT, dagster_dbt_translator=TRANSLATOR)
+@dbt_assets(manifest=PROJECT.manifest_path, select="tag:reference", name="reference_models", project=PROJECT, dagster_dbt_translator=TRANSLATOR)
 def reference_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: LakeResource) -> Iterator[Any]:
     """Stores, products and events, conditioned whole."""
     yield from dbt.cli(_arguments(lake.open(), None), context=context).stream()
@@ -51,7 +51,7 @@ def reference_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lak
 @dbt_assets(
     manifest=PROJECT.manifest_path,
     select="tag:sliced",
-    name="conditioned",
+    name="conditioned_models",
     project=PROJECT,
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
