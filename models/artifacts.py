@@ -84,7 +84,9 @@ def _verified(path: Path, sha256: str) -> tuple[dict[str, Any], bytes]:
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ArtifactError(f"Model artifact {path.name} is corrupt: expected SHA-256 {sha256[:12]}..., came {found[:12]}... Restore it from a backup.")
+        raise ArtifactError(
+            f"Model artifact {path.name} is corrupt: expected SHA-256 {sha256[:12]}..., came {found[:12]}... Restore it from a backup."
+        )
     length = int.from_bytes(content[:8], "little")
     manifest: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["manifest"])
     if manifest["format"] != FORMAT:
@@ -104,7 +106,12 @@ def _ensemble_parts(model: Ensemble) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, state in model.state().items():
         arrays |= {f"{name}/{key}": array for key, array in state.items()}
     levels = {name: [str(level) for level in values] for name, values in model.encoder.levels.items()}
-    described = {"kind": "ensemble", "members": [member.name for member in model.members], "names": list(model.encoder.names), "levels": levels}
+    described = {
+        "kind": "ensemble",
+        "members": [member.name for member in model.members],
+        "names": list(model.encoder.names),
+        "levels": levels,
+    }
     return arrays, described
 
 

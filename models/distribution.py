@@ -43,7 +43,8 @@ def best_size(pmf: Floats, sizes: Floats) -> Floats:
         Ascending, shape (k,).
     """
     mass = np.cumsum(pmf / sizes, axis=1)
-    return sizes[(mass < mass[:, -1:] / 2).sum(axis=1).clip(0, len(sizes) - 1)]
+    best: Floats = sizes[(mass < mass[:, -1:] / 2).sum(axis=1).clip(0, len(sizes) - 1)]
+    return best
 
 
 def points(p_demand: Floats, pmf: Floats, sizes: Floats) -> Points:

@@ -90,7 +90,8 @@ def write_report(frames: DriftFrames, result: DriftResult, reports: Path) -> str
     columns = list(frames.current.columns)
     thresholds = {row["column"]: row["threshold"] for row in result.scores.to_pylist()}
     definition = DataDefinition(
-        numerical_columns=[name for name in columns if name not in CATEGORICAL], categorical_columns=[name for name in columns if name in CATEGORICAL]
+        numerical_columns=[name for name in columns if name not in CATEGORICAL],
+        categorical_columns=[name for name in columns if name in CATEGORICAL],
     )
     metrics = [ValueDrift(column=name, method=_EVIDENTLY[name in CATEGORICAL], threshold=thresholds[name]) for name in columns]
     datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in (frames.current, frames.reference)]

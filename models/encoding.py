@@ -44,7 +44,8 @@ class Encoder:
     def numbers(self, frame: Frame) -> Floats:
         """Standardised numbers, shape (n, p); unknown ones are 0, the mean. Clipped, so that a value far outside what was seen cannot explode."""
         scaled = (frame.numeric - self.mean) / self.scale
-        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0), -5, 5).astype(np.float32)
+        known: Floats = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+        return np.clip(known, -5, 5)
 
     def indices(self, frame: Frame) -> Index:
         """Category indices, shape (n, columns), in the order of `levels`; 0 for unknown."""

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from models.distribution import QUANTILES, Points
 from models.support import Floats
 from transforms.contracts.gold import ACCURACY
 
-_PINBALL = " + ".join(
-    f"greatest({level} * (demand - q{level * 100:.0f}), ({level} - 1) * (demand - q{level * 100:.0f}))" for level in QUANTILES
-)
+_PINBALL = " + ".join(f"greatest({level} * (demand - q{level * 100:.0f}), ({level} - 1) * (demand - q{level * 100:.0f}))" for level in QUANTILES)
 
 
 def _point_sql(size: str, expected: str) -> dict[str, str]:
@@ -61,7 +60,7 @@ def score_points(demand: Floats, size: Floats, expected: Floats) -> Score:
     hit, actual = demand > 0, demand.astype(np.float64)
     error = expected.astype(np.float64) - actual
 
-    def mean(values: Floats) -> float | None:
+    def mean(values: npt.NDArray[np.floating]) -> float | None:
         return float(values.mean()) if len(values) else None
 
     def root(value: float | None) -> float | None:

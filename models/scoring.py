@@ -33,9 +33,7 @@ class Serving:
     trained_week: date
 
 
-def score_region(
-    panel: Panel, horizons: int, champions: Mapping[Segment, Serving], baselines: Mapping[str, Serving]
-) -> tuple[pa.Table, pa.Table]:
+def score_region(panel: Panel, horizons: int, champions: Mapping[Segment, Serving], baselines: Mapping[str, Serving]) -> tuple[pa.Table, pa.Table]:
     """Forecast every series that is alive at the panel's last week.
 
     Parameters

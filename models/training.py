@@ -81,11 +81,16 @@ def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: Train
     assert held_back.demand is not None  # noqa: S101 - for the type checker
     made = points(said.p_demand, said.pmf, model.support.sizes)
     pinball, coverage = score_quantiles(held_back.demand, made)
-    own = asdict(score_points(held_back.demand, made.size, made.expected))
-    shares = {
-        f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)
+    own: dict[str, float | int | None] = asdict(score_points(held_back.demand, made.size, made.expected))
+    shares = {f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)}
+    metrics = {
+        **own,
+        "pinball": pinball,
+        "coverage_80": coverage,
+        **_baseline_metrics(held_back),
+        **shares,
+        "rows": len(frame) + len(held_back),
     }
-    metrics = {**own, "pinball": pinball, "coverage_80": coverage, **_baseline_metrics(held_back), **shares, "rows": len(frame) + len(held_back)}
     return Trained(name, mover, model, metrics)
 
 

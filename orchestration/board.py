@@ -9,8 +9,8 @@ from orchestration.settings import Settings
 from transforms.adapters import load_provider
 from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
-from transforms.landing import last_week, pending, refused_files, regions
 from transforms.lake import Lake
+from transforms.landing import last_week, pending, refused_files, regions
 from transforms.scoreboard import by_region, champions_by_region, drift_by_region
 
 TARGET_MAPE = 0.45

@@ -13,8 +13,8 @@ from orchestration.runs import Runner
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Region, SliceBlock, Week, blocks_of
 from transforms.errors import ConfigurationError, MissingData
-from transforms.landing import Refused, drop, last_week, pending, refused_files, register, regions
 from transforms.lake import Lake
+from transforms.landing import Refused, drop, last_week, pending, refused_files, regions, register
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, cho
     lake, block = workspace.lake, SliceBlock(_regions(workspace.lake, chosen), first, last)
     landed = last_week(lake)
     if landed is None or landed < last:
-        raise MissingData(f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week.")
+        raise MissingData(
+            f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week."
+        )
     voice.say(f"training, forecasting and watching {block}")
     runner.execute("weekly_cycle", [block])
     ahead = min(landed, last + workspace.project.horizons)

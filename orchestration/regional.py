@@ -41,7 +41,13 @@ class TrainTask:
         for week in self.weeks:
             for trained in train_region(panel.until(week), spec):
                 segment = {"region": str(region), "format": trained.format, "mover": trained.mover, "trained_week": str(week)}
-                about = {**segment, "data_versions": data_versions, "code_version": code_version(), "spec": asdict(spec), "metrics": trained.metrics}
+                about = {
+                    **segment,
+                    "data_versions": data_versions,
+                    "code_version": code_version(),
+                    "spec": asdict(spec),
+                    "metrics": trained.metrics,
+                }
                 name, sha256 = save(trained.model, about, lake.path("models", str(region)))
                 versions.append(
                     ModelVersion(

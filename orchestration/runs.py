@@ -122,7 +122,7 @@ class Runner:
 def _root_cause(event: dg.DagsterEvent) -> str:
     """Last line of the innermost error: for our own errors the whole message; the rest is in the run's log."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None and "RemoteTraceback" not in error.cause.cls_name:
+    while error is not None and error.cause is not None and "RemoteTraceback" not in str(error.cause.cls_name):
         error = error.cause
     lines = [] if error is None else [line for line in error.message.strip().splitlines() if line.strip() and line.strip() != '"""']
     return lines[-1] if lines else "no message"

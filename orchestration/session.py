@@ -70,7 +70,7 @@ def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple
             progress.update(task, description=f"{step} {state}")
 
         with open_instance(lake.path(), local) as instance:
-            yield workspace, Runner(defs, instance, lake.path('steps.log'), notify), Voice(say, busy)
+            yield workspace, Runner(defs, instance, lake.path("steps.log"), notify), Voice(say, busy)
 
 
 def _reference_to(provider: str) -> str:

@@ -44,9 +44,7 @@ class Week:
 
     def __post_init__(self) -> None:
         if self.monday.weekday() != 0:
-            raise InvalidKey(
-                f"Week {self.monday} is a {self.monday:%A}: a week is named by its Monday. Did you mean {Week.containing(self.monday)}?"
-            )
+            raise InvalidKey(f"Week {self.monday} is a {self.monday:%A}: a week is named by its Monday. Did you mean {Week.containing(self.monday)}?")
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -58,7 +58,12 @@ def drift_frames(lake: Lake, region: Region, week: Week) -> DriftFrames | None:
     rows["category"] = _top(rows["category"], reference)
     columns = [name for name in (*NUMERIC, *CATEGORICAL) if rows.loc[now, name].notna().any() and rows.loc[reference, name].notna().any()]
     return DriftFrames(
-        region, week, rows.loc[now, columns].reset_index(drop=True), rows.loc[reference, columns].reset_index(drop=True), weeks[reference], is_season
+        region,
+        week,
+        rows.loc[now, columns].reset_index(drop=True),
+        rows.loc[reference, columns].reset_index(drop=True),
+        weeks[reference],
+        is_season,
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.calendar import Week
 from transforms.panel import Coded, Codes, Floats, Panel
 
 ALIVE_WEEKS = 52
@@ -65,7 +64,7 @@ class Frame:
 
     def take(self, rows: npt.NDArray[np.integer] | Bools) -> "Frame":
         """The frame at `rows`."""
-        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        index: npt.NDArray[np.intp] = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp)
         arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
         return Frame(
             names=self.names,
@@ -229,7 +228,8 @@ class OriginFeatures:
             return np.full(len(units), np.nan, np.float32)
         around = units[:, centre - 1 : centre + 2].mean(axis=1)
         year = units[:, max(centre - 26, 0) : centre + 26].mean(axis=1)
-        return np.log((around + 1) / (year + 1))
+        ratio: Floats = np.log((around + 1) / (year + 1))
+        return ratio
 
     def _holiday_days(self, horizon: int) -> float:
         events = self.panel.events

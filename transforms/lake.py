@@ -194,7 +194,13 @@ class Lake:
         properties = CommitProperties(max_commit_retries=100, custom_metadata={"shelfcast": note}) if note else _COMMIT
         for attempt in range(_REPLACE_ATTEMPTS):
             try:
-                write_deltalake(self.uri(table), data() if callable(data) else data, commit_properties=properties, storage_options=self.storage_options or None, **how)
+                write_deltalake(
+                    self.uri(table),
+                    data() if callable(data) else data,
+                    commit_properties=properties,
+                    storage_options=self.storage_options or None,
+                    **how,
+                )
             except CommitFailedError:
                 if attempt == _REPLACE_ATTEMPTS - 1:
                     raise

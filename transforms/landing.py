@@ -236,10 +236,10 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> list[Path]:
 
 def _parts(lake: Lake, block: SliceBlock) -> Iterator[SliceBlock]:
     """Cut a block into groups of regions of at most ROWS_AT_ONCE rows: memory stays bounded, and files are read few times."""
-    counts = lake.read(LANDING_SLICES.name, where=block_predicate("week", block), columns="region, rows") if lake.exists(LANDING_SLICES.name) else None
-    rows = {} if counts is None else {
-        row["region"]: row["rows_sum"] for row in counts.group_by("region").aggregate([("rows", "sum")]).to_pylist()
-    }
+    counts = (
+        lake.read(LANDING_SLICES.name, where=block_predicate("week", block), columns="region, rows") if lake.exists(LANDING_SLICES.name) else None
+    )
+    rows = {} if counts is None else {row["region"]: row["rows_sum"] for row in counts.group_by("region").aggregate([("rows", "sum")]).to_pylist()}
     group: list[Region] = []
     held = 0
     for region in block.regions:
@@ -253,15 +253,11 @@ def _parts(lake: Lake, block: SliceBlock) -> Iterator[SliceBlock]:
 
 def _reference(provider: ProviderSpec, source: str, files: Iterable[LandingFile]) -> pa.Table:
     contract = CONTRACTS[f"bronze/{source}"]
-    tables = [
-        _with_lineage(read_file(provider, source, file.spec, file.path, file.name, None), file) for file in files if file.source == source
-    ]
+    tables = [_with_lineage(read_file(provider, source, file.spec, file.path, file.name, None), file) for file in files if file.source == source]
     return pa.concat_tables(tables) if tables else contract.schema.empty_table()
 
 
-def _rows_of(
-    lake: Lake, provider: ProviderSpec, source: str, files: Sequence[LandingFile], references: References, block: SliceBlock
-) -> pa.Table:
+def _rows_of(lake: Lake, provider: ProviderSpec, source: str, files: Sequence[LandingFile], references: References, block: SliceBlock) -> pa.Table:
     touching = _touching(lake, source, block)
     tables = []
     for file in files:
@@ -276,7 +272,9 @@ def _rows_of(
 
 def _touching(lake: Lake, source: str, block: SliceBlock) -> set[tuple[str, str, str]]:
     where = f"source = '{source}' and {block_predicate('week', block)}"
-    rows = lake.read(LANDING_SLICES.name, where=where, columns="distinct source, source_file, source_hash") if lake.exists(LANDING_SLICES.name) else None
+    rows = (
+        lake.read(LANDING_SLICES.name, where=where, columns="distinct source, source_file, source_hash") if lake.exists(LANDING_SLICES.name) else None
+    )
     return set() if rows is None else {tuple(row.values()) for row in rows.to_pylist()}
 
 

@@ -5,7 +5,7 @@ features is `transforms.features`' work.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, date, timedelta
 from typing import Self
 
 import numpy as np
@@ -163,7 +163,9 @@ class Panel:
         if not facts.num_rows:
             raise MissingData(f"{region}: no demand up to {until}; condition its weeks first (shelfcast run does).")
         tables = {
-            "returns": lake.read("silver/returns", where=inside) if lake.exists("silver/returns") else pa.table({"store_id": pa.array([], pa.string())}),
+            "returns": lake.read("silver/returns", where=inside)
+            if lake.exists("silver/returns")
+            else pa.table({"store_id": pa.array([], pa.string())}),
             "stores": lake.read("silver/stores", where=f"region = '{region}'"),
             "products": lake.read("silver/products"),
             "events": lake.read("silver/event_weeks", where=f"region is null or region = '{region}'"),
@@ -196,7 +198,11 @@ def build_panel(region: Region, until: Week, facts: pa.Table, tables: dict[str, 
         returns=_returns(tables["returns"], keys, store_ids.levels, product_ids.levels, first),
         stores=store_ids.levels,
         products=product_ids.levels,
-        store_text={"store": Coded.of(store_ids.levels), "format": Coded.of(_texts(stores["format"])), "zip": Coded.of(_texts(stores["zip"]))},
+        store_text={
+            "store": Coded.of(store_ids.levels),
+            "format": Coded.of(_texts(stores["format"])),
+            "zip": Coded.of(_texts(stores["zip"])),
+        },
         store_number={name: _numbers(stores, name) for name in STORE_NUMBERS},
         product_text={
             "product": Coded.of(product_ids.levels),
@@ -213,8 +219,8 @@ def build_panel(region: Region, until: Week, facts: pa.Table, tables: dict[str, 
     )
 
 
-def _date(days_since_1970: int) -> "np.datetime64":
-    return np.datetime64(days_since_1970, "D").astype(object)
+def _date(days_since_1970: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=days_since_1970)
 
 
 def _texts(column: pa.ChunkedArray) -> Texts:
@@ -241,7 +247,8 @@ def _positions(values: Texts, levels: Texts) -> npt.NDArray[np.int64]:
 
 def _week_index(column: pa.ChunkedArray, first: Week) -> Codes:
     days = np.asarray(column.combine_chunks().cast(pa.int32()).to_numpy(zero_copy_only=False))
-    return ((days - int(np.datetime64(first.monday, "D").astype(int))) // 7).astype(np.int32)
+    weeks: Codes = ((days - (first.monday - date(1970, 1, 1)).days) // 7).astype(np.int32)
+    return weeks
 
 
 def _seconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -126,4 +126,5 @@ def _known_versions(lake: Lake, names: Sequence[str]) -> set[str]:
 
 def _rows(lake: Lake, sql: str) -> list[dict[str, Any]]:
     with lake.connect(MODEL_VERSIONS.name, MODEL_EVENTS.name) as connection:
-        return connection.execute(sql).to_arrow_table().to_pylist()
+        rows: list[dict[str, Any]] = connection.execute(sql).to_arrow_table().to_pylist()
+    return rows

@@ -19,6 +19,11 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro in_regions() -%}
+    {#- True for the regions of the block, whatever the week. -#}
+    region in ('{{ var("regions") | join("', '") }}')
+{%- endmacro %}
+
 {% macro block_weeks() -%}
     {#- The weeks of the block, one row each. -#}
     select unnest(

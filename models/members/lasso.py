@@ -87,7 +87,8 @@ class LassoMember:
         if recent_weight:
             usual = _counts(rows.recent, len(self.support))
             density *= 1 + recent_weight * usual / np.maximum(self.support.share, 0.01)
-        return density / density.sum(axis=1, keepdims=True)
+        pmf: Floats = density / density.sum(axis=1, keepdims=True)
+        return pmf
 
 
 def _counts(recent: npt.NDArray[np.int64], k: int) -> Floats:
@@ -96,10 +97,11 @@ def _counts(recent: npt.NDArray[np.int64], k: int) -> Floats:
     known = recent >= 0
     flat = np.repeat(np.arange(n), known.sum(axis=1)) * k + recent[known]
     counts = np.bincount(flat, minlength=n * k).reshape(n, k).astype(np.float32)
-    return counts / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    shares: Floats = counts / np.maximum(known.sum(axis=1, keepdims=True), 1).astype(np.float32)
+    return shares
 
 
-def _linear(coefficients: Floats, numbers: Floats) -> Floats:
+def _linear(coefficients: npt.NDArray[np.floating], numbers: Floats) -> Floats:
     return numbers @ coefficients[:-1].astype(np.float32) + np.float32(coefficients[-1])
 
 
@@ -133,9 +135,12 @@ def _fit(x: Floats, y: Floats, weight: Floats, alphas: list[float]) -> list[npt.
     return [np.append(column, y_mean - x_mean @ column) for column in coefficients.T]
 
 
-def _best_on_path(x: Floats, y: Floats, weight: Floats, x_test: Floats, y_test: Floats, loss: Any, test_weight: Floats | None = None) -> tuple[float, Any]:
+def _best_on_path(
+    x: Floats, y: Floats, weight: Floats, x_test: Floats, y_test: Floats, loss: Any, test_weight: Floats | None = None
+) -> tuple[float, Any]:
     w = weight.astype(np.float64) / weight.sum()
-    largest = float(np.abs((x * (w * (y - w @ y))[:, None].astype(np.float32)).sum(axis=0)).max())
+    centred = w * (y - float(w @ y))
+    largest = float(np.abs((x * centred[:, None].astype(np.float32)).sum(axis=0)).max())
     alphas = [float(share * largest) for share in PATH]
     fits = _fit(x, y, weight, alphas)
     errors = [float(np.average(loss(y_test - _linear(fit, x_test)), weights=test_weight)) for fit in fits]

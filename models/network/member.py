@@ -105,7 +105,7 @@ class NetworkMember:
                 if bool(hit.any()):
                     loss = loss + cross_entropy(logits[hit], target[hit], label_smoothing=0.0)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(self.module_.parameters(), 1.0)
                 optimizer.step()
                 schedule.step()

@@ -31,9 +31,7 @@ class SizeNetwork(nn.Module):
     def __init__(self, numbers: int, cardinalities: list[int], sizes: int, hidden: int) -> None:
         super().__init__()
         widths = [min(16, 2 + round(1.6 * count**0.4)) for count in cardinalities]
-        self.embeddings = nn.ModuleList(nn.Embedding(count, width) for count, width in zip(cardinalities, widths, strict=True))
-        for embedding in self.embeddings:
-            nn.init.normal_(embedding.weight, std=0.05)
+        self.embeddings = nn.ModuleList(_embedding(count, width) for count, width in zip(cardinalities, widths, strict=True))
         self.body = nn.Sequential(
             nn.Linear(numbers + sum(widths), hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(0.1)
         )
@@ -49,6 +47,13 @@ class SizeNetwork(nn.Module):
         known = (recent >= 0).to(logits.dtype)
         copied = torch.zeros_like(logits).scatter_add(1, recent.clamp(min=0), self.copy * known)
         return self.chance(inner).squeeze(1), logits + copied
+
+
+def _embedding(count: int, width: int) -> nn.Embedding:
+    embedding = nn.Embedding(count, width)
+    # Near zero: a category says nothing until it has been seen often enough.
+    nn.init.normal_(embedding.weight, std=0.05)
+    return embedding
 
 
 def as_tensors(*arrays: Any) -> list[torch.Tensor]:

@@ -14,7 +14,7 @@ from orchestration.defs.training import champions, ensembles
 from orchestration.partitions import contiguous_blocks, range_tags, register_regions
 from orchestration.resources import LakeResource
 from transforms.calendar import Slice, SliceBlock, blocks_of
-from transforms.landing import Registration, last_week, pending, register, regions
+from transforms.landing import Registration, last_week, pending, regions, register
 
 WEEKLY_CRON = "0 6 * * 3"
 """Wednesday, once carriers have settled the week before."""
@@ -54,7 +54,11 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> I
     for refused in found.refused:
         context.log.error(refused.message)
     if found.references_changed:
-        yield dg.RunRequest(job_name=reference_job.name, run_key=f"reference {_digest(_references(found))}", tags={"shelfcast/why": "reference files changed"})
+        yield dg.RunRequest(
+            job_name=reference_job.name,
+            run_key=f"reference {_digest(_references(found))}",
+            tags={"shelfcast/why": "reference files changed"},
+        )
     touched = pending(opened, provider)
     # A slice can only be requested once its region is a partition.
     register_regions(context.instance, {item.region for item in touched})

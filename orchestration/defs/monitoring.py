@@ -1,6 +1,7 @@
 """Watching: how forecasts turned out, and whether a week's data are still what models were trained on."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -36,7 +37,10 @@ NO_DRIFT = dg.AssetCheckSpec(
         table_spec(
             "gold/accuracy",
             group_name="monitoring",
-            deps=[dg.AssetKey(["gold", "demand"]), dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-13, -1))],
+            deps=[
+                dg.AssetKey(["gold", "demand"]),
+                dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-13, -1)),
+            ],
             kinds={"duckdb", "deltalake"},
             owners=["team:data-science"],
         )
@@ -45,7 +49,7 @@ NO_DRIFT = dg.AssetCheckSpec(
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
     """How the forecasts issued earlier for these weeks turned out."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
@@ -92,7 +96,7 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
     """Score the slices and write their pages; all of a run in one process, since Evidently takes its time to import."""
     opened, limit = lake.open(), lake.project().drift_share
     rows, scores = [], []
@@ -131,21 +135,23 @@ def _scored(lake: Lake, block: SliceBlock) -> pa.Table:
     demand = lake.read("gold/demand", where=block_predicate("week", block))
     # A week of which nothing has landed is not a week without demand.
     landed = demand.group_by(["region", "week"]).aggregate([])
-    forecasts = lake.read("gold/forecasts", where=where).join(landed.rename_columns({"week": "target_week"}), keys=["region", "target_week"], join_type="left semi")
+    forecasts = lake.read("gold/forecasts", where=where).join(
+        landed.rename_columns({"week": "target_week"}), keys=["region", "target_week"], join_type="left semi"
+    )
     return score_forecasts(forecasts, demand)
 
 
-def _segments(lake: Lake, slices: Sequence[Slice]) -> list[dict[str, object]]:
+def _segments(lake: Lake, slices: Sequence[Slice]) -> list[dict[str, Any]]:
     weeks, regions = [item.week for item in slices], {str(item.region) for item in slices}
     return [row for row in by_segment(lake, min(weeks), max(weeks)) if row["region"] in regions]
 
 
-def _overall(rows: Sequence[dict[str, object]]) -> dict[str, float | None]:
-    hits = [(float(row["n"] - row["n_zero"]), row) for row in rows if row["mape"] is not None]  # type: ignore[operator]
+def _overall(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    hits = [(float(row["n"] - row["n_zero"]), row) for row in rows if row["mape"] is not None]
     total = sum(weight for weight, _ in hits)
     if not total:
         return {}
-    return {name: sum(weight * float(row[name]) for weight, row in hits) / total for name in ("mape", "baseline_mape")}  # type: ignore[arg-type]
+    return {name: sum(weight * float(row[name]) for weight, row in hits) / total for name in ("mape", "baseline_mape")}
 
 
 def _drift_of(lake: Lake, item: Slice, limit: float) -> tuple[tuple[str, str, str, float | None, str, str], pa.Table]:
@@ -159,7 +165,14 @@ def _drift_of(lake: Lake, item: Slice, limit: float) -> tuple[tuple[str, str, st
     result = score_drift(frames, limit)
     page = write_report(frames, result, lake.path("reports"))
     verdict = "drifted" if result.drifted else "as usual"
-    return (str(item.region), str(item.week), verdict, result.share, ", ".join(result.columns), f"{settings().reports_url}/{page}"), result.scores
+    return (
+        str(item.region),
+        str(item.week),
+        verdict,
+        result.share,
+        ", ".join(result.columns),
+        f"{settings().reports_url}/{page}",
+    ), result.scores
 
 
 def _within(scores: pa.Table, block: SliceBlock) -> pa.Table:

@@ -1,6 +1,7 @@
 """Scoring: the forecasts and the order plan that are made at an origin by the models promoted then."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -29,7 +30,7 @@ _COMMON = {
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
+def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
     """Forecasts for the weeks after the origin, and what to put on the truck."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):

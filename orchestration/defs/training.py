@@ -16,7 +16,8 @@ from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Slice, blocks_of, weeks_between
 from transforms.lake import Lake
-from transforms.registry import ModelEvent, ModelVersion, champions as champions_at, decide, register, trained_at
+from transforms.registry import ModelEvent, ModelVersion, decide, register, trained_at
+from transforms.registry import champions as champions_at
 
 DEMAND = dg.AssetKey(["gold", "demand"])
 WEATHER = dg.AssetKey(["silver", "weather_known"])
@@ -34,7 +35,7 @@ REFERENCES = [dg.AssetKey(["silver", name]) for name in ("stores", "products", "
     # Training takes all cores by itself: one run at a time.
     pool="training",
 )
-def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
     """The region's four ensembles (LASSO and embedding network) and two historical averages, trained with this week as origin."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     trained: list[ModelVersion] = []
@@ -70,7 +71,7 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
     """Judge each model that was trained at the slices' weeks and put the decision on record."""
     opened, gate = lake.open(), lake.project().gate
     events = [
@@ -105,11 +106,15 @@ def _decisions(lake: Lake, item: Slice, gate: Gate, actor: str) -> list[ModelEve
             continue
         passed, reason = (True, "historical averages need no gate") if row["kind"] == "baseline" else _judged(row, gate)
         replaced = previous["model_version"] if previous is not None and passed else None
-        common = {"region": row["region"], "format": row["format"], "mover": row["mover"], "event_time": now, "effective_week": item.week.monday}
+        common = {
+            "region": row["region"],
+            "format": row["format"],
+            "mover": row["mover"],
+            "event_time": now,
+            "effective_week": item.week.monday,
+        }
         events.append(
-            ModelEvent(
-                row["model_version"], **common, event="champion" if passed else "rejected", actor=actor, reason=reason, replaces=replaced
-            )
+            ModelEvent(row["model_version"], **common, event="champion" if passed else "rejected", actor=actor, reason=reason, replaces=replaced)
         )
         if replaced is not None:
             events.append(ModelEvent(replaced, **common, event="retired", actor=actor, reason=f"replaced by {row['model_version']}"))

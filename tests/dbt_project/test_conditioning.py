@@ -36,7 +36,17 @@ def shipment(region: Region, week: Week, units: int, **more: object) -> dict[str
 
 def observation(day: date, tmax: float) -> dict[str, object]:
     monday = Week.containing(day).monday
-    return {"region": "ohio", "place": "X", "date": day, "week": monday, "tmin_c": 0.0, "tmax_c": tmax, "precip_mm": 1.0, "known_at": at(day), **LINEAGE}
+    return {
+        "region": "ohio",
+        "place": "X",
+        "date": day,
+        "week": monday,
+        "tmin_c": 0.0,
+        "tmax_c": tmax,
+        "precip_mm": 1.0,
+        "known_at": at(day),
+        **LINEAGE,
+    }
 
 
 def forecast(issued: datetime, target: date, tmax: float) -> dict[str, object]:
@@ -61,13 +71,31 @@ def _in_project(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path))
-    stores = [{"store_id": "1", "region": "ohio", "format": "large", "place": "X"}, {"store_id": "1t", "region": "north_texas", "format": "small"}]
+    stores = [
+        {"store_id": "1", "region": "ohio", "format": "large", "place": "X"},
+        {"store_id": "1t", "region": "north_texas", "format": "small"},
+    ]
     lake.overwrite("bronze/stores", table("bronze/stores", *({**row, **LINEAGE} for row in stores)))
     lake.overwrite("bronze/products", table("bronze/products", {"product_id": "A", "case_pack": 6, **LINEAGE}))
     lake.overwrite("bronze/demographics", table("bronze/demographics"))
-    lake.overwrite("bronze/events", table("bronze/events", {"event": "Fair", "kind": "local", "start_date": date(2022, 5, 7), "end_date": date(2022, 5, 10), **LINEAGE}))
-    lake.replace("bronze/shipments", HISTORY, table("bronze/shipments", shipment(OHIO, WEEK, 12), shipment(OHIO, WEEK + 1, 6), shipment(TEXAS, WEEK, 24)))
-    returned = {"region": "ohio", "store_id": "1", "product_id": "A", "week": WEEK.monday, "units_returned": 2, "known_at": at(date(2022, 5, 20)), **LINEAGE}
+    lake.overwrite(
+        "bronze/events",
+        table("bronze/events", {"event": "Fair", "kind": "local", "start_date": date(2022, 5, 7), "end_date": date(2022, 5, 10), **LINEAGE}),
+    )
+    lake.replace(
+        "bronze/shipments",
+        HISTORY,
+        table("bronze/shipments", shipment(OHIO, WEEK, 12), shipment(OHIO, WEEK + 1, 6), shipment(TEXAS, WEEK, 24)),
+    )
+    returned = {
+        "region": "ohio",
+        "store_id": "1",
+        "product_id": "A",
+        "week": WEEK.monday,
+        "units_returned": 2,
+        "known_at": at(date(2022, 5, 20)),
+        **LINEAGE,
+    }
     lake.replace("bronze/returns", HISTORY, table("bronze/returns", returned))
     last_year = [observation((WEEK + -51).monday + timedelta(days=day), 20.0) for day in range(7)]
     lake.replace("bronze/weather_observed", HISTORY, table("bronze/weather_observed", *last_year))

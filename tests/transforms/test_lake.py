@@ -16,7 +16,15 @@ BOTH = SliceBlock((OHIO, TEXAS), WEEK, WEEK + 1)
 def demand(*rows: tuple[Region, Week, int]) -> pa.Table:
     return pa.Table.from_pylist(
         [
-            {"region": str(region), "store_id": "1", "product_id": "A", "week": week.monday, "units_shipped": units, "units_returned": 0, "demand": units}
+            {
+                "region": str(region),
+                "store_id": "1",
+                "product_id": "A",
+                "week": week.monday,
+                "units_shipped": units,
+                "units_returned": 0,
+                "demand": units,
+            }
             for region, week, units in rows
         ],
         schema=CONTRACTS["gold/demand"].schema,

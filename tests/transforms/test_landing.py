@@ -9,7 +9,7 @@ from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, Slice, SliceBlock, Week, blocks_of
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
-from transforms.landing import Registration, drop, folder, ingest, ingest_reference, last_week, pending, refused_files, register, regions
+from transforms.landing import Registration, drop, folder, ingest, ingest_reference, last_week, pending, refused_files, regions, register
 
 NOW = datetime(2022, 5, 18, tzinfo=UTC)
 WEEK = Week.parse("2022-05-02")

@@ -23,9 +23,7 @@ def rules_for(contract: Contract, mapped: set[str], accept_unknown_products: boo
     """The rules of a contract for the columns that a file delivers (`raw_<name>` holds the provider's text, `<name>` the value)."""
     rules = [rule for column in contract.columns if column.name in mapped for rule in _column_rules(column)]
     if contract.sliced and "store_id" in mapped:
-        rules.append(
-            Rule("store_id", "region is null", "a store of the stores source", "Add the store to the stores file, or correct its number.")
-        )
+        rules.append(Rule("store_id", "region is null", "a store of the stores source", "Add the store to the stores file, or correct its number."))
     if contract.sliced and "product_id" in mapped and not accept_unknown_products:
         rules.append(
             Rule(
@@ -71,9 +69,7 @@ def refuse_broken_rows(connection: duckdb.DuckDBPyConnection, view: str, rules: 
     """Raise `LandingFileRefused` for the first broken rule; all rules are counted in one pass over `view` (which has a `row` column)."""
     if not rules:
         return
-    counts = ", ".join(
-        f"count(*) filter (where {rule.broken}), min(row) filter (where {rule.broken})" for rule in rules
-    )
+    counts = ", ".join(f"count(*) filter (where {rule.broken}), min(row) filter (where {rule.broken})" for rule in rules)
     found = connection.execute(f"select {counts} from {view}").fetchone() or ()
     for rule, broken, row in zip(rules, found[::2], found[1::2], strict=True):
         if broken:

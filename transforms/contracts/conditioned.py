@@ -63,8 +63,14 @@ SILVER_WEATHER_KNOWN = Contract(
         _MEAN_TMIN,
         _MEAN_TMAX,
         _SUM_PRECIP,
-        Column("forecast_days", "integer", "Days of the target week that a forecast issued by the origin's end covers; climatology beyond.",
-               unit="days", minimum=0, maximum=7),
+        Column(
+            "forecast_days",
+            "integer",
+            "Days of the target week that a forecast issued by the origin's end covers; climatology beyond.",
+            unit="days",
+            minimum=0,
+            maximum=7,
+        ),
     ),
     key=("region", "place", "week", "horizon"),
 )

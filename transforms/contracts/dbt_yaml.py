@@ -85,12 +85,14 @@ def _model(contract: Contract) -> dict[str, Any]:
         {"follows_contract": {"name": f"{contract.table}_follows_contract", "arguments": {"rules": _rules(contract), **week}}},
     ]
     if contract.table == "weather_known":
-        tests.append({
+        tests.append(
+            {
                 "no_forecast_after_origin": {
                     "name": "weather_known_uses_no_later_forecast",
                     "arguments": {"forecasts": "ref('stg_weather_forecast')"},
                 }
-            })
+            }
+        )
     return {
         "name": contract.table,
         "description": contract.grain,

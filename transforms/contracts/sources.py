@@ -136,8 +136,7 @@ EVENTS = Contract(
 )
 
 SOURCES: dict[str, Contract] = {
-    contract.table: contract
-    for contract in (STORES, PRODUCTS, DEMOGRAPHICS, EVENTS, SHIPMENTS, RETURNS, WEATHER_OBSERVED, WEATHER_FORECAST)
+    contract.table: contract for contract in (STORES, PRODUCTS, DEMOGRAPHICS, EVENTS, SHIPMENTS, RETURNS, WEATHER_OBSERVED, WEATHER_FORECAST)
 }
 """What an adapter must deliver, by source name; reference sources come first, since facts are checked against them."""
 

@@ -41,7 +41,7 @@ def write_truth(world: World, truth: Path) -> Path:
     """Write what only the simulation knows: true demand (sold-out weeks uncut) and the parameters of its distribution.
 
     `mean_log` is the mean of the log of the number of cases given demand, before it is cut to whole cases with spread `sigma` (see
-    `transforms.world.simulation.case_probabilities`); `p_demand` the probability of demand.
+    `simulation.case_probabilities`); `p_demand` the probability of demand.
     """
     truth.mkdir(parents=True, exist_ok=True)
     series, weeks = world.demand.shape
@@ -99,10 +99,16 @@ def _write_references(world: World, landing: Path) -> None:
         }
     ).to_csv(landing / "products.csv", sep=";", decimal=",", index=False)
     demographics = [
-        {"zip": code, "published": "2020-12-10", "population": int(rng.integers(5_000, 60_000)), "income_per_head": float(rng.integers(22_000, 70_000)),
-         "median_rent": float(rng.integers(500, 2200)), "median_age": round(float(rng.uniform(26, 48)), 1)}
+        {
+            "zip": code,
+            "published": "2020-12-10",
+            "population": int(rng.integers(5_000, 60_000)),
+            "income_per_head": float(rng.integers(22_000, 70_000)),
+            "median_rent": float(rng.integers(500, 2200)),
+            "median_age": round(float(rng.uniform(26, 48)), 1),
+        }
         for code in dict.fromkeys(zips)
-    ]  # fmt: skip
+    ]
     (landing / "demographics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in demographics))
     holidays = pd.DataFrame({"name": world.holidays.values(), "day": world.holidays.keys()})
     holidays["day"] = pd.to_datetime(holidays["day"]).dt.strftime("%m/%d/%Y")

@@ -160,7 +160,8 @@ def _promotions(spec: WorldSpec, slow: npt.NDArray[np.bool_], rng: np.random.Gen
     """Two-week promotions of a product in a region, more often for fast products."""
     start = rng.random((spec.regions, spec.products, spec.weeks)) < np.where(slow, 0.02, 0.05)[None, :, None]
     again = np.concatenate([np.zeros_like(start[:, :, :1]), start[:, :, :-1]], axis=2)
-    return start | again
+    promoted: npt.NDArray[np.bool_] = start | again
+    return promoted
 
 
 def _levels(
@@ -185,7 +186,8 @@ def _levels(
     slope = rng.normal(0, 0.35, len(series_store))[:, None] * (weeks / spec.weeks)[None, :]
     # A store's level steps now and then: a refit, a competitor, a new road.
     steps = np.where(rng.random((len(store_region), spec.weeks)) < 0.01, rng.normal(0, 0.4, (len(store_region), spec.weeks)), 0).cumsum(axis=1)
-    return base[:, None] + season + slope + steps[series_store]
+    level: Floats = base[:, None] + season + slope + steps[series_store]
+    return level
 
 
 def _draw(mean_log: Floats, p_demand: Floats, sigma: float, rng: np.random.Generator) -> Ints:

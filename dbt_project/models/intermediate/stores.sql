@@ -6,7 +6,10 @@ stores as (
 
 demographics as (
     select * from {{ ref("stg_demographics") }}
-    qualify row_number() over (partition by zip order by valid_from desc) = 1
+    qualify row_number() over (
+        partition by zip
+        order by valid_from desc
+    ) = 1
 ),
 
 described as (

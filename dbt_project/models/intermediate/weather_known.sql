@@ -15,7 +15,7 @@ places as (
     from {{ ref("stores") }}
     where
         place is not null
-        and region in ('{{ var("regions") | join("', '") }}')
+        and {{ in_regions() }}
 ),
 
 targets as (
