@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.distribution import best_size, orders, points
+from models.support import Support
+
+SIZES = np.array([1, 2, 3, 6, 12, 24], np.float32)
+
+
+def random_pmf(rng: np.random.Generator, rows: int) -> np.ndarray:
+    pmf = rng.random((rows, len(SIZES))).astype(np.float32) ** 3 + 1e-6
+    return pmf / pmf.sum(axis=1, keepdims=True)
+
+
+@given(st.integers(0, 10_000))
+def test_the_best_size_is_the_one_that_a_search_over_all_sizes_finds(seed: int) -> None:
+    pmf = random_pmf(np.random.default_rng(seed), 3)
+    losses = np.array([[(row * np.abs(SIZES - size) / SIZES).sum() for size in SIZES] for row in pmf])
+    chosen = np.searchsorted(SIZES, best_size(pmf, SIZES))
+    assert losses[np.arange(3), chosen] == pytest.approx(losses.min(axis=1), rel=1e-4)
+
+
+@given(st.integers(0, 10_000))
+def test_quantiles_do_not_cross_and_expected_is_the_mean(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pmf, p = random_pmf(rng, 20), rng.random(20).astype(np.float32)
+    made = points(p, pmf, SIZES)
+    assert (made.q10 <= made.q50).all()
+    assert (made.q50 <= made.q90).all()
+    assert made.expected == pytest.approx(p * (pmf * SIZES).sum(axis=1), rel=1e-4)
+    assert (made.q50[p < 0.5] == 0).all()
+
+
+@given(st.integers(0, 10_000))
+def test_the_order_costs_no_more_than_any_other_number_of_cases(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pmf, p = random_pmf(rng, 1), rng.random(1).astype(np.float32)
+    pack, lost, returned = np.float32(rng.choice([1, 4, 6])), np.float32(rng.random() + 0.05), np.float32(rng.random() + 0.05)
+    plan = orders(p, pmf, SIZES, np.array([pack]), np.array([lost]), np.array([returned]))
+
+    def cost(quantity: float) -> float:
+        demand, mass = np.append(0, SIZES), np.append(1 - p, p * pmf[0])
+        return float((mass * (lost * np.maximum(demand - quantity, 0) + returned * np.maximum(quantity - demand, 0))).sum())
+
+    chosen = float(plan.quantity[0])
+    assert chosen % pack == 0
+    assert cost(chosen) <= min(cost(cases * pack) for cases in range(40)) + 1e-4
+    assert lost * plan.expected_lost_sales[0] + returned * plan.expected_returns[0] == pytest.approx(cost(chosen), abs=1e-3)
+
+
+def test_rare_sizes_go_to_the_nearest_usual_one() -> None:
+    support = Support.of(np.array([6] * 50 + [12] * 30 + [1000], np.float32))
+    assert list(support.sizes) == [6, 12, 1000]
+    assert list(support.index(np.array([5, 8, 9, 5000, np.nan], np.float32))) == [0, 0, 1, 2, -1]
