@@ -83,7 +83,7 @@ def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: Train
     pinball, coverage = score_quantiles(held_back.demand, made)
     own: dict[str, float | int | None] = asdict(score_points(held_back.demand, made.size, made.expected))
     shares = {f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)}
-    metrics = {
+    metrics: dict[str, float | int | None] = {
         **own,
         "pinball": pinball,
         "coverage_80": coverage,

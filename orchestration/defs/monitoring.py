@@ -49,7 +49,7 @@ NO_DRIFT = dg.AssetCheckSpec(
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
+def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """How the forecasts issued earlier for these weeks turned out."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
@@ -87,7 +87,12 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
             key=DRIFT_REPORT,
             description="The week's data against the same season of past years: scores in gold/drift, and a page for each region.",
             group_name="monitoring",
-            deps=[dg.AssetKey(["gold", "demand"]), dg.AssetKey(["silver", "weather"])],
+            deps=[
+                dg.AssetKey(["gold", "demand"]),
+                dg.AssetKey(["silver", "weather"]),
+                dg.AssetKey(["silver", "stores"]),
+                dg.AssetKey(["silver", "products"]),
+            ],
             kinds={"evidently", "deltalake"},
             owners=["team:data-science"],
         )
@@ -96,7 +101,7 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
+def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Score the slices and write their pages; all of a run in one process, since Evidently takes its time to import."""
     opened, limit = lake.open(), lake.project().drift_share
     rows, scores = [], []

@@ -35,7 +35,7 @@ REFERENCES = [dg.AssetKey(["silver", name]) for name in ("stores", "products", "
     # Training takes all cores by itself: one run at a time.
     pool="training",
 )
-def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
+def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """The region's four ensembles (LASSO and embedding network) and two historical averages, trained with this week as origin."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     trained: list[ModelVersion] = []
@@ -71,7 +71,7 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
+def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Judge each model that was trained at the slices' weeks and put the decision on record."""
     opened, gate = lake.open(), lake.project().gate
     events = [

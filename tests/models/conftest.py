@@ -50,15 +50,28 @@ def tables_of(world: World, until: Week) -> tuple[pa.Table, dict[str, pa.Table]]
         {"week": mondays[w], "event": f"promo {p} {w}", "kind": "promotion", "product_id": f"P{p}", "days": 7}
         for _, p, w in zip(*np.nonzero(world.promoted), strict=True)
     ]
-    holidays = [{"week": Week.containing(date.fromisoformat(day)).monday, "event": name, "kind": "public_holiday", "days": 1} for day, name in world.holidays.items()]
+    holidays = [
+        {"week": Week.containing(date.fromisoformat(day)).monday, "event": name, "kind": "public_holiday", "days": 1}
+        for day, name in world.holidays.items()
+    ]
     weather = [
         {"region": "r", "place": "X", "week": monday, "target_week": monday + timedelta(weeks=h), "horizon": h, "tmin_c": 5.0 + h, "tmax_c": 15.0, "precip_mm": 3.0, "forecast_days": 7 if h == 1 else 0}
         for monday in mondays[:weeks]
         for h in range(1, 5)
     ]  # fmt: skip
-    stores = [{"store_id": f"S{i}", "region": "r", "format": "large" if large else "small", "place": "X", "population": 1000.0 * i} for i, large in enumerate(world.store_large)]
+    stores = [
+        {"store_id": f"S{i}", "region": "r", "format": "large" if large else "small", "place": "X", "population": 1000.0 * i}
+        for i, large in enumerate(world.store_large)
+    ]
     products = [
-        {"product_id": f"P{i}", "category": str(kind), "case_pack": int(pack), "price": float(price), "margin": float(price) * 0.35, "return_cost": 0.1}
+        {
+            "product_id": f"P{i}",
+            "category": str(kind),
+            "case_pack": int(pack),
+            "price": float(price),
+            "margin": float(price) * 0.35,
+            "return_cost": 0.1,
+        }
         for i, (kind, pack, price) in enumerate(zip(world.product_category, world.case_pack, world.price, strict=True))
     ]
     return facts, {

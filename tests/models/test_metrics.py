@@ -17,7 +17,9 @@ def test_sql_and_numpy_agree_on_every_metric(seed: int, n: int) -> None:
     demand = np.where(rng.random(n) < 0.5, 0, rng.integers(1, 50, n)).astype(np.float32)
     size, expected = rng.random(n).astype(np.float32) * 40 + 1, rng.random(n).astype(np.float32) * 30
     q10, q50, q90 = np.sort(rng.random((3, n)).astype(np.float32) * 40, axis=0)
-    rows = pa.table({"demand": demand, "size": size, "expected": expected, "q10": q10, "q50": q50, "q90": q90, "baseline": expected, "baseline_size": size})
+    rows = pa.table(
+        {"demand": demand, "size": size, "expected": expected, "q10": q10, "q50": q50, "q90": q90, "baseline": expected, "baseline_size": size}
+    )
     with duckdb.connect() as connection:
         connection.register("rows", rows)
         said = connection.execute(f"select {', '.join(f'{sql} as {name}' for name, sql in SQL.items())} from rows").to_arrow_table().to_pylist()[0]

@@ -68,13 +68,15 @@ def test_a_corrupt_artifact_is_refused(trained: list[Trained], tmp_path: Path) -
 
 
 def test_a_missing_artifact_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="Model artifact gone.safetensors is missing"):
+    with pytest.raises(ArtifactError, match=r"Model artifact gone\.safetensors is missing"):
         load(tmp_path / "gone.safetensors", "0" * 64)
 
 
 def test_a_category_never_seen_is_forecast_all_the_same(trained: list[Trained], panel: Panel) -> None:
     frame = scoring_frame(panel, 1)
-    strange = frame.categorical | {"store": type(frame.categorical["store"])(frame.categorical["store"].codes, np.char.add("new", frame.categorical["store"].levels))}
+    strange = frame.categorical | {
+        "store": type(frame.categorical["store"])(frame.categorical["store"].codes, np.char.add("new", frame.categorical["store"].levels))
+    }
     said = ensemble(trained).predict(type(frame)(**{**vars(frame), "categorical": strange}))
     assert np.isfinite(said.pmf).all()
 
@@ -85,7 +87,9 @@ def test_without_a_champion_the_historical_average_serves(panel: Panel, trained:
     assert set(forecasts["rung"].to_pylist()) == {"baseline"}
     assert set(forecasts["model_version"].to_pylist()) == {"avg-large", "avg-small"}
     rows = forecasts.to_pylist()
-    assert all(row["size"] == pytest.approx(row["baseline_size"], rel=1e-4) and row["expected"] == pytest.approx(row["baseline"], rel=1e-4) for row in rows)
+    assert all(
+        row["size"] == pytest.approx(row["baseline_size"], rel=1e-4) and row["expected"] == pytest.approx(row["baseline"], rel=1e-4) for row in rows
+    )
     assert plan.num_rows == forecasts.num_rows
 
 

@@ -16,7 +16,7 @@ from transforms.landing import folder
 from transforms.registry import events_of
 from transforms.world import WorldSpec, simulate, write_landing
 
-SPEC = WorldSpec(regions=2, stores_per_region=5, products=8, weeks=84)
+SPEC = WorldSpec(regions=2, stores_per_region=8, products=12, weeks=84)
 WORLD = simulate(SPEC)
 ORIGIN = WORLD.last + -4
 
@@ -37,8 +37,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def forecasts(root: Path) -> pa.Table:
-    return Lake(str(root)).read("gold/forecasts", where=f"origin_week = date '{ORIGIN}'").sort_by(
-        [(name, "ascending") for name in CONTRACTS["gold/forecasts"].key]
+    return (
+        Lake(str(root))
+        .read("gold/forecasts", where=f"origin_week = date '{ORIGIN}'")
+        .sort_by([(name, "ascending") for name in CONTRACTS["gold/forecasts"].key])
     )
 
 

@@ -9,7 +9,7 @@ from models.distribution import best_size
 from transforms.adapters import load_provider
 from transforms.calendar import blocks_of
 from transforms.lake import Lake
-from transforms.landing import folder, ingest, ingest_reference, pending, refused_files, register, regions
+from transforms.landing import folder, ingest, ingest_reference, pending, refused_files, regions, register
 from transforms.world import WorldSpec, simulate, write_landing, write_truth
 from transforms.world.simulation import CASES, case_probabilities
 
