@@ -65,7 +65,7 @@ def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
     if manifest["kind"] == "baseline":
         return HistoricalAverage(np.asarray(manifest["keys"], np.str_), arrays["mean"], arrays["size"], arrays["rate"])
     encoder = Encoder(tuple(manifest["names"]), arrays["mean"], arrays["scale"], {n: np.asarray(v, np.str_) for n, v in manifest["levels"].items()})
-    support = Support(arrays["sizes"], arrays["share"])
+    support = Support(arrays["sizes"], arrays["share"], arrays["means"])
     members = [
         RESTORE[name]({key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}, encoder, support)
         for name in manifest["members"]
@@ -100,6 +100,7 @@ def _ensemble_parts(model: Ensemble) -> tuple[dict[str, Any], dict[str, Any]]:
         "scale": model.encoder.scale,
         "sizes": model.support.sizes,
         "share": model.support.share,
+        "means": model.support.means,
         "size_weights": model.size_weights,
         "chance_weights": model.chance_weights,
     }

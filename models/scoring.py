@@ -72,7 +72,7 @@ def _predict(panel: Panel, rows: Frame, model: Ensemble | HistoricalAverage) -> 
     if isinstance(model, Ensemble):
         said = model.predict(rows)
         sizes = model.support.sizes
-        return points(said.p_demand, said.pmf, sizes), orders(said.p_demand, said.pmf, sizes, case_pack, lost, returned)
+        return points(said.p_demand, said.pmf, sizes, model.support.means), orders(said.p_demand, said.pmf, sizes, case_pack, lost, returned)
     made = model.predict(rows)
     # The historical average knows one size for each series: its distribution has that size and 0, one grid for each series.
     return made, _orders_of_average(made, case_pack, lost, returned)

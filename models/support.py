@@ -13,10 +13,21 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Support:
-    """Sizes in ascending order, shape (k,), all above 0, with the share of deliveries that is nearest to each."""
+    """The usual sizes.
+
+    Attributes
+    ----------
+    sizes
+        In ascending order, shape (k,), all above 0.
+    share
+        Share of deliveries that is nearest to each.
+    means
+        Mean of those deliveries: what a size stands for when means are taken. The largest one stands for a long tail.
+    """
 
     sizes: Floats
     share: Floats
+    means: Floats
 
     @classmethod
     def of(cls, sizes: Floats, frequent: int = 40, tail: int = 16) -> Self:
@@ -35,8 +46,10 @@ class Support:
         if len(rest):
             chosen = np.concatenate([chosen, np.quantile(rest, np.linspace(0.02, 0.98, tail), method="nearest")])
         grid = np.unique(chosen).astype(np.float32)
-        share = np.bincount(nearest(grid, sizes), minlength=len(grid)) / len(sizes)
-        return cls(grid, share.astype(np.float32))
+        place = nearest(grid, sizes)
+        count = np.bincount(place, minlength=len(grid))
+        means = np.bincount(place, sizes, len(grid)) / np.maximum(count, 1)
+        return cls(grid, (count / len(sizes)).astype(np.float32), np.where(count > 0, means, grid).astype(np.float32))
 
     def index(self, sizes: Floats) -> npt.NDArray[np.int64]:
         """Position of the nearest size (by ratio) for each of `sizes`; NaN gives -1."""

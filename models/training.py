@@ -79,7 +79,7 @@ def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: Train
         return None
     model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed)
     assert held_back.demand is not None  # noqa: S101 - for the type checker
-    made = points(said.p_demand, said.pmf, model.support.sizes)
+    made = points(said.p_demand, said.pmf, model.support.sizes, model.support.means)
     pinball, coverage = score_quantiles(held_back.demand, made)
     own: dict[str, float | int | None] = asdict(score_points(held_back.demand, made.size, made.expected))
     shares = {f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)}

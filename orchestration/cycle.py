@@ -47,6 +47,8 @@ def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence
     if found.references_changed or not lake.exists("bronze/stores"):
         voice.say("conditioning stores, products, demographics and events")
         runner.execute_unpartitioned("reference_data")
+    if not lake.exists("bronze/stores"):
+        return refused_files(lake, provider)
     runner.register(regions(lake))
     wanted = {item for item in pending(lake, provider) if not chosen or str(item.region) in chosen}
     if wanted:

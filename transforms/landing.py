@@ -98,11 +98,13 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         Told of each file before it is read.
     """
     files = scan(lake, provider)
-    known = _statuses(lake)
-    new = [file for file in files if file.identity not in known]
+    todo = _to_look_at(files, _statuses(lake))
+    facts_may_be_read, references = True, None
     result, rows, slices = Registration(), [], []
-    references: References | None = None
-    for file in sorted(new, key=lambda file: list(SOURCES).index(file.source)):
+    for file in sorted(todo, key=lambda file: list(SOURCES).index(file.source)):
+        if file.source in FACTS and not facts_may_be_read:
+            # Not on record, so they are looked at again once the references can be read.
+            continue
         if progress is not None:
             progress(f"reading {file.name} as {file.source}")
         message, count = None, 0
@@ -115,20 +117,41 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
                 slices.append(_fingerprints(file, table))
             result.accepted.append(file)
         except LandingFileRefused as error:
+            if file.source in FACTS and references is None:
+                facts_may_be_read = False
+                continue
             message = str(error)
             result.refused.append(Refused(file.source, file.name, message))
-        rows.append(
-            {
-                "source": file.source, "source_file": file.name, "source_hash": file.digest, "bytes": file.path.stat().st_size,
-                "rows": count, "status": "refused" if message else "accepted", "message": message, "registered_at": now,
-            }
-        )  # fmt: skip
+        rows.append(_record(file, count, message, now))
     # Slices first: a crash in between leaves files that are simply looked at again.
     if slices:
         lake.append(LANDING_SLICES.name, pa.concat_tables(slices))
     if rows:
         lake.append(LANDING_FILES.name, pa.Table.from_pylist(rows, schema=LANDING_FILES.schema))
     return result
+
+
+def _to_look_at(files: Sequence[LandingFile], known: dict[tuple[str, str, str], tuple[str, str | None]]) -> list[LandingFile]:
+    """Versions that are not on record, and, when stores or products changed, facts that were refused: the store may be known now."""
+    new = [file for file in files if file.identity not in known]
+    if not any(file.source in REFERENCES for file in new):
+        return new
+    again = [file for file in files if file.source in FACTS and known.get(file.identity, ("", None))[0] == "refused"]
+    return new + again
+
+
+def _record(file: LandingFile, rows: int, message: str | None, now: datetime) -> dict[str, object]:
+    """Row of `bronze/landing_files`."""
+    return {
+        "source": file.source,
+        "source_file": file.name,
+        "source_hash": file.digest,
+        "bytes": file.path.stat().st_size,
+        "rows": rows,
+        "status": "refused" if message else "accepted",
+        "message": message,
+        "registered_at": now,
+    }
 
 
 def refused_files(lake: Lake, provider: ProviderSpec) -> list[Refused]:

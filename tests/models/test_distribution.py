@@ -26,7 +26,7 @@ def test_the_best_size_is_the_one_that_a_search_over_all_sizes_finds(seed: int) 
 def test_quantiles_do_not_cross_and_expected_is_the_mean(seed: int) -> None:
     rng = np.random.default_rng(seed)
     pmf, p = random_pmf(rng, 20), rng.random(20).astype(np.float32)
-    made = points(p, pmf, SIZES)
+    made = points(p, pmf, SIZES, SIZES)
     assert (made.q10 <= made.q50).all()
     assert (made.q50 <= made.q90).all()
     assert made.expected == pytest.approx(p * (pmf * SIZES).sum(axis=1), rel=1e-4)
@@ -53,4 +53,6 @@ def test_the_order_costs_no_more_than_any_other_number_of_cases(seed: int) -> No
 def test_rare_sizes_go_to_the_nearest_usual_one() -> None:
     support = Support.of(np.array([6] * 50 + [12] * 30 + [1000], np.float32))
     assert list(support.sizes) == [6, 12, 1000]
+    assert list(support.means) == [6, 12, 1000]
+    assert list(Support.of(np.array([6, 6, 7, 100, 400], np.float32), frequent=1, tail=2).means) == [6, 7, 250]
     assert list(support.index(np.array([5, 8, 9, 5000, np.nan], np.float32))) == [0, 0, 1, 2, -1]

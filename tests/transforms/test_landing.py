@@ -127,6 +127,31 @@ def test_one_refused_file_does_not_hold_up_the_others(lake: Lake, provider: Prov
     assert [row[3] for row in shipments(lake)] == ["2022-05-02"] * 3
 
 
+def test_a_file_refused_for_an_unknown_store_is_taken_in_once_the_store_is_known(lake: Lake, provider: ProviderSpec) -> None:
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "id,sku,week,units\n9,A,2022-05-16,6\n")
+    assert len(take_in(lake, provider).refused) == 1
+    stores = folder(lake, provider) / "stores.csv"
+    stores.write_text(stores.read_text() + "9,Ohio,SMALL,Columbus\n")
+    later = register(lake, provider, datetime(2022, 5, 19, tzinfo=UTC))
+    assert [file.name for file in later.accepted] == ["stores.csv", "shipments/2022-05-16.csv"]
+    take_in(lake, provider)
+    ingest(lake, provider, blocks_of(pending(lake, provider)))
+    assert ("ohio", "9", "A", "2022-05-16", 6) in shipments(lake)
+    assert refused_files(lake, provider) == []
+
+
+def test_facts_wait_while_the_stores_cannot_be_read(lake: Lake, provider: ProviderSpec) -> None:
+    stores = folder(lake, provider) / "stores.csv"
+    good = stores.read_text()
+    stores.write_text(good.replace("LARGE", "HUGE"))
+    found = register(lake, provider, NOW)
+    assert [refused.source_file for refused in found.refused] == ["stores.csv"]
+    assert "column format: expected one of 'large', 'small', came HUGE (2 rows like this)" in found.refused[0].message
+    stores.write_text(good)
+    take_in(lake, provider)
+    assert len(shipments(lake)) == 5
+
+
 BAD = {
     "a missing column": (
         "shipments/bad.csv",

@@ -147,7 +147,7 @@ def _in_bronze(contract: Contract) -> Contract:
 
 LANDING_FILES = Contract(
     "bronze/landing_files",
-    "One row per source and version (content hash) of a landing file that was looked at.",
+    "One row per source, version (content hash) of a landing file and time at which it was looked at; the latest counts.",
     (
         Column("source", "text", "Source contract that the file was mapped onto."),
         *LINEAGE,
@@ -155,9 +155,9 @@ LANDING_FILES = Contract(
         Column("rows", "integer", "Rows after mapping.", unit="rows", minimum=0),
         Column("status", "text", "accepted or refused.", allowed=("accepted", "refused")),
         Column("message", "text", "Why it was refused: what was expected, what came, where, what to do.", required=False),
-        Column("registered_at", "timestamp", "When this version was first seen.", unit="UTC"),
+        Column("registered_at", "timestamp", "When it was looked at.", unit="UTC"),
     ),
-    key=("source", "source_file", "source_hash"),
+    key=("source", "source_file", "source_hash", "registered_at"),
     sliced=False,
     append_only=True,
 )
