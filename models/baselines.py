@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.distribution import Points
 from models.support import Floats
-from transforms.features import Frame
+from transforms.frame import Frame
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ _ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots
 def code_version() -> str:
     """SHA-256, shortened to 12 digits, over the modules of members, ensembles, features and panel."""
     files = [path for path in (_ROOT / "models").rglob("*.py") if path.name not in _ASIDE]
-    files += [_ROOT / "transforms" / name for name in ("features.py", "panel.py")]
+    files += [_ROOT / "transforms" / name for name in ("features.py", "frame.py", "panel.py")]
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())

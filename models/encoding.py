@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.support import Floats
-from transforms.features import Frame
+from transforms.frame import Frame
 
 Index = npt.NDArray[np.int64]
 

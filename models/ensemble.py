@@ -12,7 +12,7 @@ from models.members.base import Distribution, Member, Prepared
 from models.members.lasso import LassoMember
 from models.network import NetworkMember
 from models.support import Floats, Support
-from transforms.features import Frame
+from transforms.frame import Frame
 
 MEMBERS: dict[str, Any] = {
     "lasso": lambda encoder, support: LassoMember(support),  # noqa: ARG005 - one signature for all

@@ -14,7 +14,8 @@ from models.ensemble import Ensemble
 from models.training import FORMATS, MOVERS
 from transforms.calendar import Week
 from transforms.contracts.gold import FORECASTS, ORDER_PLAN
-from transforms.features import Frame, scoring_frame
+from transforms.features import scoring_frame
+from transforms.frame import Frame
 from transforms.panel import Panel
 
 STALE_DAYS = 60

@@ -9,7 +9,8 @@ from models.baselines import HistoricalAverage
 from models.distribution import points
 from models.ensemble import Ensemble
 from models.metrics import score_points, score_quantiles
-from transforms.features import Frame, scoring_frame, training_frame
+from transforms.features import scoring_frame, training_frame
+from transforms.frame import Frame
 from transforms.panel import Panel
 
 FORMATS = {"large": True, "small": False}

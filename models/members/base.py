@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.encoding import Encoder
 from models.support import Floats, Support
-from transforms.features import Frame
+from transforms.frame import Frame
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,10 @@
+"""Landing: which files were dropped, which slices they touch, and taking those slices into bronze."""
+
+from transforms.landing.files import FACTS, REFERENCES, LandingFile, drop, folder, scan
+from transforms.landing.intake import ingest, ingest_reference
+from transforms.landing.record import Refused, Registration, ingested, landed, last_week, pending, refused_files, regions, register
+
+__all__ = [
+    "FACTS", "REFERENCES", "LandingFile", "Refused", "Registration", "drop", "folder", "ingest", "ingest_reference", "ingested", "landed",
+    "last_week", "pending", "refused_files", "regions", "register", "scan",
+]  # fmt: skip
