@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,8 +29,8 @@ def lake(tmp_path: Path, shop: Path, provider: ProviderSpec) -> Lake:
     return lake
 
 
-def take_in(lake: Lake, provider: ProviderSpec) -> Registration:
-    found = register(lake, provider, NOW)
+def take_in(lake: Lake, provider: ProviderSpec, now: datetime = NOW) -> Registration:
+    found = register(lake, provider, now)
     if found.references_changed:
         ingest_reference(lake, provider)
     ingest(lake, provider, blocks_of(pending(lake, provider)))
@@ -146,7 +147,8 @@ def test_facts_wait_while_the_stores_cannot_be_read(lake: Lake, provider: Provid
     stores.write_text(good.replace("LARGE", "HUGE"))
     found = register(lake, provider, NOW)
     assert [refused.source_file for refused in found.refused] == ["stores.csv"]
-    assert "column format: expected one of 'large', 'small', came HUGE (2 rows like this)" in found.refused[0].message
+    assert "column format: expected one of 'large', 'small', came HUGE." in found.refused[0].message
+    assert "(2 of 3 rows break the contract, so the file is refused whole)" in found.refused[0].message
     stores.write_text(good)
     take_in(lake, provider)
     assert len(shipments(lake)) == 5
@@ -156,19 +158,19 @@ BAD = {
     "a missing column": (
         "shipments/bad.csv",
         "id,sku,week\n1,A,2022-05-16\n",
-        "shipments/bad.csv, row 1 (header): columns ['units'] are missing for source 'shipments'; came with ['id', 'sku', 'week']. "
+        "shipments/bad.csv, row 1 (header): columns ['units'] are missing for source 'shipments'; came with ['id', 'sku', 'week'], of which none are not mapped. "
         "Add them to the file, or correct the provider YAML if they are named differently.",
     ),
     "a negative quantity": (
         "shipments/bad.csv",
         "id,sku,week,units\n1,A,2022-05-16,6\n2,B,2022-05-16,-6\n3,A,2022-05-16,-1\n",
-        "shipments/bad.csv, row 2, column units_shipped: expected a quantity of 0 or more, came -6 (2 rows like this). "
-        "Returns belong in the returns source: see README, 'Bring your own data'.",
+        "shipments/bad.csv, row 2, column units_shipped: expected a quantity of 0 or more, came -6. "
+        "Returns belong in the returns source: see README, 'Bring your own data'. (2 of 3 rows break the contract, so the file is refused whole)",
     ),
     "an unknown store": (
         "shipments/bad.csv",
-        "id,sku,week,units\n1,A,2022-05-16,6\n99,A,2022-05-16,6\n",
-        "shipments/bad.csv, row 2, column store_id: expected a store of the stores source, came 99. "
+        "id,sku,week,units\n99,A,2022-05-16,6\n",
+        "shipments/bad.csv, row 1, column store_id: expected a store of the stores source, came 99. "
         "Add the store to the stores file, or correct its number.",
     ),
     "an unknown product": (
@@ -198,8 +200,8 @@ BAD = {
     "a duplicate row": (
         "shipments/bad.csv",
         "id,sku,week,units\n1,A,2022-05-16,6\n1,A,2022-05-16,7\n",
-        "shipments/bad.csv, row 2, column week: expected one row for each region, store_id, product_id, week, but row 1 has the same key. "
-        "Remove the duplicate, or set 'duplicates: sum' in the provider YAML if such rows are parts of a whole.",
+        "shipments/bad.csv, row 1, column week: expected one row for each region, store_id, product_id, week, came the key of row 1. "
+        "Remove the duplicate, or set 'duplicates: sum' in the provider YAML. (2 of 2 rows break the contract, so the file is refused whole)",
     ),
     "an empty file": (
         "shipments/bad.csv",
@@ -216,6 +218,99 @@ def test_bad_input_is_refused_with_file_row_and_column(case: str, lake: Lake, pr
     found = take_in(lake, provider)
     assert [refused.message for refused in found.refused] == [message]
     assert len(shipments(lake)) == 5
+
+
+def quarantine(lake: Lake) -> list[tuple[str, int, str]]:
+    return [(row["source_file"], row["row"], row["rule"]) for row in lake.read("bronze/quarantine").sort_by("row").to_pylist()]
+
+
+def test_rows_that_break_the_contract_wait_in_quarantine_until_the_file_is_corrected(lake: Lake, provider: ProviderSpec) -> None:
+    lines = ["id,sku,week,units", "1,A,2022-05-16,6", "2,B,2022-05-16,-6", "3,A,2022-05-16,4"]
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "\n".join(lines) + "\n")
+    take_in(lake, provider)
+    assert quarantine(lake) == [("shipments/2022-05-16.csv", 2, "units_shipped: a quantity of 0 or more")]
+    row = lake.read("bronze/quarantine").to_pylist()[0]
+    assert (row["region"], row["week"], json.loads(row["record"])) == (
+        "north_texas", (WEEK + 2).monday, {"id": "2", "sku": "B", "week": "2022-05-16", "units": "-6"},
+    )  # fmt: skip
+    assert row["message"].startswith("shipments/2022-05-16.csv, row 2, column units_shipped: expected a quantity of 0 or more, came -6.")
+    assert len(shipments(lake)) == 7
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "\n".join(lines).replace("-6", "6") + "\n")
+    take_in(lake, provider)
+    assert quarantine(lake) == []
+    assert len(shipments(lake)) == 8
+
+
+def test_rows_leave_quarantine_once_their_store_is_known(lake: Lake, provider: ProviderSpec) -> None:
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "id,sku,week,units\n1,A,2022-05-16,6\n9,A,2022-05-16,6\n")
+    take_in(lake, provider)
+    assert [row[1] for row in quarantine(lake)] == [2]
+    stores = folder(lake, provider) / "stores.csv"
+    stores.write_text(stores.read_text() + "9,Ohio,SMALL,Columbus\n")
+    take_in(lake, provider, datetime(2022, 5, 19, tzinfo=UTC))
+    assert quarantine(lake) == []
+    assert ("ohio", "9", "A", "2022-05-16", 6) in shipments(lake)
+
+
+def test_identical_rows_count_once_and_contradicting_ones_wait(lake: Lake, provider: ProviderSpec) -> None:
+    lines = ["1,A,2022-05-16,6", "1,A,2022-05-16,6", "2,B,2022-05-16,6", "2,B,2022-05-16,7", "3,A,2022-05-16,4", "3,B,2022-05-16,4"]
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "\n".join(["id,sku,week,units", *lines]) + "\n")
+    take_in(lake, provider)
+    assert [row[1] for row in quarantine(lake)] == [3, 4]
+    row = lake.read("bronze/landing_files", where="source_file = 'shipments/2022-05-16.csv'").to_pylist()[0]
+    assert {name: row[name] for name in ("rows_read", "rows_repeated", "rows_quarantined", "rows_taken")} == {
+        "rows_read": 6, "rows_repeated": 1, "rows_quarantined": 2, "rows_taken": 3,
+    }  # fmt: skip
+
+
+def test_a_file_that_was_cleared_away_goes_on_speaking(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    before = shipments(lake)
+    (folder(lake, provider) / "shipments/2022-05-02.csv").unlink()
+    take_in(lake, provider)
+    ingest(lake, provider, [SliceBlock((TEXAS, OHIO), WEEK, WEEK + 1)])
+    assert shipments(lake) == before
+
+
+def test_a_corrected_file_that_drops_a_week_withdraws_it(lake: Lake, provider: ProviderSpec) -> None:
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "id,sku,week,units\n1,A,2022-05-16,6\n3,A,2022-05-23,6\n")
+    later = datetime(2022, 6, 1, tzinfo=UTC)
+    take_in(lake, provider, later)
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "id,sku,week,units\n1,A,2022-05-16,6\n")
+    register(lake, provider, later)
+    assert pending(lake, provider) == {Slice(OHIO, WEEK + 3): ""}
+    take_in(lake, provider, later)
+    assert [row[3] for row in shipments(lake)][-1] == "2022-05-16"
+    assert pending(lake, provider) == {}
+
+
+def test_a_store_that_moves_to_another_region_takes_its_weeks_along(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    stores = folder(lake, provider) / "stores.csv"
+    stores.write_text(stores.read_text().replace("2,North Texas", "2,Ohio"))
+    take_in(lake, provider, datetime(2022, 5, 19, tzinfo=UTC))
+    assert ("ohio", "2", "B", "2022-05-02", 24) in shipments(lake)
+    assert len(shipments(lake)) == 5
+
+
+def test_stores_that_leave_a_known_region_empty_are_refused(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    before = shipments(lake)
+    stores = folder(lake, provider) / "stores.csv"
+    stores.write_text(stores.read_text().replace("Ohio", "Ohio Valley"))
+    found = take_in(lake, provider)
+    assert [refused.source_file for refused in found.refused] == ["stores.csv"]
+    assert "['ohio'] have none any more; new are ['ohio_valley']" in found.refused[0].message
+    assert shipments(lake) == before
+
+
+def test_a_new_column_is_noted_and_an_optional_one_may_be_absent(lake: Lake, provider: ProviderSpec) -> None:
+    take_in(lake, provider)
+    rewrite(lake, provider, "shipments/2022-05-16.csv", "id,sku,week,units,driver\n1,A,2022-05-16,6,Joe\n")
+    take_in(lake, provider)
+    row = lake.read("bronze/landing_files", where="source_file = 'shipments/2022-05-16.csv'").to_pylist()[0]
+    assert row["message"].startswith("New columns ['driver'] are not mapped and were left aside")
+    assert row["rows_taken"] == 1
 
 
 def test_a_truncated_parquet_file_is_refused(tmp_path: Path, lake: Lake, provider: ProviderSpec, shop: Path) -> None:
@@ -244,7 +339,7 @@ def test_a_folder_without_shipments_is_refused_before_anything_is_copied(tmp_pat
 def test_invoice_lines_become_shipments_and_returns_without_loss(tmp_path: Path, real_data: Path) -> None:
     provider, lake = load_provider("iowa_dsd"), Lake(str(tmp_path / "iowa"))
     drop(lake, provider, real_data / "iowa_dsd")
-    take_in(lake, provider)
+    take_in(lake, provider, datetime(2022, 11, 1, tzinfo=UTC))
     weekly = pq.read_table(real_data / "iowa_dsd" / "shipments_weekly.parquet")
     shipped = lake.query("select sum(units_shipped) as units, count(*) as n from t", t="bronze/shipments").to_pylist()[0]
     assert shipped["units"] == sum(weekly["bottles_shipped"].to_pylist())

@@ -1,6 +1,7 @@
-"""Read one landing file into its contract: scan, map, validate, complete. Nothing is written here."""
+"""Read one landing file into its contract: scan, map, sort out what breaks the contract, complete. Nothing is written here."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -8,9 +9,12 @@ import pyarrow as pa
 
 from transforms.adapters.expressions import converted, quoted, raw, scan
 from transforms.adapters.spec import FileSpec, ProviderSpec
-from transforms.adapters.validation import refuse_broken_rows, rules_for
+from transforms.adapters.validation import mark_broken, rules_for
 from transforms.contracts import SOURCES, Contract
-from transforms.errors import LandingFileRefused
+from transforms.errors import ContractViolation, LandingFileRefused
+
+# A source of which a file may be there without a row: nothing came back, nothing happens.
+_MAY_BE_EMPTY = frozenset({"returns", "events"})
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,51 @@ class References:
     products: pa.Table
 
 
-def read_file(provider: ProviderSpec, source: str, spec: FileSpec, path: Path, name: str, references: References | None) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Where the rows of a file went: each row that is read is skipped, repeated, quarantined or taken.
+
+    Attributes
+    ----------
+    skipped
+        Rows that belong to another source (the provider's row filter) or to a weather place that serves no store.
+    repeated
+        Rows that say again what an earlier row said.
+    """
+
+    read: int
+    skipped: int
+    repeated: int
+    quarantined: int
+    taken: int
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """What a file holds: rows that follow the contract, rows that break it, and how many went where.
+
+    Attributes
+    ----------
+    rows
+        The contract's columns, one row per key; of a file whose lines have an id the lines, with `line_id` beside. Ordered by the contract's key.
+    quarantined
+        Row number, rule, message, region, week and the row as JSON.
+    columns
+        The file's own columns.
+    absent
+        Columns that the provider YAML maps and the file lacks, taken as empty because the contract does not require them.
+    """
+
+    rows: pa.Table
+    quarantined: pa.Table
+    counts: RowCounts
+    columns: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+def read_file(
+    provider: ProviderSpec, source: str, spec: FileSpec, path: Path, name: str, references: References | None, arrived_at: datetime
+) -> FileRows:
     """Map a file onto the contract of `source`.
 
     Parameters
@@ -30,36 +78,48 @@ def read_file(provider: ProviderSpec, source: str, spec: FileSpec, path: Path, n
         Where the file lies, and how messages name it (relative to the landing folder).
     references
         Needed for facts; None while the references themselves are read.
-
-    Returns
-    -------
-    pyarrow.Table
-        The contract's columns, one row per key. Facts are ordered by region and week.
+    arrived_at
+        When this version of the file was first seen; what has happened cannot lie after it.
 
     Raises
     ------
     LandingFileRefused
-        If the file cannot be read or a row breaks the contract; the message names file, row and column.
+        If the file cannot be read, lacks a column that the contract requires, or is broken in more than the provider's `refuse_above` of its
+        rows; the message names file, row and column.
     """
     contract = SOURCES[source]
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'; set threads = 2")
-        _load(connection, spec, path, name)
-        _refuse_missing_columns(connection, spec, source, name)
+        columns, absent = _load(connection, spec, contract, path, name)
         if references is not None:
             connection.register("stores", references.stores)
             connection.register("products", references.products)
         connection.execute(f"create temp table mapped as {_mapping(contract, spec, provider)}")
-        mapped = set(spec.columns)
-        refuse_broken_rows(connection, "mapped", rules_for(contract, mapped, provider.unknown_products == "accept"), name)
+        mark_broken(
+            connection,
+            rules_for(contract, set(spec.columns) | ({"line_id"} if spec.line_id else set()), provider.unknown_products == "accept", arrived_at),
+        )
+        connection.execute("create temp table repeated (row bigint)")
+        if spec.line_id is not None:
+            _mark_conflicting_lines(connection, spec.line_id)
         if spec.duplicates == "refuse":
-            _refuse_duplicates(connection, contract, name)
+            _mark_duplicates(connection, contract)
+        counts = _counts(connection, spec)
+        quarantined = _quarantined(connection, columns, name)
+        _refuse_other_file(counts, quarantined, provider, source, name)
+        rest = " where row not in (select row from broken) and row not in (select row from repeated)"
+        connection.execute(f"create temp view good as select * from mapped{rest if counts.quarantined or counts.repeated else ''}")
         if spec.net_to_last_delivery:
             _net_to_last_delivery(connection, spec, provider)
-        return connection.execute(_result(contract, spec)).to_arrow_table().cast(contract.schema)
+        rows = connection.execute(_result(contract, spec)).to_arrow_table()
+        rows = rows.cast(contract.schema.append(pa.field("line_id", pa.string())) if spec.line_id else contract.schema)
+    return FileRows(rows, quarantined, counts, columns, absent)
 
 
-def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, path: Path, name: str) -> None:
+def _load(
+    connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Make the table `raw` of the file's rows; return its columns and those that were added as empty."""
     if path.stat().st_size == 0:
         raise LandingFileRefused(f"{name}: expected a {spec.format} file with rows, came an empty file. Drop the file again.")
     try:
@@ -68,13 +128,17 @@ def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, path: Path, nam
             source = "sheet"
         else:
             source = scan(spec, path)
-        connection.execute(f"create temp table raw as select row_number() over () as row, * from {source}")
+        columns = tuple(row[0] for row in connection.execute(f"describe select * from {source}").fetchall())
+        absent = _absent_columns(spec, contract, columns, name)
+        added = "".join(f", null::varchar as {quoted(column)}" for column in absent)
+        connection.execute(f"create temp table raw as select row_number() over () as row, *{added} from {source}")
     except (duckdb.Error, UnicodeDecodeError) as error:
         first = str(error).strip().splitlines()[0]
         raise LandingFileRefused(
             f"{name}: expected a readable {spec.format} file ({spec.encoding}), but reading failed: {first} "
             "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
         ) from error
+    return columns, absent
 
 
 def _sheet(spec: FileSpec, path: Path) -> pa.Table:
@@ -92,15 +156,18 @@ def _sheet(spec: FileSpec, path: Path) -> pa.Table:
     return pa.table({name: pa.array(column, pa.string()) for name, column in zip(header, columns, strict=True)})
 
 
-def _refuse_missing_columns(connection: duckdb.DuckDBPyConnection, spec: FileSpec, source: str, name: str) -> None:
-    present = [row[0] for row in connection.execute("describe raw").fetchall()][1:]
-    wanted = [column.column for column in spec.columns.values() if column.column is not None]
-    wanted += [column for column in (spec.line_id, spec.rows.column if spec.rows else None) if column is not None]
-    if missing := sorted(set(wanted) - set(present)):
+def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Mapped columns that the file lacks and can do without; a column that is needed is refused with the difference shown."""
+    wanted = {column.column: contract[standard].required and column.default is None for standard, column in spec.columns.items() if column.column}
+    wanted |= dict.fromkeys([column for column in (spec.line_id, spec.rows.column if spec.rows else None) if column is not None], True)
+    missing = sorted(column for column, required in wanted.items() if required and column not in present)
+    if missing:
         raise LandingFileRefused(
-            f"{name}, row 1 (header): columns {missing} are missing for source {source!r}; came with {present}. "
+            f"{name}, row 1 (header): columns {missing} are missing for source {contract.table!r}; came with {list(present)}, of which "
+            f"{sorted(set(present) - set(wanted)) or 'none'} are not mapped. "
             "Add them to the file, or correct the provider YAML if they are named differently."
         )
+    return tuple(sorted(column for column in wanted if column not in present))
 
 
 def _filter(spec: FileSpec) -> str:
@@ -109,22 +176,22 @@ def _filter(spec: FileSpec) -> str:
     column = f"{quoted(spec.rows.column)}::varchar"
     parts = []
     if spec.rows.starting_with is not None:
-        parts.append(f"starts_with({column}, '{spec.rows.starting_with}')")
+        parts.append(f"coalesce(starts_with({column}, '{spec.rows.starting_with}'), false)")
     if spec.rows.not_starting_with is not None:
-        parts.append(f"not starts_with({column}, '{spec.rows.not_starting_with}')")
+        # A row without the text belongs to none of the others: here its line is found missing.
+        parts.append(f"coalesce(not starts_with({column}, '{spec.rows.not_starting_with}'), true)")
     return " and ".join(parts) or "true"
 
 
 def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec) -> str:
     """SQL of the rows as the contract wants them, the provider's texts beside them for messages."""
-    columns = []
+    columns = [f"nullif(trim({quoted(spec.line_id)}::varchar), '') as line_id, line_id as raw_line_id"] if spec.line_id else []
     for column in contract.columns:
         mapping = spec.columns.get(column.name)
         if mapping is not None:
             columns.append(f"{raw(mapping)} as {quoted(f'raw_{column.name}')}")
             columns.append(f"{converted(column, mapping, provider)} as {quoted(column.name)}")
-    once = f"qualify row_number() over (partition by {quoted(spec.line_id)} order by row) = 1" if spec.line_id else ""
-    rows = f"select row, {', '.join(columns)} from raw where {_filter(spec)} {once}"
+    rows = f"select row, {', '.join(columns)} from raw where {_filter(spec)}"
     names = set(spec.columns)
     if "store_id" in names and contract.sliced:
         known = "m.product_id in (select product_id from products) as product_known" if "product_id" in names else "true as product_known"
@@ -137,17 +204,90 @@ def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec) -> str:
     return rows
 
 
-def _refuse_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract, name: str) -> None:
+def _mark_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Rows with the same key: repeated where they say the same, all broken (none is known to hold) where they contradict."""
     present = {row[0] for row in connection.execute("describe mapped").fetchall()}
-    key = [column for column in contract.key if column in present]
-    found = connection.execute(
-        f"select min(row), max(row), count(*) from mapped group by {', '.join(key)} having count(*) > 1 order by 1 limit 1"
-    ).fetchone()
-    if found is not None:
-        raise LandingFileRefused(
-            f"{name}, row {found[1]}, column {key[-1]}: expected one row for each {', '.join(key)}, but row {found[0]} has the same key. "
-            "Remove the duplicate, or set 'duplicates: sum' in the provider YAML if such rows are parts of a whole."
-        )
+    key = ", ".join(column for column in contract.key if column in present)
+    values = ", ".join(column for column in contract.names if column in present)
+    _mark_groups(connection, key, values, f"one row for each {key}", "Remove the duplicate, or set 'duplicates: sum' in the provider YAML.", "all")
+
+
+def _mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, line_id: str) -> None:
+    """Lines that are there twice: the second is repeated where it says the same, and broken where it does not."""
+    values = ", ".join(name for name in (row[0] for row in connection.execute("describe mapped").fetchall()) if name.startswith("raw_"))
+    advice = "Correct the line's number, or remove the line that does not hold."
+    _mark_groups(connection, "line_id", values, f"one content for each {line_id}", advice, "later")
+
+
+def _mark_groups(connection: duckdb.DuckDBPyConnection, key: str, values: str, expected: str, advice: str, which: str) -> None:
+    # Keys with several rows are few: only their rows go through the window.
+    connection.execute(
+        f"""
+        create or replace temp table suspects as
+        with several as (select {key} from mapped where row not in (select row from broken) group by all having count(*) > 1)
+        select
+            row, hash({values}) as content,
+            first_value(hash({values})) over same as first_content, first_value(row) over same as first_row, count(*) over (partition by {key}) as n,
+            count(distinct hash({values})) over (partition by {key}) as contents
+        from mapped semi join several using ({key})
+        where row not in (select row from broken)
+        window same as (partition by {key} order by row)
+        """
+    )
+    conflicting = "contents > 1" if which == "all" else "content <> first_content"
+    connection.execute(
+        f"""
+        insert into broken
+        select row, $rule, $expected, 'the key of row ' || first_row, $advice from suspects where {conflicting}
+        """,
+        {"rule": f"{key.rsplit(', ', maxsplit=1)[-1]}: {expected}", "expected": expected, "advice": advice},
+    )
+    connection.execute(f"insert into repeated select row from suspects where row > first_row and not ({conflicting})")
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec) -> RowCounts:
+    query = f"""
+        select
+            (select count(*) from raw), (select count(*) from raw where {_filter(spec)}), (select count(distinct row) from mapped),
+            (select count(*) from repeated), (select count(*) from broken),
+            (select count(distinct row) from mapped where row not in (select row from broken) and row not in (select row from repeated))
+    """
+    read, selected, mapped, repeated, broken, taken = connection.execute(query).fetchall()[0]
+    counts = RowCounts(read, read - selected + selected - mapped, repeated, broken, taken)
+    if counts.skipped + repeated + broken + taken != read:
+        raise ContractViolation(f"rows got lost in reading: {counts}. This is a fault of Shelfcast: please report it.")
+    return counts
+
+
+def _quarantined(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...], name: str) -> pa.Table:
+    """Rows that break the contract, as quarantine keeps them."""
+    present = {row[0] for row in connection.execute("describe mapped").fetchall()}
+    record = ", ".join(f"{quoted(column)} := raw.{quoted(column)}" for column in columns)
+    region = "any_value(region)" if "region" in present else "null::varchar"
+    week = "any_value(week)" if "week" in present else "null::date"
+    return connection.execute(
+        f"""
+        with places as (select row, {region} as region, {week} as week from mapped where row in (select row from broken) group by row)
+        select
+            b.row, b.rule, p.region, p.week,
+            format(
+                '{{}}, row {{}}, column {{}}: expected {{}}, came {{}}. {{}}', $name, b.row, split_part(b.rule, ':', 1), b.expected, b.came, b.advice
+            ) as message,
+            to_json(struct_pack({record}))::varchar as record
+        from broken as b join raw using (row) join places as p using (row)
+        order by b.row
+        """,
+        {"name": name},
+    ).to_arrow_table()
+
+
+def _refuse_other_file(counts: RowCounts, quarantined: pa.Table, provider: ProviderSpec, source: str, name: str) -> None:
+    """Refuse a file without rows, or one most of whose rows break the contract: it would empty slices that stood."""
+    if counts.read == 0 and source not in _MAY_BE_EMPTY:
+        raise LandingFileRefused(f"{name}: expected rows of {source!r} below the header, came none. Drop the file again.")
+    if counts.quarantined > provider.refuse_above * (counts.quarantined + counts.taken):
+        more = f" ({counts.quarantined} of {counts.read} rows break the contract, so the file is refused whole)" if counts.quarantined > 1 else ""
+        raise LandingFileRefused(f"{quarantined['message'][0].as_py()}{more}")
 
 
 def _net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec, provider: ProviderSpec) -> None:
@@ -157,10 +297,11 @@ def _net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec,
     delivered = ", ".join(f"{converted(contract[name], spec.columns[name], provider)} as {name}" for name in names)
     connection.execute(
         f"""
-        create or replace temp table mapped as
-        with d as (select distinct {delivered} from raw where not ({_filter(spec)}))
+        create or replace temp view good as
+        with d as (select distinct {delivered} from raw where not ({_filter(spec)})),
+        m as (from mapped where row not in (select row from broken) and row not in (select row from repeated))
         select m.* replace (coalesce(d.week, m.week) as week)
-        from mapped as m asof left join d on d.store_id = m.store_id and d.product_id = m.product_id and d.week <= m.week
+        from m asof left join d on d.store_id = m.store_id and d.product_id = m.product_id and d.week <= m.week
         """
     )
 
@@ -178,7 +319,7 @@ _DERIVED = {
 
 
 def _result(contract: Contract, spec: FileSpec) -> str:
-    """SQL of the contract's columns, rows with the same key summed, ordered as they are stored."""
+    """SQL of the contract's columns; rows with the same key are summed, unless they are told apart by their line id across files."""
     computed = {"region"} if contract.sliced else set()
     columns = {}
     for column in contract.columns:
@@ -186,9 +327,11 @@ def _result(contract: Contract, spec: FileSpec) -> str:
             columns[column.name] = column.name
         else:
             columns[column.name] = _DERIVED.get((contract.table, column.name), f"null::{column.duckdb}")
-    if spec.duplicates == "sum":
+    adds_up = spec.duplicates == "sum" and spec.line_id is None
+    if adds_up:
         measures = {column.name for column in contract.columns if column.kind == "integer"}
         columns = {name: f"sum({sql})::bigint" if name in measures else sql for name, sql in columns.items()}
+    if spec.line_id is not None:
+        columns["line_id"] = "line_id::varchar"
     selected = ", ".join(f"{sql} as {quoted(name)}" for name, sql in columns.items())
-    grouped = "group by all" if spec.duplicates == "sum" else ""
-    return f"select {selected} from mapped {grouped} order by {', '.join(contract.key)}"
+    return f"select {selected} from good {'group by all' if adds_up else ''} order by {', '.join(contract.key)}"

@@ -106,7 +106,14 @@ class ProviderSpec(_Strict):
     """Whether a delivered product may be missing in the products file; accepted ones get a case pack of 1 and no attributes."""
     regions: dict[str, str] = Field(default_factory=dict)
     """Provider's spelling of a region -> region key, where lower case and underscores are not enough."""
+    refuse_above: float = Field(default=0.5, gt=0, le=1)
+    """Share of broken rows above which a file is refused whole: it is then more likely another file than a file with faults."""
     sources: dict[str, list[FileSpec]]
+
+    @property
+    def additive(self) -> list[str]:
+        """Sources whose files hold lines that add up, rather than reports that replace each other."""
+        return [source for source, files in self.sources.items() if any(spec.duplicates == "sum" for spec in files)]
 
     @field_validator("sources")
     @classmethod

@@ -1,12 +1,16 @@
-"""Check mapped rows against their contract and name the first row that breaks it: file, row, column, value, what was expected, what to do."""
+"""Sort mapped rows into those that follow their contract and those that break it, each with rule, row, value, what was expected and what to do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
 from transforms.adapters.expressions import literal, quoted
 from transforms.contracts import Column, Contract
-from transforms.errors import LandingFileRefused
+
+EARLIEST = "1980-01-01"
+"""A delivery or an observation before this day is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +22,17 @@ class Rule:
     expected: str
     advice: str
 
+    @property
+    def name(self) -> str:
+        """How the rule is called in quarantine."""
+        return f"{self.column}: {self.expected}"
 
-def rules_for(contract: Contract, mapped: set[str], accept_unknown_products: bool) -> list[Rule]:
+
+def rules_for(contract: Contract, mapped: set[str], accept_unknown_products: bool, arrived_at: datetime) -> list[Rule]:
     """The rules of a contract for the columns that a file delivers (`raw_<name>` holds the provider's text, `<name>` the value)."""
-    rules = [rule for column in contract.columns if column.name in mapped for rule in _column_rules(column)]
+    rules = [rule for column in contract.columns if column.name in mapped for rule in _column_rules(column, arrived_at)]
+    if "line_id" in mapped:
+        rules.append(Rule("line_id", "line_id is null", "the line's number", "Fill it: a line without a number cannot be told from a repeated one."))
     if contract.sliced and "store_id" in mapped:
         rules.append(Rule("store_id", "region is null", "a store of the stores source", "Add the store to the stores file, or correct its number."))
     if contract.sliced and "product_id" in mapped and not accept_unknown_products:
@@ -36,7 +47,7 @@ def rules_for(contract: Contract, mapped: set[str], accept_unknown_products: boo
     return rules
 
 
-def _column_rules(column: Column) -> list[Rule]:
+def _column_rules(column: Column, arrived_at: datetime) -> list[Rule]:
     name, came = quoted(column.name), quoted(f"raw_{column.name}")
     kind = {"integer": "a whole number", "number": "a number", "date": "a date", "timestamp": "a date and time", "flag": "true or false"}
     rules = []
@@ -62,19 +73,28 @@ def _column_rules(column: Column) -> list[Rule]:
     if column.monday:
         advice = "A week is named by its Monday; for daily dates set 'clean: week' in the provider YAML."
         rules.append(Rule(column.name, f"isodow({name}) <> 1", "a Monday", advice))
+    if column.past:
+        advice = "Correct the date, or its date_format in the provider YAML."
+        rules.append(Rule(column.name, f"{name} > date '{arrived_at:%Y-%m-%d}'", "a day before the file arrived", advice))
+        rules.append(Rule(column.name, f"{name} < date '{EARLIEST}'", f"a day from {EARLIEST} on", advice))
     return rules
 
 
-def refuse_broken_rows(connection: duckdb.DuckDBPyConnection, view: str, rules: list[Rule], where: str) -> None:
-    """Raise `LandingFileRefused` for the first broken rule; all rules are counted in one pass over `view` (which has a `row` column)."""
+def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
+    """Fill the temp table `broken(row, rule, expected, came, advice)` with the first rule that each row of `mapped` breaks; one pass."""
+    cases = " ".join(f"when {rule.broken} then {number}" for number, rule in enumerate(rules))
+    came = " ".join(f"when {number} then coalesce({quoted(f'raw_{rule.column}')}, '(empty)')" for number, rule in enumerate(rules))
+    connection.execute("create temp table broken (row bigint, rule varchar, expected varchar, came varchar, advice varchar)")
     if not rules:
         return
-    counts = ", ".join(f"count(*) filter (where {rule.broken}), min(row) filter (where {rule.broken})" for rule in rules)
-    found = connection.execute(f"select {counts} from {view}").fetchone() or ()
-    for rule, broken, row in zip(rules, found[::2], found[1::2], strict=True):
-        if broken:
-            value = connection.execute(f"select coalesce({quoted(f'raw_{rule.column}')}, '(empty)') from {view} where row = {row}").fetchone()
-            raise LandingFileRefused(
-                f"{where}, row {row}, column {rule.column}: expected {rule.expected}, came {value[0] if value else '?'!s}"
-                f"{f' ({broken} rows like this)' if broken > 1 else ''}. {rule.advice}"
-            )
+    connection.execute("create temp table rules (number integer, rule varchar, expected varchar, advice varchar)")
+    connection.executemany("insert into rules values (?, ?, ?, ?)", [(n, rule.name, rule.expected, rule.advice) for n, rule in enumerate(rules)])
+    connection.execute(
+        f"""
+        insert into broken
+        with numbered as (select *, case {cases} end as rule_number from mapped),
+        found as (select row, rule_number, case rule_number {came} end as came from numbered where rule_number is not null)
+        select row, rule, expected, came, advice from found join rules on number = rule_number
+        qualify row_number() over (partition by row order by rule_number) = 1
+        """
+    )

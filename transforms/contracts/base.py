@@ -42,6 +42,10 @@ class Column:
         The only values that may stand here; empty for any.
     monday
         True for a week column: the date has to be a Monday.
+    past
+        True for the date of something that has happened: from 1980 on and not after the file arrived.
+    default
+        What older versions of a table hold in a column that was added later; None for null.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Column:
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
     monday: bool = False
+    past: bool = False
+    default: str | float | bool | None = None
 
     @property
     def arrow(self) -> pa.Field:

@@ -69,7 +69,7 @@ def _staging(contract: Contract) -> dict[str, Any]:
         if column.name not in _UNSTAGED.get(contract.table, set())
     ]
     if contract.table in _STAGED_LINEAGE:
-        columns.append(_column(CONTRACTS[contract.name]["source_file"]))
+        columns += [_column(CONTRACTS[contract.name][name]) for name in ("source_file", "arrived_at")]
     return {
         "name": f"stg_{contract.table}",
         "description": contract.grain,

@@ -10,6 +10,7 @@ REGION = Column("region", "text", "Sales region key, lower case with underscores
 STORE = Column("store_id", "text", "The provider's store number, as text.")
 PRODUCT = Column("product_id", "text", "The provider's product number, as text.")
 WEEK = Column("week", "date", "Monday of the week.", monday=True)
+PAST_WEEK = replace(WEEK, past=True)
 KNOWN_AT = Column("known_at", "timestamp", "When the fact became known; nothing may use it at an origin that ended earlier.", unit="UTC")
 PLACE = Column("place", "text", "Weather station, city or ZIP that the weather is for.")
 TMIN = Column("tmin_c", "number", "Daily minimum temperature.", unit="degC", required=False, minimum=-70, maximum=60)
@@ -20,6 +21,7 @@ LINEAGE = (
     Column("source_file", "text", "Landing file that the row came from, relative to the landing folder."),
     Column("source_hash", "text", "SHA-256 of that file's content."),
 )
+ARRIVED_AT = Column("arrived_at", "timestamp", "When that version of the file was first seen in landing.", unit="UTC", required=False)
 
 SHIPMENTS = Contract(
     "bronze/shipments",
@@ -28,7 +30,7 @@ SHIPMENTS = Contract(
         REGION,
         STORE,
         PRODUCT,
-        WEEK,
+        PAST_WEEK,
         Column("units_shipped", "integer", "Units delivered in the week.", unit="units", minimum=0),
         KNOWN_AT,
     ),
@@ -41,7 +43,7 @@ RETURNS = Contract(
         REGION,
         STORE,
         PRODUCT,
-        replace(WEEK, description="Monday of the week in which the returned units had been shipped."),
+        replace(PAST_WEEK, description="Monday of the week in which the returned units had been shipped."),
         Column("units_returned", "integer", "Units that came back.", unit="units", minimum=0),
         KNOWN_AT,
     ),
@@ -50,7 +52,7 @@ RETURNS = Contract(
 WEATHER_OBSERVED = Contract(
     "bronze/weather_observed",
     "One row per region, place and day: the weather as it was measured.",
-    (REGION, PLACE, Column("date", "date", "Day of the observation."), WEEK, TMIN, TMAX, PRECIP, KNOWN_AT),
+    (REGION, PLACE, Column("date", "date", "Day of the observation.", past=True), WEEK, TMIN, TMAX, PRECIP, KNOWN_AT),
     key=("region", "place", "date"),
 )
 WEATHER_FORECAST = Contract(
@@ -142,7 +144,7 @@ SOURCES: dict[str, Contract] = {
 
 
 def _in_bronze(contract: Contract) -> Contract:
-    return replace(contract, columns=(*contract.columns, *LINEAGE))
+    return replace(contract, columns=(*contract.columns, *LINEAGE, ARRIVED_AT))
 
 
 LANDING_FILES = Contract(
@@ -152,9 +154,16 @@ LANDING_FILES = Contract(
         Column("source", "text", "Source contract that the file was mapped onto."),
         *LINEAGE,
         Column("bytes", "integer", "Size of the file.", unit="bytes", minimum=0),
-        Column("rows", "integer", "Rows after mapping.", unit="rows", minimum=0),
+        Column("rows", "integer", "Rows that stand in bronze, those with the same key added up.", unit="rows", minimum=0),
+        Column("rows_read", "integer", "Rows of the file.", unit="rows", minimum=0, default=0),
+        Column("rows_skipped", "integer", "Rows that belong to another source, or to a place without stores.", unit="rows", minimum=0, default=0),
+        Column("rows_repeated", "integer", "Rows that say again what an earlier row said.", unit="rows", minimum=0, default=0),
+        Column("rows_quarantined", "integer", "Rows that break the contract.", unit="rows", minimum=0, default=0),
+        Column("rows_taken", "integer", "Rows taken in: what is read is skipped, repeated, quarantined or taken.", unit="rows", minimum=0, default=0),
+        Column("columns", "text", "Columns that the file came with, comma-separated.", required=False),
+        Column("mapping", "text", "Hash of the provider's settings that it was read with.", required=False),
         Column("status", "text", "accepted or refused.", allowed=("accepted", "refused")),
-        Column("message", "text", "Why it was refused: what was expected, what came, where, what to do.", required=False),
+        Column("message", "text", "Why it was refused (what was expected, what came, where, what to do), or what was noticed.", required=False),
         Column("registered_at", "timestamp", "When it was looked at.", unit="UTC"),
     ),
     key=("source", "source_file", "source_hash", "registered_at"),
@@ -171,8 +180,9 @@ LANDING_SLICES = Contract(
         WEEK,
         Column("rows", "integer", "Rows of the file in the slice.", unit="rows", minimum=0),
         Column("fingerprint", "text", "Order-free hash of those rows."),
+        Column("registered_at", "timestamp", "When the file was looked at; the latest counts.", unit="UTC", required=False),
     ),
-    key=("source", "source_file", "source_hash", "region", "week"),
+    key=("source", "source_file", "source_hash", "region", "week", "registered_at"),
     sliced=False,
     append_only=True,
 )
@@ -182,5 +192,22 @@ INGESTED_SLICES = Contract(
     (REGION, WEEK, Column("source", "text", "Source contract."), Column("fingerprint", "text", "Hash over the files' slice fingerprints.")),
     key=("region", "week", "source"),
 )
+QUARANTINE = Contract(
+    "bronze/quarantine",
+    "One row per row of a file in landing that breaks its contract; it leaves when the file is dropped again without the fault.",
+    (
+        Column("source", "text", "Source contract that the row breaks."),
+        *LINEAGE,
+        ARRIVED_AT,
+        Column("row", "integer", "Number of the row in the file, the first after the header being 1.", unit="rows", minimum=0),
+        Column("rule", "text", "The rule it breaks, as column and condition."),
+        Column("message", "text", "What was expected, what came, and what to do."),
+        replace(REGION, description="Region that the row is about, where that can be told.", required=False),
+        replace(WEEK, description="Week that the row is about, where that can be told.", required=False, monday=False),
+        Column("record", "text", "The row as it came, as JSON."),
+    ),
+    key=("source", "source_file", "row"),
+    sliced=False,
+)
 
-BRONZE: tuple[Contract, ...] = (*map(_in_bronze, SOURCES.values()), LANDING_FILES, LANDING_SLICES, INGESTED_SLICES)
+BRONZE: tuple[Contract, ...] = (*map(_in_bronze, SOURCES.values()), LANDING_FILES, LANDING_SLICES, INGESTED_SLICES, QUARANTINE)

@@ -2,7 +2,8 @@
 
 from transforms.landing.files import FACTS, REFERENCES, LandingFile, drop, folder, scan
 from transforms.landing.intake import ingest, ingest_reference
-from transforms.landing.record import Refused, Registration, ingested, landed, last_week, pending, refused_files, regions, register
+from transforms.landing.look import Registration, register
+from transforms.landing.record import Refused, ingested, landed, last_week, pending, refused_files, regions
 
 __all__ = [
     "FACTS", "REFERENCES", "LandingFile", "Refused", "Registration", "drop", "folder", "ingest", "ingest_reference", "ingested", "landed",

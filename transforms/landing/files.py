@@ -1,21 +1,21 @@
-"""The files that stand in landing: finding, reading and dropping them. Landing files are never changed here."""
+"""The files that stand in landing: finding and dropping them. Landing files are never changed here."""
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
-from transforms.adapters import FileSpec, ProviderSpec, References, read_file
-from transforms.contracts import CONTRACTS, SOURCES
+from transforms.adapters import FileSpec, ProviderSpec
+from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
 
 FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)
 REFERENCES = tuple(name for name, contract in SOURCES.items() if not contract.sliced)
 Progress = Callable[[str], None]
+Identity = tuple[str, str, str]
+"""Source, file name and content hash: one version of a file as one source reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class LandingFile:
     digest: str
 
     @property
-    def identity(self) -> tuple[str, str, str]:
+    def identity(self) -> Identity:
         """Key in `bronze/landing_files`."""
         return self.source, self.name, self.digest
 
@@ -50,17 +50,6 @@ def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
                     seen.add((source, file.digest))
                     found.append(file)
     return found
-
-
-def read_references(provider: ProviderSpec, files: Sequence[LandingFile]) -> References:
-    """Read stores and products from landing.
-
-    Raises
-    ------
-    LandingFileRefused
-        If one of them is refused: no fact can be checked then.
-    """
-    return References(reference_table(provider, "stores", files), reference_table(provider, "products", files))
 
 
 def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> list[Path]:
@@ -86,20 +75,6 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> list[Path]:
         shutil.copyfile(path, draft)
         draft.replace(target)
     return list(copied.values())
-
-
-def reference_table(provider: ProviderSpec, source: str, files: Iterable[LandingFile]) -> pa.Table:
-    """A reference source as its files in landing tell it, with lineage; empty where there is none."""
-    contract = CONTRACTS[f"bronze/{source}"]
-    tables = [with_lineage(read_file(provider, source, file.spec, file.path, file.name, None), file) for file in files if file.source == source]
-    return pa.concat_tables(tables) if tables else contract.schema.empty_table()
-
-
-def with_lineage(table: pa.Table, file: LandingFile) -> pa.Table:
-    """Add the columns that say which file, in which version, each row came from."""
-    for name, value in (("source_file", file.name), ("source_hash", file.digest)):
-        table = table.append_column(name, pa.repeat(pa.scalar(value), table.num_rows))
-    return table
 
 
 def _sha256(path: Path) -> str:

@@ -1,23 +1,21 @@
 """What is on record about landing: which versions of files were looked at, which slices they touch, what is pending.
 
-Every version (content hash) of a file is parsed and validated once, with a fingerprint for each slice. Pending is the difference between what landing
-holds and what stands in bronze; for a refused file its last accepted version speaks.
+Every version (content hash) of a file is parsed and validated once, with a fingerprint for each slice. Pending is the difference between what
+landing told and what stands in bronze. Of each file its latest accepted version speaks: while a newer one is refused, and after it was cleared away.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-import duckdb
 import pyarrow as pa
 
-from transforms.adapters import ProviderSpec, read_file
+from transforms.adapters import ProviderSpec
 from transforms.calendar import Region, Slice, Week
-from transforms.contracts import SOURCES
 from transforms.contracts.sources import INGESTED_SLICES, LANDING_FILES, LANDING_SLICES
-from transforms.errors import LandingFileRefused
 from transforms.lake import Lake
-from transforms.landing.files import FACTS, REFERENCES, LandingFile, Progress, read_references, scan
+from transforms.landing.files import Identity, LandingFile, folder, scan
+from transforms.landing.staging import Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,91 +27,62 @@ class Refused:
     message: str
 
 
-@dataclass(frozen=True)
-class Registration:
-    """What looking at landing brought: new versions of files, and those among them that were refused."""
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """What is on record about one version of a file: the latest look, and when the version was first seen."""
 
-    accepted: list[LandingFile] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-
-    @property
-    def references_changed(self) -> bool:
-        """True when stores, products, demographics or events have to be taken in again."""
-        return any(file.source in REFERENCES for file in self.accepted)
-
-
-def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progress | None = None) -> Registration:
-    """Parse, validate and put on record every version of a file that is not on record yet.
-
-    Parameters
-    ----------
-    now
-        Time that is recorded as the arrival of what is new.
-    progress
-        Told of each file before it is read.
-    """
-    files = scan(lake, provider)
-    todo = _to_look_at(files, statuses(lake))
-    facts_may_be_read, references = True, None
-    result, rows, slices = Registration(), [], []
-    for file in sorted(todo, key=lambda file: list(SOURCES).index(file.source)):
-        if file.source in FACTS and not facts_may_be_read:
-            # Not on record, so they are looked at again once the references can be read.
-            continue
-        if progress is not None:
-            progress(f"reading {file.name} as {file.source}")
-        message, count = None, 0
-        try:
-            if file.source in FACTS and references is None:
-                references = read_references(provider, files)
-            table = read_file(provider, file.source, file.spec, file.path, file.name, references if file.source in FACTS else None)
-            count = table.num_rows
-            if file.source in FACTS:
-                slices.append(_fingerprints(file, table))
-            result.accepted.append(file)
-        except LandingFileRefused as error:
-            if file.source in FACTS and references is None:
-                facts_may_be_read = False
-                continue
-            message = str(error)
-            result.refused.append(Refused(file.source, file.name, message))
-        rows.append(_record(file, count, message, now))
-    # Slices first: a crash in between leaves files that are simply looked at again.
-    if slices:
-        lake.append(LANDING_SLICES.name, pa.concat_tables(slices))
-    if rows:
-        lake.append(LANDING_FILES.name, pa.Table.from_pylist(rows, schema=LANDING_FILES.schema))
-    return result
+    status: str
+    message: str | None
+    quarantined: int
+    columns: tuple[str, ...]
+    mapping: str | None
+    arrived_at: datetime
+    looked_at: datetime
 
 
-def _to_look_at(files: Sequence[LandingFile], known: dict[tuple[str, str, str], tuple[str, str | None]]) -> list[LandingFile]:
-    """Versions that are not on record, and, when stores or products changed, facts that were refused: the store may be known now."""
-    new = [file for file in files if file.identity not in known]
-    if not any(file.source in REFERENCES for file in new):
-        return new
-    again = [file for file in files if file.source in FACTS and known.get(file.identity, ("", None))[0] == "refused"]
-    return new + again
+def staging(lake: Lake, provider: ProviderSpec) -> Staging:
+    """Where the mapped rows of landing files are kept."""
+    return Staging(folder(lake, provider).parent.parent / "staged" / provider.name)
 
 
-def _record(file: LandingFile, rows: int, message: str | None, now: datetime) -> dict[str, object]:
-    """Row of `bronze/landing_files`."""
-    return {
-        "source": file.source,
-        "source_file": file.name,
-        "source_hash": file.digest,
-        "bytes": file.path.stat().st_size,
-        "rows": rows,
-        "status": "refused" if message else "accepted",
-        "message": message,
-        "registered_at": now,
-    }
+def records(lake: Lake) -> dict[Identity, FileRecord]:
+    """Every version of a file on record, in the order in which they were looked at last."""
+    if not lake.exists(LANDING_FILES.name):
+        return {}
+    found: dict[Identity, FileRecord] = {}
+    for row in lake.read(LANDING_FILES.name).sort_by("registered_at").to_pylist():
+        identity = row["source"], row["source_file"], row["source_hash"]
+        before = found.pop(identity, None)
+        found[identity] = FileRecord(
+            row["status"],
+            row["message"],
+            row["rows_quarantined"] or 0,
+            tuple(filter(None, (row["columns"] or "").split(","))),
+            row["mapping"],
+            before.arrived_at if before else row["registered_at"],
+            row["registered_at"],
+        )
+    return found
+
+
+def speaking(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) -> list[Identity]:
+    """The version of each file whose rows count; one that was cleared away goes on speaking, unless its content stands under another name."""
+    standing = {file.identity: file for file in files}
+    contents = {(file.source, file.digest) for file in files}
+    latest: dict[tuple[str, str], Identity] = {}
+    for identity, record in known.items():
+        if record.status == "accepted":
+            latest[identity[:2]] = identity
+    # The version that stands now, even if an older one was looked at again later.
+    latest |= {identity[:2]: identity for identity in standing if identity in known and known[identity].status == "accepted"}
+    return [identity for identity in latest.values() if identity in standing or (identity[0], identity[2]) not in contents]
 
 
 def refused_files(lake: Lake, provider: ProviderSpec) -> list[Refused]:
     """Files that stand in landing now and are refused."""
-    status = statuses(lake)
-    found = [(file, status.get(file.identity)) for file in scan(lake, provider)]
-    return [Refused(file.source, file.name, row[1] or "") for file, row in found if row is not None and row[0] == "refused"]
+    known = records(lake)
+    found = [(file, known.get(file.identity)) for file in scan(lake, provider)]
+    return [Refused(file.source, file.name, record.message or "") for file, record in found if record is not None and record.status == "refused"]
 
 
 def regions(lake: Lake) -> list[Region]:
@@ -122,7 +91,7 @@ def regions(lake: Lake) -> list[Region]:
 
 
 def landed(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
-    """Fingerprint of each slice over all sources, as landing holds it; for a refused file its last accepted version speaks."""
+    """Fingerprint of each slice over all sources, as landing tells it."""
     return _combined(landed_by_source(lake, provider))
 
 
@@ -132,9 +101,10 @@ def ingested(lake: Lake) -> dict[Slice, str]:
 
 
 def pending(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
-    """Slices in which landing and bronze differ, with the fingerprint that landing holds."""
-    there = ingested(lake)
-    return {item: fingerprint for item, fingerprint in landed(lake, provider).items() if there.get(item) != fingerprint}
+    """Slices in which landing and bronze differ, with the fingerprint that landing tells; an empty one where its rows were withdrawn."""
+    there, wanted = ingested(lake), landed(lake, provider)
+    changed = {item: fingerprint for item, fingerprint in wanted.items() if there.get(item) != fingerprint}
+    return changed | {item: "" for item in there if item not in wanted}
 
 
 def last_week(lake: Lake) -> Week | None:
@@ -147,41 +117,39 @@ def last_week(lake: Lake) -> Week | None:
 
 def landed_by_source(lake: Lake, provider: ProviderSpec) -> dict[tuple[Slice, str], str]:
     """Fingerprint of each slice and source over the files that hold rows for it."""
-    if not lake.exists(LANDING_SLICES.name):
-        return {}
-    speaking = pa.Table.from_pylist([dict(zip(("source", "source_file", "source_hash"), item, strict=True)) for item in _speaking(lake, provider)])
-    if not speaking.num_rows:
-        return {}
+    return _keyed(
+        _of_speaking(
+            lake,
+            speaking(records(lake), scan(lake, provider)),
+            "region, week, source, string_agg(distinct fingerprint, '+' order by fingerprint) as fingerprint",
+        )
+    )
+
+
+def touching(lake: Lake, versions: Iterable[Identity], source: str, predicate: str) -> list[Identity]:
+    """Those among the versions that hold rows of a source in the slices that a predicate selects, in the order of their names."""
+    found = _of_speaking(lake, versions, "distinct source, source_file, source_hash", f"source = '{source}' and {predicate}").to_pylist()
+    return sorted((row["source"], row["source_file"], row["source_hash"]) for row in found)
+
+
+def _of_speaking(lake: Lake, versions: Iterable[Identity], columns: str, where: str = "true") -> pa.Table:
+    """Query the latest slices on record of these versions."""
+    names = ("source", "source_file", "source_hash")
+    wanted = pa.Table.from_pylist(
+        [dict(zip(names, version, strict=True)) for version in versions], pa.schema([(name, pa.string()) for name in names])
+    )
     with lake.connect(LANDING_SLICES.name) as connection:
-        connection.register("speaking", speaking)
-        rows = connection.execute(
-            """
-            select region, week, source, string_agg(distinct fingerprint, '+' order by fingerprint) as fingerprint
-            from bronze_landing_slices join speaking using (source, source_file, source_hash)
-            group by all
+        connection.register("speaking", wanted)
+        grouped = "group by all" if "string_agg" in columns else ""
+        return connection.execute(
+            f"""
+            with latest as (
+                from bronze_landing_slices semi join speaking using (source, source_file, source_hash)
+                qualify registered_at = max(registered_at) over (partition by source, source_file, source_hash)
+            )
+            select {columns} from latest where rows > 0 and {where} {grouped}
             """
         ).to_arrow_table()
-    return _keyed(rows)
-
-
-def _speaking(lake: Lake, provider: ProviderSpec) -> Iterator[tuple[str, str, str]]:
-    """The file versions whose rows count: the present one, or, where that is refused, the last that was accepted."""
-    status = statuses(lake)
-    last_accepted = {(source, name): digest for (source, name, digest), (state, _) in status.items() if state == "accepted"}
-    for file in scan(lake, provider):
-        state = status.get(file.identity)
-        if state is not None and state[0] == "accepted":
-            yield file.identity
-        elif state is not None and (file.source, file.name) in last_accepted:
-            yield file.source, file.name, last_accepted[file.source, file.name]
-
-
-def statuses(lake: Lake) -> dict[tuple[str, str, str], tuple[str, str | None]]:
-    """Status and message of every file version on record, in the order in which they came."""
-    if not lake.exists(LANDING_FILES.name):
-        return {}
-    rows = lake.read(LANDING_FILES.name).sort_by("registered_at").to_pylist()
-    return {(row["source"], row["source_file"], row["source_hash"]): (row["status"], row["message"]) for row in rows}
 
 
 def _keyed(rows: pa.Table) -> dict[tuple[Slice, str], str]:
@@ -199,21 +167,3 @@ def _combined(marks: dict[tuple[Slice, str], str]) -> dict[Slice, str]:
     for (item, source), fingerprint in sorted(marks.items(), key=lambda mark: mark[0][1]):
         combined.setdefault(item, []).append(f"{source}:{fingerprint}")
     return {item: " ".join(parts) for item, parts in combined.items()}
-
-
-def _fingerprints(file: LandingFile, table: pa.Table) -> pa.Table:
-    """Rows and an order-free hash for each slice of a file."""
-    values = ", ".join(f'"{name}"' for name in table.column_names)
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'")
-        connection.register("t", table)
-        found = connection.execute(
-            f"""
-            select region, week, count(*)::bigint as rows, printf('%x', (sum(hash({values})) % 18446744073709551557)::ubigint) as fingerprint
-            from t group by all order by all
-            """
-        ).to_arrow_table()
-    constants = {"source": file.source, "source_file": file.name, "source_hash": file.digest}
-    for name, value in constants.items():
-        found = found.append_column(name, pa.array([value] * found.num_rows, pa.string()))
-    return Lake.conform(LANDING_SLICES, found)

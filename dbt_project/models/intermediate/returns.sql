@@ -4,7 +4,21 @@ credits as (
     select * from {{ ref("stg_returns") }}
 ),
 
-latest as (
+{% if "returns" in var("additive") -%}
+held as (
+    select
+        region,
+        store_id,
+        product_id,
+        week,
+        sum(units_returned)::bigint as units_returned,
+        known_at
+    from credits
+    group by all
+)
+{%- else -%}
+-- Credits of several days stand side by side; of one that is in two files, the report that arrived last holds.
+held as (
     select
         region,
         store_id,
@@ -15,8 +29,9 @@ latest as (
     from credits
     qualify row_number() over (
         partition by region, store_id, product_id, week, known_at
-        order by source_file desc
+        order by arrived_at desc, source_file desc
     ) = 1
 )
+{%- endif %}
 
-select * from latest
+select * from held

@@ -5,6 +5,7 @@ select
     week,
     units_returned,
     known_at,
-    source_file
+    source_file,
+    arrived_at
 from {{ source("bronze", "returns") }}
 where {{ in_slices() }}

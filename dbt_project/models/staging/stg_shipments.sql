@@ -5,6 +5,7 @@ select
     week,
     units_shipped,
     known_at,
-    source_file
+    source_file,
+    arrived_at
 from {{ source("bronze", "shipments") }}
 where {{ in_slices() }}

@@ -1,0 +1,257 @@
+"""Looking at what was dropped: each new version of a file is parsed and validated once, and put on record with what became of its rows."""
+
+import fcntl
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.adapters import FileRows, ProviderSpec, References, RowCounts, read_file
+from transforms.contracts import SOURCES
+from transforms.contracts.sources import LANDING_FILES, LANDING_SLICES, QUARANTINE
+from transforms.errors import LandingFileRefused
+from transforms.lake import Lake
+from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
+from transforms.landing.record import FileRecord, Refused, records, speaking, staging
+from transforms.landing.staging import Staging
+
+_NOTHING = RowCounts(0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What looking at landing brought: new versions of files, and those among them that were refused."""
+
+    accepted: list[LandingFile] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+    @property
+    def references_changed(self) -> bool:
+        """True when stores, products, demographics or events have to be taken in again."""
+        return any(file.source in REFERENCES for file in self.accepted)
+
+
+def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progress | None = None) -> Registration:
+    """Parse, validate and put on record every version of a file that is not on record yet.
+
+    Facts are looked at again when what they are checked against changed: refused files and those with rows in quarantine when stores or products were
+    added, all files when a store or product that was known changed its region, its weather place, or went away.
+
+    Parameters
+    ----------
+    now
+        Time that is recorded as the arrival of what is new.
+    progress
+        Told of each file before it is read.
+    """
+    staged = staging(lake, provider)
+    with _alone(staged.folder):
+        look = _Look(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), records(lake))
+        before = staged.references(identity for identity in speaking(look.known, look.files) if staged.holds(identity))
+        new = [file for file in look.files if _is_new(file, look.known.get(file.identity), look)]
+        for source in REFERENCES:
+            for file in new:
+                if file.source == source:
+                    look.at(file, None)
+        references = staged.references(look.speaking())
+        again = _again(look, _facts_of(before), _facts_of(references))
+        facts = [file for file in look.files if file.source in FACTS and (file in new or file in again)]
+        # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
+        for file in facts if references.stores.num_rows else []:
+            look.at(file, references)
+        look.write()
+        staged.keep_only(look.speaking())
+    return look.result
+
+
+@dataclass
+class _Look:
+    """One look at landing, collecting what goes on record."""
+
+    lake: Lake
+    provider: ProviderSpec
+    staged: Staging
+    now: datetime
+    progress: Progress
+    files: list[LandingFile]
+    known: dict[Identity, FileRecord]
+    result: Registration = field(default_factory=Registration)
+    rows: list[dict[str, object]] = field(default_factory=list)
+    slices: list[pa.Table] = field(default_factory=list)
+    quarantined: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
+
+    def speaking(self) -> list[Identity]:
+        """Versions whose rows count, with what this look has found so far."""
+        return speaking(self.known, self.files)
+
+    def at(self, file: LandingFile, references: References | None) -> None:
+        """Read one file and keep what became of it."""
+        self.progress(f"reading {file.name} as {file.source}")
+        before = self.known.pop(file.identity, None)
+        arrived_at = before.arrived_at if before else self.now
+        found, message = None, None
+        try:
+            found = read_file(self.provider, file.source, file.spec, file.path, file.name, references, arrived_at)
+            self._refuse_conflicts(file, found)
+        except LandingFileRefused as error:
+            found, message = None, str(error)
+            self.result.refused.append(Refused(file.source, file.name, message))
+        if found is not None:
+            message = self._noticed(file, found)
+            self.result.accepted.append(file)
+            self.staged.write(file.identity, found.rows, arrived_at)
+            if file.source in FACTS:
+                self.slices.append(_fingerprints(file, found.rows, self.now))
+            self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
+        status = "accepted" if found else "refused"
+        mapping = mapping_hash(self.provider, file)
+        counts = found.counts if found else _NOTHING
+        columns = found.columns if found else ()
+        self.known[file.identity] = FileRecord(status, message, counts.quarantined, columns, mapping, arrived_at, self.now)
+        self.rows.append(_record(file, found, status, message, mapping, self.now))
+
+    def write(self) -> None:
+        """Put everything on record. Slices first: a crash in between leaves files that are simply looked at again."""
+        if self.slices:
+            self.lake.append(LANDING_SLICES.name, pa.concat_tables(self.slices))
+        self._write_quarantine()
+        if self.rows:
+            self.lake.append(LANDING_FILES.name, pa.Table.from_pylist(self.rows, schema=LANDING_FILES.schema))
+
+    def _write_quarantine(self) -> None:
+        """Replace the rows of the files that were taken in; files that merely stand, are refused or were cleared away keep theirs."""
+        if not self.quarantined:
+            return
+        standing = self.lake.read(QUARANTINE.name) if self.lake.exists(QUARANTINE.name) else QUARANTINE.schema.empty_table()
+        keys = pc.binary_join_element_wise(standing["source"], standing["source_file"], " ")
+        kept = standing.filter(pc.invert(pc.is_in(keys, pa.array([f"{source} {name}" for source, name in self.quarantined]))))
+        rows = pa.concat_tables([kept, *self.quarantined.values()])
+        if rows.num_rows or standing.num_rows or not self.lake.exists(QUARANTINE.name):
+            self.lake.overwrite(QUARANTINE.name, rows)
+
+    def _refuse_conflicts(self, file: LandingFile, found: FileRows) -> None:
+        """Refuse a reference file that says again what another file says, and stores that leave a known region empty."""
+        if file.source in FACTS:
+            return
+        others = [identity for identity in self.speaking() if identity[0] == file.source and identity[1] != file.name]
+        standing = self.staged.read(file.source, others)
+        key = list(SOURCES[file.source].key)
+        twice = found.rows.join(standing.select(key), key, join_type="left semi").sort_by(key[0])
+        if twice.num_rows:
+            named = ", ".join(f"{name} {twice[name][0].as_py()}" for name in key)
+            raise LandingFileRefused(
+                f"{file.name}: {twice.num_rows} rows of {file.source!r} stand in another file too, the first being {named}. "
+                "Keep each in one file, or give the new version of a file the name of the old one."
+            )
+        if file.source == "stores":
+            _refuse_lost_regions(self.lake, file, {*found.rows["region"].to_pylist(), *standing["region"].to_pylist()})
+
+    def _noticed(self, file: LandingFile, found: FileRows) -> str | None:
+        """What changed in a file's shape since the version before: columns that are new, and columns that are gone."""
+        earlier = [
+            record for (source, _, _), record in self.known.items() if source == file.source and record.status == "accepted" and record.columns
+        ]
+        notes = []
+        if earlier and (new := [name for name in found.columns if name not in earlier[-1].columns]):
+            notes.append(f"New columns {new} are not mapped and were left aside: map them in the provider YAML if they are wanted.")
+        if found.absent:
+            notes.append(f"Columns {list(found.absent)} are absent and were taken as empty.")
+        return " ".join(notes) or None
+
+
+def mapping_hash(provider: ProviderSpec, file: LandingFile) -> str:
+    """Hash of the settings that a file is read with: when they change, it is looked at again."""
+    settings = provider.model_dump_json(exclude={"sources", "description"}) + file.spec.model_dump_json()
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One look at a time: a second process waits, and then finds the files on record."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_new(file: LandingFile, record: FileRecord | None, look: _Look) -> bool:
+    if record is None or record.mapping != mapping_hash(look.provider, file):
+        return True
+    return record.status == "accepted" and not look.staged.holds(file.identity)
+
+
+def _again(look: _Look, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> list[LandingFile]:
+    """Fact files on record that have to be looked at again because of other stores or products."""
+    facts = [(file, look.known[file.identity]) for file in look.files if file.source in FACTS and file.identity in look.known]
+    if before <= after:
+        return [file for file, record in facts if before != after and (record.status == "refused" or record.quarantined)]
+    return [file for file, _ in facts]
+
+
+def _facts_of(references: References) -> set[tuple[str, ...]]:
+    """What the reading of facts depends on: each store's region and weather place, and the products."""
+    stores = (references.stores[name].to_pylist() for name in ("store_id", "region", "place"))
+    return {*zip(*stores, strict=True), *((product,) for product in references.products["product_id"].to_pylist())}
+
+
+def _refuse_lost_regions(lake: Lake, file: LandingFile, present: set[str]) -> None:
+    known = set(lake.read("bronze/stores", columns="distinct region")["region"].to_pylist()) if lake.exists("bronze/stores") else set()
+    if lost := sorted(known - present):
+        raise LandingFileRefused(
+            f"{file.name}, column region: expected stores of every region that is known, but {lost} have none any more; new are "
+            f"{sorted(present - known) or 'none'}. If one was renamed, map the new spelling to the old key under 'regions' in the provider YAML; "
+            "if it was closed, keep its stores in the file."
+        )
+
+
+def _record(file: LandingFile, found: FileRows | None, status: str, message: str | None, mapping: str, now: datetime) -> dict[str, object]:
+    """Row of `bronze/landing_files`."""
+    counts = found.counts if found else _NOTHING
+    return {
+        "source": file.source,
+        "source_file": file.name,
+        "source_hash": file.digest,
+        "bytes": file.path.stat().st_size,
+        "rows": found.rows.num_rows if found else 0,
+        "rows_read": counts.read,
+        "rows_skipped": counts.skipped,
+        "rows_repeated": counts.repeated,
+        "rows_quarantined": counts.quarantined,
+        "rows_taken": counts.taken,
+        "columns": ",".join(found.columns) if found else None,
+        "mapping": mapping,
+        "status": status,
+        "message": message,
+        "registered_at": now,
+    }
+
+
+def _quarantine_rows(file: LandingFile, rows: pa.Table, arrived_at: datetime) -> pa.Table:
+    constants = {"source": file.source, "source_file": file.name, "source_hash": file.digest, "arrived_at": arrived_at}
+    for name, value in constants.items():
+        rows = rows.append_column(QUARANTINE[name].arrow, pa.repeat(pa.scalar(value, QUARANTINE[name].arrow.type), rows.num_rows))
+    return Lake.conform(QUARANTINE, rows)
+
+
+def _fingerprints(file: LandingFile, table: pa.Table, now: datetime) -> pa.Table:
+    """Rows and an order-free hash for each slice of a file."""
+    values = ", ".join(f'"{name}"' for name in table.column_names)
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("t", table)
+        found = connection.execute(
+            f"""
+            select region, week, count(*)::bigint as rows, printf('%x', (sum(hash({values})) % 18446744073709551557)::ubigint) as fingerprint
+            from t group by all order by all
+            """
+        ).to_arrow_table()
+    constants = {"source": file.source, "source_file": file.name, "source_hash": file.digest, "registered_at": now}
+    for name, value in constants.items():
+        found = found.append_column(LANDING_SLICES[name].arrow, pa.repeat(pa.scalar(value, LANDING_SLICES[name].arrow.type), found.num_rows))
+    return Lake.conform(LANDING_SLICES, found)

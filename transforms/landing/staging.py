@@ -1,0 +1,98 @@
+"""Rows of landing files as they were mapped, one Parquet file for each version of a file.
+
+A landing file is parsed once, when it is looked at. Taking slices into bronze reads these copies, so a version whose successor is refused, or whose
+file has been cleared away, still speaks. A copy that is lost is made again from landing.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transforms.adapters import References
+from transforms.contracts import CONTRACTS
+from transforms.errors import MissingData
+from transforms.landing.files import Identity
+
+LINE = pa.field("line_id", pa.string())
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The copies below `folder`, one folder for each source."""
+
+    folder: Path
+
+    def path(self, identity: Identity) -> Path:
+        """Where the copy of a version lies."""
+        source, name, digest = identity
+        return self.folder / source / f"{hashlib.sha256(f'{name} {digest}'.encode()).hexdigest()[:32]}.parquet"
+
+    def holds(self, identity: Identity) -> bool:
+        """True when the copy is there."""
+        return self.path(identity).exists()
+
+    def write(self, identity: Identity, rows: pa.Table, arrived_at: datetime) -> None:
+        """Keep the rows of a version, with lineage; in one step."""
+        source, name, digest = identity
+        for column, value in (("source_file", name), ("source_hash", digest), ("arrived_at", arrived_at)):
+            rows = rows.append_column(CONTRACTS[f"bronze/{source}"][column].arrow, pa.repeat(pa.scalar(value), rows.num_rows))
+        if LINE.name not in rows.column_names:
+            rows = rows.append_column(LINE, pa.nulls(rows.num_rows, pa.string()))
+        target = self.path(identity)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_suffix(".part")
+        pq.write_table(rows.select(_schema(source).names).cast(_schema(source)), draft, compression="zstd", compression_level=1)
+        draft.replace(target)
+
+    def select(self, source: str, identities: Iterable[Identity]) -> str:
+        """DuckDB SQL over the copies of these versions of one source: its bronze columns and `line_id`.
+
+        Raises
+        ------
+        MissingData
+            If a copy is gone.
+        """
+        wanted = list(identities)
+        if lost := [name for _, name, _ in (identity for identity in wanted if not self.holds(identity))]:
+            raise MissingData(
+                f"The rows of {lost[0]} ({source}), which hold until the file is replaced, are gone from {self.folder} and the file no longer stands "
+                "in landing in that version. Drop that version of the file again."
+            )
+        if not wanted:
+            empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in CONTRACTS[f"bronze/{source}"].columns)
+            return f"select {empty}, null::varchar as line_id where false"
+        names = ", ".join("'" + str(self.path(identity)).replace("'", "''") + "'" for identity in wanted)
+        return f"select * from read_parquet([{names}])"
+
+    def read(self, source: str, identities: Iterable[Identity]) -> pa.Table:
+        """All rows of these versions with the bronze contract's columns, in the order of the versions."""
+        contract = CONTRACTS[f"bronze/{source}"]
+        with duckdb.connect() as connection:
+            connection.execute("set timezone = 'UTC'")
+            return (
+                connection.execute(f"select {', '.join(contract.names)} from ({self.select(source, identities)})")
+                .to_arrow_table()
+                .cast(contract.schema)
+            )
+
+    def references(self, speaking: Iterable[Identity]) -> References:
+        """Stores and products that facts are checked against."""
+        versions = list(speaking)
+        return References(*(self.read(source, (v for v in versions if v[0] == source)) for source in ("stores", "products")))
+
+    def keep_only(self, speaking: Iterable[Identity]) -> None:
+        """Delete the copies that speak no longer."""
+        kept = {self.path(identity) for identity in speaking}
+        for path in self.folder.glob("*/*.parquet"):
+            if path not in kept:
+                path.unlink(missing_ok=True)
+
+
+def _schema(source: str) -> pa.Schema:
+    return CONTRACTS[f"bronze/{source}"].schema.append(LINE)
