@@ -7,8 +7,8 @@ replaces exactly that slice. Predicates are built from `Region` and `Week` objec
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalak
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from transforms.calendar import Region, SliceBlock, Week
-from transforms.contracts import CONTRACTS, Contract
+from transforms.contracts import CONTRACTS, Column, Contract, SchemaChange
 from transforms.errors import ContractViolation, MissingData
 
 # Deltalake's default of 15 retries runs out when eight regions are replaced at once.
 _COMMIT = CommitProperties(max_commit_retries=100)
 _REPLACE_ATTEMPTS = 8
+# Past versions stay readable for good: a dataset version names them, and a backfill reads them.
+_KEPT = {"delta.logRetentionDuration": "interval 5200 weeks", "delta.deletedFileRetentionDuration": "interval 5200 weeks"}
+_ABSENT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,21 @@ class Lake:
         A folder or a URI (`s3://bucket/prefix`).
     storage_options
         What the object store needs (endpoint, keys), as deltalake takes it. Empty for a folder.
+    pinned
+        Versions at which tables are read instead of their present one; see `at` and `as_of`.
     """
 
     root: str
     storage_options: dict[str, str] = field(default_factory=dict)
+    pinned: Mapping[str, int] = field(default_factory=dict)
+
+    def at(self, versions: Mapping[str, int]) -> "Lake":
+        """The same lake, with these tables read at these versions. It cannot be written to there."""
+        return replace(self, pinned=dict(versions))
+
+    def as_of(self, moment: datetime) -> "Lake":
+        """The lake as it was known at a moment (transaction time): each table at its last commit up to then, empty if it came later."""
+        return self.at({table: self._version_at(table, moment) for table in CONTRACTS if replace(self, pinned={}).exists(table)})
 
     @property
     def is_local(self) -> bool:
@@ -70,6 +84,8 @@ class Lake:
 
     def exists(self, table: str) -> bool:
         """True when the table has been written at least once."""
+        if self.pinned.get(table) == _ABSENT:
+            return False
         return DeltaTable.is_deltatable(self.uri(table), storage_options=self.storage_options or None)
 
     def version(self, table: str) -> int | None:
@@ -80,8 +96,8 @@ class Lake:
         """Delta versions of the tables that exist."""
         return {table: version for table in tables if (version := self.version(table)) is not None}
 
-    def history(self, table: str, limit: int = 20) -> list[dict[str, Any]]:
-        """The latest commits of the table, newest first."""
+    def history(self, table: str, limit: int | None = 20) -> list[dict[str, Any]]:
+        """The latest commits of the table, newest first; all of them with None."""
         return list(self._open(table).history(limit))
 
     def read(self, table: str, where: str = "true", columns: str = "*", version: int | None = None) -> pa.Table:
@@ -94,9 +110,17 @@ class Lake:
     def query(self, sql: str, version: int | None = None, **tables: str) -> pa.Table:
         """Run SQL (DataFusion's dialect) over tables given as `alias="layer/table"`."""
         builder = QueryBuilder()
+        evolved = []
         for alias, table in tables.items():
             delta = self._open(table, version)
-            builder = builder.register(alias, delta)
+            change = _change(CONTRACTS[table], delta)
+            if not change.added:
+                builder = builder.register(alias, delta)
+                continue
+            builder = builder.register(f"{alias}_stored", delta)
+            evolved.append(f"{alias} as (select {_with_defaults(CONTRACTS[table], change)} from {alias}_stored)")
+        if evolved:
+            sql = f"with {', '.join(evolved)} {sql}"
         return _plain(pa.table(builder.execute(sql).read_all()))
 
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
@@ -113,16 +137,21 @@ class Lake:
         Reading the files is faster than `delta_scan` and needs no extension; tables written here have no deletion vectors.
         """
         contract = CONTRACTS[table]
-        columns = ", ".join(f'"{column.name}"::{column.duckdb} as "{column.name}"' for column in contract.columns)
-        files = [unquote(uri) for uri in self._open(table).file_uris()] if self.exists(table) else []
-        if not files:
+        delta = self._open(table) if self.exists(table) else None
+        files = [unquote(uri) for uri in delta.file_uris()] if delta else []
+        if delta is None or not files:
             empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
             return f"select {empty} where false"
         if not self.is_local:
             raise MissingData(f"{self.root}: SQL over an object store needs DuckDB's httpfs extension; keep the lake in a folder.")
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
         hive = ", hive_partitioning = true, hive_types = {'region': varchar}" if contract.sliced else ""
-        return f"select {columns} from read_parquet([{names}]{hive})"
+        missing = {column.name for column in _change(contract, delta).added}
+        columns = ", ".join(
+            f'{_default(column) if column.name in missing else _present(column)}::{column.duckdb} as "{column.name}"' for column in contract.columns
+        )
+        # Files of before a column was added lack it.
+        return f"select {columns} from read_parquet([{names}]{hive}, union_by_name = {str(len(files) > 1).lower()})"
 
     def replace(self, table: str, block: SliceBlock, rows: pa.Table | Callable[[], pa.RecordBatchReader], note: str = "") -> Receipt:
         """Replace exactly the slices of `block` by `rows`, which may be empty.
@@ -185,13 +214,29 @@ class Lake:
             raise ContractViolation(f"{contract.name}: a value does not fit its column's type: {error}") from error
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
+        wanted = self.pinned.get(table) if version is None else version
+        missing = f"Table {table} does not exist in {self.root} {{}}: run the step that writes it first (shelfcast status)."
+        if wanted == _ABSENT:
+            raise MissingData(missing.format("as of that time"))
         try:
-            return DeltaTable(self.uri(table), version=version, storage_options=self.storage_options or None)
+            return DeltaTable(self.uri(table), version=wanted, storage_options=self.storage_options or None)
         except TableNotFoundError as error:
-            raise MissingData(f"Table {table} does not exist in {self.root} yet: run the step that writes it first (shelfcast status).") from error
+            raise MissingData(missing.format("yet")) from error
+
+    def _version_at(self, table: str, moment: datetime) -> int:
+        limit = moment.timestamp() * 1000
+        known = [commit["version"] for commit in replace(self, pinned={}).history(table, None) if commit["timestamp"] <= limit]
+        return max(known, default=_ABSENT)
 
     def _commit(self, table: str, data: pa.Table | Callable[[], pa.RecordBatchReader], note: str, **how: Any) -> None:
+        if table in self.pinned:
+            raise ContractViolation(f"{table} is read at version {self.pinned[table]} here: the past cannot be written to.")
         properties = CommitProperties(max_commit_retries=100, custom_metadata={"shelfcast": note}) if note else _COMMIT
+        if self.exists(table):
+            change = _change(CONTRACTS[table], self._open(table))
+            how |= {"schema_mode": "merge"} if change.added else {}
+        else:
+            how |= {"configuration": _KEPT}
         for attempt in range(_REPLACE_ATTEMPTS):
             try:
                 write_deltalake(
@@ -260,6 +305,35 @@ def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> 
             f"{contract.name}: {outside.num_rows} rows lie outside the slices that are replaced ({block}); first: region {first['region']}, "
             f"{contract.week_column} {first[contract.week_column]}. Nothing was written."
         )
+
+
+def _change(contract: Contract, delta: DeltaTable) -> SchemaChange:
+    """What the contract added since the table was written; anything that breaks readers is refused with the difference."""
+    change = contract.compare({column.name: str(getattr(column.type, "type", column.type)) for column in delta.schema().fields})
+    if change.breaking:
+        raise ContractViolation(
+            f"{contract.name}: the table's version {delta.version()} does not fit contract version {contract.version}: {change}. "
+            "Only columns that may be empty or have a default can be added: use the Shelfcast that wrote it, or condition into a new lake root."
+        )
+    return change
+
+
+def _default(column: Column) -> str:
+    return "null" if column.default is None else f"'{column.default}'" if isinstance(column.default, str) else str(column.default).lower()
+
+
+def _present(column: Column) -> str:
+    return f'"{column.name}"' if column.default is None else f'coalesce("{column.name}", {_default(column)})'
+
+
+def _with_defaults(contract: Contract, change: SchemaChange) -> str:
+    """DataFusion SQL of the contract's columns over a table that was written before some were added."""
+    names = {"text": "varchar", "integer": "bigint", "number": "double", "flag": "boolean", "date": "date", "timestamp": "timestamp with time zone"}
+    missing = {column.name for column in change.added}
+    return ", ".join(
+        f'cast({_default(column)} as {names[column.kind]}) as "{column.name}"' if column.name in missing else f'{_present(column)} as "{column.name}"'
+        for column in contract.columns
+    )
 
 
 def _plain(table: pa.Table) -> pa.Table:

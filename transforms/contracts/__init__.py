@@ -3,7 +3,7 @@
 `base` says what a contract is; `sources` (bronze), `conditioned` (silver) and `gold` hold the definitions. A schema is typed nowhere else.
 """
 
-from transforms.contracts.base import Column, Contract, Kind
+from transforms.contracts.base import Column, Contract, Kind, SchemaChange
 from transforms.contracts.conditioned import SILVER
 from transforms.contracts.gold import GOLD
 from transforms.contracts.sources import BRONZE, SOURCES
@@ -11,4 +11,4 @@ from transforms.contracts.sources import BRONZE, SOURCES
 CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*BRONZE, *SILVER, *GOLD)}
 """Every table of the lake by its name (`layer/table`)."""
 
-__all__ = ["BRONZE", "CONTRACTS", "GOLD", "SILVER", "SOURCES", "Column", "Contract", "Kind"]
+__all__ = ["BRONZE", "CONTRACTS", "GOLD", "SILVER", "SOURCES", "Column", "Contract", "Kind", "SchemaChange"]

@@ -1,6 +1,6 @@
 """What a contract is: columns with types, units and ranges, a key, and how the table is sliced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +15,14 @@ ARROW_TYPES: dict[Kind, pa.DataType] = {
     "flag": pa.bool_(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
+}
+DELTA_TYPES: dict[Kind, str] = {
+    "text": "string",
+    "integer": "long",
+    "number": "double",
+    "flag": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
 }
 DUCKDB_TYPES: dict[Kind, str] = {
     "text": "varchar",
@@ -70,13 +78,19 @@ class Column:
         """The column's DuckDB type."""
         return DUCKDB_TYPES[self.kind]
 
+    @property
+    def addable(self) -> bool:
+        """True when a table that was written before the column existed can still be read: it holds null or the default there."""
+        return not self.required or self.default is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
     """A table: its name (`layer/table`), grain in one sentence, columns and key.
 
     `sliced` tables are partitioned by region on disk and replaced slice by slice (region x week, by `week_column`); the others are replaced
-    whole or appended to.
+    whole or appended to. `version` is raised with each change of the columns; `fresh_for` is the age in days of its newest arrival from which a
+    source counts as late.
     """
 
     name: str
@@ -86,6 +100,8 @@ class Contract:
     sliced: bool = True
     week_column: str = "week"
     append_only: bool = False
+    version: int = 1
+    fresh_for: int | None = None
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -117,3 +133,33 @@ class Contract:
 
     def __getitem__(self, name: str) -> Column:
         return self._by_name[name]
+
+    def compare(self, stored: Mapping[str, str]) -> "SchemaChange":
+        """What differs between this contract and a table's stored columns (name -> Delta type)."""
+        return SchemaChange(
+            added=tuple(column for column in self.columns if column.name not in stored),
+            removed=tuple(name for name in stored if name not in self._by_name),
+            retyped=tuple(
+                (c.name, stored[c.name], DELTA_TYPES[c.kind]) for c in self.columns if stored.get(c.name, DELTA_TYPES[c.kind]) != DELTA_TYPES[c.kind]
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """Columns that a contract added, removed or gave another type (name, stored type, type now) since a table was written."""
+
+    added: tuple[Column, ...]
+    removed: tuple[str, ...]
+    retyped: tuple[tuple[str, str, str], ...]
+
+    @property
+    def breaking(self) -> bool:
+        """True when the table cannot be read as the contract wants it."""
+        return bool(self.removed or self.retyped or not all(column.addable for column in self.added))
+
+    def __str__(self) -> str:
+        parts = [f"+ {column.name} {DELTA_TYPES[column.kind]}{'' if column.addable else ' (required, no default)'}" for column in self.added]
+        parts += [f"- {name}" for name in self.removed]
+        parts += [f"~ {name}: {before} -> {now}" for name, before, now in self.retyped]
+        return "; ".join(parts) or "no change"
