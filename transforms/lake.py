@@ -114,7 +114,7 @@ class Lake:
         for alias, table in tables.items():
             delta = self._open(table, version)
             change = _change(CONTRACTS[table], delta)
-            if not change.added:
+            if not change.added and all(column.default is None for column in CONTRACTS[table].columns):
                 builder = builder.register(alias, delta)
                 continue
             builder = builder.register(f"{alias}_stored", delta)
