@@ -1,24 +1,42 @@
 """The command line `shelfcast`: thin commands over `orchestration.cycle`, with progress and errors that say what to do."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperGroup
 
+from orchestration.data_cli import app as data_app
 from orchestration.settings import use_root
 from transforms.errors import ShelfcastError
 
+
+class ClearErrors(TyperGroup):
+    """Ends a command with the message alone where the message says all."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ShelfcastError as error:
+            errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            errors.print("Stopped. Slices that were finished stay; run the command again to do the rest.")
+            sys.exit(130)
+
+
 app = typer.Typer(
     name="shelfcast",
+    cls=ClearErrors,
     help="Weekly demand forecasts for direct store delivery: one set of models for each sales region, and their whole life cycle.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(data_app)
 # Bound to the real stdout: what steps print is redirected while they run.
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)
@@ -31,10 +49,9 @@ Regions = Annotated[list[str] | None, typer.Option("--regions", help="Only these
 @app.command()
 def demo(root: Root = None, local: Local = False) -> None:
     """Simulate a company with 14 regions, forecast it, and show how the forecasts turned out."""
-    with _clear_errors():
-        from orchestration.demo import run_demo  # noqa: PLC0415 - commands import what they need, so that --help is quick
+    from orchestration.demo import run_demo  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-        run_demo(use_root(root), local, console)
+    run_demo(use_root(root), local, console)
 
 
 @app.command()
@@ -46,10 +63,9 @@ def init(
     local: Local = False,
 ) -> None:
     """Start a lake: copy the files into landing, check them, and condition them into tables."""
-    with _clear_errors():
-        from orchestration.session import initialise_root  # noqa: PLC0415
+    from orchestration.session import initialise_root  # noqa: PLC0415
 
-        _report_refused(initialise_root(use_root(root), provider, landing, horizons, local, console))
+    _report_refused(initialise_root(use_root(root), provider, landing, horizons, local, console))
 
 
 @app.command()
@@ -78,10 +94,9 @@ def backfill(
 @app.command()
 def status(root: Root = None) -> None:
     """Show what the lake holds: landing, tables, champions, accuracy, drift."""
-    with _clear_errors():
-        from orchestration.board import show_status  # noqa: PLC0415
+    from orchestration.board import show_status  # noqa: PLC0415
 
-        show_status(use_root(root), console)
+    show_status(use_root(root), console)
 
 
 @app.command()
@@ -90,37 +105,23 @@ def ui(
     root: Root = None,
 ) -> None:
     """Open the Dagster UI with its daemon, and serve the reports beside it (this machine only)."""
-    with _clear_errors():
-        from orchestration.services import serve  # noqa: PLC0415
+    from orchestration.services import serve  # noqa: PLC0415
 
-        serve(use_root(root), port, console)
+    serve(use_root(root), port, console)
 
 
 def _cycle(first: str, last: str, regions: list[str] | None, root: str | None, local: bool) -> None:
-    with _clear_errors():
-        from orchestration.session import run_weeks  # noqa: PLC0415
+    from orchestration.session import run_weeks  # noqa: PLC0415
 
-        chosen = [name.strip() for entry in regions or [] for name in entry.split(",") if name.strip()]
-        _report_refused(run_weeks(use_root(root), first, last, chosen, local, console))
+    chosen = [name.strip() for entry in regions or [] for name in entry.split(",") if name.strip()]
+    _report_refused(run_weeks(use_root(root), first, last, chosen, local, console))
 
 
 def _report_refused(messages: list[str]) -> None:
-    """Refused files end a command with an error, after everything else has been done."""
+    """What was left out ends a command with an error, after everything else has been done."""
     if not messages:
         return
-    errors.print(f"[bold red]{len(messages)} landing files were refused[/]; all others were taken in:")
+    errors.print(f"[bold red]{len(messages)} left out[/] (files that were refused, regions whose data wait); everything else was done:")
     for message in messages:
         errors.print(f"  [red]-[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    try:
-        yield
-    except ShelfcastError as error:
-        errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        errors.print("Stopped. Slices that were finished stay; run the command again to do the rest.")
-        sys.exit(130)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestration.approval import review
 from orchestration.project import Project
 from orchestration.runs import Runner
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Region, SliceBlock, Week, blocks_of
-from transforms.errors import ConfigurationError, MissingData
+from transforms.datasets import usable
+from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake import Lake
 from transforms.landing import Refused, drop, last_week, pending, refused_files, regions, register
 
@@ -58,21 +60,37 @@ def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence
     return refused_files(lake, provider)
 
 
-def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], voice: Voice) -> SliceBlock:
-    """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks."""
-    lake, block = workspace.lake, SliceBlock(_regions(workspace.lake, chosen), first, last)
+@dataclass(frozen=True)
+class CycleResult:
+    """Target weeks that were scored, and why regions were left out."""
+
+    scored: SliceBlock
+    blocked: list[str]
+
+
+def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], voice: Voice) -> CycleResult:
+    """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks.
+
+    Regions whose data wait for approval are left out, so that one region's bad week holds up no other.
+    """
+    lake = workspace.lake
     landed = last_week(lake)
     if landed is None or landed < last:
         raise MissingData(
             f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week."
         )
+    voice.busy("checking data versions")
+    regions_ready, blocked = _approved(workspace, _regions(lake, chosen), first, last)
+    if not regions_ready:
+        raise DataNotApproved("\n".join(blocked))
+    block = SliceBlock(regions_ready, first, last)
     voice.say(f"training, forecasting and watching {block}")
     runner.execute("weekly_cycle", [block])
     ahead = min(landed, last + workspace.project.horizons)
     if ahead > last:
         voice.say(f"scoring the forecasts for {last + 1}..{ahead}, which have landed already")
         runner.execute("accuracy_board", [SliceBlock(block.regions, last + 1, ahead)])
-    return SliceBlock(block.regions, first + 1, max(ahead, first + 1))
+    return CycleResult(SliceBlock(block.regions, first + 1, max(ahead, first + 1)), blocked)
 
 
 def initialise(lake: Lake, project: Project, provider: ProviderSpec, landing: Path | None) -> int:
@@ -80,6 +98,20 @@ def initialise(lake: Lake, project: Project, provider: ProviderSpec, landing: Pa
     copied = drop(lake, provider, landing) if landing is not None else []
     project.save(lake.path())
     return len(copied)
+
+
+def _approved(workspace: Workspace, wanted: Sequence[Region], first: Week, last: Week) -> tuple[tuple[Region, ...], list[str]]:
+    """Regions whose data may be used at all these origins, and why the others may not."""
+    review(workspace.lake, workspace.project, wanted, "shelfcast")
+    ready, blocked = [], []
+    for region in wanted:
+        try:
+            for week in (first, last):
+                usable(workspace.lake, region, week, workspace.project.history)
+            ready.append(region)
+        except DataNotApproved as error:
+            blocked.append(str(error))
+    return tuple(ready), blocked
 
 
 def _regions(lake: Lake, chosen: Sequence[str]) -> tuple[Region, ...]:

@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 use_root(None)
 
-from orchestration.defs import automation, conditioning, landing, monitoring, scoring, training  # noqa: E402 - after the warnings are set
+from orchestration.defs import automation, conditioning, datasets, landing, monitoring, scoring, training  # noqa: E402 - after the warnings are set
 
 defs = dg.Definitions(
     assets=[
@@ -21,13 +21,15 @@ defs = dg.Definitions(
         landing.bronze_facts,
         conditioning.reference_models,
         conditioning.conditioned_models,
+        datasets.quarantine,
+        datasets.dataset,
         training.ensembles,
         training.champions,
         scoring.scoring,
         monitoring.accuracy,
         monitoring.drift_report,
     ],
-    asset_checks=[landing.no_file_refused],
+    asset_checks=[landing.no_file_refused, datasets.share_in_quarantine],
     jobs=automation.JOBS,
     sensors=[automation.landing_sensor],
     schedules=[automation.weekly_schedule],

@@ -1,7 +1,7 @@
 """The project file of a lake root, `shelfcast.yaml`: which provider feeds it and what is decided about its models."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +22,24 @@ class GateSettings(BaseModel):
     """Share by which MAPE must lie below the historical average's."""
 
 
+class DataSettings(BaseModel):
+    """When a new version of a region's data is approved without a person; see `transforms.quality.Limits` for the first five."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_quarantined: float = Field(default=0.05, ge=0, le=1)
+    volume_ratio: float = Field(default=3.0, gt=1)
+    min_stores: float = Field(default=0.5, ge=0, le=1)
+    max_jumps: float = Field(default=0.02, ge=0, le=1)
+    max_rewritten: float = Field(default=0.05, ge=0, le=1)
+    max_forecast_move: float = Field(default=0.25, gt=0)
+    """Sum of absolute changes of the forecasts over their sum, with the same champions on the old and the new data."""
+    retrain_above: float = Field(default=0.01, ge=0, le=1)
+    """Share of rewritten deliveries from which the new data have to pass a training check."""
+    max_training_loss: float = Field(default=1.25, gt=1)
+    """Held-back error on the new data over that on the old."""
+
+
 class Project(BaseModel):
     """Contents of `shelfcast.yaml`."""
 
@@ -35,8 +53,16 @@ class Project(BaseModel):
     """Weeks of history that the members are trained on."""
     seed: int = 7
     gate: GateSettings = GateSettings()
+    data: DataSettings = DataSettings()
+    history: Literal["as_known", "as_corrected"] = "as_known"
+    """What a backfill sees: the data as they were approved when its origin was the last week, or with every later correction."""
     drift_share: float = Field(default=0.3, gt=0, le=1)
     """Share of drifted columns from which a week counts as drifted."""
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """Fields of `models.training.TrainingSpec` that the project decides."""
+        return {"horizons": self.horizons, "weeks": self.train_weeks, "seed": self.seed}
 
     @classmethod
     def load(cls, root: Path) -> Self:

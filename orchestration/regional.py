@@ -1,49 +1,48 @@
 """What one worker does for one region: load its panel, train or score its weeks. Knows nothing of Dagster; results travel between processes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from transforms.calendar import Region, Week
+from transforms.datasets import Dataset, History, usable
 from transforms.lake import Lake
 from transforms.registry import ModelVersion, champions
-
-READ_TABLES = ("gold/demand", "silver/returns", "silver/stores", "silver/products", "silver/event_weeks", "silver/weather_known")
 
 
 @dataclass(frozen=True)
 class TrainTask:
-    """Train one region at each of `weeks`."""
+    """Train one region at each of `weeks`, each on the approved data that the origin may use."""
 
     root: str
     storage_options: Mapping[str, str]
     weeks: Sequence[Week]
     spec: Mapping[str, Any]
     run_id: str
+    history: History
 
     def __call__(self, region: Region) -> list[ModelVersion]:
         """Return the versions trained; their artifacts lie below `models/` already."""
         from models.artifacts import save  # noqa: PLC0415 - heavy: only workers pay
         from models.code_version import code_version  # noqa: PLC0415
         from models.training import TrainingSpec, train_region  # noqa: PLC0415
-        from transforms.panel import Panel  # noqa: PLC0415
 
         lake = Lake(self.root, dict(self.storage_options))
         spec = TrainingSpec(**self.spec)
-        data_versions = lake.versions(READ_TABLES)
-        panel = Panel.load(lake, region, max(self.weeks))
         versions = []
-        for week in self.weeks:
-            for trained in train_region(panel.until(week), spec):
+        for week, dataset, panel in _panels(lake, region, self.weeks, self.history):
+            for trained in train_region(panel, spec):
                 segment = {"region": str(region), "format": trained.format, "mover": trained.mover, "trained_week": str(week)}
                 about = {
                     **segment,
-                    "data_versions": data_versions,
+                    "dataset_version": dataset.version,
+                    "data_versions": dataset.delta_versions,
                     "code_version": code_version(),
                     "spec": asdict(spec),
                     "metrics": trained.metrics,
@@ -60,7 +59,8 @@ class TrainTask:
                         trained_at=datetime.now(UTC),
                         run_id=self.run_id,
                         code_version=code_version(),
-                        data_versions=json.dumps(data_versions, sort_keys=True),
+                        dataset_version=dataset.version,
+                        data_versions=json.dumps(dataset.delta_versions, sort_keys=True),
                         metrics=json.dumps(trained.metrics, sort_keys=True),
                         artifact_uri=f"models/{region}/{name}",
                         sha256=sha256,
@@ -71,27 +71,45 @@ class TrainTask:
 
 @dataclass(frozen=True)
 class ScoreTask:
-    """Forecast one region at each of `weeks`, with the models that were champions then."""
+    """Forecast one region at each of `weeks`, with the models that were champions then and the approved data that the origin may use."""
 
     root: str
     storage_options: Mapping[str, str]
     weeks: Sequence[Week]
     horizons: int
+    history: History
 
     def __call__(self, region: Region) -> tuple[pa.Table, pa.Table]:
         """Return rows of gold/forecasts and gold/order_plan."""
         from models.scoring import score_region  # noqa: PLC0415
-        from transforms.panel import Panel  # noqa: PLC0415
 
         lake = Lake(self.root, dict(self.storage_options))
-        panel = Panel.load(lake, region, max(self.weeks))
-        tables = []
-        for week in self.weeks:
-            serving = {(row["format"], row["mover"]): _serving(lake, row) for row in champions(lake, [region], week)}
-            ensembles = {segment: model for segment, model in serving.items() if segment[1] != "all"}
-            baselines = {segment[0]: model for segment, model in serving.items() if segment[1] == "all"}
-            tables.append(score_region(panel.until(week), self.horizons, ensembles, baselines))
-        return pa.concat_tables([forecasts for forecasts, _ in tables]), pa.concat_tables([plan for _, plan in tables])
+        forecasts, plans = [], []
+        for week, dataset, panel in _panels(lake, region, self.weeks, self.history):
+            made, plan = score_region(panel, self.horizons, *champions_serving(lake, region, week))
+            column = made.schema.get_field_index("dataset_version")
+            forecasts.append(made.set_column(column, made.schema.field(column), pa.repeat(dataset.version, made.num_rows)))
+            plans.append(plan)
+        return pa.concat_tables(forecasts), pa.concat_tables(plans)
+
+
+def champions_serving(lake: Lake, region: Region, week: Week) -> tuple[dict[tuple[str, str], Any], dict[str, Any]]:
+    """The region's champions at an origin: the ensembles by format and mover, the historical averages by format."""
+    serving = {(row["format"], row["mover"]): _serving(lake, row) for row in champions(lake, [region], week)}
+    ensembles = {segment: model for segment, model in serving.items() if segment[1] != "all"}
+    return ensembles, {segment[0]: model for segment, model in serving.items() if segment[1] == "all"}
+
+
+def _panels(lake: Lake, region: Region, weeks: Sequence[Week], history: History) -> Iterator[tuple[Week, Dataset, Any]]:
+    """Each origin with its dataset version and panel; what several origins share is read once."""
+    from transforms.panel import Panel  # noqa: PLC0415
+
+    datasets = [(week, usable(lake, region, week, history)) for week in sorted(weeks)]
+    for _, group in groupby(datasets, key=lambda item: (item[1].version, item[1].recorded_at)):
+        shared = list(group)
+        panel = Panel.load(lake.at(shared[0][1].delta_versions), region, shared[-1][0])
+        for week, dataset in shared:
+            yield week, dataset, panel.until(week)
 
 
 def _serving(lake: Lake, row: Mapping[str, Any]) -> Any:

@@ -36,15 +36,15 @@ def condition(settings: Settings, local: bool, console: Console) -> list[str]:
 
 
 def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], local: bool, console: Console) -> list[str]:
-    """`shelfcast run` and `backfill`: return the messages of the files that were refused."""
+    """`shelfcast run` and `backfill`: return what was left out: files that were refused, regions whose data wait for approval."""
     start, end = Week.parse(first), Week.parse(last)
     if end < start:
         raise ConfigurationError(f"--from {first} lies after --to {last}: expected the earlier week first.")
     with session(settings, local, console) as (workspace, runner, voice):
         refused = take_in(workspace, runner, voice, chosen)
-        scored = run_cycle(workspace, runner, start, end, chosen, voice)
-    show_accuracy(workspace.lake, scored, end, console)
-    return [refusal.message for refusal in refused]
+        result = run_cycle(workspace, runner, start, end, chosen, voice)
+    show_accuracy(workspace.lake, result.scored, end, console)
+    return [*(refusal.message for refusal in refused), *result.blocked]
 
 
 @contextmanager

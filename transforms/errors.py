@@ -31,3 +31,7 @@ class MissingData(ShelfcastError):
 
 class ArtifactError(ShelfcastError):
     """A model artifact is missing, corrupt or of another feature contract."""
+
+
+class DataNotApproved(ShelfcastError):
+    """Data that training or scoring needs have not been approved; the message says what speaks against them and how to release them."""

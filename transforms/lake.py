@@ -100,6 +100,10 @@ class Lake:
         """The latest commits of the table, newest first; all of them with None."""
         return list(self._open(table).history(limit))
 
+    def stored_columns(self, table: str) -> dict[str, str]:
+        """Columns of the table as they are stored, with their Delta types; none before it exists."""
+        return _stored(self._open(table)) if self.exists(table) else {}
+
     def read(self, table: str, where: str = "true", columns: str = "*", version: int | None = None) -> pa.Table:
         """Read rows as Arrow; an empty table of the contract's schema when the table does not exist yet.
 
@@ -307,9 +311,13 @@ def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> 
         )
 
 
+def _stored(delta: DeltaTable) -> dict[str, str]:
+    return {column.name: str(getattr(column.type, "type", column.type)) for column in delta.schema().fields}
+
+
 def _change(contract: Contract, delta: DeltaTable) -> SchemaChange:
     """What the contract added since the table was written; anything that breaks readers is refused with the difference."""
-    change = contract.compare({column.name: str(getattr(column.type, "type", column.type)) for column in delta.schema().fields})
+    change = contract.compare(_stored(delta))
     if change.breaking:
         raise ContractViolation(
             f"{contract.name}: the table's version {delta.version()} does not fit contract version {contract.version}: {change}. "

@@ -28,6 +28,7 @@ class ModelVersion:
     trained_at: datetime
     run_id: str
     code_version: str
+    dataset_version: str
     data_versions: str
     metrics: str
     artifact_uri: str

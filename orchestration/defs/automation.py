@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from orchestration.defs.conditioning import conditioned_models, reference_models
+from orchestration.defs.datasets import data_decision, dataset
 from orchestration.defs.landing import bronze_facts, bronze_reference
 from orchestration.defs.monitoring import accuracy, drift_report
 from orchestration.defs.scoring import scoring
@@ -26,7 +28,7 @@ reference_job = dg.define_asset_job(
 )
 conditioning_job = dg.define_asset_job(
     "conditioning",
-    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, accuracy),
+    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy),
     description="Landing to gold for the slices, and how the forecasts that had been issued for them turned out.",
 )
 weekly_cycle_job = dg.define_asset_job(
@@ -39,7 +41,7 @@ accuracy_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(accuracy),
     description="How the forecasts that had been issued for the slices turned out.",
 )
-JOBS = [reference_job, conditioning_job, weekly_cycle_job, accuracy_job]
+JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [reference_job, conditioning_job, weekly_cycle_job, accuracy_job, data_decision]
 
 
 @dg.sensor(

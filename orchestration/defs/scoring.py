@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from orchestration.defs.datasets import VERSIONS
 from orchestration.metadata import table_spec, written
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.regional import ScoreTask
@@ -18,7 +19,7 @@ FORECASTS = dg.AssetKey(["gold", "forecasts"])
 ORDER_PLAN = dg.AssetKey(["gold", "order_plan"])
 _COMMON = {
     "group_name": "scoring",
-    "deps": [dg.AssetKey(["models", "champions"]), dg.AssetKey(["gold", "demand"]), dg.AssetKey(["silver", "weather_known"])],
+    "deps": [dg.AssetKey(["models", "champions"]), VERSIONS],
     "kinds": {"python", "deltalake"},
     "owners": ["team:data-science"],
 }
@@ -34,7 +35,9 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
     """Forecasts for the weeks after the origin, and what to put on the truck."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
-        task = ScoreTask(opened.root, opened.storage_options, list(weeks_between(block.first, block.last)), lake.project().horizons)
+        task = ScoreTask(
+            opened.root, opened.storage_options, list(weeks_between(block.first, block.last)), lake.project().horizons, lake.project().history
+        )
         results = [result for _, result in map_regions(task, block.regions, settings().workers)]
         opened.replace("gold/forecasts", block, pa.concat_tables([forecasts for forecasts, _ in results]))
         opened.replace("gold/order_plan", block, pa.concat_tables([plan for _, plan in results]))

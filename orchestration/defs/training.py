@@ -7,9 +7,10 @@ from typing import Any
 import dagster as dg
 
 from models.validation import Gate, judge
+from orchestration.approval import review
+from orchestration.defs.datasets import VERSIONS
 from orchestration.metadata import markdown_table, rounded
 from orchestration.partitions import REGION_WEEK, slices_of
-from orchestration.project import Project
 from orchestration.regional import TrainTask
 from orchestration.resources import LakeResource
 from orchestration.settings import settings
@@ -19,17 +20,13 @@ from transforms.lake import Lake
 from transforms.registry import ModelEvent, ModelVersion, decide, register, trained_at
 from transforms.registry import champions as champions_at
 
-DEMAND = dg.AssetKey(["gold", "demand"])
-WEATHER = dg.AssetKey(["silver", "weather_known"])
-REFERENCES = [dg.AssetKey(["silver", name]) for name in ("stores", "products", "event_weeks")]
-
 
 @dg.asset(
     key_prefix="models",
     group_name="training",
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[dg.AssetDep(DEMAND), dg.AssetDep(WEATHER), *REFERENCES],
+    deps=[VERSIONS],
     kinds={"scikitlearn", "pytorch"},
     owners=["team:data-science"],
     # Training takes all cores by itself: one run at a time.
@@ -38,10 +35,11 @@ REFERENCES = [dg.AssetKey(["silver", name]) for name in ("stores", "products", "
 def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """The region's four ensembles (LASSO and embedding network) and two historical averages, trained with this week as origin."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
+    review(opened, project, sorted({item.region for item in slices}), context.run_id)
     trained: list[ModelVersion] = []
     for block in blocks_of(slices):
         weeks = list(weeks_between(block.first, block.last))
-        task = TrainTask(opened.root, opened.storage_options, weeks, training_spec(project), context.run_id)
+        task = TrainTask(opened.root, opened.storage_options, weeks, project.training, context.run_id, project.history)
         for region, versions in map_regions(task, block.regions, settings().workers):
             context.log.info(f"{region}: {len(versions)} models trained at {block.first}..{block.last}")
             trained += versions
@@ -88,11 +86,6 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
             "decisions": markdown_table(["region", "format", "mover", "origin", "decision", "why"], rows),
         }
     )
-
-
-def training_spec(project: Project) -> dict[str, Any]:
-    """Fields of `models.training.TrainingSpec` that the project file decides."""
-    return {"horizons": project.horizons, "weeks": project.train_weeks, "seed": project.seed}
 
 
 def _decisions(lake: Lake, item: Slice, gate: Gate, actor: str) -> list[ModelEvent]:

@@ -8,6 +8,7 @@ from transforms.contracts.sources import FORMATS, PRODUCT, REGION, STORE, WEEK
 MOVERS = ("fast", "slow")
 RUNGS = ("champion", "previous", "pooled", "baseline")
 DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled back")
+DATA_DECISIONS = ("awaiting approval", "approved", "rejected")
 
 FORMAT = Column("format", "text", "Store format: large or small.", allowed=FORMATS)
 MOVER = Column("mover", "text", "Product velocity in its region and format over the 52 weeks before the origin.", allowed=MOVERS)
@@ -53,6 +54,7 @@ FORECASTS = Contract(
         Column("trained_week", "date", "Origin at which the model was trained.", monday=True),
         Column("is_stale", "flag", "True when the model was trained more than 60 days before the origin."),
         Column("rung", "text", "Step of the failover ladder that made the forecast.", allowed=RUNGS),
+        Column("dataset_version", "text", "Version of the region's data that the forecast was made from.", required=False),
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
@@ -134,6 +136,7 @@ MODEL_VERSIONS = Contract(
         Column("trained_at", "timestamp", "When the training ended.", unit="UTC"),
         Column("run_id", "text", "Dagster run that trained it."),
         Column("code_version", "text", "Version of the training code."),
+        Column("dataset_version", "text", "Version of the region's data that it was trained on.", required=False),
         Column("data_versions", "text", "JSON object: table -> Delta version that was read."),
         Column("metrics", "text", "JSON object: metrics on the held-back weeks, the baseline's beside them."),
         Column("artifact_uri", "text", "Artifact, relative to the lake root."),
@@ -162,5 +165,37 @@ MODEL_EVENTS = Contract(
     sliced=False,
     append_only=True,
 )
+DATASET_VERSIONS = Contract(
+    "gold/dataset_versions",
+    "One row per version of a region's conditioned data, each time it became the present one; never changed afterwards.",
+    (
+        REGION,
+        Column("dataset_version", "text", "Region and content hash: the same data have the same version."),
+        Column("last_week", "date", "Last week of which any region has deliveries.", monday=True),
+        Column("rows", "integer", "Rows of the region's demand.", unit="rows", minimum=0),
+        Column("delta_versions", "text", "JSON object: table -> Delta version that holds these data."),
+        Column("checks", "text", "JSON array: each data check with value, limit, outcome and detail."),
+        Column("run_id", "text", "Run that recorded it."),
+        Column("recorded_at", "timestamp", "When it was recorded.", unit="UTC"),
+    ),
+    key=("region", "dataset_version", "recorded_at"),
+    sliced=False,
+    append_only=True,
+)
+DATASET_EVENTS = Contract(
+    "gold/dataset_events",
+    "One row per decision on a version of a region's data; never changed afterwards.",
+    (
+        REGION,
+        DATASET_VERSIONS["dataset_version"],
+        Column("event_time", "timestamp", "When the decision was made.", unit="UTC"),
+        Column("event", "text", "What was decided.", allowed=DATA_DECISIONS),
+        Column("actor", "text", "Who decided: a person, or the run of the automatic checks."),
+        Column("reason", "text", "Why, with the numbers."),
+    ),
+    key=("region", "dataset_version", "event_time"),
+    sliced=False,
+    append_only=True,
+)
 
-GOLD: tuple[Contract, ...] = (DEMAND, FORECASTS, ACCURACY, ORDER_PLAN, DRIFT, MODEL_VERSIONS, MODEL_EVENTS)
+GOLD: tuple[Contract, ...] = (DEMAND, FORECASTS, ACCURACY, ORDER_PLAN, DRIFT, MODEL_VERSIONS, MODEL_EVENTS, DATASET_VERSIONS, DATASET_EVENTS)
