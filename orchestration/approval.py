@@ -47,7 +47,8 @@ def review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str)
     outcomes = dict(map_regions(task, list(undecided), settings().workers))
     for region, dataset in undecided.items():
         failed = [*dataset.failed, *(check for check in outcomes[region] if not check.passed)]
-        reason = "; ".join(map(str, failed or [*dataset.checks, *outcomes[region]]))
+        names = ", ".join(check.name for check in [*dataset.checks, *outcomes[region]])
+        reason = "; ".join(map(str, failed)) or f"passed: {names}"
         decide(lake, dataset, "awaiting approval" if failed else "approved", f"checks, run {run_id}", reason, datetime.now(UTC))
     return latest_versions(lake, regions)
 

@@ -13,7 +13,7 @@ from orchestration.project import Project
 from orchestration.runs import Runner
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Region, SliceBlock, Week, blocks_of
-from transforms.datasets import usable
+from transforms.datasets import latest_versions, usable
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake import Lake
 from transforms.landing import Refused, drop, last_week, pending, refused_files, regions, register
@@ -83,6 +83,9 @@ def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, cho
     regions_ready, blocked = _approved(workspace, _regions(lake, chosen), first, last)
     if not regions_ready:
         raise DataNotApproved("\n".join(blocked))
+    for dataset in latest_versions(lake, regions_ready):
+        if dataset.status != "approved":
+            voice.say(f"{dataset.version} is {dataset.status}; {dataset.region} goes on with the version approved before: {dataset.reason}")
     block = SliceBlock(regions_ready, first, last)
     voice.say(f"training, forecasting and watching {block}")
     runner.execute("weekly_cycle", [block])

@@ -54,6 +54,8 @@ class Project(BaseModel):
     seed: int = 7
     gate: GateSettings = GateSettings()
     data: DataSettings = DataSettings()
+    snapshots: Literal["as_published", "backdated"] = "as_published"
+    """Whether demographics and price lists are unknown before their day of publication, or the first ones are taken back in time."""
     history: Literal["as_known", "as_corrected"] = "as_known"
     """What a backfill sees: the data as they were approved when its origin was the last week, or with every later correction."""
     drift_share: float = Field(default=0.3, gt=0, le=1)

@@ -37,7 +37,7 @@ def table_difference(before: Lake, after: Lake, table: str, region: Region) -> T
     """Compare a table's rows by key; one full join, columns by their values."""
     contract = CONTRACTS[table]
     values = [name for name in contract.names if name not in contract.key and name not in {"source_file", "source_hash", "arrived_at"}]
-    where = f"where region = '{region}'" if "region" in contract.names else ""
+    where = f"where region = '{region}' or region is null" if "region" in contract.names else ""
     # Keys may be null (an event of all regions), so rows are joined on a struct of the key, in which nulls are equal.
     key = f"struct_pack({', '.join(contract.key)})"
     week = f"coalesce(a.{contract.week_column}, b.{contract.week_column})" if contract.week_column in contract.names else "null"

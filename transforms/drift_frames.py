@@ -108,8 +108,8 @@ def _deliveries(lake: Lake, region: Region, week: Week) -> pd.DataFrame:
                 coalesce(p.category, 'unknown') as category,
                 s.format
             from drawn as d
-            left join silver_stores as s using (store_id)
-            left join silver_products as p using (product_id)
+            left join (from silver_stores where valid_to is null) as s using (store_id)
+            left join (from silver_products where valid_to is null) as p using (product_id)
             left join silver_weather as w on w.region = d.region and w.place = s.place and w.week = d.week
             left join latest as f on f.store_id = d.store_id and f.product_id = d.product_id and f.target_week = d.week
             order by d.week, d.store_id, d.product_id

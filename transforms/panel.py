@@ -4,9 +4,10 @@
 features is `transforms.features`' work.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ Texts = npt.NDArray[np.str_]
 
 STORE_NUMBERS = ("population", "income", "median_rent", "median_age")
 PRODUCT_NUMBERS = ("price", "size_ml", "case_pack")
+PRODUCT_ATTRIBUTES = (*PRODUCT_NUMBERS, "margin", "return_cost")
+_FOR_EVER = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,35 @@ class Coded:
     def take(self, rows: npt.NDArray[np.integer]) -> "Coded":
         """The column at `rows`."""
         return Coded(self.codes[rows], self.levels)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What is known of stores or products, row by row with the day from which it holds; the last row stands for nothing known.
+
+    Attributes
+    ----------
+    entity
+        Index of each row's store or product, shape (rows,).
+    valid_from
+        Days since 1970, ascending for each entity; the earliest number there is for rows that always hold.
+    text, number
+        Columns of shape (rows + 1,).
+    """
+
+    entities: int
+    entity: Codes
+    valid_from: npt.NDArray[np.int64]
+    text: dict[str, Coded]
+    number: dict[str, Floats]
+
+    def at(self, day: int) -> tuple[dict[str, Coded], dict[str, Floats]]:
+        """The columns as they held before `day` (days since 1970), shape (entities,)."""
+        rows = np.full(self.entities, len(self.entity))
+        held = self.valid_from < day
+        # Rows ascend in time, so that of several the last one stays.
+        rows[self.entity[held]] = np.flatnonzero(held)
+        return {name: column.take(rows) for name, column in self.text.items()}, {name: column[rows] for name, column in self.number.items()}
 
 
 @dataclass(frozen=True)
@@ -120,6 +152,8 @@ class Panel:
     events: Events
     weather: Weather
     place: Codes
+    store_attributes: Attributes
+    product_attributes: Attributes
 
     @property
     def weeks(self) -> int:
@@ -139,6 +173,7 @@ class Panel:
             returns=self.returns.take((self.returns.known_at < end) & (self.returns.week < n)),
             events=self.events.take(self.events.known_at < end),
             weather=Weather(*(values[:, :n] for values in vars(self.weather).values())),
+            **_known(self.stores, self.products, self.store_attributes, self.product_attributes, origin),
         )
 
     def demand(self) -> Floats:
@@ -184,10 +219,9 @@ def build_panel(region: Region, until: Week, facts: pa.Table, tables: dict[str, 
     keys, series = np.unique(pairs, return_inverse=True)
     shipped = np.zeros((len(keys), until - first + 1), np.float32)
     shipped[series, (days - days.min()) // 7] = facts["units_shipped"].to_numpy()
-    stores = _aligned(tables["stores"], "store_id", store_ids.levels)
-    products = _aligned(tables["products"], "product_id", product_ids.levels)
-    case_pack = _numbers(products, "case_pack")
-    places = Coded.of(_texts(stores["place"]))
+    stores = _attributes(tables["stores"], "store_id", store_ids.levels, ("format", "zip", "place"), STORE_NUMBERS)
+    products = _attributes(tables["products"], "product_id", product_ids.levels, ("category", "vendor"), PRODUCT_ATTRIBUTES)
+    places = stores.at(_FOR_EVER)[0]["place"]
     return Panel(
         region=region,
         first=first,
@@ -198,21 +232,9 @@ def build_panel(region: Region, until: Week, facts: pa.Table, tables: dict[str, 
         returns=_returns(tables["returns"], keys, store_ids.levels, product_ids.levels, first),
         stores=store_ids.levels,
         products=product_ids.levels,
-        store_text={
-            "store": Coded.of(store_ids.levels),
-            "format": Coded.of(_texts(stores["format"])),
-            "zip": Coded.of(_texts(stores["zip"])),
-        },
-        store_number={name: _numbers(stores, name) for name in STORE_NUMBERS},
-        product_text={
-            "product": Coded.of(product_ids.levels),
-            "category": Coded.of(_texts(products["category"])),
-            "vendor": Coded.of(_texts(products["vendor"])),
-        },
-        product_number={
-            **{name: _numbers(products, name) for name in ("price", "size_ml", "margin", "return_cost")},
-            "case_pack": np.where(np.isnan(case_pack), 1, case_pack),
-        },
+        **_known(store_ids.levels, product_ids.levels, stores, products, until),
+        store_attributes=stores,
+        product_attributes=products,
         events=_events(tables["events"], first, store_ids.levels, product_ids.levels),
         weather=_weather(tables["weather"], places.levels, first, until),
         place=places.codes,
@@ -231,10 +253,36 @@ def _numbers(table: pa.Table, name: str) -> Floats:
     return np.asarray(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), np.float32)
 
 
-def _aligned(table: pa.Table, key: str, wanted: Texts) -> pa.Table:
-    """Rows of `table` in the order of `wanted`; nulls where one is not there."""
-    position = {value: index for index, value in enumerate(table[key].to_pylist())}
-    return table.take(pa.array([position.get(str(value)) for value in wanted], pa.int64()))
+def _known(stores: Texts, products: Texts, store: Attributes, product: Attributes, origin: Week) -> dict[str, Any]:
+    """Attribute fields of a panel as they were known at the end of `origin`."""
+    day = (origin.end.date() - date(1970, 1, 1)).days
+    (store_text, store_number), (product_text, product_number) = store.at(day), product.at(day)
+    pack = product_number["case_pack"]
+    return {
+        "store_text": {"store": Coded.of(stores), **{name: store_text[name] for name in ("format", "zip")}},
+        "store_number": store_number,
+        "product_text": {"product": Coded.of(products), **product_text},
+        "product_number": {**product_number, "case_pack": np.where(np.isnan(pack), 1, pack)},
+    }
+
+
+def _attributes(table: pa.Table, key: str, wanted: Texts, texts: Sequence[str], numbers: Sequence[str]) -> Attributes:
+    """Attributes of the entities `wanted` (sorted) from a table with `valid_from`."""
+    entity = _positions(_texts(table[key]), wanted)
+    since = np.asarray(table["valid_from"].cast(pa.int32()).cast(pa.int64()).fill_null(-_FOR_EVER).to_numpy(zero_copy_only=False))
+    order = np.lexsort((since, entity))
+    order = order[entity[order] >= 0]
+    nothing = np.append(order, -1)
+    return Attributes(
+        entities=len(wanted),
+        entity=entity[order].astype(np.int32),
+        valid_from=since[order],
+        text={name: Coded.of(np.where(nothing < 0, "", _texts(table[name])[nothing]) if len(order) else np.array([""])) for name in texts},
+        number={
+            name: np.where(nothing < 0, np.nan, _numbers(table, name)[nothing]).astype(np.float32) if len(order) else np.full(1, np.nan, np.float32)
+            for name in numbers
+        },
+    )
 
 
 def _positions(values: Texts, levels: Texts) -> npt.NDArray[np.int64]:

@@ -13,7 +13,6 @@ from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.resources import LakeResource
 from transforms.calendar import SliceBlock, blocks_of
 from transforms.contracts import CONTRACTS
-from transforms.lake import Lake
 
 
 class Translator(DagsterDbtTranslator):
@@ -37,15 +36,16 @@ TRANSLATOR = Translator(settings=DagsterDbtTranslatorSettings(enable_code_refere
 PROJECT = dbt_project()
 
 
-def _arguments(lake: Lake, additive: list[str], block: SliceBlock | None) -> list[str]:
+def _arguments(lake: LakeResource, block: SliceBlock | None) -> list[str]:
     slices = {"regions": [str(region) for region in block.regions], "week_first": str(block.first), "week_last": str(block.last)} if block else {}
-    return ["build", "--vars", json.dumps({"lake_root": lake.root, "additive": additive, **slices})]
+    variables = {"lake_root": lake.open().root, "additive": lake.provider().additive, "snapshots": lake.project().snapshots, **slices}
+    return ["build", "--vars", json.dumps(variables)]
 
 
 @dbt_assets(manifest=PROJECT.manifest_path, select="tag:reference", name="reference_models", project=PROJECT, dagster_dbt_translator=TRANSLATOR)
 def reference_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: LakeResource) -> Iterator[Any]:
     """Stores, products and events, conditioned whole."""
-    yield from dbt.cli(_arguments(lake.open(), lake.provider().additive, None), context=context).stream()
+    yield from dbt.cli(_arguments(lake, None), context=context).stream()
 
 
 @dbt_assets(
@@ -61,4 +61,4 @@ def conditioned_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, l
     """Facts of the slices, conditioned; the slices are replaced, all others stay untouched."""
     for block in blocks_of(slices_of(context)):
         context.log.info(f"dbt builds {block}")
-        yield from dbt.cli(_arguments(lake.open(), lake.provider().additive, block), context=context).stream()
+        yield from dbt.cli(_arguments(lake, block), context=context).stream()

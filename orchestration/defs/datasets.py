@@ -46,7 +46,11 @@ def dataset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
     latest = review(opened, lake.project(), sorted({item.region for item in slices_of(context)}), context.run_id)
     yield dg.MaterializeResult(
         asset_key=VERSIONS,
-        metadata={"versions": _table(latest), "checks": markdown_table(["region", "check", "value", "limit", "passed", "detail"], _checks(latest))},
+        metadata={
+            "versions": _table(latest),
+            "snapshots": f"demographics and price lists {lake.project().snapshots.replace('_', ' ')}",
+            "checks": markdown_table(["region", "check", "value", "limit", "passed", "detail"], _checks(latest)),
+        },
     )
     waiting = [found for found in latest_versions(opened) if found.status != "approved"]
     yield dg.AssetCheckResult(

@@ -74,14 +74,27 @@ SILVER_WEATHER_KNOWN = Contract(
     ),
     key=("region", "place", "week", "horizon"),
 )
+VALID_FROM = Column("valid_from", "date", "Day from which the row holds; empty for ever.", required=False)
+VALID_TO = Column("valid_to", "date", "Day before which the row holds; empty for the one that holds now.", required=False)
 SILVER_STORES = Contract(
     "silver/stores",
-    "One row per store, with the demographics of its postal code.",
-    (*STORES.columns, *(replace(DEMOGRAPHICS[name], required=False) for name in ("population", "income", "median_rent", "median_age"))),
-    key=("store_id",),
+    "One row per store and span of time in which the demographics of its postal code hold.",
+    (
+        *STORES.columns,
+        *(replace(DEMOGRAPHICS[name], required=False) for name in ("population", "income", "median_rent", "median_age")),
+        VALID_FROM,
+        VALID_TO,
+    ),
+    key=("store_id", "valid_from"),
     sliced=False,
 )
-SILVER_PRODUCTS = Contract("silver/products", "One row per product.", PRODUCTS.columns, key=("product_id",), sliced=False)
+SILVER_PRODUCTS = Contract(
+    "silver/products",
+    "One row per product and span of time in which its attributes hold.",
+    (*PRODUCTS.columns, VALID_TO),
+    key=("product_id", "valid_from"),
+    sliced=False,
+)
 SILVER_EVENT_WEEKS = Contract(
     "silver/event_weeks",
     "One row per week that an event touches, event, and the region, store or product that it is limited to (empty for all).",

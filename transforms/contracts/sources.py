@@ -91,9 +91,10 @@ STORES = Contract(
 )
 PRODUCTS = Contract(
     "bronze/products",
-    "One row per product.",
+    "One row per product and date from which its attributes hold.",
     (
         PRODUCT,
+        Column("valid_from", "date", "Day from which the row holds; empty for ever.", required=False),
         Column("name", "text", "Description.", required=False),
         Column("category", "text", "Product category.", required=False),
         Column("vendor", "text", "Vendor or brand.", required=False),
@@ -103,7 +104,7 @@ PRODUCTS = Contract(
         Column("margin", "number", "Margin lost when one unit of demand is not met.", unit="USD", required=False, minimum=0),
         Column("return_cost", "number", "Cost of one unit that comes back.", unit="USD", required=False, minimum=0),
     ),
-    key=("product_id",),
+    key=("product_id", "valid_from"),
     sliced=False,
 )
 DEMOGRAPHICS = Contract(

@@ -142,11 +142,12 @@ class _Look:
         others = [identity for identity in self.speaking() if identity[0] == file.source and identity[1] != file.name]
         standing = self.staged.read(file.source, others)
         key = list(SOURCES[file.source].key)
-        twice = found.rows.join(standing.select(key), key, join_type="left semi").sort_by(key[0])
-        if twice.num_rows:
-            named = ", ".join(f"{name} {twice[name][0].as_py()}" for name in key)
+        there = {tuple(row.values()) for row in standing.select(key).to_pylist()}
+        twice = [row for row in found.rows.select(key).to_pylist() if tuple(row.values()) in there]
+        if twice:
+            named = ", ".join(f"{name} {value}" for name, value in twice[0].items())
             raise LandingFileRefused(
-                f"{file.name}: {twice.num_rows} rows of {file.source!r} stand in another file too, the first being {named}. "
+                f"{file.name}: {len(twice)} rows of {file.source!r} stand in another file too, the first being {named}. "
                 "Keep each in one file, or give the new version of a file the name of the old one."
             )
         if file.source == "stores":

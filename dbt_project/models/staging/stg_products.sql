@@ -1,5 +1,6 @@
 select
     product_id,
+    valid_from,
     name,
     category,
     vendor,
