@@ -100,6 +100,38 @@ def status(root: Root = None) -> None:
 
 
 @app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="Table, like gold/forecasts or silver/weather_known.")],
+    to: Annotated[Path, typer.Option("--to", help="File to write: .csv or .parquet.")],
+    region: Annotated[str | None, typer.Option("--region", help="Only this region.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First week (Monday, YYYY-MM-DD).")] = None,
+    last: Annotated[str | None, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD).")] = None,
+    root: Root = None,
+) -> None:
+    """Write a slice of any table of the lake as CSV or Parquet."""
+    from orchestration.data_view import export_table  # noqa: PLC0415
+
+    export_table(use_root(root), table, to, region, first, last, console)
+
+
+@app.command()
+def obfuscate(
+    to: Annotated[Path, typer.Option("--to", help="New folder for the sample and its provider file.")],
+    salt_file: Annotated[Path | None, typer.Option("--salt-file", help="File with the secret salt (default: the variable SHELFCAST_SALT).")] = None,
+    regions: Annotated[int, typer.Option("--regions", min=1, help="Busiest regions to keep.")] = 2,
+    stores: Annotated[int, typer.Option("--stores", min=2, help="Busiest stores to keep in each region, half of each format.")] = 8,
+    products: Annotated[int, typer.Option("--products", min=1, help="Busiest products to keep.")] = 12,
+    weeks: Annotated[int, typer.Option("--weeks", min=1, help="Last weeks to keep.")] = 80,
+    root: Root = None,
+) -> None:
+    """Make a small sample that can be given away: ids hashed, quantities changed, places moved, structure and relations kept."""
+    from orchestration.data_view import obfuscate_lake  # noqa: PLC0415
+    from transforms.obfuscation import SampleSize  # noqa: PLC0415
+
+    obfuscate_lake(use_root(root), to, salt_file, SampleSize(regions, stores, products, weeks), console)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI; the reports are served on the next one.")] = 3000,
     root: Root = None,

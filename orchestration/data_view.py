@@ -1,7 +1,9 @@
 """What `shelfcast data` shows and decides: the history of the conditioned data, differences, approvals."""
 
 import getpass
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -10,11 +12,13 @@ from orchestration.approval import forecast_moves
 from orchestration.project import Project
 from orchestration.settings import Settings
 from transforms.calendar import Region, Week
-from transforms.contracts import CONTRACTS
+from transforms.contracts import CONTRACTS, Contract
 from transforms.datasets import READ_TABLES, Dataset, Status, approved_before, decide, log
 from transforms.differences import table_difference
 from transforms.errors import ConfigurationError, MissingData
+from transforms.export import export
 from transforms.lake import Lake, day
+from transforms.obfuscation import PROVIDER, SampleSize, obfuscate
 
 
 def show_log(settings: Settings, region: str | None, limit: int, console: Console) -> None:
@@ -49,9 +53,8 @@ def show_difference(settings: Settings, region: Region, before: str | None, afte
 
 def show_table(settings: Settings, table: str, as_of: datetime | None, region: str | None, week: str | None, limit: int, console: Console) -> None:
     """Show rows of a table as they were known at a time."""
-    lake, contract = _lake(settings), CONTRACTS.get(table)
-    if contract is None:
-        raise ConfigurationError(f"There is no table {table!r}: expected one of {', '.join(CONTRACTS)}.")
+    _contract(table)
+    lake = _lake(settings)
     if as_of is not None:
         lake = lake.as_of(as_of.replace(tzinfo=UTC))
     with lake.connect(table) as connection:
@@ -71,6 +74,29 @@ def decide_latest(settings: Settings, region: Region, event: Status, who: str | 
         raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
     decide(lake, found[-1], event, actor, reason, datetime.now(UTC))
     console.print(f"{found[-1].version}: [bold]{event}[/] by {actor}: {reason}")
+
+
+def export_table(settings: Settings, table: str, target: Path, region: str | None, first: str | None, last: str | None, console: Console) -> None:
+    """Write a slice of a table as a file."""
+    _contract(table)
+    rows = export(_lake(settings), table, slice_filter(table, region, first, last), target)
+    console.print(f"{rows:,} rows of {table} -> {target}", highlight=False)
+
+
+def obfuscate_lake(settings: Settings, target: Path, salt_file: Path | None, size: SampleSize, console: Console) -> None:
+    """Write an obfuscated sample and say how to use it."""
+    if salt_file is not None and not salt_file.exists():
+        raise ConfigurationError(f"--salt-file {salt_file} does not exist: expected a file with a secret of 16 characters or more.")
+    salt = salt_file.read_text().strip() if salt_file else os.environ.get("SHELFCAST_SALT", "")
+    counts = obfuscate(_lake(settings), target, salt, size)
+    console.print(", ".join(f"{source} {count:,}" for source, count in counts.items()), highlight=False)
+    console.print(f"Try it: shelfcast init --provider {target / PROVIDER} --landing {target} --root <new root>", highlight=False)
+
+
+def _contract(table: str) -> Contract:
+    if table not in CONTRACTS:
+        raise ConfigurationError(f"There is no table {table!r}: expected one of {', '.join(CONTRACTS)}.")
+    return CONTRACTS[table]
 
 
 def slice_filter(table: str, region: str | None, first: str | None, last: str | None) -> str:

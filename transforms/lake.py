@@ -88,6 +88,10 @@ class Lake:
             return False
         return DeltaTable.is_deltatable(self.uri(table), storage_options=self.storage_options or None)
 
+    def require(self, table: str) -> None:
+        """Raise `MissingData` if the table does not exist yet."""
+        self._open(table)
+
     def version(self, table: str) -> int | None:
         """Delta version of the table, None when there is none yet."""
         return self._open(table).version() if self.exists(table) else None

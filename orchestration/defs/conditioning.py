@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
+from orchestration.lineage import column_lineage
 from orchestration.manifest import dbt_project
 from orchestration.metadata import table_metadata
 from orchestration.partitions import REGION_WEEK, slices_of
@@ -39,13 +40,27 @@ PROJECT = dbt_project()
 def _arguments(lake: LakeResource, block: SliceBlock | None) -> list[str]:
     slices = {"regions": [str(region) for region in block.regions], "week_first": str(block.first), "week_last": str(block.last)} if block else {}
     variables = {"lake_root": lake.open().root, "additive": lake.provider().additive, "snapshots": lake.project().snapshots, **slices}
-    return ["build", "--vars", json.dumps(variables)]
+    # Unit tests are about the models' SQL, not about these data: `make test` runs them.
+    return ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)]
+
+
+def _run(context: dg.AssetExecutionContext, dbt: DbtCliResource, arguments: list[str]) -> Iterator[Any]:
+    """Run dbt and pass its events on, those of models with the lineage of their columns."""
+    invocation = dbt.cli(arguments, context=context)
+    for event in invocation.stream():
+        if isinstance(event, dg.Output):
+            layer, model = context.asset_key_for_output(event.output_name).path
+            compiled = next(invocation.target_path.glob(f"compiled/*/models/*/{model}.sql"), None)
+            if compiled is not None:
+                yield event.with_metadata({**event.metadata, "dagster/column_lineage": column_lineage(layer, model, compiled.read_text())})
+                continue
+        yield event
 
 
 @dbt_assets(manifest=PROJECT.manifest_path, select="tag:reference", name="reference_models", project=PROJECT, dagster_dbt_translator=TRANSLATOR)
 def reference_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: LakeResource) -> Iterator[Any]:
     """Stores, products and events, conditioned whole."""
-    yield from dbt.cli(_arguments(lake, None), context=context).stream()
+    yield from _run(context, dbt, _arguments(lake, None))
 
 
 @dbt_assets(
@@ -61,4 +76,4 @@ def conditioned_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, l
     """Facts of the slices, conditioned; the slices are replaced, all others stay untouched."""
     for block in blocks_of(slices_of(context)):
         context.log.info(f"dbt builds {block}")
-        yield from dbt.cli(_arguments(lake, block), context=context).stream()
+        yield from _run(context, dbt, _arguments(lake, block))

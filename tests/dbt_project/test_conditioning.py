@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from transforms.calendar import Region, SliceBlock, Week
@@ -180,3 +181,47 @@ def test_a_broken_contract_fails_the_build(lake: Lake) -> None:
 def test_the_yaml_that_is_checked_in_follows_the_contracts() -> None:
     for path, text in render().items():
         assert (PROJECT / path).read_text() == text, f"{path} differs: run python -m transforms.contracts.dbt_yaml"
+
+
+def dbt(*arguments: str, lake: Lake) -> dbtRunnerResult:
+    where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", json.dumps({"lake_root": lake.root})]
+    return dbtRunner().invoke(["--quiet", *arguments, *where])
+
+
+def test_every_unit_test_of_the_models_runs_and_passes(lake: Lake) -> None:
+    found = [result for part in ("tag:reference", "tag:sliced") for result in run_results(build(lake, HISTORY, part))]
+    outcomes = {name.split(".")[-1]: status for name, status in found if name.startswith("unit_test.")}
+    written = [test["name"] for path in PROJECT.glob("models/*/_unit_tests.yml") for test in yaml.safe_load(path.read_text())["unit_tests"]]
+    assert len(written) >= 8
+    assert outcomes == dict.fromkeys(written, "pass")
+
+
+def run_results(result: dbtRunnerResult) -> list[tuple[str, str]]:
+    return [(found.node.unique_id, str(found.status)) for found in result.result.results]
+
+
+def test_sources_are_fresh_until_their_contract_says_that_they_are_late(lake: Lake, tmp_path: Path) -> None:
+    def arrived(days: int) -> dict[str, str]:
+        moment = datetime.now(UTC) - timedelta(days=days)
+        rows = table("bronze/shipments", {**shipment(OHIO, WEEK, 12), "arrived_at": moment})
+        lake.replace("bronze/shipments", HISTORY, rows)
+        dbt("source", "freshness", "--select", "source:bronze.shipments", "--output", str(tmp_path / "sources.json"), lake=lake)
+        return {found["unique_id"]: found["status"] for found in json.loads((tmp_path / "sources.json").read_text())["results"]}
+
+    source = "source.shelfcast.bronze.shipments"
+    assert [arrived(days)[source] for days in (1, 12, 30)] == ["pass", "warn", "error"]
+
+
+def test_docs_describe_every_model_and_column(lake: Lake, tmp_path: Path) -> None:
+    assert dbt("docs", "generate", "--target-path", str(tmp_path), lake=lake).success
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    assert len(models) == 16
+    for node in [*models, *manifest["sources"].values()]:
+        assert node["description"], node["name"]
+        assert node["columns"], node["name"]
+        assert all(column["description"] for column in node["columns"].values()), node["name"]
+    catalog = json.loads((tmp_path / "catalog.json").read_text())
+    for unique_id, node in {**catalog["nodes"], **catalog["sources"]}.items():
+        described = (manifest["nodes"] | manifest["sources"])[unique_id]["columns"]
+        assert set(node["columns"]) == set(described), unique_id

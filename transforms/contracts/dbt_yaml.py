@@ -4,6 +4,7 @@ The files are checked in, so that dbt and its docs work by themselves; a test fa
 writes them anew.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,19 @@ def render() -> dict[Path, str]:
     return files
 
 
+@lru_cache(maxsize=1)
+def described_columns() -> dict[str, dict[str, dict[str, str]]]:
+    """Layer -> table -> column -> type of everything that dbt reads or makes."""
+    columns: dict[str, dict[str, dict[str, str]]] = {"bronze": {}}
+    for table in _source()["tables"]:
+        columns["bronze"][table["name"]] = {column["name"]: column["data_type"] for column in table["columns"]}
+    models = [_staging(contract) for contract in SOURCES.values()] + [_model(CONTRACTS[name]) for names in _DBT_MODELS.values() for name in names]
+    for model in models:
+        layer, name = model["config"]["meta"]["dagster"]["asset_key"]
+        columns.setdefault(layer, {})[name] = {column["name"]: column["data_type"] for column in model["columns"]}
+    return columns
+
+
 def write(project: Path = PROJECT) -> list[Path]:
     """Write the files below `project`."""
     for path, text in render().items():
@@ -54,12 +68,21 @@ def _source() -> dict[str, Any]:
             {
                 "name": name,
                 "description": CONTRACTS[f"bronze/{name}"].grain,
+                **_freshness(CONTRACTS[f"bronze/{name}"]),
                 "meta": {"dagster": {"asset_key": ["bronze", name]}},
                 "columns": [_column(column) for column in CONTRACTS[f"bronze/{name}"].columns],
             }
             for name in SOURCES
         ],
     }
+
+
+def _freshness(contract: Contract) -> dict[str, Any]:
+    """When `dbt source freshness` warns: the newest arrival is older than the contract says; twice that is an error."""
+    if contract.fresh_for is None:
+        return {}
+    late = {f"{level}_after": {"count": contract.fresh_for * times, "period": "day"} for level, times in (("warn", 1), ("error", 2))}
+    return {"config": {"freshness": late, "loaded_at_field": "arrived_at"}}
 
 
 def _staging(contract: Contract) -> dict[str, Any]:

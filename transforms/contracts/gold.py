@@ -58,6 +58,7 @@ FORECASTS = Contract(
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
+    version=2,
 )
 METRICS = (
     Column("mape", "number", "Mean absolute percentage error of size over rows with demand, as a fraction.", required=False, minimum=0),

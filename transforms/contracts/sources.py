@@ -35,6 +35,7 @@ SHIPMENTS = Contract(
         KNOWN_AT,
     ),
     key=("region", "store_id", "product_id", "week"),
+    fresh_for=10,
 )
 RETURNS = Contract(
     "bronze/returns",
@@ -48,12 +49,14 @@ RETURNS = Contract(
         KNOWN_AT,
     ),
     key=("region", "store_id", "product_id", "week", "known_at"),
+    fresh_for=35,
 )
 WEATHER_OBSERVED = Contract(
     "bronze/weather_observed",
     "One row per region, place and day: the weather as it was measured.",
     (REGION, PLACE, Column("date", "date", "Day of the observation.", past=True), WEEK, TMIN, TMAX, PRECIP, KNOWN_AT),
     key=("region", "place", "date"),
+    fresh_for=10,
 )
 WEATHER_FORECAST = Contract(
     "bronze/weather_forecast",
@@ -71,6 +74,7 @@ WEATHER_FORECAST = Contract(
         KNOWN_AT,
     ),
     key=("region", "place", "issued_at", "target_date"),
+    fresh_for=10,
 )
 STORES = Contract(
     "bronze/stores",
@@ -145,7 +149,7 @@ SOURCES: dict[str, Contract] = {
 
 
 def _in_bronze(contract: Contract) -> Contract:
-    return replace(contract, columns=(*contract.columns, *LINEAGE, ARRIVED_AT))
+    return replace(contract, columns=(*contract.columns, *LINEAGE, ARRIVED_AT), version=2)
 
 
 LANDING_FILES = Contract(

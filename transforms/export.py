@@ -1,0 +1,39 @@
+"""Tables as plain files, for people and programs outside the lake."""
+
+from pathlib import Path
+
+from transforms.errors import ConfigurationError
+from transforms.lake import Lake
+
+_FORMATS = {".csv": "format csv, header true", ".parquet": "format parquet, compression zstd"}
+
+
+def export(lake: Lake, table: str, where: str, target: Path) -> int:
+    """Write the rows of a table to a CSV file (UTF-8, header, ISO dates, UTC times) or a Parquet file, in one step; return their number.
+
+    Parameters
+    ----------
+    where
+        SQL predicate made from validated keys.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file's name ends in neither .csv nor .parquet.
+    MissingData
+        If the table does not exist.
+    """
+    options = _FORMATS.get(target.suffix)
+    if options is None:
+        raise ConfigurationError(f"{target}: expected a name that ends in {' or '.join(_FORMATS)}, came {target.suffix or 'no ending'!r}.")
+    lake.require(table)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.part")
+    try:
+        with lake.connect(table) as connection:
+            name = str(draft).replace("'", "''")
+            rows = connection.execute(f"copy (from {table.replace('/', '_')} where {where} order by all) to '{name}' ({options})").fetchall()[0][0]
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return int(rows)
