@@ -117,7 +117,8 @@ def _choose(connection: duckdb.DuckDBPyConnection, size: SampleSize) -> None:
         -- Both formats have to be there: models are made for each.
         join (select store_id, format from bronze_stores) using (store_id)
         qualify row_number() over (partition by region, format order by n desc, store_id) <= {size.stores} / 2;
-        create temp table kept_weeks as select unnest(generate_series({day(first)}::timestamp, date '{last}'::timestamp, interval 7 days))::date as week;
+        create temp table kept_weeks as
+        select unnest(generate_series({day(first)}::timestamp, date '{last}'::timestamp, interval 7 days))::date as week;
         """
     )
 
