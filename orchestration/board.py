@@ -11,7 +11,7 @@ from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.lake import Lake
 from transforms.landing import last_week, pending, refused_files, regions
-from transforms.scoreboard import by_region, champions_by_region, drift_by_region
+from transforms.scoreboard import by_region, champions_by_region, drift_by_region, weather_by_kind
 
 TARGET_MAPE = 0.45
 
@@ -50,6 +50,23 @@ _CAPTION = (
     "MAPE of size over rows with demand (target <= 0.450), beside the historical average of non-zero weeks; RMSE of expected demand. "
     "models: segments with a promoted ensemble. drift: columns drifted of those watched."
 )
+
+
+def show_weather(lake: Lake, origin: Week, console: Console) -> None:
+    """What accuracy owes to the weather, one row a region."""
+    table = Table(title=f"Accuracy at {origin} with weather as issued, as it came to be, and without", caption=_WEATHER_CAPTION)
+    table.add_column("region", no_wrap=True)
+    for metric in ("MAPE", "RMSE"):
+        for kind in ("issued", "realised", "none"):
+            table.add_column(f"{metric} {kind}", justify="right", no_wrap=True)
+    table.add_column("rows", justify="right")
+    for row in weather_by_kind(lake, origin):
+        numbers = [_number(row[f"{metric}_{kind}"]) for metric in ("mape", "rmse_all") for kind in ("issued", "realised", "none")]
+        table.add_row(row["region"], *numbers, f"{row['n']:,}", style="bold" if row["region"] == "all" else None)
+    console.print(table)
+
+
+_WEATHER_CAPTION = "The same models, trained and scored three times; realised weather looks into the future: no forecast can be better."
 
 
 def show_status(settings: Settings, console: Console) -> None:

@@ -100,6 +100,19 @@ def status(root: Root = None) -> None:
 
 
 @app.command()
+def weather(
+    week: Annotated[str, typer.Option("--week", help="Origin (Monday, YYYY-MM-DD); the weeks after it must have landed.")],
+    regions: Regions = None,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Show what accuracy owes to the weather: models with forecasts as issued, with the weather as it came to be, and with none."""
+    from orchestration.session import report_weather  # noqa: PLC0415
+
+    report_weather(use_root(root), week, _names(regions), local, console)
+
+
+@app.command()
 def export(
     table: Annotated[str, typer.Argument(help="Table, like gold/forecasts or silver/weather_known.")],
     to: Annotated[Path, typer.Option("--to", help="File to write: .csv or .parquet.")],
@@ -145,8 +158,11 @@ def ui(
 def _cycle(first: str, last: str, regions: list[str] | None, root: str | None, local: bool) -> None:
     from orchestration.session import run_weeks  # noqa: PLC0415
 
-    chosen = [name.strip() for entry in regions or [] for name in entry.split(",") if name.strip()]
-    _report_refused(run_weeks(use_root(root), first, last, chosen, local, console))
+    _report_refused(run_weeks(use_root(root), first, last, _names(regions), local, console))
+
+
+def _names(regions: list[str] | None) -> list[str]:
+    return [name.strip() for entry in regions or [] for name in entry.split(",") if name.strip()]
 
 
 def _report_refused(messages: list[str]) -> None:

@@ -96,6 +96,13 @@ def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, cho
     return CycleResult(SliceBlock(block.regions, first + 1, max(ahead, first + 1)), blocked)
 
 
+def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequence[str], voice: Voice) -> None:
+    """Train and score each model with issued, realised and no weather."""
+    runner.register(regions(workspace.lake))
+    voice.say(f"measuring what accuracy owes to the weather, with {week} as origin")
+    runner.execute("weather_value", [SliceBlock(_regions(workspace.lake, chosen), week, week)])
+
+
 def initialise(lake: Lake, project: Project, provider: ProviderSpec, landing: Path | None) -> int:
     """Write the project file and, where a folder is given, copy its files into landing; return the number of files."""
     copied = drop(lake, provider, landing) if landing is not None else []

@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from transforms.calendar import Region, Week
-from transforms.datasets import Dataset, History, usable
-from transforms.lake import Lake
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts.gold import WEATHER_VALUE
+from transforms.datasets import Dataset, History, approved_before, usable
+from transforms.errors import DataNotApproved, MissingData
+from transforms.lake import Lake, block_predicate
+from transforms.landing import last_week
 from transforms.registry import ModelVersion, champions
+from transforms.scoreboard import by_segment_of
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,46 @@ class ScoreTask:
             forecasts.append(made.set_column(column, made.schema.field(column), pa.repeat(dataset.version, made.num_rows)))
             plans.append(plan)
         return pa.concat_tables(forecasts), pa.concat_tables(plans)
+
+
+@dataclass(frozen=True)
+class WeatherTask:
+    """Measure what accuracy owes to the weather, for one region at each of `weeks`."""
+
+    root: str
+    storage_options: Mapping[str, str]
+    weeks: Sequence[Week]
+    spec: Mapping[str, Any]
+
+    def __call__(self, region: Region) -> pa.Table:
+        """Return rows of gold/weather_value."""
+        from models.training import TrainingSpec  # noqa: PLC0415
+        from models.weather_value import observed_weather, weather_value  # noqa: PLC0415
+        from transforms.panel import Panel  # noqa: PLC0415
+
+        lake, spec = Lake(self.root, dict(self.storage_options)), TrainingSpec(**self.spec)
+        approved = approved_before(lake, region)
+        if approved is None:
+            raise DataNotApproved(f"{region} has no approved data: see 'shelfcast data log --region {region}'.")
+        lake = lake.at(approved.delta_versions)
+        last = min(max(self.weeks) + spec.horizons, _last_landed(lake, max(self.weeks)))
+        panel = Panel.load(lake, region, last)
+        observed = observed_weather(panel, lake.read("silver/weather", where=f"region = '{region}'"))
+        tables = [WEATHER_VALUE.schema.empty_table()]
+        for week in self.weeks:
+            targets = SliceBlock((region,), week + 1, min(week + spec.horizons, last))
+            demand = lake.read("gold/demand", where=block_predicate("week", targets))
+            for kind, scored in weather_value(panel, observed, demand, week, spec).items():
+                inside = scored.filter(pc.less_equal(scored["week"], pa.scalar(targets.last.monday)))
+                tables.append(by_segment_of(inside, {"week": week.monday, "weather": kind}, WEATHER_VALUE))
+        return pa.concat_tables(tables)
+
+
+def _last_landed(lake: Lake, origin: Week) -> Week:
+    landed = last_week(lake)
+    if landed is None or landed <= origin:
+        raise MissingData(f"No week after {origin} has landed: forecasts made there cannot be scored yet. Choose an earlier week.")
+    return landed
 
 
 def champions_serving(lake: Lake, region: Region, week: Week) -> tuple[dict[tuple[str, str], Any], dict[str, Any]]:

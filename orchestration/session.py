@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from orchestration.board import show_accuracy
-from orchestration.cycle import Voice, Workspace, initialise, run_cycle, take_in
+from orchestration.board import show_accuracy, show_weather
+from orchestration.cycle import Voice, Workspace, initialise, run_cycle, take_in, value_weather
 from orchestration.project import Project
 from orchestration.runs import Runner, open_instance
 from orchestration.settings import Settings
@@ -45,6 +45,14 @@ def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], loca
         result = run_cycle(workspace, runner, start, end, chosen, voice)
     show_accuracy(workspace.lake, result.scored, end, console)
     return [*(refusal.message for refusal in refused), *result.blocked]
+
+
+def report_weather(settings: Settings, origin: str, chosen: list[str], local: bool, console: Console) -> None:
+    """`shelfcast weather`: measure and show what accuracy owes to the weather."""
+    week = Week.parse(origin)
+    with session(settings, local, console) as (workspace, runner, voice):
+        value_weather(workspace, runner, week, chosen, voice)
+    show_weather(workspace.lake, week, console)
 
 
 @contextmanager

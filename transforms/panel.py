@@ -152,6 +152,7 @@ class Panel:
     events: Events
     weather: Weather
     place: Codes
+    place_names: Texts
     store_attributes: Attributes
     product_attributes: Attributes
 
@@ -238,6 +239,7 @@ def build_panel(region: Region, until: Week, facts: pa.Table, tables: dict[str, 
         events=_events(tables["events"], first, store_ids.levels, product_ids.levels),
         weather=_weather(tables["weather"], places.levels, first, until),
         place=places.codes,
+        place_names=places.levels,
     )
 
 

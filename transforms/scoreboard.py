@@ -1,8 +1,13 @@
 """How the models stand: gold/accuracy summed up by region or segment, for tables and pages. Definitions of the metrics are in models.metrics."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import duckdb
+import pyarrow as pa
+
 from transforms.calendar import Week
+from transforms.contracts import Contract
 from transforms.lake import Lake, day
 
 # Means over rows are weighted by rows, errors of squares by squares: a summary equals the metric over all rows.
@@ -18,6 +23,7 @@ _SUMS = """
 """
 
 _SEGMENT = "region, format, mover"
+_WEATHER = ("issued", "realised", "none")
 
 
 def by_region(lake: Lake, first: Week, last: Week) -> list[dict[str, Any]]:
@@ -28,6 +34,41 @@ def by_region(lake: Lake, first: Week, last: Week) -> list[dict[str, Any]]:
 def by_segment(lake: Lake, first: Week, last: Week) -> list[dict[str, Any]]:
     """One row for each region, format and mover."""
     return _summary(lake, _SEGMENT, _SEGMENT, _SEGMENT, first, last)
+
+
+def by_segment_of(scored: pa.Table, constants: Mapping[str, Any], contract: Contract) -> pa.Table:
+    """Rows of gold/accuracy summed up by segment, with constant columns beside, as rows of another contract."""
+    given = ", ".join(f"${name} as {name}" for name in constants)
+    with duckdb.connect() as connection:
+        connection.register("scored", scored)
+        rows = connection.execute(
+            f"select {_SEGMENT}, {given}, {_SUMS} from scored group by {_SEGMENT} order by all", dict(constants)
+        ).to_arrow_table()
+    return rows.select(contract.names).cast(contract.schema)
+
+
+def weather_by_kind(lake: Lake, week: Week) -> list[dict[str, Any]]:
+    """Accuracy with issued, realised and no weather at an origin, by region and over all ('all')."""
+    with lake.connect("gold/weather_value") as connection:
+        rows: list[dict[str, Any]] = (
+            connection.execute(
+                f"""
+                with summed as (
+                    select coalesce(region, 'all') as region, grouping(region) as last, weather,
+                        sum(mape * (n - n_zero)) / nullif(sum(n - n_zero) filter (where mape is not null), 0) as mape,
+                        sqrt(sum(rmse_all * rmse_all * n) / nullif(sum(n), 0)) as rmse_all, sum(n)::bigint as n
+                    from gold_weather_value where week = {day(week)} group by grouping sets ((region, weather), (weather))
+                )
+                select region, any_value(n) as n, {
+                    ", ".join(f"max({m}) filter (where weather = '{kind}') as {m}_{kind}" for m in ("mape", "rmse_all") for kind in _WEATHER)
+                }
+                from summed group by region, last order by last, region
+                """
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
+    return rows
 
 
 def champions_by_region(lake: Lake) -> dict[str, int]:

@@ -13,6 +13,7 @@ from orchestration.defs.landing import bronze_facts, bronze_reference
 from orchestration.defs.monitoring import accuracy, drift_report
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
+from orchestration.defs.weather import weather_value
 from orchestration.partitions import contiguous_blocks, range_tags, register_regions
 from orchestration.resources import LakeResource
 from transforms.calendar import Slice, SliceBlock, blocks_of
@@ -41,7 +42,19 @@ accuracy_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(accuracy),
     description="How the forecasts that had been issued for the slices turned out.",
 )
-JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [reference_job, conditioning_job, weekly_cycle_job, accuracy_job, data_decision]
+weather_job = dg.define_asset_job(
+    "weather_value",
+    selection=dg.AssetSelection.assets(weather_value),
+    description="What accuracy owes to the weather: each model trained and scored with issued, realised and no weather.",
+)
+JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
+    reference_job,
+    conditioning_job,
+    weekly_cycle_job,
+    accuracy_job,
+    weather_job,
+    data_decision,
+]
 
 
 @dg.sensor(

@@ -225,3 +225,19 @@ def test_docs_describe_every_model_and_column(lake: Lake, tmp_path: Path) -> Non
     for unique_id, node in {**catalog["nodes"], **catalog["sources"]}.items():
         described = (manifest["nodes"] | manifest["sources"])[unique_id]["columns"]
         assert set(node["columns"]) == set(described), unique_id
+
+
+def test_a_forecast_issued_after_the_origin_fails_the_build(lake: Lake) -> None:
+    rows = lake.read("silver/weather_known").to_pylist()
+    used = next(row for row in rows if row["forecast_days"])
+    assert used["last_issued_at"] < datetime.combine(used["week"] + timedelta(days=7), datetime.min.time(), UTC)
+    assert used["basis"] in {"forecast", "mixed"}
+    assert {row["basis"] for row in rows if not row["forecast_days"]} <= {"climatology", "unknown"}
+    only = SliceBlock((OHIO,), Week(used["week"]), Week(used["week"]))
+    leaked = {**used, "last_issued_at": datetime.combine(used["week"] + timedelta(days=8), datetime.min.time(), UTC)}
+    lake.replace("silver/weather_known", only, table("silver/weather_known", leaked))
+    variables = json.dumps({"lake_root": lake.root, "regions": ["ohio"], "week_first": str(only.first), "week_last": str(only.last)})
+    where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", variables]
+    found = dbtRunner().invoke(["--quiet", "test", *where, "--select", "weather_known_uses_no_later_forecast", "weather_known"])
+    failed = {result.node.name for result in found.result.results if str(result.status) == "fail"}
+    assert failed == {"weather_known_uses_no_later_forecast"}

@@ -126,16 +126,13 @@ def test_a_version_that_was_rejected_is_not_used(story: tuple[Path, list[str], d
     assert not forecasts(root, ORIGIN + 2, other)
 
 
-def test_a_slice_is_exported_as_csv_and_parquet(
-    story: tuple[Path, list[str], dict[str, list[dict[str, object]]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_slice_is_exported_as_csv_and_parquet(story: tuple[Path, list[str], dict[str, list[dict[str, object]]]], tmp_path: Path) -> None:
     root, (region, _), _ = story
     options = ("--region", region, "--from", str(ORIGIN), "--until", str(ORIGIN), "--root", str(root))
     wanted = Lake(str(root)).read("gold/demand", where=f"region = '{region}' and week = date '{ORIGIN}'").num_rows
     for ending in ("csv", "parquet"):
         code, output = shelfcast("export", "gold/demand", "--to", str(tmp_path / f"demand.{ending}"), *options)
         assert code == 0, output
-        assert f"{wanted} rows of gold/demand" in capsys.readouterr().out
     assert pq.read_table(tmp_path / "demand.parquet").num_rows == wanted
     lines = (tmp_path / "demand.csv").read_text().splitlines()
     assert lines[0] == ",".join(CONTRACTS["gold/demand"].names)

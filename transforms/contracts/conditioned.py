@@ -71,8 +71,17 @@ SILVER_WEATHER_KNOWN = Contract(
             minimum=0,
             maximum=7,
         ),
+        Column("last_issued_at", "timestamp", "When the newest of those forecasts was issued.", unit="UTC", required=False),
+        Column(
+            "basis",
+            "text",
+            "What the figures rest on: a forecast, the climatology of past years, both (mixed), or nothing (unknown).",
+            required=False,
+            allowed=("forecast", "mixed", "climatology", "unknown"),
+        ),
     ),
     key=("region", "place", "week", "horizon"),
+    version=2,
 )
 VALID_FROM = Column("valid_from", "date", "Day from which the row holds; empty for ever.", required=False)
 VALID_TO = Column("valid_to", "date", "Day before which the row holds; empty for the one that holds now.", required=False)

@@ -166,6 +166,23 @@ MODEL_EVENTS = Contract(
     sliced=False,
     append_only=True,
 )
+WEATHER_VALUE = Contract(
+    "gold/weather_value",
+    "One row per region, origin week, kind of weather, format and mover: what accuracy owes to the weather that models are given.",
+    (
+        REGION,
+        replace(WEEK, description="Monday of the origin."),
+        Column(
+            "weather", "text", "issued: as forecast by the origin's end; realised: as it came to be; none.", allowed=("issued", "realised", "none")
+        ),
+        FORMAT,
+        MOVER,
+        Column("n", "integer", "Forecast rows scored.", unit="rows", minimum=1),
+        Column("n_zero", "integer", "Rows without demand, left out of MAPE.", unit="rows", minimum=0),
+        *(column for column in METRICS if column.name in {"mape", "rmse_0", "rmse_all"}),
+    ),
+    key=("region", "week", "weather", "format", "mover"),
+)
 DATASET_VERSIONS = Contract(
     "gold/dataset_versions",
     "One row per version of a region's conditioned data, each time it became the present one; never changed afterwards.",
@@ -199,4 +216,15 @@ DATASET_EVENTS = Contract(
     append_only=True,
 )
 
-GOLD: tuple[Contract, ...] = (DEMAND, FORECASTS, ACCURACY, ORDER_PLAN, DRIFT, MODEL_VERSIONS, MODEL_EVENTS, DATASET_VERSIONS, DATASET_EVENTS)
+GOLD: tuple[Contract, ...] = (
+    DEMAND,
+    FORECASTS,
+    ACCURACY,
+    ORDER_PLAN,
+    DRIFT,
+    MODEL_VERSIONS,
+    MODEL_EVENTS,
+    WEATHER_VALUE,
+    DATASET_VERSIONS,
+    DATASET_EVENTS,
+)

@@ -51,7 +51,8 @@ forecast_days as (
         avg(forecasts.tmin_c) as tmin_c,
         avg(forecasts.tmax_c) as tmax_c,
         avg(forecasts.precip_mm) as precip_mm,
-        count(*) as forecast_days
+        count(*) as forecast_days,
+        max(forecasts.issued_at) as last_issued_at
     from days
     asof inner join forecasts
         on
@@ -98,6 +99,13 @@ known as (
         targets.target_week,
         targets.horizon,
         coalesce(f.forecast_days, 0) as forecast_days,
+        f.last_issued_at,
+        case
+            when f.forecast_days = 7 or (f.forecast_days > 0 and climate.tmax_c is null) then 'forecast'
+            when f.forecast_days > 0 then 'mixed'
+            when climate.tmax_c is not null then 'climatology'
+            else 'unknown'
+        end as basis,
         {% for column in ("tmin_c", "tmax_c", "precip_mm") -%}
         case
             when f.{{ column }} is null then climate.{{ column }}

@@ -1,5 +1,11 @@
 {% test no_forecast_after_origin(model, forecasts) %}
-    {#- A slice may not use more forecast days than forecasts issued before its origin ended can cover. -#}
+    {#- No forecast issued after the origin ended may be used; nor more forecast days than the earlier ones can cover. -#}
+    select known.*
+    from {{ model }} as known
+    where
+        {{ in_slices() }}
+        and known.last_issued_at >= timezone('UTC', (known.week + 7)::timestamp)
+    union all
     select known.*
     from {{ model }} as known
     where

@@ -1,0 +1,45 @@
+"""What accuracy owes to the weather: a report that is asked for, since it trains each model three times."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from orchestration.metadata import markdown_table, table_spec, written
+from orchestration.partitions import REGION_WEEK, slices_of
+from orchestration.regional import WeatherTask
+from orchestration.resources import LakeResource
+from orchestration.settings import settings
+from orchestration.workers import map_regions
+from transforms.calendar import blocks_of, weeks_between
+from transforms.contracts.gold import WEATHER_VALUE
+from transforms.scoreboard import weather_by_kind
+
+
+@dg.multi_asset(
+    name="weather_value",
+    specs=[
+        table_spec(
+            WEATHER_VALUE.name,
+            deps=[dg.AssetKey(["gold", "dataset_versions"]), dg.AssetKey(["silver", "weather"])],
+            group_name="monitoring",
+            owners=["team:data-science"],
+        )
+    ],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="training",
+)
+def weather_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Accuracy at these origins with the weather as it was forecast, as it came to be (no forecast can be better), and without any."""
+    opened, slices = lake.open(), slices_of(context)
+    weeks: list[Any] = []
+    for block in blocks_of(slices):
+        chosen = list(weeks_between(block.first, block.last))
+        task = WeatherTask(opened.root, opened.storage_options, chosen, lake.project().training)
+        made = [table for _, table in map_regions(task, block.regions, settings().workers)]
+        opened.replace(WEATHER_VALUE.name, block, pa.concat_tables(made))
+        weeks += chosen
+    rows = [(str(week), *row.values()) for week in sorted(set(weeks)) for row in weather_by_kind(opened, week)]
+    columns = ["origin", "region", "rows", "MAPE issued", "MAPE realised", "MAPE none", "RMSE issued", "RMSE realised", "RMSE none"]
+    return dg.MaterializeResult(metadata={**written(opened, WEATHER_VALUE.name, slices), "accuracy": markdown_table(columns, rows)})
