@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -291,6 +291,19 @@ def test_a_store_that_moves_to_another_region_takes_its_weeks_along(lake: Lake, 
     take_in(lake, provider, datetime(2022, 5, 19, tzinfo=UTC))
     assert ("ohio", "2", "B", "2022-05-02", 24) in shipments(lake)
     assert len(shipments(lake)) == 5
+
+
+def test_a_version_that_comes_back_is_read_with_what_holds_now(lake: Lake, provider: ProviderSpec) -> None:
+    """A, then B, then A again, for a file of facts and for the stores that facts are placed by."""
+    take_in(lake, provider)
+    clean = shipments(lake)
+    stores, drop_ = folder(lake, provider) / "stores.csv", folder(lake, provider) / "shipments/2022-05-02.csv"
+    for path, old, new in ((stores, "2,North Texas", "2,Ohio"), (drop_, "2,B,2022-05-02,24", "2,B,2022-05-02,99")):
+        good = path.read_text()
+        for days, text in enumerate((good.replace(old, new), good), start=1):
+            path.write_text(text)
+            take_in(lake, provider, NOW + timedelta(days=days if path == stores else days + 5))
+            assert (shipments(lake) == clean) == (text == good)
 
 
 def test_stores_that_leave_a_known_region_empty_are_refused(lake: Lake, provider: ProviderSpec) -> None:

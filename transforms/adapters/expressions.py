@@ -79,8 +79,10 @@ def _typed(text: str, column: Column, spec: ColumnSpec) -> str:
         number = _UNITS[spec.unit].format(x=number)
     if spec.negate:
         number = f"-({number})"
-    # A quantity like 2.5 has to fail rather than be rounded.
-    return f"case when {number} = floor({number}) then ({number})::bigint end" if column.kind == "integer" else number
+    if column.kind == "integer":
+        # A quantity like 2.5 has to fail rather than be rounded; beyond 2^53 a double no longer tells whole numbers apart.
+        return f"case when {number} = floor({number}) and abs({number}) < 9007199254740992 then try_cast({number} as bigint) end"
+    return f"case when isfinite({number}) then {number} end"
 
 
 def _instant(text: str, column: Column, spec: ColumnSpec) -> str:

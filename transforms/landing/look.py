@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -18,7 +18,7 @@ from transforms.contracts.sources import LANDING_FILES, LANDING_SLICES, QUARANTI
 from transforms.errors import LandingFileRefused
 from transforms.lake import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
-from transforms.landing.record import FileRecord, Refused, records, speaking, staging
+from transforms.landing.record import FileRecord, Refused, accepted_last, records, speaking, staging
 from transforms.landing.staging import Staging
 
 _NOTHING = RowCounts(0, 0, 0, 0, 0)
@@ -52,9 +52,12 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
     """
     staged = staging(lake, provider)
     with _alone(staged.folder):
-        look = _Look(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), records(lake))
+        known = records(lake)
+        # The latest look counts, so looks have to follow each other even where the clock was set back.
+        now = max([now, *(record.looked_at + timedelta(microseconds=1) for record in known.values())])
+        look = _Look(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), known)
         before = staged.references(identity for identity in speaking(look.known, look.files) if staged.holds(identity))
-        new = [file for file in look.files if _is_new(file, look.known.get(file.identity), look)]
+        new = _new(look)
         for source in REFERENCES:
             for file in new:
                 if file.source == source:
@@ -181,10 +184,17 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _is_new(file: LandingFile, record: FileRecord | None, look: _Look) -> bool:
-    if record is None or record.mapping != mapping_hash(look.provider, file):
-        return True
-    return record.status == "accepted" and not look.staged.holds(file.identity)
+def _new(look: _Look) -> list[LandingFile]:
+    """Files to be looked at: not on record, read with other settings, without a copy of their rows, or back in a version that others had replaced."""
+    last = accepted_last(look.known)
+
+    def is_new(file: LandingFile) -> bool:
+        record = look.known.get(file.identity)
+        if record is None or record.mapping != mapping_hash(look.provider, file):
+            return True
+        return record.status == "accepted" and (last[file.source, file.name] != file.identity or not look.staged.holds(file.identity))
+
+    return [file for file in look.files if is_new(file)]
 
 
 def _again(look: _Look, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> list[LandingFile]:

@@ -67,15 +67,14 @@ def records(lake: Lake) -> dict[Identity, FileRecord]:
 
 def speaking(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) -> list[Identity]:
     """The version of each file whose rows count; one that was cleared away goes on speaking, unless its content stands under another name."""
-    standing = {file.identity: file for file in files}
+    standing = {file.identity for file in files}
     contents = {(file.source, file.digest) for file in files}
-    latest: dict[tuple[str, str], Identity] = {}
-    for identity, record in known.items():
-        if record.status == "accepted":
-            latest[identity[:2]] = identity
-    # The version that stands now, even if an older one was looked at again later.
-    latest |= {identity[:2]: identity for identity in standing if identity in known and known[identity].status == "accepted"}
-    return [identity for identity in latest.values() if identity in standing or (identity[0], identity[2]) not in contents]
+    return [identity for identity in accepted_last(known).values() if identity in standing or (identity[0], identity[2]) not in contents]
+
+
+def accepted_last(known: dict[Identity, FileRecord]) -> dict[tuple[str, str], Identity]:
+    """The version of each file (source, name) that was looked at and accepted last."""
+    return {identity[:2]: identity for identity, record in known.items() if record.status == "accepted"}
 
 
 def refused_files(lake: Lake, provider: ProviderSpec) -> list[Refused]:
