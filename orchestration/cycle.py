@@ -100,7 +100,7 @@ def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequ
     """Train and score each model with issued, realised and no weather."""
     runner.register(regions(workspace.lake))
     voice.say(f"measuring what accuracy owes to the weather, with {week} as origin")
-    runner.execute("weather_value", [SliceBlock(_regions(workspace.lake, chosen), week, week)])
+    runner.execute("weather_report", [SliceBlock(_regions(workspace.lake, chosen), week, week)])
 
 
 def initialise(lake: Lake, project: Project, provider: ProviderSpec, landing: Path | None) -> int:

@@ -43,7 +43,7 @@ accuracy_job = dg.define_asset_job(
     description="How the forecasts that had been issued for the slices turned out.",
 )
 weather_job = dg.define_asset_job(
-    "weather_value",
+    "weather_report",
     selection=dg.AssetSelection.assets(weather_value),
     description="What accuracy owes to the weather: each model trained and scored with issued, realised and no weather.",
 )

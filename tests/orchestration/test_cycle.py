@@ -46,7 +46,8 @@ def forecasts(root: Path) -> pa.Table:
 
 def test_every_gold_table_is_as_its_contract_says(root: Path) -> None:
     lake = Lake(str(root))
-    for name in (name for name in CONTRACTS if name.startswith("gold/")):
+    # The weather report is asked for; a test of its own makes it.
+    for name in (name for name in CONTRACTS if name.startswith("gold/") and name != "gold/weather_value"):
         table = lake.read(name)
         assert table.num_rows > 0, name
         assert set(table.column_names) == set(CONTRACTS[name].names)

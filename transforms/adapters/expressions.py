@@ -1,5 +1,6 @@
 """From a column mapping to DuckDB SQL: reading a file as rows of text or typed values, and converting them to a contract's columns."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec
@@ -37,22 +38,60 @@ def scan(spec: FileSpec, path: Path) -> str:
     )
 
 
-def raw(spec: ColumnSpec) -> str:
+Kinds = Mapping[str, str]
+"""DuckDB type of each column of a file; CSV and spreadsheets come as text."""
+
+_WHOLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
+_TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"})
+
+
+def raw(spec: ColumnSpec, kinds: Kinds) -> str:
     """The provider's value as text, empty text as null."""
     if spec.column is None:
         return "null::varchar"
-    return f"nullif(trim({quoted(spec.column)}::varchar), '')"
+    text = f"{quoted(spec.column)}::varchar"
+    return text if _is_typed(spec, kinds) else f"nullif(trim({text}), '')"
 
 
-def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec) -> str:
+def can_fail(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
+    """Whether a value that came may not be what the contract wants; typed columns of Parquet files are what they are."""
+    return column.kind != "text" and spec.column is not None and not _is_of_kind(column, spec, kinds)
+
+
+def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: Kinds) -> str:
     """SQL of the contract's value; null where the provider's value cannot be converted (validation tells that from an empty one)."""
     if spec.fraction_of is not None and spec.value is not None:
         return f"round({spec.value!r} * {quoted(spec.fraction_of)}, 4)"
     if spec.value is not None:
         return f"{literal(spec.value)}::{column.duckdb}"
-    text = _cleaned(raw(spec), spec, provider)
-    value = _typed(text, column, spec)
+    if _is_of_kind(column, spec, kinds):
+        value = _typed(column, spec)
+    else:
+        value = _parsed(_cleaned(raw(spec, kinds), spec, provider), column, spec)
     return value if spec.default is None else f"coalesce({value}, {literal(spec.default)}::{column.duckdb})"
+
+
+def _is_typed(spec: ColumnSpec, kinds: Kinds) -> bool:
+    return spec.column is not None and kinds.get(spec.column, "VARCHAR") in _WHOLE | _TIMES
+
+
+def _is_of_kind(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
+    """True where the file's own type already is the contract's, so that no text has to be made and read."""
+    kind = kinds.get(spec.column or "", "VARCHAR")
+    if column.kind == "integer":
+        return kind in _WHOLE and spec.unit is None and spec.clean is None and not spec.map
+    return column.kind in {"date", "timestamp"} and kind in _TIMES and spec.date_format is None
+
+
+def _typed(column: Column, spec: ColumnSpec) -> str:
+    name = quoted(spec.column or "")
+    if column.kind == "integer":
+        return f"-({name}::bigint)" if spec.negate else f"{name}::bigint"
+    if column.kind == "date" and spec.clean is None:
+        return f"{name}::date"
+    if column.kind == "date" and spec.clean == "week":
+        return f"date_trunc('week', {name}::date)::date"
+    return _moment(f"{name}::timestamp", column, spec)
 
 
 def _cleaned(text: str, spec: ColumnSpec, provider: ProviderSpec) -> str:
@@ -69,11 +108,12 @@ def _cleaned(text: str, spec: ColumnSpec, provider: ProviderSpec) -> str:
     return f"case {text} {cases} else {cleaned} end"
 
 
-def _typed(text: str, column: Column, spec: ColumnSpec) -> str:
+def _parsed(text: str, column: Column, spec: ColumnSpec) -> str:
     if column.kind == "text":
         return text
     if column.kind in {"date", "timestamp"}:
-        return _instant(text, column, spec)
+        read = f"try_strptime({text}, {literal(spec.date_format)})" if spec.date_format else f"try_cast({text} as timestamp)"
+        return _moment(read, column, spec)
     number = f"try_cast(replace(replace({text}, '.', ''), ',', '.') as double)" if spec.decimal == "," else f"try_cast({text} as double)"
     if spec.unit is not None:
         number = _UNITS[spec.unit].format(x=number)
@@ -85,8 +125,7 @@ def _typed(text: str, column: Column, spec: ColumnSpec) -> str:
     return f"case when isfinite({number}) then {number} end"
 
 
-def _instant(text: str, column: Column, spec: ColumnSpec) -> str:
-    moment = f"try_strptime({text}, {literal(spec.date_format)})" if spec.date_format else f"try_cast({text} as timestamp)"
+def _moment(moment: str, column: Column, spec: ColumnSpec) -> str:
     if spec.clean == "week":
         moment = f"date_trunc('week', {moment})"
     if spec.clean == "end_of_day":

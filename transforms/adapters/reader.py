@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from transforms.adapters.expressions import converted, quoted, raw, scan
+from transforms.adapters.expressions import Kinds, can_fail, converted, quoted, raw, scan
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.contracts import SOURCES, Contract
@@ -90,15 +90,13 @@ def read_file(
     contract = SOURCES[source]
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'; set threads = 2")
-        columns, absent = _load(connection, spec, contract, path, name)
+        kinds, absent = _load(connection, spec, contract, path, name)
+        columns = tuple(kinds)
         if references is not None:
             connection.register("stores", references.stores)
             connection.register("products", references.products)
-        connection.execute(f"create temp table mapped as {_mapping(contract, spec, provider)}")
-        mark_broken(
-            connection,
-            rules_for(contract, set(spec.columns) | ({"line_id"} if spec.line_id else set()), provider.unknown_products == "accept", arrived_at),
-        )
+        connection.execute(f"create temp table mapped as {_mapping(contract, spec, provider, kinds)}")
+        _mark_broken(connection, contract, spec, provider, kinds, arrived_at)
         connection.execute("create temp table repeated (row bigint)")
         if spec.line_id is not None:
             _mark_conflicting_lines(connection, spec.line_id)
@@ -110,16 +108,14 @@ def read_file(
         rest = " where row not in (select row from broken) and row not in (select row from repeated)"
         connection.execute(f"create temp view good as select * from mapped{rest if counts.quarantined or counts.repeated else ''}")
         if spec.net_to_last_delivery:
-            _net_to_last_delivery(connection, spec, provider)
+            _net_to_last_delivery(connection, spec, provider, kinds)
         rows = connection.execute(_result(contract, spec)).to_arrow_table()
         rows = rows.cast(contract.schema.append(pa.field("line_id", pa.string())) if spec.line_id else contract.schema)
     return FileRows(rows, quarantined, counts, columns, absent)
 
 
-def _load(
-    connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Make the table `raw` of the file's rows; return its columns and those that were added as empty."""
+def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Make the table `raw` of the file's rows; return its columns with their types, and those that were added as empty."""
     if path.stat().st_size == 0:
         raise LandingFileRefused(f"{name}: expected a {spec.format} file with rows, came an empty file. Drop the file again.")
     try:
@@ -128,8 +124,8 @@ def _load(
             source = "sheet"
         else:
             source = scan(spec, path)
-        columns = tuple(row[0] for row in connection.execute(f"describe select * from {source}").fetchall())
-        absent = _absent_columns(spec, contract, columns, name)
+        kinds = {row[0]: row[1] for row in connection.execute(f"describe select * from {source}").fetchall()}
+        absent = _absent_columns(spec, contract, tuple(kinds), name)
         added = "".join(f", null::varchar as {quoted(column)}" for column in absent)
         connection.execute(f"create temp table raw as select row_number() over () as row, *{added} from {source}")
     except (duckdb.Error, UnicodeDecodeError) as error:
@@ -138,7 +134,7 @@ def _load(
             f"{name}: expected a readable {spec.format} file ({spec.encoding}), but reading failed: {first} "
             "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
         ) from error
-    return columns, absent
+    return kinds, absent
 
 
 def _sheet(spec: FileSpec, path: Path) -> pa.Table:
@@ -183,14 +179,15 @@ def _filter(spec: FileSpec) -> str:
     return " and ".join(parts) or "true"
 
 
-def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec) -> str:
-    """SQL of the rows as the contract wants them, the provider's texts beside them for messages."""
-    columns = [f"nullif(trim({quoted(spec.line_id)}::varchar), '') as line_id, line_id as raw_line_id"] if spec.line_id else []
+def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
+    """SQL of the rows as the contract wants them, with a flag for each value that came where it may turn out unreadable."""
+    columns = [f"nullif(trim({quoted(spec.line_id)}::varchar), '') as line_id"] if spec.line_id else []
     for column in contract.columns:
         mapping = spec.columns.get(column.name)
         if mapping is not None:
-            columns.append(f"{raw(mapping)} as {quoted(f'raw_{column.name}')}")
-            columns.append(f"{converted(column, mapping, provider)} as {quoted(column.name)}")
+            columns.append(f"{converted(column, mapping, provider, kinds)} as {quoted(column.name)}")
+            if can_fail(column, mapping, kinds):
+                columns.append(f"{raw(mapping, kinds)} is not null as {quoted(f'came_{column.name}')}")
     rows = f"select row, {', '.join(columns)} from raw where {_filter(spec)}"
     names = set(spec.columns)
     if "store_id" in names and contract.sliced:
@@ -204,6 +201,15 @@ def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec) -> str:
     return rows
 
 
+def _mark_broken(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds, arrived_at: datetime
+) -> None:
+    came_as = {name: raw(mapping, kinds) for name, mapping in spec.columns.items()}
+    fallible = {name for name, mapping in spec.columns.items() if can_fail(contract[name], mapping, kinds)}
+    mapped = set(spec.columns) | ({"line_id"} if spec.line_id else set())
+    mark_broken(connection, rules_for(contract, mapped, fallible, provider.unknown_products == "accept", arrived_at), came_as)
+
+
 def _mark_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """Rows with the same key: repeated where they say the same, all broken (none is known to hold) where they contradict."""
     present = {row[0] for row in connection.execute("describe mapped").fetchall()}
@@ -214,7 +220,8 @@ def _mark_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract) 
 
 def _mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, line_id: str) -> None:
     """Lines that are there twice: the second is repeated where it says the same, and broken where it does not."""
-    values = ", ".join(name for name in (row[0] for row in connection.execute("describe mapped").fetchall()) if name.startswith("raw_"))
+    present = (row[0] for row in connection.execute("describe mapped").fetchall())
+    values = ", ".join(name for name in present if name not in {"row", "line_id", "product_known"} and not name.startswith("came_"))
     advice = "Correct the line's number, or remove the line that does not hold."
     _mark_groups(connection, "line_id", values, f"one content for each {line_id}", advice, "later")
 
@@ -246,11 +253,13 @@ def _mark_groups(connection: duckdb.DuckDBPyConnection, key: str, values: str, e
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec) -> RowCounts:
+    # Only weather rows are there more than once: in each region that their place serves.
+    rows = "distinct row" if "place" in spec.columns else "*"
     query = f"""
         select
-            (select count(*) from raw), (select count(*) from raw where {_filter(spec)}), (select count(distinct row) from mapped),
+            (select count(*) from raw), (select count(*) from raw where {_filter(spec)}), (select count({rows}) from mapped),
             (select count(*) from repeated), (select count(*) from broken),
-            (select count(distinct row) from mapped where row not in (select row from broken) and row not in (select row from repeated))
+            (select count({rows}) from mapped where row not in (select row from broken) and row not in (select row from repeated))
     """
     read, selected, mapped, repeated, broken, taken = connection.execute(query).fetchall()[0]
     counts = RowCounts(read, read - selected + selected - mapped, repeated, broken, taken)
@@ -290,11 +299,11 @@ def _refuse_other_file(counts: RowCounts, quarantined: pa.Table, provider: Provi
         raise LandingFileRefused(f"{quarantined['message'][0].as_py()}{more}")
 
 
-def _net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec, provider: ProviderSpec) -> None:
+def _net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> None:
     """Move returns to the week of the latest delivery of that product to that store up to the credit, where the file knows one."""
     contract = SOURCES["returns"]
     names = ("store_id", "product_id", "week")
-    delivered = ", ".join(f"{converted(contract[name], spec.columns[name], provider)} as {name}" for name in names)
+    delivered = ", ".join(f"{converted(contract[name], spec.columns[name], provider, kinds)} as {name}" for name in names)
     connection.execute(
         f"""
         create or replace temp view good as

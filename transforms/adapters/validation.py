@@ -1,6 +1,6 @@
 """Sort mapped rows into those that follow their contract and those that break it, each with rule, row, value, what was expected and what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,9 +28,9 @@ class Rule:
         return f"{self.column}: {self.expected}"
 
 
-def rules_for(contract: Contract, mapped: set[str], accept_unknown_products: bool, arrived_at: datetime) -> list[Rule]:
-    """The rules of a contract for the columns that a file delivers (`raw_<name>` holds the provider's text, `<name>` the value)."""
-    rules = [rule for column in contract.columns if column.name in mapped for rule in _column_rules(column, arrived_at)]
+def rules_for(contract: Contract, mapped: set[str], can_fail: set[str], accept_unknown_products: bool, arrived_at: datetime) -> list[Rule]:
+    """The rules of a contract for the columns that a file delivers: `<name>` holds the value, `came_<name>` whether the provider wrote any."""
+    rules = [rule for column in contract.columns if column.name in mapped for rule in _column_rules(column, column.name in can_fail, arrived_at)]
     if "line_id" in mapped:
         rules.append(Rule("line_id", "line_id is null", "the line's number", "Fill it: a line without a number cannot be told from a repeated one."))
     if contract.sliced and "store_id" in mapped:
@@ -47,13 +47,13 @@ def rules_for(contract: Contract, mapped: set[str], accept_unknown_products: boo
     return rules
 
 
-def _column_rules(column: Column, arrived_at: datetime) -> list[Rule]:
-    name, came = quoted(column.name), quoted(f"raw_{column.name}")
+def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[Rule]:
+    name, came = quoted(column.name), quoted(f"came_{column.name}")
     kind = {"integer": "a whole number", "number": "a number", "date": "a date", "timestamp": "a date and time", "flag": "true or false"}
     rules = []
-    if column.kind != "text":
+    if can_fail:
         advice = "Correct the value, or say in the provider YAML how it is written (date_format, decimal, unit)."
-        rules.append(Rule(column.name, f"{name} is null and {came} is not null", kind[column.kind], advice))
+        rules.append(Rule(column.name, f"{name} is null and {came}", kind[column.kind], advice))
     if column.required:
         rules.append(Rule(column.name, f"{name} is null", "a value", "Fill it, or give a 'default' for the column in the provider YAML."))
     if column.minimum == 0 and column.kind == "integer":
@@ -80,10 +80,16 @@ def _column_rules(column: Column, arrived_at: datetime) -> list[Rule]:
     return rules
 
 
-def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
-    """Fill the temp table `broken(row, rule, expected, came, advice)` with the first rule that each row of `mapped` breaks; one pass."""
+def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], came_as: Mapping[str, str]) -> None:
+    """Fill the temp table `broken(row, rule, expected, came, advice)` with the first rule that each row of `mapped` breaks; one pass.
+
+    Parameters
+    ----------
+    came_as
+        Column -> SQL over the table `raw` of what the provider wrote there.
+    """
     cases = " ".join(f"when {rule.broken} then {number}" for number, rule in enumerate(rules))
-    came = " ".join(f"when {number} then coalesce({quoted(f'raw_{rule.column}')}, '(empty)')" for number, rule in enumerate(rules))
+    came = " ".join(f"when {number} then coalesce({came_as.get(rule.column, 'null')}, '(empty)')" for number, rule in enumerate(rules))
     connection.execute("create temp table broken (row bigint, rule varchar, expected varchar, came varchar, advice varchar)")
     if not rules:
         return
@@ -92,9 +98,9 @@ def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) ->
     connection.execute(
         f"""
         insert into broken
-        with numbered as (select *, case {cases} end as rule_number from mapped),
-        found as (select row, rule_number, case rule_number {came} end as came from numbered where rule_number is not null)
-        select row, rule, expected, came, advice from found join rules on number = rule_number
-        qualify row_number() over (partition by row order by rule_number) = 1
+        with numbered as (select row, case {cases} end as rule_number from mapped),
+        found as (select row, min(rule_number) as rule_number from numbered where rule_number is not null group by row),
+        texts as (select found.row, rule_number, case rule_number {came} end as came from found join raw on raw.row = found.row)
+        select row, rule, expected, came, advice from texts join rules on number = rule_number
         """
     )

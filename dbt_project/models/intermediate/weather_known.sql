@@ -4,8 +4,15 @@ observed as (
     select * from {{ ref("weather") }}
 ),
 
+-- A forecast speaks from its issue until the next one for the same day.
 forecasts as (
-    select * from {{ ref("stg_weather_forecast") }}
+    select
+        *,
+        lead(issued_at) over (
+            partition by region, place, target_date
+            order by issued_at
+        ) as replaced_at
+    from {{ ref("stg_weather_forecast") }}
 ),
 
 places as (
@@ -54,12 +61,13 @@ forecast_days as (
         count(*) as forecast_days,
         max(forecasts.issued_at) as last_issued_at
     from days
-    asof inner join forecasts
+    inner join forecasts
         on
             days.region = forecasts.region
             and days.place = forecasts.place
             and days.target_date = forecasts.target_date
             and days.origin_end > forecasts.issued_at
+            and (forecasts.replaced_at is null or days.origin_end <= forecasts.replaced_at)
     group by all
 ),
 
