@@ -1,74 +1,86 @@
-"""Landing to gold for all weeks and regions, against one DuckDB query that does the same joins and writes Parquet."""
+"""Landing to gold for all weeks and regions, and for one more week, against bare DuckDB that does the same joins and writes Parquet."""
 
-import json
+import os
+import shutil
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from orchestration.settings import DBT_PROJECT
+from benchmarks.bare import compiled_models, condition_bare
 from transforms.adapters import load_provider
-from transforms.calendar import SliceBlock
+from transforms.calendar import SliceBlock, Week
 from transforms.lake import Lake
-from transforms.landing import drop, ingest, ingest_reference, pending, regions, register
+from transforms.landing import regions
+
+PROVIDER = "iowa_statewide"
+PEER = "bare DuckDB, same joins, to Parquet"
 
 
 def conditioning(source: Path, scratch: Path) -> list[dict[str, object]]:
-    """Seconds of both, and their ratio."""
-    lake, provider = Lake(str(scratch / "lake")), load_provider("iowa_statewide")
-    drop(lake, provider, source)
-    started = time.perf_counter()
-    register(lake, provider, datetime.now(UTC))
-    ingest_reference(lake, provider)
-    weeks = [item.week for item in pending(lake, provider)]
-    block = SliceBlock(tuple(regions(lake)), min(weeks), max(weeks))
-    ingest(lake, provider, [block])
-    taken_in = time.perf_counter() - started
-    _dbt("tag:reference", {"lake_root": lake.root})
-    slices = {"regions": list(map(str, block.regions)), "week_first": str(block.first), "week_last": str(block.last)}
-    started = time.perf_counter()
-    _dbt("tag:sliced", {"lake_root": lake.root, **slices})
-    built = time.perf_counter() - started
-    bare = _bare(source, scratch)
-    peer = {"peer": "bare DuckDB query to Parquet", "peer_value": bare}
+    """Seconds and peak memory of the command as a whole, and its time over the bare query's."""
+    drops, root = scratch / "drops", scratch / "lake"
+    last = _hold_back_last_week(source, drops, scratch / "week.parquet")
+    history, memory = _init(root, "--landing", str(drops))
+    shutil.copy(scratch / "week.parquet", root / "landing" / load_provider(PROVIDER).name / "shipments" / "one_more_week.parquet")
+    more, _ = _init(root)
+    lake = Lake(str(root))
+    whole = SliceBlock(tuple(regions(lake)), Week.parse("2017-01-02"), last)
+    demand = lake.read("gold/demand", columns="sum(units_shipped) as units, max(week) as week").to_pylist()[0]
+    if demand["week"] != last.monday:
+        raise RuntimeError(f"the week {last} did not arrive in gold: {demand}")
+    bare_all, units = _bare(source, whole, scratch)
+    if units != demand["units"]:
+        raise RuntimeError(f"gold holds {demand['units']} units, the bare query {units}")
+    bare_week, _ = _bare(source, SliceBlock(whole.regions, last, last), scratch)
     return [
-        {"name": "conditioning: landing to bronze", "value": taken_in, "unit": "s", **peer},
-        {"name": "conditioning: bronze to gold, one dbt invocation", "value": built, "unit": "s", **peer},
-        {"name": "conditioning: dbt over bare query", "value": built / bare, "unit": "ratio", **peer},
+        _row("conditioning: landing to gold, 282 weeks x 14 regions", history, "s", bare_all),
+        _row("conditioning: the same over bare", history / bare_all, "ratio", bare_all),
+        _row("conditioning: peak memory of any process", memory, "GiB", None),
+        _row("conditioning: one more week, 14 regions", more, "s", bare_week),
+        _row("conditioning: the same over bare", more / bare_week, "ratio", bare_week),
     ]
 
 
-def _dbt(select: str, variables: dict[str, object]) -> None:
-    command = [
-        str(Path(sys.executable).parent / "dbt"),
-        "--quiet",
-        "build",
-        "--profiles-dir",
-        ".",
-        "--select",
-        select,
-        "--vars",
-        json.dumps(variables),
-    ]
-    subprocess.run(command, cwd=DBT_PROJECT, check=True)
+def _row(name: str, value: float, unit: str, peer_value: float | None) -> dict[str, object]:
+    return {"name": name, "value": value, "unit": unit, "peer": PEER if peer_value else "", "peer_value": peer_value or ""}
 
 
-def _bare(source: Path, scratch: Path) -> float:
-    started = time.perf_counter()
+def _hold_back_last_week(source: Path, drops: Path, week_file: Path) -> Week:
+    """Copy the raw files to `drops` without the last week of shipments, which goes into a file of its own."""
+    shutil.copytree(source, drops)
     with duckdb.connect() as connection:
-        connection.execute("set threads = 2; set memory_limit = '2GB'")
-        connection.execute(
-            f"""
-            copy (
-                select s.region, d.store_id::varchar as store_id, d.item_id as product_id, d.week_start as week,
-                    sum(d.bottles_shipped)::bigint as demand
-                from read_parquet('{source}/shipments/*.parquet') as d
-                join read_csv('{source}/stores.csv', all_varchar = true) as s on s.store_id = d.store_id::varchar
-                group by all order by all
-            ) to '{scratch}/bare.parquet' (format parquet)
-            """
-        )
-    return time.perf_counter() - started
+        every = f"read_parquet('{source}/shipments/*.parquet')"
+        [(last,)] = connection.execute(f"select max(week_start) from {every}").fetchall()
+        connection.execute(f"copy (from {every} where week_start = date '{last}') to '{week_file}' (format parquet)")
+        for path in (drops / "shipments").glob("*.parquet"):
+            path.chmod(0o644)
+            connection.execute(f"copy (from read_parquet('{source}/shipments/{path.name}') where week_start < date '{last}') to '{path}'")
+    return Week(last)
+
+
+def _init(root: Path, *more: str) -> tuple[float, float]:
+    """Run `shelfcast init` as a user would; return seconds and the peak memory in GiB of the largest of its processes."""
+    command = [sys.executable, "-m", "orchestration", "init", "--provider", PROVIDER, "--root", str(root), "--local", *more]
+    started = time.perf_counter()
+    with (root.parent / "init.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        # wait4 counts the children that the command waited for, dbt among them.
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError((root.parent / "init.log").read_text())
+    return time.perf_counter() - started, usage.ru_maxrss / 2**20
+
+
+def _bare(source: Path, block: SliceBlock, scratch: Path) -> tuple[float, int]:
+    """Seconds of the bare query, and the units that it found."""
+    models, out = compiled_models(block, scratch), scratch / f"bare-{block.first}"
+    out.mkdir()
+    started = time.perf_counter()
+    condition_bare(source, models, block, out)
+    seconds = time.perf_counter() - started
+    with duckdb.connect() as connection:
+        [(units,)] = connection.execute(f"select sum(units_shipped)::bigint from read_parquet('{out}/demand.parquet')").fetchall()
+    return seconds, units

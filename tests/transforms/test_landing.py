@@ -69,6 +69,23 @@ def test_units_are_converted_and_times_completed(lake: Lake, provider: ProviderS
     assert (returned["week"], returned["known_at"]) == (WEEK.monday, datetime(2022, 5, 12, 10, tzinfo=UTC))
 
 
+def test_stores_without_a_place_get_the_nearest_station_with_its_distance(lake: Lake, shop: Path) -> None:
+    settings = (shop / "corner_shop.yaml").read_text()
+    settings = settings.replace("sources:", "stations: {Dallas: [32.7767, -96.7970], Columbus: [39.9612, -82.9988]}\nsources:", 1)
+    (shop / "near.yaml").write_text(settings.replace("place: town}", "latitude: lat, longitude: lon}", 1))
+    near = load_provider(str(shop / "near.yaml"))
+    # Houston is 362 km from Dallas, Cleveland 203 km from Columbus; the third store's position is unknown.
+    where = ["1,North Texas,LARGE,29.7604,-95.3698", "2,North Texas,SMALL,,", "3,Ohio,LARGE,41.4993,-81.6944"]
+    (shop / "stores.csv").write_text("\n".join(["id,area,kind,lat,lon", *where]) + "\n")
+    drop(lake, near, shop)
+    take_in(lake, near)
+    stores = {row["store_id"]: (row["place"], row["place_km"]) for row in lake.read("bronze/stores").to_pylist()}
+    assert stores["1"] == ("Dallas", pytest.approx(362, abs=1))
+    assert stores["2"] == (None, None)
+    assert stores["3"] == ("Columbus", pytest.approx(203, abs=1))
+    assert set(lake.read("bronze/weather_observed")["place"].to_pylist()) == {"Dallas", "Columbus"}
+
+
 def test_looking_again_changes_nothing(lake: Lake, provider: ProviderSpec) -> None:
     take_in(lake, provider)
     versions = lake.versions(["bronze/shipments", "bronze/landing_files", "bronze/landing_slices"])

@@ -131,3 +131,21 @@ def _moment(moment: str, column: Column, spec: ColumnSpec) -> str:
     if column.kind == "date":
         return f"({moment})::date"
     return f"timezone({literal(spec.timezone or 'UTC')}, {moment})"
+
+
+def with_nearest_station(rows: str, stations: Mapping[str, tuple[float, float]]) -> str:
+    """SQL of stores (`rows` with latitude and longitude) with the nearest of the stations and its great-circle distance in km (haversine formula).
+
+    Stores without a position have no place.
+    """
+    listed = ", ".join(f"({literal(name)}, {latitude!r}, {longitude!r})" for name, (latitude, longitude) in stations.items())
+    half = "pow(sin(radians(station.lat - m.latitude) / 2), 2)"
+    turned = "cos(radians(m.latitude)) * cos(radians(station.lat)) * pow(sin(radians(station.lon - m.longitude) / 2), 2)"
+    distance = f"2 * 6371.0088 * asin(sqrt({half} + {turned}))"
+    return f"""
+        with m as ({rows}), station(name, lat, lon) as (values {listed})
+        select m.*, near.place, round(near.km, 2) as place_km from m left join (
+            select m.row, arg_min(station.name, {distance}) as place, min({distance}) as km from m, station
+            where m.latitude is not null and m.longitude is not null group by m.row
+        ) as near using (row)
+    """

@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from transforms.adapters.expressions import Kinds, can_fail, converted, quoted, raw, scan
+from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
+from transforms.adapters.expressions import Kinds, can_fail, converted, quoted, raw, scan, with_nearest_station
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.contracts import SOURCES, Contract
@@ -99,9 +100,9 @@ def read_file(
         _mark_broken(connection, contract, spec, provider, kinds, arrived_at)
         connection.execute("create temp table repeated (row bigint)")
         if spec.line_id is not None:
-            _mark_conflicting_lines(connection, spec.line_id)
+            mark_conflicting_lines(connection, spec.line_id)
         if spec.duplicates == "refuse":
-            _mark_duplicates(connection, contract)
+            mark_duplicates(connection, contract)
         counts = _counts(connection, spec)
         quarantined = _quarantined(connection, columns, name)
         _refuse_other_file(counts, quarantined, provider, source, name)
@@ -109,7 +110,8 @@ def read_file(
         connection.execute(f"create temp view good as select * from mapped{rest if counts.quarantined or counts.repeated else ''}")
         if spec.net_to_last_delivery:
             _net_to_last_delivery(connection, spec, provider, kinds)
-        rows = connection.execute(_result(contract, spec)).to_arrow_table()
+        computed = {"place", "place_km"} if _needs_station(contract, spec, provider) else set()
+        rows = connection.execute(_result(contract, spec, computed)).to_arrow_table()
         rows = rows.cast(contract.schema.append(pa.field("line_id", pa.string())) if spec.line_id else contract.schema)
     return FileRows(rows, quarantined, counts, columns, absent)
 
@@ -198,7 +200,11 @@ def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: 
         # A place that serves stores of two regions gives rows in both; one that serves none gives none.
         places = "select distinct region, place from stores where place is not null"
         return f"with m as ({rows}), p as ({places}) select m.*, p.region from m join p using (place)"
-    return rows
+    return with_nearest_station(rows, provider.stations) if _needs_station(contract, spec, provider) else rows
+
+
+def _needs_station(contract: Contract, spec: FileSpec, provider: ProviderSpec) -> bool:
+    return bool(provider.stations) and contract.table == "stores" and "place" not in spec.columns and {"latitude", "longitude"} <= set(spec.columns)
 
 
 def _mark_broken(
@@ -208,48 +214,6 @@ def _mark_broken(
     fallible = {name for name, mapping in spec.columns.items() if can_fail(contract[name], mapping, kinds)}
     mapped = set(spec.columns) | ({"line_id"} if spec.line_id else set())
     mark_broken(connection, rules_for(contract, mapped, fallible, provider.unknown_products == "accept", arrived_at), came_as)
-
-
-def _mark_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Rows with the same key: repeated where they say the same, all broken (none is known to hold) where they contradict."""
-    present = {row[0] for row in connection.execute("describe mapped").fetchall()}
-    key = ", ".join(column for column in contract.key if column in present)
-    values = ", ".join(column for column in contract.names if column in present)
-    _mark_groups(connection, key, values, f"one row for each {key}", "Remove the duplicate, or set 'duplicates: sum' in the provider YAML.", "all")
-
-
-def _mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, line_id: str) -> None:
-    """Lines that are there twice: the second is repeated where it says the same, and broken where it does not."""
-    present = (row[0] for row in connection.execute("describe mapped").fetchall())
-    values = ", ".join(name for name in present if name not in {"row", "line_id", "product_known"} and not name.startswith("came_"))
-    advice = "Correct the line's number, or remove the line that does not hold."
-    _mark_groups(connection, "line_id", values, f"one content for each {line_id}", advice, "later")
-
-
-def _mark_groups(connection: duckdb.DuckDBPyConnection, key: str, values: str, expected: str, advice: str, which: str) -> None:
-    # Keys with several rows are few: only their rows go through the window.
-    connection.execute(
-        f"""
-        create or replace temp table suspects as
-        with several as (select {key} from mapped where row not in (select row from broken) group by all having count(*) > 1)
-        select
-            row, hash({values}) as content,
-            first_value(hash({values})) over same as first_content, first_value(row) over same as first_row, count(*) over (partition by {key}) as n,
-            count(distinct hash({values})) over (partition by {key}) as contents
-        from mapped semi join several using ({key})
-        where row not in (select row from broken)
-        window same as (partition by {key} order by row)
-        """
-    )
-    conflicting = "contents > 1" if which == "all" else "content <> first_content"
-    connection.execute(
-        f"""
-        insert into broken
-        select row, $rule, $expected, 'the key of row ' || first_row, $advice from suspects where {conflicting}
-        """,
-        {"rule": f"{key.rsplit(', ', maxsplit=1)[-1]}: {expected}", "expected": expected, "advice": advice},
-    )
-    connection.execute(f"insert into repeated select row from suspects where row > first_row and not ({conflicting})")
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec) -> RowCounts:
@@ -327,9 +291,9 @@ _DERIVED = {
 }
 
 
-def _result(contract: Contract, spec: FileSpec) -> str:
+def _result(contract: Contract, spec: FileSpec, computed: set[str]) -> str:
     """SQL of the contract's columns; rows with the same key are summed, unless they are told apart by their line id across files."""
-    computed = {"region"} if contract.sliced else set()
+    computed = computed | ({"region"} if contract.sliced else set())
     columns = {}
     for column in contract.columns:
         if column.name in spec.columns or column.name in computed:
@@ -343,4 +307,6 @@ def _result(contract: Contract, spec: FileSpec) -> str:
     if spec.line_id is not None:
         columns["line_id"] = "line_id::varchar"
     selected = ", ".join(f"{sql} as {quoted(name)}" for name, sql in columns.items())
-    return f"select {selected} from good {'group by all' if adds_up else ''} order by {', '.join(contract.key)}"
+    # Rows stay in the order of their file; grouped ones have none of their own.
+    grouped = f" group by all order by {', '.join(contract.key)}" if adds_up else ""
+    return f"select {selected} from good{grouped}"

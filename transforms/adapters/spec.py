@@ -10,18 +10,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from transforms.contracts import SOURCES
+from transforms.contracts.sources import COMPUTED
 from transforms.errors import ConfigurationError
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "providers"
-
-# Columns that the reader completes: from the stores, or from the other columns.
-_COMPUTED = {
-    "shipments": {"region", "known_at"},
-    "returns": {"region", "known_at"},
-    "weather_observed": {"region", "week", "known_at"},
-    "weather_forecast": {"region", "week", "known_at"},
-    "events": {"end_date"},
-}
 
 Unit = Literal["fahrenheit", "inch", "mile", "thousand", "percent"]
 Cleaning = Literal["key", "lower", "upper", "week", "end_of_day", "digits"]
@@ -106,6 +98,8 @@ class ProviderSpec(_Strict):
     """Whether a delivered product may be missing in the products file; accepted ones get a case pack of 1 and no attributes."""
     regions: dict[str, str] = Field(default_factory=dict)
     """Provider's spelling of a region -> region key, where lower case and underscores are not enough."""
+    stations: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Weather place -> latitude and longitude: stores whose file names no place get the nearest one, with its distance."""
     refuse_above: float = Field(default=0.5, gt=0, le=1)
     """Share of broken rows above which a file is refused whole: it is then more likely another file than a file with faults."""
     sources: dict[str, list[FileSpec]]
@@ -125,7 +119,7 @@ class ProviderSpec(_Strict):
             for spec in files:
                 if unknown := sorted(set(spec.columns) - names):
                     raise ValueError(f"source {source!r}: {unknown} are not columns of its contract; expected {', '.join(SOURCES[source].names)}")
-                required = {column.name for column in SOURCES[source].columns if column.required} - _COMPUTED.get(source, set())
+                required = {column.name for column in SOURCES[source].columns if column.required} - COMPUTED.get(source, set())
                 if absent := sorted(required - set(spec.columns)):
                     raise ValueError(f"source {source!r}: required columns {absent} are not mapped")
         if missing := [source for source in ("stores", "products", "shipments") if source not in value]:

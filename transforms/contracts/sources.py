@@ -148,6 +148,16 @@ SOURCES: dict[str, Contract] = {
 """What an adapter must deliver, by source name; reference sources come first, since facts are checked against them."""
 
 
+COMPUTED: dict[str, frozenset[str]] = {
+    "shipments": frozenset({"region", "known_at"}),
+    "returns": frozenset({"region", "known_at"}),
+    "weather_observed": frozenset({"region", "week", "known_at"}),
+    "weather_forecast": frozenset({"region", "week", "known_at"}),
+    "events": frozenset({"end_date"}),
+}
+"""Columns that an adapter completes where a provider does not give them: from the stores, or from the other columns."""
+
+
 def _in_bronze(contract: Contract) -> Contract:
     return replace(contract, columns=(*contract.columns, *LINEAGE, ARRIVED_AT), version=2)
 

@@ -29,7 +29,8 @@ def ingest(lake: Lake, provider: ProviderSpec, blocks: Sequence[SliceBlock], pro
             there = touching(lake, versions, source, predicate)
             if progress is not None:
                 progress(f"taking in {source} of {block} from {len(there)} files")
-            rows = partial(_stream, _rows(source, staged.select(source, there), predicate, len(there) > 1))
+            lines = any(spec.line_id is not None for spec in provider.sources.get(source, ()))
+            rows = partial(_stream, _rows(source, staged.select(source, there), predicate, len(there) > 1, lines))
             receipts.append(lake.replace(f"bronze/{source}", block, rows))
         lake.replace(INGESTED_SLICES.name, block, _marks_table(marks, block))
     return receipts
@@ -43,20 +44,19 @@ def ingest_reference(lake: Lake, provider: ProviderSpec) -> list[Receipt]:
     return [lake.overwrite(f"bronze/{source}", table) for source, table in tables.items()]
 
 
-def _rows(source: str, staged: str, predicate: str, several: bool) -> str:
-    """SQL of a source's bronze rows in the slices: lines are added up by key and file; a line that several files hold counts in the latest."""
+def _rows(source: str, staged: str, predicate: str, several: bool, lines: bool) -> str:
+    """SQL of a source's bronze rows in the slices: lines are added up by key and file; a line that several files hold counts in the latest.
+
+    One plain or grouped select without a union: it is streamed (see dbt_project/DECISIONS.md).
+    """
     contract = CONTRACTS[f"bronze/{source}"]
+    if not lines:
+        return f"select {', '.join(contract.names)} from ({staged}) where {predicate}"
     measures = {column.name for column in contract.columns if column.kind == "integer"}
     summed = ", ".join(f"sum({name})::bigint as {name}" if name in measures else name for name in contract.names)
-    columns = ", ".join(contract.names)
-    last = "qualify row_number() over (partition by line_id order by arrived_at desc, source_file desc) = 1" if several else ""
-    return f"""
-        with rows as (select * from ({staged}) where {predicate}),
-        lines as (select * from rows where line_id is not null {last})
-        select {columns} from rows where line_id is null
-        union all
-        select {summed} from lines group by all
-    """
+    last = "qualify line_id is null or row_number() over (partition by line_id order by arrived_at desc, source_file desc) = 1" if several else ""
+    # A file whose rows are no lines holds each key once, so that adding up leaves them as they are.
+    return f"with rows as (select * from ({staged}) where {predicate} {last}) select {summed} from rows group by all"
 
 
 def _stream(query: str) -> pa.RecordBatchReader:
