@@ -146,10 +146,12 @@ def test_every_command_explains_itself(command: str) -> None:
 
 
 def test_the_weather_report_compares_issued_realised_and_no_weather_over_the_same_rows(root: Path) -> None:
-    code, output = shelfcast("weather", "--week", str(ORIGIN), "--region", "north_texas", "--root", str(root), "--local")
+    code, output = shelfcast("weather", "--week", str(ORIGIN), "--regions", "north_texas", "--root", str(root), "--local")
     assert code == 0, output
     rows = Lake(str(root)).read("gold/weather_value").to_pylist()
     counts = {kind: sum(row["n"] for row in rows if row["weather"] == kind) for kind in ("issued", "realised", "none")}
-    assert len(set(counts.values())) == 1 and counts["issued"] > 0
+    assert len(set(counts.values())) == 1
+    assert counts["issued"] > 0
     mape = {kind: [row["mape"] for row in rows if row["weather"] == kind] for kind in counts}
-    assert mape["issued"] != mape["none"] and mape["realised"] != mape["none"]
+    assert mape["issued"] != mape["none"]
+    assert mape["realised"] != mape["none"]
