@@ -38,7 +38,7 @@ def weather_value(panel: Panel, observed: Weather, demand: pa.Table, origin: Wee
         trained = [(made.format, made.mover, Serving(made.model, "none", origin.monday)) for made in train_region(known, spec)]
         ensembles = {(format_, mover): model for format_, mover, model in trained if mover != "all"}
         averages = {format_: model for format_, mover, model in trained if mover == "all"}
-        found[kind] = score_forecasts(score_region(known, spec.horizons, ensembles, averages)[0], demand)
+        found[kind] = score_forecasts(score_region(known, spec.horizons, ensembles, averages, spec.clusters)[0], demand)
     return found
 
 

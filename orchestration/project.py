@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
 
 FILE = "shelfcast.yaml"
@@ -52,6 +53,10 @@ class Project(BaseModel):
     train_weeks: int = Field(default=104, ge=26)
     """Weeks of history that the members are trained on."""
     seed: int = 7
+    members: tuple[str, ...] = ("lasso", "network")
+    """Algorithms of each ensemble, of those in `models.members`."""
+    clusters: Clusters | None = None
+    """How each format's stores are split into segments of their own, like {by: income, bins: 2}; see `transforms.clusters`."""
     gate: GateSettings = GateSettings()
     data: DataSettings = DataSettings()
     snapshots: Literal["as_published", "backdated"] = "as_published"
@@ -64,7 +69,13 @@ class Project(BaseModel):
     @property
     def training(self) -> dict[str, Any]:
         """Fields of `models.training.TrainingSpec` that the project decides."""
-        return {"horizons": self.horizons, "weeks": self.train_weeks, "seed": self.seed}
+        return {
+            "horizons": self.horizons,
+            "weeks": self.train_weeks,
+            "seed": self.seed,
+            "members": self.members,
+            "clusters": self.clusters,
+        }
 
     @classmethod
     def load(cls, root: Path) -> Self:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from transforms.clusters import CLUSTER_NAMES, with_cluster
 from transforms.contracts.base import Column, Contract
 from transforms.contracts.sources import FORMATS, PRODUCT, REGION, STORE, WEEK
 
@@ -10,7 +11,12 @@ RUNGS = ("champion", "previous", "pooled", "baseline")
 DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled back")
 DATA_DECISIONS = ("awaiting approval", "approved", "rejected")
 
-FORMAT = Column("format", "text", "Store format: large or small.", allowed=FORMATS)
+FORMAT = Column(
+    "format",
+    "text",
+    "Store format, large or small; where the project splits it by clusters, the cluster stands behind it (large-high_income).",
+    allowed=(*FORMATS, *(with_cluster(format_, cluster) for format_ in FORMATS for cluster in CLUSTER_NAMES)),
+)
 MOVER = Column("mover", "text", "Product velocity in its region and format over the 52 weeks before the origin.", allowed=MOVERS)
 TARGET_WEEK = Column("target_week", "date", "Monday of the week that the forecast is for.", monday=True)
 HORIZON = Column("horizon", "integer", "Weeks from the origin to the target.", unit="weeks", minimum=1, maximum=13)
