@@ -1,4 +1,4 @@
-"""Which segment a series is in: the format of its store, split by cluster where the project asks for it. The mover is a column of each frame's rows."""
+"""Which segment a series is in: its store's format, split by cluster where the project asks for it. The mover is a column of each frame's rows."""
 
 import numpy as np
 import numpy.typing as npt

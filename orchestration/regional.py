@@ -49,7 +49,7 @@ class TrainTask:
                     **segment,
                     "dataset_version": dataset.version,
                     "data_versions": dataset.delta_versions,
-                    "code_version": code_version(),
+                    "code_version": code_version(spec),
                     "spec": asdict(spec),
                     "metrics": trained.metrics,
                 }
@@ -64,7 +64,7 @@ class TrainTask:
                         trained_week=week.monday,
                         trained_at=datetime.now(UTC),
                         run_id=self.run_id,
-                        code_version=code_version(),
+                        code_version=code_version(spec),
                         dataset_version=dataset.version,
                         data_versions=json.dumps(dataset.delta_versions, sort_keys=True),
                         metrics=json.dumps(trained.metrics, sort_keys=True),

@@ -1,4 +1,4 @@
-"""Store clusters: a configured split of each format by one attribute of the stores, so that an ensemble may serve, say, large stores in richer places.
+"""Store clusters: a configured split of each format by one attribute of its stores, so that each part has ensembles of its own.
 
 The rule and its names are here, since the contracts list them; which stores are looked at is decided by those who hold a panel.
 """

@@ -1,11 +1,11 @@
 """Longer horizons and store clusters by the project file alone, through the whole cycle on a small world."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from models.settings import Settings
 from orchestration.cli import app
 from orchestration.project import Project
 from transforms.adapters import load_provider
@@ -16,7 +16,7 @@ from transforms.lake import Lake
 from transforms.landing import folder
 from transforms.world import WorldSpec, simulate, write_landing
 
-WORLD = simulate(WorldSpec(regions=1, stores_per_region=12, products=10, weeks=96))
+WORLD = simulate(WorldSpec(regions=1, stores_per_region=12, products=10, weeks=110))
 ORIGIN = WORLD.last + -13
 FORMATS = ("large-high_income", "large-low_income", "small-high_income", "small-low_income")
 
@@ -24,7 +24,8 @@ FORMATS = ("large-high_income", "large-low_income", "small-high_income", "small-
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     root = tmp_path_factory.mktemp("configured")
-    Project(provider="sample", train_weeks=65, horizons=13, clusters=Clusters("income", 2)).save(root)
+    settings = Settings(network={"steps": 150})
+    Project(provider="sample", train_weeks=70, horizons=13, clusters=Clusters("income", 2), settings=settings).save(root)
     lake = Lake(str(root))
     write_landing(WORLD, folder(lake, load_provider("sample")))
     result = CliRunner().invoke(app, ["run", "--week", str(ORIGIN), "--root", str(root), "--local"])
