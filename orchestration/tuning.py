@@ -134,13 +134,18 @@ def tune(bench: Bench, trials: int) -> Outcome:
         study.enqueue_trial(project.settings.flat(project.members))
         study.optimize(objective, n_trials=trials + 1)
     present, best = runs[0], min(runs, key=lambda run: run.metrics["mape"])
-    better = best.metrics["mape"] < (1 - SMALLEST_GAIN) * present.metrics["mape"]
+    better = gains(present, best)
     chosen = project.settings.with_values(best.params) if better else project.settings
     verdict = f"settings {chosen.version}, {'of run ' + best.run_id if better else 'as before'}: MAPE {present.metrics['mape']:.4f} before"
     bench.tracking.log(
         replace(best if better else present, run_id="chosen", kind="chosen", logged_at=datetime.now(UTC), params=chosen.changed(), notes=verdict)
     )
     return Outcome(experiment, present, best, chosen, better, runs)
+
+
+def gains(present: ExperimentRun, best: ExperimentRun) -> bool:
+    """Whether the best run lies below the present settings' by more than luck."""
+    return best.metrics["mape"] < (1 - SMALLEST_GAIN) * present.metrics["mape"]
 
 
 def compare(bench: Bench, alternatives: Sequence[tuple[str, ...]]) -> list[ExperimentRun]:
