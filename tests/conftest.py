@@ -96,7 +96,7 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield _answering(f"http://127.0.0.1:{port}", server, folder / "server.log")
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=120)
 
 
 def _answering(uri: str, server: "subprocess.Popen[bytes]", log: Path) -> str:
