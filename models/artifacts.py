@@ -6,6 +6,7 @@ A file is named by the SHA-256 of its bytes, which are the same for the same par
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 
 from models.baselines import HistoricalAverage
 from models.encoding import Encoder
-from models.ensemble import RESTORE, Ensemble
+from models.ensemble import MEMBERS, Ensemble
+from models.settings import Settings
 from models.support import Support
 from transforms.errors import ArtifactError
 
@@ -66,11 +68,12 @@ def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
         return HistoricalAverage(np.asarray(manifest["keys"], np.str_), arrays["mean"], arrays["size"], arrays["rate"])
     encoder = Encoder(tuple(manifest["names"]), arrays["mean"], arrays["scale"], {n: np.asarray(v, np.str_) for n, v in manifest["levels"].items()})
     support = Support(arrays["sizes"], arrays["share"], arrays["means"])
-    members = [
-        RESTORE[name]({key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}, encoder, support)
-        for name in manifest["members"]
-    ]
-    return Ensemble(encoder, support, members, arrays["size_weights"], arrays["chance_weights"])
+    settings = Settings(**manifest.get("settings", {}))
+    states = {
+        name: {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")} for name in manifest["members"]
+    }
+    members = [MEMBERS[name].restore(state, encoder, support, settings) for name, state in states.items()]
+    return Ensemble(encoder, support, members, arrays["size_weights"], arrays["chance_weights"], settings)
 
 
 def manifest_of(path: Path, sha256: str) -> dict[str, Any]:
@@ -112,6 +115,7 @@ def _ensemble_parts(model: Ensemble) -> tuple[dict[str, Any], dict[str, Any]]:
         "members": [member.name for member in model.members],
         "names": list(model.encoder.names),
         "levels": levels,
+        "settings": asdict(model.settings),
     }
     return arrays, described
 

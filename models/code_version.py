@@ -1,19 +1,29 @@
-"""Version of the training path: changes when a source file that decides what is learned changes, and only then."""
+"""Version of the training path: changes when a source file or a setting that decides what is learned changes, and only then."""
 
 import hashlib
+import json
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
+from models.training import TrainingSpec
+
 _ROOT = Path(__file__).resolve().parent.parent
 # Not part of what is learned: how results are stored, judged and shown.
-_ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots.py", "scoring.py"}
+_ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots.py", "scoring.py", "rolling.py"}
+
+
+def code_version(spec: TrainingSpec) -> str:
+    """The code's and the spec's digits, joined by a hyphen: what was told to the code (members, settings, clusters, horizons) counts as much."""
+    told = json.dumps(asdict(spec), sort_keys=True)
+    return f"{_code_digits()}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 @lru_cache(maxsize=1)
-def code_version() -> str:
+def _code_digits() -> str:
     """SHA-256, shortened to 12 digits, over the modules of members, ensembles, features and panel."""
     files = [path for path in (_ROOT / "models").rglob("*.py") if path.name not in _ASIDE]
-    files += [_ROOT / "transforms" / name for name in ("features.py", "frame.py", "panel.py")]
+    files += [_ROOT / "transforms" / name for name in ("features.py", "frame.py", "origins.py", "panel.py", "clusters.py")]
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())

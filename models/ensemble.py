@@ -9,18 +9,15 @@ import numpy as np
 from models.distribution import best_size
 from models.encoding import Encoder
 from models.members.base import Distribution, Member, Prepared
+from models.members.boosting import BoostingMember
 from models.members.lasso import LassoMember
 from models.network import NetworkMember
+from models.settings import Settings
 from models.support import Floats, Support
 from transforms.frame import Frame
 
-MEMBERS: dict[str, Any] = {
-    "lasso": lambda encoder, support: LassoMember(support),  # noqa: ARG005 - one signature for all
-    "network": NetworkMember,
-}
-"""How to make each member by name."""
-
-RESTORE: dict[str, Any] = {"lasso": LassoMember.restore, "network": NetworkMember.restore}
+MEMBERS: dict[str, type[Member]] = {member.name: member for member in (LassoMember, NetworkMember, BoostingMember)}
+"""The algorithms that an ensemble can be made of; which ones it is made of is the project's decision."""
 
 _GRID = np.linspace(0, 1, 21)
 
@@ -37,6 +34,8 @@ class Ensemble:
         In the order of the weights.
     size_weights, chance_weights
         Shares of the members in the pooled distribution of sizes and in the probability of demand; each sums to 1.
+    settings
+        Hyperparameters that the members were made with.
     """
 
     encoder: Encoder
@@ -44,9 +43,10 @@ class Ensemble:
     members: list[Member]
     size_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
     chance_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
+    settings: Settings = field(default_factory=Settings)
 
     @classmethod
-    def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int) -> tuple[Self, Distribution]:
+    def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int, settings: Settings) -> tuple[Self, Distribution]:
         """Train on `frame`, learn the weights on `held_back`, then let the members learn from both.
 
         Returns
@@ -58,8 +58,8 @@ class Ensemble:
         support = Support.of(frame.demand[frame.demand > 0])
         encoder = Encoder.fit(frame)
         early, late = Prepared.of(frame, encoder, support), Prepared.of(held_back, encoder, support)
-        members = [MEMBERS[name](encoder, support).fit(early, late, encoder, support, seed) for name in names]
-        ensemble = cls(encoder, support, members)
+        members = [MEMBERS[name](encoder, support, settings).fit(early, late, encoder, support, seed) for name in names]
+        ensemble = cls(encoder, support, members, settings=settings)
         said = [member.predict(late) for member in members]
         ensemble.size_weights = _size_weights(said, held_back, support)
         ensemble.chance_weights = _chance_weights(said, late)

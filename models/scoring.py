@@ -11,8 +11,10 @@ import pyarrow as pa
 from models.baselines import HistoricalAverage
 from models.distribution import Orders, Points, orders, points
 from models.ensemble import Ensemble
-from models.training import FORMATS, MOVERS
+from models.segments import series_formats
+from models.training import MOVERS
 from transforms.calendar import Week
+from transforms.clusters import Clusters
 from transforms.contracts.gold import FORECASTS, ORDER_PLAN
 from transforms.features import scoring_frame
 from transforms.frame import Frame
@@ -34,7 +36,9 @@ class Serving:
     trained_week: date
 
 
-def score_region(panel: Panel, horizons: int, champions: Mapping[Segment, Serving], baselines: Mapping[str, Serving]) -> tuple[pa.Table, pa.Table]:
+def score_region(
+    panel: Panel, horizons: int, champions: Mapping[Segment, Serving], baselines: Mapping[str, Serving], clusters: Clusters | None = None
+) -> tuple[pa.Table, pa.Table]:
     """Forecast every series that is alive at the panel's last week.
 
     Parameters
@@ -43,6 +47,8 @@ def score_region(panel: Panel, horizons: int, champions: Mapping[Segment, Servin
         The promoted ensemble of each (format, mover) that has one.
     baselines
         The historical average of each format; serves segments without a champion. Where even that is missing, it is made from the panel.
+    clusters
+        How formats are split into segments: as the champions were trained.
 
     Returns
     -------
@@ -51,9 +57,11 @@ def score_region(panel: Panel, horizons: int, champions: Mapping[Segment, Servin
     """
     frame = scoring_frame(panel, horizons)
     forecasts, plans = [FORECASTS.schema.empty_table()], [ORDER_PLAN.schema.empty_table()]
-    for name, is_large in FORMATS.items():
+    labels = series_formats(panel, clusters)
+    formats = labels[frame.series]
+    for name in map(str, np.unique(labels)):
         for mover, is_fast in MOVERS.items():
-            rows = frame.take((frame.large == is_large) & (frame.fast == is_fast))
+            rows = frame.take((formats == name) & (frame.fast == is_fast))
             if not len(rows):
                 continue
             serving = champions.get((name, mover)) or baselines.get(name) or Serving(HistoricalAverage.fit(rows), "none", panel.last.monday)

@@ -1,7 +1,7 @@
 """Train a region: four ensembles and two baselines from one panel, with metrics on weeks that were held back."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from models.baselines import HistoricalAverage
 from models.distribution import points
 from models.ensemble import Ensemble
 from models.metrics import score_points, score_quantiles
+from models.segments import series_formats
+from models.settings import Settings
+from transforms.clusters import Clusters
 from transforms.features import scoring_frame, training_frame
 from transforms.frame import Frame
 from transforms.panel import Panel
@@ -28,11 +31,15 @@ class TrainingSpec:
     weeks
         Weeks of targets before the origin.
     held_back
-        The last of those weeks, on which weights are learned and metrics taken.
+        The last of those weeks, on which weights are learned and metrics taken; at least as many as horizons, so that each is among them.
     zeros_per_hit
         Rows without demand kept for each row with demand.
     fewest_rows
         Rows with demand below which a segment gets no ensemble: the baseline serves it.
+    clusters
+        How each format is split into segments of its own; None for not at all.
+    members, settings
+        The ensembles' algorithms and their hyperparameters.
     """
 
     horizons: int = 4
@@ -42,6 +49,11 @@ class TrainingSpec:
     fewest_rows: int = 200
     members: tuple[str, ...] = ("lasso", "network")
     seed: int = 7
+    clusters: Clusters | None = None
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "held_back", max(self.held_back, self.horizons))
 
 
 @dataclass(frozen=True)
@@ -61,11 +73,13 @@ def train_region(panel: Panel, spec: TrainingSpec) -> Iterator[Trained]:
     """
     frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
     now = scoring_frame(panel, 1)
-    for name, is_large in FORMATS.items():
-        if (now.large == is_large).any():
-            yield _baseline(name, now.take(now.large == is_large), frame.take((frame.large == is_large) & (back < spec.held_back)))
+    labels = series_formats(panel, spec.clusters)
+    formats, formats_now = labels[frame.series], labels[now.series]
+    for name in map(str, np.unique(labels)):
+        if (formats_now == name).any():
+            yield _baseline(name, now.take(formats_now == name), frame.take((formats == name) & (back < spec.held_back)))
         for mover, is_fast in MOVERS.items():
-            here = (frame.large == is_large) & (frame.fast == is_fast)
+            here = (formats == name) & (frame.fast == is_fast)
             trained = _ensemble(name, mover, frame.take(here & (back >= spec.held_back)), frame.take(here & (back < spec.held_back)), spec)
             if trained is not None:
                 yield trained
@@ -78,7 +92,7 @@ def _baseline(name: str, now: Frame, held_back: Frame) -> Trained:
 def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:
     if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
         return None
-    model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed)
+    model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed, spec.settings)
     assert held_back.demand is not None  # noqa: S101 - for the type checker
     made = points(said.p_demand, said.pmf, model.support.sizes, model.support.means)
     pinball, coverage = score_quantiles(held_back.demand, made)

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from models.metrics import score_forecasts
-from models.scoring import Serving, score_region
-from models.training import TrainingSpec, train_region
+from models.rolling import forecasts_at
+from models.training import TrainingSpec
 from transforms.calendar import Week
 from transforms.panel import Panel, Weather
 
@@ -34,11 +34,7 @@ def weather_value(panel: Panel, observed: Weather, demand: pa.Table, origin: Wee
     nothing = Weather(*(np.full_like(values, np.nan) for values in vars(panel.weather).values()))
     found = {}
     for kind, weather in zip(KINDS, (panel.weather, observed, nothing), strict=True):
-        known = replace(panel, weather=weather).until(origin)
-        trained = [(made.format, made.mover, Serving(made.model, "none", origin.monday)) for made in train_region(known, spec)]
-        ensembles = {(format_, mover): model for format_, mover, model in trained if mover != "all"}
-        averages = {format_: model for format_, mover, model in trained if mover == "all"}
-        found[kind] = score_forecasts(score_region(known, spec.horizons, ensembles, averages)[0], demand)
+        found[kind] = score_forecasts(forecasts_at(replace(panel, weather=weather), origin, spec), demand)
     return found
 
 

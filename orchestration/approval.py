@@ -53,7 +53,7 @@ def review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str)
     return latest_versions(lake, regions)
 
 
-def forecast_moves(lake: Lake, region: Region, horizons: int, before: Mapping[str, int], after: Mapping[str, int], origin: Week) -> Moves | None:
+def forecast_moves(lake: Lake, region: Region, project: Project, before: Mapping[str, int], after: Mapping[str, int], origin: Week) -> Moves | None:
     """Score the champions of `origin` on both versions of the data; None where no ensemble serves there."""
     from models.scoring import score_region  # noqa: PLC0415 - heavy: only those who score pay
     from transforms.panel import Panel  # noqa: PLC0415
@@ -61,7 +61,8 @@ def forecast_moves(lake: Lake, region: Region, horizons: int, before: Mapping[st
     ensembles, baselines = champions_serving(lake, region, origin)
     if not ensembles:
         return None
-    made = [score_region(Panel.load(lake.at(pins), region, origin), horizons, ensembles, baselines)[0] for pins in (before, after)]
+    panels = [Panel.load(lake.at(pins), region, origin) for pins in (before, after)]
+    made = [score_region(panel, project.horizons, ensembles, baselines, project.clusters)[0] for panel in panels]
     return _compare(origin, *made)
 
 
@@ -115,7 +116,7 @@ class _CheckTask:
 
     def _scoring(self, lake: Lake, region: Region, approved: Dataset, dataset: Dataset, origin: Week) -> Check:
         limit = self.project.data.max_forecast_move
-        moves = forecast_moves(lake, region, self.project.horizons, approved.delta_versions, dataset.delta_versions, origin)
+        moves = forecast_moves(lake, region, self.project, approved.delta_versions, dataset.delta_versions, origin)
         if moves is None:
             return Check("forecast move", True, 0.0, limit, f"no champion at {origin} to score with")
         detail = f"{moves.moved} of {moves.forecasts} forecasts at {origin} move by more than 10 %"
@@ -134,7 +135,7 @@ class _CheckTask:
         from models.training import TrainingSpec, train_region  # noqa: PLC0415
         from transforms.panel import Panel  # noqa: PLC0415
 
-        spec = TrainingSpec(**self.project.training, members=("lasso",))
+        spec = TrainingSpec(**{**self.project.training, "members": ("lasso",)})
         found = [trained.metrics for trained in train_region(Panel.load(lake, region, origin), spec) if trained.mover != "all"]
         known = [mape for metrics in found if (mape := metrics.get("mape")) is not None]
         return sum(known) / len(known) if known else None

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from orchestration.data_cli import app as data_app
 from orchestration.settings import use_root
+from orchestration.tune_cli import compare, tune
 from transforms.errors import ShelfcastError
 
 
@@ -37,6 +38,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(data_app)
+app.command()(tune)
+app.command()(compare)
 # Bound to the real stdout: what steps print is redirected while they run.
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)

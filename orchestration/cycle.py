@@ -80,7 +80,7 @@ def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, cho
             f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week."
         )
     voice.busy("checking data versions")
-    regions_ready, blocked = _approved(workspace, _regions(lake, chosen), first, last)
+    regions_ready, blocked = _approved(workspace, known_regions(lake, chosen), first, last)
     if not regions_ready:
         raise DataNotApproved("\n".join(blocked))
     for dataset in latest_versions(lake, regions_ready):
@@ -100,7 +100,7 @@ def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequ
     """Train and score each model with issued, realised and no weather."""
     runner.register(regions(workspace.lake))
     voice.say(f"measuring what accuracy owes to the weather, with {week} as origin")
-    runner.execute("weather_report", [SliceBlock(_regions(workspace.lake, chosen), week, week)])
+    runner.execute("weather_report", [SliceBlock(known_regions(workspace.lake, chosen), week, week)])
 
 
 def initialise(lake: Lake, project: Project, provider: ProviderSpec, landing: Path | None) -> int:
@@ -124,7 +124,8 @@ def _approved(workspace: Workspace, wanted: Sequence[Region], first: Week, last:
     return tuple(ready), blocked
 
 
-def _regions(lake: Lake, chosen: Sequence[str]) -> tuple[Region, ...]:
+def known_regions(lake: Lake, chosen: Sequence[str]) -> tuple[Region, ...]:
+    """The regions of those names, or all; raise `ConfigurationError` for one that the lake does not have."""
     known = regions(lake)
     if unknown := sorted(set(chosen) - {str(region) for region in known}):
         raise ConfigurationError(f"Regions {unknown} have no stores in the lake: expected some of {', '.join(map(str, known))}.")

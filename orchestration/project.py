@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from models.settings import Settings
+from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
 
 FILE = "shelfcast.yaml"
@@ -52,6 +54,12 @@ class Project(BaseModel):
     train_weeks: int = Field(default=104, ge=26)
     """Weeks of history that the members are trained on."""
     seed: int = 7
+    members: tuple[str, ...] = ("lasso", "network")
+    """Algorithms of each ensemble, of those in `models.ensemble.MEMBERS`."""
+    settings: Settings = Settings()
+    """Hyperparameters that differ from the defaults in `models.settings`; written by `shelfcast tune`."""
+    clusters: Clusters | None = None
+    """How each format's stores are split into segments of their own, like {by: income, bins: 2}; see `transforms.clusters`."""
     gate: GateSettings = GateSettings()
     data: DataSettings = DataSettings()
     snapshots: Literal["as_published", "backdated"] = "as_published"
@@ -61,10 +69,27 @@ class Project(BaseModel):
     drift_share: float = Field(default=0.3, gt=0, le=1)
     """Share of drifted columns from which a week counts as drifted."""
 
+    @field_validator("members")
+    @classmethod
+    def _known_members(cls, members: tuple[str, ...]) -> tuple[str, ...]:
+        from models.ensemble import MEMBERS  # noqa: PLC0415 - only who reads a project needs the algorithms
+
+        unknown = [name for name in members if name not in MEMBERS]
+        if unknown or not members or len(set(members)) < len(members):
+            raise ValueError(f"expected one or more of {', '.join(MEMBERS)}, each once, came {', '.join(members) or 'none'}")
+        return members
+
     @property
     def training(self) -> dict[str, Any]:
         """Fields of `models.training.TrainingSpec` that the project decides."""
-        return {"horizons": self.horizons, "weeks": self.train_weeks, "seed": self.seed}
+        return {
+            "horizons": self.horizons,
+            "weeks": self.train_weeks,
+            "seed": self.seed,
+            "members": self.members,
+            "clusters": self.clusters,
+            "settings": self.settings,
+        }
 
     @classmethod
     def load(cls, root: Path) -> Self:
@@ -81,5 +106,5 @@ class Project(BaseModel):
         """Write the project file in one step."""
         root.mkdir(parents=True, exist_ok=True)
         target, draft = root / FILE, root / f".{FILE}.tmp"
-        draft.write_text(yaml.safe_dump(self.model_dump(), sort_keys=False))
+        draft.write_text(yaml.safe_dump({**self.model_dump(), "settings": self.settings.changed()}, sort_keys=False))
         return draft.replace(target)

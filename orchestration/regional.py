@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.calendar import Region, SliceBlock, Week
+from transforms.clusters import Clusters
 from transforms.contracts.gold import WEATHER_VALUE
 from transforms.datasets import Dataset, History, approved_before, usable
 from transforms.errors import DataNotApproved, MissingData
@@ -48,7 +49,7 @@ class TrainTask:
                     **segment,
                     "dataset_version": dataset.version,
                     "data_versions": dataset.delta_versions,
-                    "code_version": code_version(),
+                    "code_version": code_version(spec),
                     "spec": asdict(spec),
                     "metrics": trained.metrics,
                 }
@@ -63,7 +64,7 @@ class TrainTask:
                         trained_week=week.monday,
                         trained_at=datetime.now(UTC),
                         run_id=self.run_id,
-                        code_version=code_version(),
+                        code_version=code_version(spec),
                         dataset_version=dataset.version,
                         data_versions=json.dumps(dataset.delta_versions, sort_keys=True),
                         metrics=json.dumps(trained.metrics, sort_keys=True),
@@ -83,6 +84,7 @@ class ScoreTask:
     weeks: Sequence[Week]
     horizons: int
     history: History
+    clusters: Clusters | None
 
     def __call__(self, region: Region) -> tuple[pa.Table, pa.Table]:
         """Return rows of gold/forecasts and gold/order_plan."""
@@ -91,7 +93,7 @@ class ScoreTask:
         lake = Lake(self.root, dict(self.storage_options))
         forecasts, plans = [], []
         for week, dataset, panel in _panels(lake, region, self.weeks, self.history):
-            made, plan = score_region(panel, self.horizons, *champions_serving(lake, region, week))
+            made, plan = score_region(panel, self.horizons, *champions_serving(lake, region, week), self.clusters)
             column = made.schema.get_field_index("dataset_version")
             forecasts.append(made.set_column(column, made.schema.field(column), pa.repeat(dataset.version, made.num_rows)))
             plans.append(plan)

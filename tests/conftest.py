@@ -1,6 +1,12 @@
 """Fixtures shared by all tests: where the real data are, and a small provider folder to break in many ways."""
 
 import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,3 +79,33 @@ def shop(tmp_path: Path) -> Path:
         path.write_text(text)
     (folder / "corner_shop.yaml").write_text(PROVIDER)
     return folder
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URI of an MLflow server on loopback, with its own database."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", str(folder / "artifacts")]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+        try:
+            yield _answering(f"http://127.0.0.1:{port}", server, folder / "server.log")
+        finally:
+            server.terminate()
+            server.wait(timeout=120)
+
+
+def _answering(uri: str, server: "subprocess.Popen[bytes]", log: Path) -> str:
+    for _ in range(600):
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{uri}/health", timeout=5):
+                return uri
+        except OSError:
+            time.sleep(0.5)
+    raise RuntimeError(f"the MLflow server does not answer: {log.read_text()[-2000:]}")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.frame import Bools, Frame
+from transforms.origins import horizons_by_origin
 from transforms.panel import Coded, Codes, Floats, Panel
 
 ALIVE_WEEKS = 52
@@ -223,7 +224,7 @@ def scoring_frame(panel: Panel, horizons: int) -> Frame:
 
 
 def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float, seed: int) -> tuple[Frame, Codes]:
-    """Rows of past origins with the demand that followed, every target week of the last `weeks` once, horizons in turn.
+    """Rows of past origins with the demand that followed, every target week of the last `weeks` once, horizons in turn: see `transforms.origins`.
 
     Parameters
     ----------
@@ -240,17 +241,17 @@ def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float
     rng = np.random.default_rng(seed)
     actual = panel.demand()
     frames, backs = [], []
-    for back in range(horizons, min(weeks, panel.weeks - 13) + 1, horizons):
+    for back, ahead in horizons_by_origin(horizons, min(weeks, panel.weeks - 13)).items():
         origin = panel.last + -back
         at = OriginFeatures(panel.until(origin))
         keep, demands, weights = [], [], []
-        for horizon in range(1, horizons + 1):
+        for horizon in ahead:
             came = actual[at.alive, origin - panel.first + horizon]
             rows, weight = _with_some_zeros(came, zeros_per_hit, rng)
             keep.append(rows)
             demands.append(came[rows])
             weights.append(weight)
-        frame = at.frame(range(1, horizons + 1), keep)
+        frame = at.frame(ahead, keep)
         frames.append(_completed(frame, np.concatenate(demands), np.concatenate(weights)))
         backs.append(back - frame.horizon)
     return Frame.concat(frames), np.concatenate(backs)

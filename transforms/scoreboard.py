@@ -47,6 +47,14 @@ def by_segment_of(scored: pa.Table, constants: Mapping[str, Any], contract: Cont
     return rows.select(contract.names).cast(contract.schema)
 
 
+def overall(scored: pa.Table) -> dict[str, float | int | None]:
+    """Rows of gold/accuracy summed up over all of them."""
+    with duckdb.connect() as connection:
+        connection.register("scored", scored)
+        summed: dict[str, float | int | None] = connection.execute(f"select {_SUMS} from scored").to_arrow_table().to_pylist()[0]
+    return summed
+
+
 def weather_by_kind(lake: Lake, week: Week) -> list[dict[str, Any]]:
     """Accuracy with issued, realised and no weather at an origin, by region and over all ('all')."""
     with lake.connect("gold/weather_value") as connection:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.encoding import Encoder
+from models.settings import Settings
 from models.support import Floats, Support
 from transforms.frame import Frame
 
@@ -64,6 +65,8 @@ class Member(Protocol):
 
     name: str
 
+    def __init__(self, encoder: Encoder, support: Support, settings: Settings) -> None: ...
+
     def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:
         """Learn from `rows`; choose what has to be chosen on `held_back`, which comes after them in time."""
         ...
@@ -81,6 +84,6 @@ class Member(Protocol):
         ...
 
     @classmethod
-    def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support) -> Self:
+    def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support, settings: Settings) -> Self:
         """Rebuild from `state()`."""
         ...

@@ -7,28 +7,25 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.distribution import best_size
 from models.encoding import Encoder
 from models.members.base import Distribution, Prepared
+from models.members.spread import Spread
+from models.settings import Settings
 from models.support import Floats, Support
 
 # Penalties tried, as shares of the smallest one that sets all coefficients to 0.
 PATH = np.geomspace(0.3, 3e-4, 12)
-SPREADS = (0.35, 0.6, 1.0)
-RECENT_WEIGHTS = (0.0, 0.3, 1.0, 3.0)
-_TUNING_ROWS = 20_000
 
 
 class LassoMember:
     """Two L1 linear regressions on standardised features (Tibshirani 1996).
 
-    The size regression gives a mean and a spread of log size. Its normal density is multiplied by how usual each size is, in the segment and
-    among the series' last deliveries, so that the mass lies on case multiples.
+    The size regression gives a mean of log size, which `Spread` turns into probabilities of the usual sizes.
     """
 
     name = "lasso"
 
-    def __init__(self, support: Support) -> None:
+    def __init__(self, encoder: Encoder, support: Support, settings: Settings) -> None:  # noqa: ARG002 - one signature for all members
         self.support = support
 
     def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
@@ -39,8 +36,7 @@ class LassoMember:
         came, comes = (rows.target >= 0).astype(np.float32), (held_back.target >= 0).astype(np.float32)
         self.chance_alpha_, self.chance_ = _best_on_path(rows.numbers, came, rows.weight, held_back.numbers, comes, _square, held_back.weight)
         residual = hits.log_size - _linear(self.size_, hits.numbers)
-        self.sigma_ = float(np.sqrt(np.mean(residual**2)))
-        self._tune(tests)
+        self.spread_ = Spread.choose(float(np.sqrt(np.mean(residual**2))), _linear(self.size_, tests.numbers), tests, support)
         return self
 
     def refit(self, rows: Prepared, seed: int) -> Self:  # noqa: ARG002 - protocol
@@ -53,52 +49,21 @@ class LassoMember:
     def predict(self, rows: Prepared) -> Distribution:
         """Return clipped linear probabilities of demand, and the spread sizes."""
         chance = np.clip(_linear(self.chance_, rows.numbers), 0.005, 0.995)
-        return Distribution(chance.astype(np.float32), self._spread(rows, self.spread_, self.recent_weight_))
+        return Distribution(chance.astype(np.float32), self.spread_.pmf(_linear(self.size_, rows.numbers), rows.recent, self.support))
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """Coefficients (intercept last), and the numbers that were chosen."""
-        chosen = np.asarray([self.size_alpha_, self.chance_alpha_, self.sigma_, self.spread_, self.recent_weight_])
+        chosen = np.asarray([self.size_alpha_, self.chance_alpha_, self.spread_.sigma, self.spread_.width, self.spread_.recent_weight])
         return {"size": self.size_, "chance": self.chance_, "chosen": chosen}
 
     @classmethod
-    def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support) -> Self:  # noqa: ARG003 - protocol
+    def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support, settings: Settings) -> Self:
         """Rebuild from `state()`."""
-        member = cls(support)
+        member = cls(encoder, support, settings)
         member.size_, member.chance_ = state["size"], state["chance"]
-        chosen = map(float, state["chosen"])
-        member.size_alpha_, member.chance_alpha_, member.sigma_, member.spread_, member.recent_weight_ = chosen
+        member.size_alpha_, member.chance_alpha_, *spread = map(float, state["chosen"])
+        member.spread_ = Spread(*spread)
         return member
-
-    def _tune(self, tests: Prepared) -> None:
-        sample = tests.take(np.linspace(0, len(tests) - 1, min(len(tests), _TUNING_ROWS)).astype(np.int64))
-        actual = np.exp(sample.log_size)
-        errors = {
-            (spread, weight): float(np.mean(np.abs(best_size(self._spread(sample, spread, weight), self.support.sizes) - actual) / actual))
-            for spread in SPREADS
-            for weight in RECENT_WEIGHTS
-        }
-        self.spread_, self.recent_weight_ = min(errors, key=lambda choice: errors[choice])
-
-    def _spread(self, rows: Prepared, spread: float, recent_weight: float) -> Floats:
-        mean = _linear(self.size_, rows.numbers)
-        distance = (np.log(self.support.sizes)[None, :] - mean[:, None]) / (self.sigma_ * spread)
-        density = np.exp(-0.5 * np.minimum(distance**2, 60)).astype(np.float32)
-        density *= self.support.share + 1e-4
-        if recent_weight:
-            usual = _counts(rows.recent, len(self.support))
-            density *= 1 + recent_weight * usual / np.maximum(self.support.share, 0.01)
-        pmf: Floats = density / density.sum(axis=1, keepdims=True)
-        return pmf
-
-
-def _counts(recent: npt.NDArray[np.int64], k: int) -> Floats:
-    """Share of each usual size among the last deliveries, shape (n, k)."""
-    n = len(recent)
-    known = recent >= 0
-    flat = np.repeat(np.arange(n), known.sum(axis=1)) * k + recent[known]
-    counts = np.bincount(flat, minlength=n * k).reshape(n, k).astype(np.float32)
-    shares: Floats = counts / np.maximum(known.sum(axis=1, keepdims=True), 1).astype(np.float32)
-    return shares
 
 
 def _linear(coefficients: npt.NDArray[np.floating], numbers: Floats) -> Floats:

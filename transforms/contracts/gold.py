@@ -2,15 +2,22 @@
 
 from dataclasses import replace
 
+from transforms.clusters import CLUSTER_NAMES, with_cluster
 from transforms.contracts.base import Column, Contract
 from transforms.contracts.sources import FORMATS, PRODUCT, REGION, STORE, WEEK
 
 MOVERS = ("fast", "slow")
 RUNGS = ("champion", "previous", "pooled", "baseline")
 DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled back")
+EXPERIMENT_KINDS = ("trial", "chosen", "comparison")
 DATA_DECISIONS = ("awaiting approval", "approved", "rejected")
 
-FORMAT = Column("format", "text", "Store format: large or small.", allowed=FORMATS)
+FORMAT = Column(
+    "format",
+    "text",
+    "Store format, large or small; where the project splits it by clusters, the cluster stands behind it (large-high_income).",
+    allowed=(*FORMATS, *(with_cluster(format_, cluster) for format_ in FORMATS for cluster in CLUSTER_NAMES)),
+)
 MOVER = Column("mover", "text", "Product velocity in its region and format over the 52 weeks before the origin.", allowed=MOVERS)
 TARGET_WEEK = Column("target_week", "date", "Monday of the week that the forecast is for.", monday=True)
 HORIZON = Column("horizon", "integer", "Weeks from the origin to the target.", unit="weeks", minimum=1, maximum=13)
@@ -136,7 +143,11 @@ MODEL_VERSIONS = Contract(
         Column("trained_week", "date", "Origin at which the model was trained.", monday=True),
         Column("trained_at", "timestamp", "When the training ended.", unit="UTC"),
         Column("run_id", "text", "Dagster run that trained it."),
-        Column("code_version", "text", "Version of the training code."),
+        Column(
+            "code_version",
+            "text",
+            "Version of the training path: digits of the code, and of what it was told (members, settings, clusters, horizons).",
+        ),
         Column("dataset_version", "text", "Version of the region's data that it was trained on.", required=False),
         Column("data_versions", "text", "JSON object: table -> Delta version that was read."),
         Column("metrics", "text", "JSON object: metrics on the held-back weeks, the baseline's beside them."),
@@ -215,6 +226,29 @@ DATASET_EVENTS = Contract(
     sliced=False,
     append_only=True,
 )
+EXPERIMENTS = Contract(
+    "gold/experiments",
+    "One row per run of an experiment: what was tried, on which data, and how it did; never changed afterwards.",
+    (
+        Column("experiment", "text", "Runs that belong together, like one search for better settings."),
+        Column("run_id", "text", "The run, unique within its experiment."),
+        Column("logged_at", "timestamp", "When the run ended.", unit="UTC"),
+        Column(
+            "kind",
+            "text",
+            "trial: one set of values; chosen: what a search decided; comparison: one of several alternatives.",
+            allowed=EXPERIMENT_KINDS,
+        ),
+        Column("params", "text", "JSON object: what was tried."),
+        Column("metrics", "text", "JSON object: how it did on weeks that followed the origins tried."),
+        Column("code_version", "text", "Version of the training path."),
+        Column("dataset_version", "text", "Versions of the regions' data, separated by commas."),
+        Column("notes", "text", "What a reader should know: regions, origins, decision.", required=False),
+    ),
+    key=("experiment", "run_id"),
+    sliced=False,
+    append_only=True,
+)
 
 GOLD: tuple[Contract, ...] = (
     DEMAND,
@@ -227,4 +261,5 @@ GOLD: tuple[Contract, ...] = (
     WEATHER_VALUE,
     DATASET_VERSIONS,
     DATASET_EVENTS,
+    EXPERIMENTS,
 )

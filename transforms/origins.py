@@ -1,0 +1,24 @@
+"""Which past origins training rows are made from, and for which horizons."""
+
+ORIGINS_EVERY = 4
+"""Weeks between origins, where horizons reach that far."""
+
+
+def horizons_by_origin(horizons: int, weeks: int) -> dict[int, list[int]]:
+    """The horizons that each past origin gives training rows for; origins are counted in weeks back from the panel's last one.
+
+    Origins follow each other every `ORIGINS_EVERY` weeks (every `horizons` weeks where those are fewer), however far ahead forecasts reach: a model
+    that sees few origins sees few states of its series. Where several origins could speak for a target week, groups of target weeks take them in
+    turn, so that each week appears once and all horizons do.
+    """
+    step = min(horizons, ORIGINS_EVERY)
+    found: dict[int, list[int]] = {back: [] for back in range(step, weeks + 1, step)}
+    for target in range(weeks):
+        block = target // step
+        nearest = (block + 1) * step
+        choices = (horizons - (nearest - target)) // step + 1
+        # Each round begins one further, so that turns and blocks do not keep step and leave origins out.
+        back = nearest + (block + block // choices) % choices * step
+        if back in found:
+            found[back].append(back - target)
+    return {back: sorted(ahead) for back, ahead in found.items() if ahead}
