@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from orchestration.audit_cli import register_commands
 from orchestration.data_cli import app as data_app
 from orchestration.settings import use_root
 from transforms.errors import ShelfcastError
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(data_app)
+register_commands(app)
 # Bound to the real stdout: what steps print is redirected while they run.
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)

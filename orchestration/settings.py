@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Processes that train regions side by side, one torch thread in each."""
     reports_url: str = "http://127.0.0.1:3001"
     """Where `shelfcast ui` serves the reports; links on asset pages start with it."""
+    commit: str = ""
+    """Git commit of the code, set where an image is built; a checkout tells its own."""
 
 
 def settings() -> Settings:
