@@ -103,6 +103,10 @@ class Lake:
         """Delta versions of the tables that exist."""
         return {table: version for table in tables if (version := self.version(table)) is not None}
 
+    def files(self, table: str) -> list[str]:
+        """Names of the data files of the table's present version."""
+        return [unquote(uri) for uri in self._open(table).file_uris()]
+
     def history(self, table: str, limit: int | None = 20) -> list[dict[str, Any]]:
         """The latest commits of the table, newest first; all of them with None."""
         return list(self._open(table).history(limit))
@@ -149,7 +153,7 @@ class Lake:
         """
         contract = CONTRACTS[table]
         delta = self._open(table) if self.exists(table) else None
-        files = [unquote(uri) for uri in delta.file_uris()] if delta else []
+        files = self.files(table) if delta else []
         if delta is None or not files:
             empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
             return f"select {empty} where false"
@@ -259,7 +263,8 @@ class Lake:
         if delta is None:
             return genesis(table)
         last = Link.recorded(delta.history(1)[0])
-        return last.value if last else Link.after(genesis(table), self.read(table, version=delta.version())).value
+        # Without the contract's defaults: what a row is hashed as may not change with the contract.
+        return last.value if last else Link.after(genesis(table), _plain(pa.table(QueryBuilder().register("t", delta).execute("select * from t").read_all()))).value
 
     def _commit(self, table: str, data: pa.Table | Callable[[], pa.RecordBatchReader], note: str, **how: Any) -> None:
         properties = CommitProperties(max_commit_retries=100, custom_metadata={"shelfcast": note}) if note else _COMMIT
