@@ -66,9 +66,9 @@ class Lake:
         """The same lake, with these tables read at these versions. It cannot be written to there."""
         return replace(self, pinned=dict(versions))
 
-    def as_of(self, moment: datetime) -> "Lake":
+    def as_of(self, moment: datetime, tables: Iterable[str] = CONTRACTS) -> "Lake":
         """The lake as it was known at a moment (transaction time): each table at its last commit up to then, empty if it came later."""
-        return self.at({table: self._version_at(table, moment) for table in CONTRACTS if replace(self, pinned={}).exists(table)})
+        return self.at({table: self._version_at(table, moment) for table in tables if replace(self, pinned={}).exists(table)})
 
     @property
     def is_local(self) -> bool:
