@@ -1,4 +1,4 @@
-"""`shelfcast reproduce`, `trace` and `audit`: thin commands over `orchestration.audit_view`."""
+"""`shelfcast reproduce`, `trace`, `audit`, `backup` and `restore`: thin commands over `orchestration.audit_view` and `orchestration.recovery`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,8 @@ audit_app = typer.Typer(name="audit", help="The record of data and models: is it
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    app.command()(reproduce)
+    for command in (reproduce, backup, restore):
+        app.command()(command)
     app.add_typer(trace_app)
     app.add_typer(audit_app)
 
@@ -112,3 +113,28 @@ def audit_page(root: Root = None) -> None:
     from orchestration.audit_view import write_audit_page  # noqa: PLC0415
 
     write_audit_page(use_root(root), _console())
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="Backup folder, outside of the lake root and best on another disk; holds any number of backups.")],
+    root: Root = None,
+) -> None:
+    """Back up the whole root: tables, models, landing, reports, project file, run history. Contents that are there already are not copied again."""
+    from orchestration.recovery import back_up_root  # noqa: PLC0415
+
+    back_up_root(use_root(root), target, _console())
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="Backup folder.")],
+    name: Annotated[str | None, typer.Option("--backup", help="Which backup (default: the latest).")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only verify the backup's contents; nothing is restored.")] = False,
+    root: Root = None,
+) -> None:
+    """Make the lake root from a backup, verifying each file and then the record; refused where the root holds anything."""
+    from orchestration.recovery import check_backup, restore_root  # noqa: PLC0415
+
+    if check:
+        check_backup(source, name, _console())
+    elif not restore_root(use_root(root), source, name, _console()):
+        raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """The audit of a lake as a report: is the record intact, what serves and where it comes from, who decided what, which raw files there are."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,13 @@ from transforms.chain import combined
 from transforms.contracts.gold import DATASET_EVENTS, MODEL_EVENTS, MODEL_VERSIONS
 from transforms.contracts.sources import LANDING_FILES
 from transforms.lake import Lake
+from transforms.landing import last_week, regions
+from transforms.registry import champions
 
 _SERVING = """
     with promoted as (
-        select * from gold_model_events where event = 'champion'
-        qualify row_number() over (partition by region, format, mover order by effective_week desc, event_time desc) = 1
+        select * from gold_model_events where event = 'champion' and list_contains($serving, model_version)
+        qualify row_number() over (partition by model_version order by event_time desc) = 1
     ),
     released as (
         select * from gold_dataset_events
@@ -38,6 +41,9 @@ _FILES = """
         arg_max(rows_taken, registered_at) as taken, arg_max(rows_quarantined, registered_at) as quarantined
     from bronze_landing_files group by all order by arrived desc, source, source_file limit 2000
 """
+
+_COMMIT = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{32}")
+_RUN_ID = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ def verification(lake: Lake, kept: Heads | None = None, every: bool = False) -> 
     rows.append(["data versions", _state(wrong_data), None, versions, "-", f"content hash of {'every one' if every else 'the latest of each region'}"])
     findings = [f"{a.table}: {finding}" for a in audits for finding in a.findings] + wrong_artifacts + wrong_data
     heads = {a.table: a.head for a in audits if a.head}
-    note = f"Head of all chains: {combined(heads)}" if heads else "Nothing is on record yet."
+    note = f"Head of all chains: {combined(heads)}" if heads else ""
     sections = [Section("Record", ["what", "state", "commits", "rows", "head", "note"], rows, note)]
     if findings:
         sections.insert(0, Section("Findings", ["what is not as it was written"], [[finding] for finding in findings]))
@@ -75,15 +81,18 @@ def audit_report(lake: Lake) -> tuple[Report, Verification]:
     """The audit page of a lake, and what the check found."""
     found = verification(lake)
     tables = (MODEL_EVENTS.name, MODEL_VERSIONS.name, DATASET_EVENTS.name, LANDING_FILES.name)
+    latest = last_week(lake)
+    champions_now = [row["model_version"] for row in champions(lake, regions(lake), latest)] if latest else []
     with lake.connect(*tables) as connection:
-        serving, decisions, files = (connection.execute(sql).to_arrow_table().to_pylist() for sql in (_SERVING, _DECISIONS, _FILES))
+        serving = connection.execute(_SERVING, {"serving": champions_now}).to_arrow_table().to_pylist()
+        decisions, files = (connection.execute(sql).to_arrow_table().to_pylist() for sql in (_DECISIONS, _FILES))
     sections = [
         *found.sections,
         Section(
             "Models in service",
             ["model", "MAPE", "hist. avg", "trained", "promoted by", "data version", "data approved by", "commit", "run"],
             [_served(row) for row in serving],
-            "The last promotion of each segment. 'shelfcast trace model MODEL' tells the rest, down to the raw files.",
+            "The champion of each segment at the last week that has landed. 'shelfcast trace model MODEL' tells the rest, down to the raw files.",
         ),
         Section(
             "Decisions",
@@ -111,9 +120,14 @@ def _served(row: dict[str, Any]) -> list[Any]:
     metrics = json.loads(row["metrics"])
     commit = row["source_commit"] or "not recorded"
     return [
-        row["model_version"], metrics.get("mape"), metrics.get("baseline_mape"), moment(row["trained_at"]), row["actor"], row["dataset_version"],
-        row["data_actor"], f"{commit[:12]}{'-dirty' if commit.endswith('-dirty') else ''}", row["run_id"][:8],
+        row["model_version"], metrics.get("mape"), metrics.get("baseline_mape"), f"{row['trained_at']:%Y-%m-%d}", _short(row["actor"]),
+        row["dataset_version"], _short(row["data_actor"] or "nobody yet"), _COMMIT.sub(r"\1", commit), _short(row["run_id"]),
     ]  # fmt: skip
+
+
+def _short(text: str) -> str:
+    """Run ids by their first eight digits, as the Dagster UI shows them."""
+    return _RUN_ID.sub(r"\1", text)
 
 
 def _state(findings: Sequence[str]) -> str:

@@ -66,7 +66,9 @@ def show_trace(settings: Settings, make: Callable[[Lake], Report], page: bool, c
 def show_verification(settings: Settings, heads: Sequence[str], every: bool, console: Console) -> bool:
     """`shelfcast audit verify`: return whether the record is as it was written."""
     found = verification(Lake(settings.root, settings.storage_options), _parsed(heads), every)
-    lead = "The record is as it was written." if found.intact else f"{len(found.findings)} findings: the record is not as it was written."
+    lead = f"{len(found.findings)} findings: the record is not as it was written."
+    if found.intact:
+        lead = "The record is as it was written." if found.heads else f"Nothing is on record in {settings.root} yet."
     show(Report("Audit of the record", lead, found.sections), console)
     console.print("Heads, to be kept elsewhere (shelfcast audit verify --head HEAD tells whether the record still leads through them):", soft_wrap=True)
     for line in found.heads:

@@ -81,8 +81,13 @@ def metadata(report: Report, most: int = 60) -> dict[str, dg.MarkdownMetadataVal
 
 
 def _section(section: Section) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in section.columns)
-    rows = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in section.rows)
+    # A table of numbers lines them up on the right; one of facts, whose values are of all kinds, on the left.
+    numeric = len(section.columns) > 2
+    head = "".join(
+        f"<th{_NUMBER if numeric and any(_is_number(row[place]) for row in section.rows) else ''}>{html.escape(column)}</th>"
+        for place, column in enumerate(section.columns)
+    )
+    rows = "".join(f"<tr>{''.join(_cell(value, numeric) for value in row)}</tr>" for row in section.rows)
     note = f"<p class='note'>{html.escape(section.note)}</p>" if section.note else ""
     table = f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>" if section.rows else "<p class='note'>None.</p>"
     if section.folded:
@@ -93,12 +98,15 @@ def _section(section: Section) -> str:
     return f"<section><h2>{html.escape(section.title)}</h2>{note}{table}</section>"
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, numeric: bool) -> str:
     text = _text(value)
     state = "good" if text in _GOOD else "bad" if text in _BAD else ""
-    kind = "number" if isinstance(value, int | float) and not isinstance(value, bool) else ""
     inner = f"<b class='{state}'>{html.escape(text)}</b>" if state else html.escape(text)
-    return f"<td class='{kind}'>{inner}</td>" if kind else f"<td>{inner}</td>"
+    return f"<td{_NUMBER if numeric and _is_number(value) else ''}>{inner}</td>"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _styled(value: Any) -> str:
@@ -117,6 +125,7 @@ def lines(values: Iterable[Any]) -> str:
     return ", ".join(str(value) for value in values) or "-"
 
 
+_NUMBER = " class='number'"
 _CSS = """
 :root{--ink:#1d2733;--dim:#62707f;--line:#e3e8ee;--good:#0b7a4b;--bad:#b3261e}
 *{box-sizing:border-box}body{margin:0;background:#f5f7f9;color:var(--ink);font:14px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -127,6 +136,6 @@ h2{font-size:16px;margin:0;display:inline}section>h2{display:block;margin-bottom
 summary{cursor:pointer}summary span{color:var(--dim);margin-left:10px}.wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{text-align:left;font-size:12px;font-weight:600;color:var(--dim);padding:6px 14px 6px 0;border-bottom:1px solid var(--line);white-space:nowrap}
-td{padding:6px 14px 6px 0;border-bottom:1px solid #f0f3f6;vertical-align:top;overflow-wrap:anywhere;min-width:64px}
-tr:last-child td{border-bottom:0}.number{text-align:right;padding-right:22px}b.good{color:var(--good)}b.bad{color:var(--bad)}
+td{padding:6px 14px 6px 0;border-bottom:1px solid #f0f3f6;vertical-align:top;overflow-wrap:anywhere;min-width:84px}
+tr:last-child td{border-bottom:0}td:first-child{white-space:nowrap}th.number,td.number{text-align:right;padding-right:22px}b.good{color:var(--good)}b.bad{color:var(--bad)}
 """
