@@ -1,4 +1,4 @@
-"""`shelfcast reproduce`, `trace`, `audit`, `backup` and `restore`: thin commands over `orchestration.audit_view` and `orchestration.recovery`."""
+"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `maturity`: thin commands over `orchestration.audit_view` and `orchestration.recovery`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ audit_app = typer.Typer(name="audit", help="The record of data and models: is it
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    for command in (reproduce, backup, restore):
+    for command in (reproduce, backup, restore, maturity):
         app.command()(command)
     app.add_typer(trace_app)
     app.add_typer(audit_app)
@@ -138,3 +138,10 @@ def restore(
         check_backup(source, name, _console())
     elif not restore_root(use_root(root), source, name, _console()):
         raise typer.Exit(1)
+
+
+def maturity(root: Root = None) -> None:
+    """Show the MLOps maturity level, 0 to 4, that the evidence in lake, run history and CI configuration supports, and the next missing step."""
+    from orchestration.audit_view import show_maturity  # noqa: PLC0415
+
+    show_maturity(use_root(root), _console())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 
 from orchestration.audit_report import audit_report, verification
+from orchestration.maturity import Scene, maturity_report
 from orchestration.report import Report, Section, show, write_page
 from orchestration.reproduce import Reproduction, reproduce
 from orchestration.settings import Settings
@@ -81,6 +82,12 @@ def write_audit_page(settings: Settings, console: Console) -> None:
     lake = Lake(settings.root, settings.storage_options)
     report, _ = audit_report(lake)
     console.print(f"Page: {write_page(report, lake.path('reports', 'audit', 'index.html'))}", highlight=False, soft_wrap=True)
+
+
+def show_maturity(settings: Settings, console: Console) -> None:
+    """`shelfcast maturity`."""
+    report, _ = maturity_report(Scene(Lake(settings.root, settings.storage_options)))
+    show(report, console)
 
 
 def _parsed(heads: Sequence[str]) -> Heads:
