@@ -52,7 +52,9 @@ def spec_of(recorded: Mapping[str, Any]) -> TrainingSpec:
     """
     known = {field.name for field in fields(TrainingSpec)}
     if strange := sorted(set(recorded) - known):
-        raise ConfigurationError(f"The model was trained with settings {strange}, which this version of the code does not know: use the one recorded.")
+        raise ConfigurationError(
+            f"The model was trained with settings {strange}, which this version of the code does not know: use the one recorded."
+        )
     return TrainingSpec(**{name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items()})
 
 

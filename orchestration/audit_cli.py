@@ -1,4 +1,4 @@
-"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `maturity`: thin commands over `orchestration.audit_view` and `orchestration.recovery`."""
+"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `maturity`: thin commands over `audit_view` and `recovery`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -67,7 +67,9 @@ def verification(lake: Lake, kept: Heads | None = None, every: bool = False) -> 
     versions, wrong_data = verify_data(lake, every)
     rows: list[list[Any]] = [[a.table, _state(a.findings), a.commits, a.rows, a.head[1][:16] if a.head else "-", _noticed(a)] for a in audits]
     rows.append(["model artifacts", _state(wrong_artifacts), None, artifacts, "-", "SHA-256 of each file"])
-    rows.append(["data versions", _state(wrong_data), None, versions, "-", f"content hash of {'every one' if every else 'the latest of each region'}"])
+    rows.append(
+        ["data versions", _state(wrong_data), None, versions, "-", f"content hash of {'every one' if every else 'the latest of each region'}"]
+    )
     findings = [f"{a.table}: {finding}" for a in audits for finding in a.findings] + wrong_artifacts + wrong_data
     heads = {a.table: a.head for a in audits if a.head}
     note = f"Head of all chains: {combined(heads)}" if heads else ""

@@ -49,8 +49,6 @@ def _same(is_same: bool) -> str:
     return "identical" if is_same else "different"
 
 
-
-
 def show_trace(settings: Settings, make: Callable[[Lake], Report], page: bool, console: Console) -> None:
     """`shelfcast trace ...`: print the report, and write it as a page where asked for."""
     lake = Lake(settings.root, settings.storage_options)
@@ -71,7 +69,9 @@ def show_verification(settings: Settings, heads: Sequence[str], every: bool, con
     if found.intact:
         lead = "The record is as it was written." if found.heads else f"Nothing is on record in {settings.root} yet."
     show(Report("Audit of the record", lead, found.sections), console)
-    console.print("Heads, to be kept elsewhere (shelfcast audit verify --head HEAD tells whether the record still leads through them):", soft_wrap=True)
+    console.print(
+        "Heads, to be kept elsewhere (shelfcast audit verify --head HEAD tells whether the record still leads through them):", soft_wrap=True
+    )
     for line in found.heads:
         console.print(f"  {line}", highlight=False, soft_wrap=True)
     return found.intact

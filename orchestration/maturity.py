@@ -91,7 +91,11 @@ def raw_data_are_on_record(scene: Scene) -> Evidence:
     """Each raw file is known by its hash."""
     rows = scene.rows("select count(distinct source_hash) as n from bronze_landing_files", "bronze/landing_files")
     count = rows[0]["n"] if rows else 0
-    return Evidence(count > 0, f"{count:,} raw files on record by SHA-256", "bronze/landing_files") if count else Evidence(False, "Take in data: shelfcast init.")
+    return (
+        Evidence(count > 0, f"{count:,} raw files on record by SHA-256", "bronze/landing_files")
+        if count
+        else Evidence(False, "Take in data: shelfcast init.")
+    )
 
 
 def data_are_checked(scene: Scene) -> Evidence:
@@ -107,7 +111,9 @@ def training_is_a_pipeline(scene: Scene) -> Evidence:
     ids = {row["run_id"] for row in scene.rows("select distinct run_id from gold_model_versions", "gold/model_versions")}
     found = [run for run in scene.runs if run["id"] in ids]
     if found:
-        return Evidence(True, f"{len(found)} successful runs of the run history trained models, last {found[0]['id'][:8]}", f"/runs/{found[0]['id']} in the UI")
+        return Evidence(
+            True, f"{len(found)} successful runs of the run history trained models, last {found[0]['id'][:8]}", f"/runs/{found[0]['id']} in the UI"
+        )
     return Evidence(False, "Train in runs that the history keeps: 'shelfcast run --week WEEK' without --local.")
 
 
@@ -117,7 +123,9 @@ def models_are_registered(scene: Scene) -> Evidence:
     complete = [row for row in rows if _complete(row) and scene.lake.path(row["artifact_uri"]).is_file()]
     if rows and len(complete) == len(rows):
         return Evidence(True, f"{len(rows):,} models with metrics, data, code, libraries and artifact", "gold/model_versions")
-    return Evidence(False, f"{len(complete)} of {len(rows)} models are on record with all that reproducing them takes: train them again, or restore artifacts.")
+    return Evidence(
+        False, f"{len(complete)} of {len(rows)} models are on record with all that reproducing them takes: train them again, or restore artifacts."
+    )
 
 
 def data_are_released(scene: Scene) -> Evidence:
@@ -153,7 +161,9 @@ def a_gate_promotes(scene: Scene) -> Evidence:
         "gold/model_events",
     )
     if rows and rows[0]["gate"] and not rows[0]["mute"]:
-        return Evidence(True, f"{rows[0]['gate']:,} of {rows[0]['n']:,} promotions by the gate, {rows[0]['refused']:,} models refused", "gold/model_events")
+        return Evidence(
+            True, f"{rows[0]['gate']:,} of {rows[0]['n']:,} promotions by the gate, {rows[0]['refused']:,} models refused", "gold/model_events"
+        )
     return Evidence(False, "Let the gate decide on trained models: 'shelfcast run --week WEEK' trains, judges and promotes.")
 
 
@@ -170,8 +180,12 @@ def forecasts_lead_back(scene: Scene) -> Evidence:
         "gold/model_versions",
     )
     if rows and rows[0]["n"] == rows[0]["traced"] > 0:
-        return Evidence(True, f"all {rows[0]['n']:,} forecasts of the last origin name model, data version and run", "gold/forecasts; shelfcast trace")
-    return Evidence(False, "Forecast with registered models: 'shelfcast run --week WEEK'; forecasts of before runs were recorded are to be made again.")
+        return Evidence(
+            True, f"all {rows[0]['n']:,} forecasts of the last origin name model, data version and run", "gold/forecasts; shelfcast trace"
+        )
+    return Evidence(
+        False, "Forecast with registered models: 'shelfcast run --week WEEK'; forecasts of before runs were recorded are to be made again."
+    )
 
 
 def rollback_is_at_hand(scene: Scene) -> Evidence:
@@ -199,7 +213,9 @@ def record_is_intact(scene: Scene) -> Evidence:
     if findings:
         return Evidence(False, f"{len(findings)} findings: see 'shelfcast audit verify', and restore what was changed.")
     linked = sum(len(audit.links) for audit in audits)
-    return Evidence(linked > 0, f"{linked:,} linked commits are as they were written" if linked else "Nothing is on record yet.", "shelfcast audit verify")
+    return Evidence(
+        linked > 0, f"{linked:,} linked commits are as they were written" if linked else "Nothing is on record yet.", "shelfcast audit verify"
+    )
 
 
 def cycles_start_by_themselves(scene: Scene) -> Evidence:
@@ -207,8 +223,12 @@ def cycles_start_by_themselves(scene: Scene) -> Evidence:
     started = [run for run in scene.runs if {"dagster/schedule_name", "dagster/sensor_name"} & set(run["tags"])]
     cycles = [run for run in started if run["job"] == "weekly_cycle"]
     if cycles:
-        return Evidence(True, f"{len(started)} successful runs by schedule or sensor, {len(cycles)} of them weekly cycles", f"/runs/{cycles[0]['id']} in the UI")
-    return Evidence(False, "Switch on 'landing_sensor' and 'weekly_schedule' in the UI (shelfcast ui): no successful cycle was started by a schedule yet.")
+        return Evidence(
+            True, f"{len(started)} successful runs by schedule or sensor, {len(cycles)} of them weekly cycles", f"/runs/{cycles[0]['id']} in the UI"
+        )
+    return Evidence(
+        False, "Switch on 'landing_sensor' and 'weekly_schedule' in the UI (shelfcast ui): no successful cycle was started by a schedule yet."
+    )
 
 
 def accuracy_is_watched(scene: Scene) -> Evidence:
@@ -224,7 +244,9 @@ def accuracy_is_watched(scene: Scene) -> Evidence:
 def drift_is_watched(scene: Scene) -> Evidence:
     """Drift is scored at the last origin that was forecast from."""
     rows = scene.rows(
-        "select (select max(week) from gold_drift) as watched, (select max(origin_week) from gold_forecasts) as origin", "gold/drift", "gold/forecasts"
+        "select (select max(week) from gold_drift) as watched, (select max(origin_week) from gold_forecasts) as origin",
+        "gold/drift",
+        "gold/forecasts",
     )
     if rows and rows[0]["watched"] is not None and rows[0]["watched"] == rows[0]["origin"]:
         return Evidence(True, f"drift is scored up to the last origin, {rows[0]['origin']}", "gold/drift, reports/drift")
@@ -241,7 +263,9 @@ def models_are_fresh(scene: Scene) -> Evidence:
         "gold/forecasts",
     )
     if rows and rows[0]["n"] and not rows[0]["stale"] and not rows[0]["without"]:
-        return Evidence(True, f"none of {rows[0]['n']:,} forecasts of the last origin comes from a model older than 60 days", "gold/forecasts, is_stale")
+        return Evidence(
+            True, f"none of {rows[0]['n']:,} forecasts of the last origin comes from a model older than 60 days", "gold/forecasts, is_stale"
+        )
     return Evidence(False, f"{rows[0]['stale'] if rows else 'All'} forecasts of the last origin come from stale models or none: train that week.")
 
 

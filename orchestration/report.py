@@ -70,7 +70,8 @@ def page(report: Report) -> str:
     """The report as HTML."""
     body = "".join(_section(section) for section in report.sections)
     return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{html.escape(report.title)}</title>"
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>{html.escape(report.title)}</title>"
         f"<style>{_CSS}</style><main><h1>{html.escape(report.title)}</h1><p class='lead'>{html.escape(report.lead)}</p>{body}</main></html>"
     )
 
@@ -89,7 +90,9 @@ def _section(section: Section) -> str:
     )
     rows = "".join(f"<tr>{''.join(_cell(value, numeric) for value in row)}</tr>" for row in section.rows)
     note = f"<p class='note'>{html.escape(section.note)}</p>" if section.note else ""
-    table = f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>" if section.rows else "<p class='note'>None.</p>"
+    table = (
+        f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>" if section.rows else "<p class='note'>None.</p>"
+    )
     if section.folded:
         return (
             f"<section><details><summary><h2>{html.escape(section.title)}</h2><span>{len(section.rows):,} rows</span></summary>"
@@ -128,7 +131,9 @@ def lines(values: Iterable[Any]) -> str:
 _NUMBER = " class='number'"
 _CSS = """
 :root{--ink:#1d2733;--dim:#62707f;--line:#e3e8ee;--good:#0b7a4b;--bad:#b3261e}
-*{box-sizing:border-box}body{margin:0;background:#f5f7f9;color:var(--ink);font:14px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+*{box-sizing:border-box}
+body{margin:0;background:#f5f7f9;color:var(--ink);
+  font:14px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 main{max-width:1240px;margin:0 auto;padding:40px 28px 64px}h1{font-size:26px;margin:0 0 4px;letter-spacing:-.01em}
 .lead{color:var(--dim);margin:0 0 28px;font-size:15px;max-width:80ch}
 section{background:#fff;border:1px solid var(--line);border-radius:10px;padding:18px 22px;margin:0 0 18px}
@@ -137,5 +142,6 @@ summary{cursor:pointer}summary span{color:var(--dim);margin-left:10px}.wide{over
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{text-align:left;font-size:12px;font-weight:600;color:var(--dim);padding:6px 14px 6px 0;border-bottom:1px solid var(--line);white-space:nowrap}
 td{padding:6px 14px 6px 0;border-bottom:1px solid #f0f3f6;vertical-align:top;overflow-wrap:anywhere;min-width:84px}
-tr:last-child td{border-bottom:0}td:first-child{white-space:nowrap}th.number,td.number{text-align:right;padding-right:22px}b.good{color:var(--good)}b.bad{color:var(--bad)}
+tr:last-child td{border-bottom:0}td:first-child{white-space:nowrap}th.number,td.number{text-align:right;padding-right:22px}
+b.good{color:var(--good)}b.bad{color:var(--bad)}
 """

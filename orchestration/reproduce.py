@@ -73,7 +73,10 @@ def differences(row: Mapping[str, Any]) -> list[str]:
     if row["environment"] is None:
         return [*changed, "library versions were not recorded with this model"]
     before, now = json.loads(row["environment"]), environment()
-    return [*changed, *(f"{name} {before.get(name, 'none')} -> {now.get(name, 'none')}" for name in sorted({*before, *now}) if before.get(name) != now.get(name))]
+    return [
+        *changed,
+        *(f"{name} {before.get(name, 'none')} -> {now.get(name, 'none')}" for name in sorted({*before, *now}) if before.get(name) != now.get(name)),
+    ]
 
 
 def _chosen(lake: Lake, region: Region, week: Week, segment: str | None) -> list[dict[str, Any]]:

@@ -79,7 +79,8 @@ def file_report(lake: Lake, name: str) -> Report:
     records, standing = trace.files_named(lake, name), _standing(lake)
     versions = {(row["source"], row["source_file"], row["source_hash"]): row for row in records}
     seen = [
-        [row["source"], row["source_file"], row["source_hash"][:16], moment(row["registered_at"]), row["status"], row["rows_taken"], row["rows_quarantined"],
+        [row["source"], row["source_file"], row["source_hash"][:16], moment(row["registered_at"]), row["status"], row["rows_taken"],
+         row["rows_quarantined"],
          _stands(row, standing), row["message"] or ""]
         for row in records
     ]  # fmt: skip
@@ -96,7 +97,9 @@ def file_report(lake: Lake, name: str) -> Report:
     columns = ["source", "file", "SHA-256", "looked at", "status", "rows taken", "in quarantine", "in landing", "noticed"]
     sections = [
         Section("Versions of the file", columns, seen),
-        Section("Versions of the data that hold it", ["source", "SHA-256", "data version", "region", "rows", "first week", "recorded", "status"], datasets),
+        Section(
+            "Versions of the data that hold it", ["source", "SHA-256", "data version", "region", "rows", "first week", "recorded", "status"], datasets
+        ),
         _models(models),
         _forecasts(lake, trace.forecasts_by(lake, [row["model_version"] for row in models])),
     ]
@@ -125,7 +128,8 @@ def moment(when: datetime | None) -> str:
 def _model(lake: Lake, row: trace.Row) -> list[Section]:
     environment = json.loads(row["environment"]) if row["environment"] else {}
     facts = [
-        ["version", row["model_version"]], ["segment", f"{row['region']}, {row['format']}, {row['mover']}"], ["trained with origin", str(row["trained_week"])],
+        ["version", row["model_version"]], ["segment", f"{row['region']}, {row['format']}, {row['mover']}"], 
+        ["trained with origin", str(row["trained_week"])],
         ["trained at", moment(row["trained_at"])], ["run", run_label(lake, row["run_id"])], ["code commit", row["source_commit"] or "not recorded"],
         ["version of the training code", row["code_version"]], ["libraries", lines(f"{name} {version}" for name, version in environment.items())],
         ["data version", row["dataset_version"] or "not recorded"],
@@ -154,7 +158,8 @@ def _artifact(lake: Lake, row: trace.Row) -> str:
 
 def _data(lake: Lake, dataset: Dataset) -> list[Section]:
     facts = [
-        ["version", dataset.version], ["recorded", moment(dataset.recorded_at)], ["last week", str(dataset.last_week)], ["rows of demand", dataset.rows],
+        ["version", dataset.version], ["recorded", moment(dataset.recorded_at)], ["last week", str(dataset.last_week)], 
+        ["rows of demand", dataset.rows],
         ["Delta versions", lines(f"{table}@{version}" for table, version in dataset.delta_versions.items())],
         ["checks", lines(f"{check.name} {'passed' if check.passed else 'FAILED'}" for check in dataset.checks)],
     ]  # fmt: skip
@@ -166,13 +171,17 @@ def _data(lake: Lake, dataset: Dataset) -> list[Section]:
 
 
 def _models(rows: Sequence[trace.Row]) -> Section:
-    cells = [[r["model_version"], r["kind"], str(r["trained_week"]), r["dataset_version"], (r["source_commit"] or "not recorded")[:12], r["run_id"]] for r in rows]
+    cells = [
+        [r["model_version"], r["kind"], str(r["trained_week"]), r["dataset_version"], (r["source_commit"] or "not recorded")[:12], r["run_id"]]
+        for r in rows
+    ]
     return Section("Models that learned from it", ["model", "kind", "origin", "data version", "commit", "run"], cells, folded=True)
 
 
 def _forecasts(lake: Lake, rows: Sequence[trace.Row]) -> Section:
     cells = [
-        [r["region"], str(r["origin_week"]), r["model_version"], r["dataset_version"], r["rung"], r["run_id"] or "not recorded", r["forecasts"]] for r in rows
+        [r["region"], str(r["origin_week"]), r["model_version"], r["dataset_version"], r["rung"], r["run_id"] or "not recorded", r["forecasts"]]
+        for r in rows
     ]
     total = sum(row["forecasts"] for row in rows)
     columns = ["region", "origin", "model", "data version", "rung", "run", "forecasts"]

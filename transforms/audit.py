@@ -99,7 +99,9 @@ def verify_artifacts(lake: Lake) -> tuple[int, list[str]]:
         if not path.is_file():
             findings.append(f"artifact {row['artifact_uri']} of {row['model_version']} is gone: restore it from a backup.")
         elif (found := _sha256(path)) != row["sha256"]:
-            findings.append(f"artifact {row['artifact_uri']} of {row['model_version']}: recorded SHA-256 {row['sha256'][:12]}..., came {found[:12]}...")
+            findings.append(
+                f"artifact {row['artifact_uri']} of {row['model_version']}: recorded SHA-256 {row['sha256'][:12]}..., came {found[:12]}..."
+            )
     return len(rows), findings
 
 
@@ -139,7 +141,9 @@ def _verify(lake: Lake, contract: Contract, folder: Path, known: set[tuple[int, 
         audit.rows += rows.num_rows
         link = Link.recorded(commit.metadata)
         if commit.removed:
-            audit.findings.append(f"version {commit.version} ({commit.operation}, {commit.time:%Y-%m-%d %H:%M}) took rows out of an append-only table.")
+            audit.findings.append(
+                f"version {commit.version} ({commit.operation}, {commit.time:%Y-%m-%d %H:%M}) took rows out of an append-only table."
+            )
         if link is None and previous is None:
             before.append(rows)
         elif link is None:

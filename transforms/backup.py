@@ -87,7 +87,9 @@ def back_up(root: Path, target: Path, heads: dict[str, tuple[int, str]], now: da
     if not root.is_dir():
         raise MissingData(f"{root} does not exist: there is nothing to back up.")
     if target.is_relative_to(root) or root.is_relative_to(target):
-        raise ConfigurationError(f"Backup folder {target} and lake root {root} lie inside each other: choose a folder elsewhere, best on another disk.")
+        raise ConfigurationError(
+            f"Backup folder {target} and lake root {root} lie inside each other: choose a folder elsewhere, best on another disk."
+        )
     (target / "objects").mkdir(parents=True, exist_ok=True)
     tables, entries, new_files, new_bytes = {}, [], 0, 0
     newest: datetime | None = None
@@ -156,7 +158,9 @@ def restore(source: Path, backup: Backup, root: Path) -> None:
     """
     root = root.resolve()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise ConfigurationError(f"{root} is not empty: a backup is restored into a root that does not exist yet. Move it away, or give another --root.")
+        raise ConfigurationError(
+            f"{root} is not empty: a backup is restored into a root that does not exist yet. Move it away, or give another --root."
+        )
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{root.name}.restoring-", dir=root.parent) as staging:
         made, wrong = Path(staging) / "root", []
@@ -176,12 +180,9 @@ def restore(source: Path, backup: Backup, root: Path) -> None:
 
 def damage(source: Path, backup: Backup) -> list[str]:
     """Files of a backup whose content is missing or not what was copied, without restoring anything."""
-    wrong = []
     with tempfile.TemporaryDirectory(prefix=".check-", dir=source) as staging:
-        for entry in backup.entries:
-            if reason := _fetch(source, entry, Path(staging) / "object"):
-                wrong.append(f"{entry.path} {reason}")
-    return wrong
+        copy = Path(staging) / "object"
+        return [f"{entry.path} {reason}" for entry in backup.entries if (reason := _fetch(source, entry, copy))]
 
 
 def _tables(root: Path) -> Iterator[tuple[str, list[Path], int, datetime]]:

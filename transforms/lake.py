@@ -264,7 +264,11 @@ class Lake:
             return genesis(table)
         last = Link.recorded(delta.history(1)[0])
         # Without the contract's defaults: what a row is hashed as may not change with the contract.
-        return last.value if last else Link.after(genesis(table), _plain(pa.table(QueryBuilder().register("t", delta).execute("select * from t").read_all()))).value
+        return (
+            last.value
+            if last
+            else Link.after(genesis(table), _plain(pa.table(QueryBuilder().register("t", delta).execute("select * from t").read_all()))).value
+        )
 
     def _commit(self, table: str, data: pa.Table | Callable[[], pa.RecordBatchReader], note: str, **how: Any) -> None:
         properties = CommitProperties(max_commit_retries=100, custom_metadata={"shelfcast": note}) if note else _COMMIT

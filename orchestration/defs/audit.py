@@ -31,7 +31,9 @@ _DEPS = [dg.AssetKey(["models", "champions"]), FORECASTS, VERSIONS]
         )
     ],
     check_specs=[
-        dg.AssetCheckSpec("record_intact", asset=AUDIT_TRAIL, description="No row, commit, artifact or data version on record was changed past Shelfcast.")
+        dg.AssetCheckSpec(
+            "record_intact", asset=AUDIT_TRAIL, description="No row, commit, artifact or data version on record was changed past Shelfcast."
+        )
     ],
 )
 def audit_trail(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
