@@ -29,7 +29,8 @@ def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
     total = sum(entry.size for entry in backup.entries)
     console.print(
         f"Backup [bold]{backup.name}[/] in {target}: {len(backup.entries):,} files, {_size(total)}; "
-        f"new: {made.new_files:,} files, {_size(made.new_bytes)}; {len(backup.tables)} tables, newest commit {_time(backup.last_commit)}; {time.monotonic() - started:.1f} s.",
+        f"new: {made.new_files:,} files, {_size(made.new_bytes)}; "
+        f"{len(backup.tables)} tables, newest commit {_time(backup.last_commit)}; {time.monotonic() - started:.1f} s.",
         highlight=False,
         soft_wrap=True,
     )

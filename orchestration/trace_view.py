@@ -78,12 +78,7 @@ def file_report(lake: Lake, name: str) -> Report:
     """From a raw file on to the versions of the data, models and forecasts that used it."""
     records, standing = trace.files_named(lake, name), _standing(lake)
     versions = {(row["source"], row["source_file"], row["source_hash"]): row for row in records}
-    seen = [
-        [row["source"], row["source_file"], row["source_hash"][:16], moment(row["registered_at"]), row["status"], row["rows_taken"],
-         row["rows_quarantined"],
-         _stands(row, standing), row["message"] or ""]
-        for row in records
-    ]  # fmt: skip
+    seen = [_seen(row, standing) for row in records]
     used = [(key, *item) for key in versions for item in trace.datasets_with(lake, key[0], key[2])]
     datasets = [
         [source, digest[:16], d.version, str(d.region), rows, first, moment(d.recorded_at), d.status] for (source, _, digest), d, rows, first in used
@@ -128,7 +123,7 @@ def moment(when: datetime | None) -> str:
 def _model(lake: Lake, row: trace.Row) -> list[Section]:
     environment = json.loads(row["environment"]) if row["environment"] else {}
     facts = [
-        ["version", row["model_version"]], ["segment", f"{row['region']}, {row['format']}, {row['mover']}"], 
+        ["version", row["model_version"]], ["segment", f"{row['region']}, {row['format']}, {row['mover']}"],
         ["trained with origin", str(row["trained_week"])],
         ["trained at", moment(row["trained_at"])], ["run", run_label(lake, row["run_id"])], ["code commit", row["source_commit"] or "not recorded"],
         ["version of the training code", row["code_version"]], ["libraries", lines(f"{name} {version}" for name, version in environment.items())],
@@ -158,7 +153,7 @@ def _artifact(lake: Lake, row: trace.Row) -> str:
 
 def _data(lake: Lake, dataset: Dataset) -> list[Section]:
     facts = [
-        ["version", dataset.version], ["recorded", moment(dataset.recorded_at)], ["last week", str(dataset.last_week)], 
+        ["version", dataset.version], ["recorded", moment(dataset.recorded_at)], ["last week", str(dataset.last_week)],
         ["rows of demand", dataset.rows],
         ["Delta versions", lines(f"{table}@{version}" for table, version in dataset.delta_versions.items())],
         ["checks", lines(f"{check.name} {'passed' if check.passed else 'FAILED'}" for check in dataset.checks)],
@@ -194,6 +189,11 @@ def _files(rows: Iterable[trace.Row], standing: dict[tuple[str, str], str]) -> l
          f"{r['first_week']}..{r['last_week']}" if r["first_week"] else "all", _stands(r, standing)]
         for r in rows
     ]  # fmt: skip
+
+
+def _seen(row: trace.Row, standing: dict[tuple[str, str], str]) -> list[Any]:
+    found = [row["source"], row["source_file"], row["source_hash"][:16], moment(row["registered_at"]), row["status"]]
+    return [*found, row["rows_taken"], row["rows_quarantined"], _stands(row, standing), row["message"] or ""]
 
 
 def _standing(lake: Lake) -> dict[tuple[str, str], str]:
