@@ -221,9 +221,12 @@ class Lake:
             metadata = {**({"shelfcast": note} if note else {}), **link.metadata}
             try:
                 # A link holds behind one commit alone: another writer's commit in between makes this one fail, and it is linked anew.
-                self._write(table, data, CommitProperties(max_commit_retries=0, custom_metadata=metadata), delta, mode="append")
-            except CommitFailedError:
-                if attempt == _APPEND_ATTEMPTS - 1:
+                # The same holds for a table that another writer made meanwhile: the first commit may only be made where there is none.
+                how = {"mode": "error" if delta is None else "append"}
+                self._write(table, data, CommitProperties(max_commit_retries=0, custom_metadata=metadata), delta, **how)
+            except DeltaError as error:
+                lost = isinstance(error, CommitFailedError) or (delta is None and self.exists(table))
+                if not lost or attempt == _APPEND_ATTEMPTS - 1:
                     raise
                 time.sleep(random.uniform(0.01, 0.1))  # noqa: S311
             else:

@@ -168,6 +168,15 @@ def test_rows_of_before_there_were_links_are_sealed_by_the_first_link(tmp_path: 
     assert any("what it follows is not" in finding for finding in findings(lake))
 
 
+def test_a_table_that_another_writer_made_meanwhile_is_linked_onto(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, answers = Lake.exists, [False]
+    monkeypatch.setattr(Lake, "exists", lambda self, table: answers.pop() if table == TABLE and answers else there(self, table))
+    decide(lake, [event(60)])
+    assert answers == []
+    assert findings(lake) == []
+    assert heads_of(lake)[TABLE][0] == 4
+
+
 def _append(root: str, writer: int) -> None:
     for number in range(5):
         decide(Lake(root), [event(100 * writer + number)])
