@@ -55,7 +55,8 @@ def spec_of(recorded: Mapping[str, Any]) -> TrainingSpec:
         raise ConfigurationError(
             f"The model was trained with settings {strange}, which this version of the code does not know: use the one recorded."
         )
-    return TrainingSpec(**{name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items()})
+    settings: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items()}
+    return TrainingSpec(**settings)
 
 
 def retrain(panel: Panel, spec: TrainingSpec, wanted: set[tuple[str, str]]) -> Iterator[Trained]:

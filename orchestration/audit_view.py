@@ -67,7 +67,8 @@ def show_verification(settings: Settings, heads: Sequence[str], every: bool, con
     found = verification(Lake(settings.root, settings.storage_options), _parsed(heads), every)
     lead = f"{len(found.findings)} findings: the record is not as it was written."
     if found.intact:
-        lead = "The record is as it was written." if found.heads else f"Nothing is on record in {settings.root} yet."
+        unlinked = "No commit is linked yet: nothing is on record, or it was written before there were links; the next one on each table seals it."
+        lead = "The record is as it was written." if found.heads else unlinked
     show(Report("Audit of the record", lead, found.sections), console)
     console.print(
         "Heads, to be kept elsewhere (shelfcast audit verify --head HEAD tells whether the record still leads through them):", soft_wrap=True

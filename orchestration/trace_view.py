@@ -152,7 +152,7 @@ def _artifact(lake: Lake, row: trace.Row) -> str:
 
 
 def _data(lake: Lake, dataset: Dataset) -> list[Section]:
-    facts = [
+    facts: list[list[Any]] = [
         ["version", dataset.version], ["recorded", moment(dataset.recorded_at)], ["last week", str(dataset.last_week)],
         ["rows of demand", dataset.rows],
         ["Delta versions", lines(f"{table}@{version}" for table, version in dataset.delta_versions.items())],
