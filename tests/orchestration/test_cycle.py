@@ -8,15 +8,18 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli import app
+from orchestration.defs.audit import audit_trail, maturity
 from orchestration.maturity import Scene, assess, level_of
 from orchestration.project import Project
 from orchestration.reproduce import differences
+from orchestration.resources import LakeResource
 from transforms.adapters import load_provider
 from transforms.backup import read_backup
 from transforms.calendar import Week
@@ -149,6 +152,17 @@ def test_the_maturity_level_follows_the_evidence(root: Path, tmp_path: Path) -> 
     code, output = shelfcast("maturity", "--root", str(root))
     assert code == 0, output
     assert "Level 0 of 4" in output or "Level 1 of 4" in output
+
+
+def test_the_audit_asset_checks_the_record_and_writes_its_page(root: Path) -> None:
+    result = dg.materialize([audit_trail, maturity], resources={"lake": LakeResource(root=str(root))}, instance=dg.DagsterInstance.ephemeral())
+    assert result.success
+    assert [evaluation.passed for evaluation in result.get_asset_check_evaluations()] == [True]
+    page = (root / "reports" / "audit" / "index.html").read_text()
+    for row in Lake(str(root)).read("gold/model_versions").to_pylist():
+        assert row["model_version"] in page
+    assert "src=" not in page
+    assert "href=" not in page
 
 
 def test_a_lake_that_was_destroyed_is_restored_from_its_backup(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
