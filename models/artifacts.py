@@ -39,7 +39,7 @@ def save(model: Ensemble | HistoricalAverage, about: Mapping[str, Any], folder: 
     """
     from safetensors.numpy import save as to_bytes  # noqa: PLC0415
 
-    arrays, described = _ensemble_parts(model) if isinstance(model, Ensemble) else _baseline_parts(model)
+    arrays, described = _parts(model)
     manifest = json.dumps({"format": FORMAT, **described, "about": dict(about)}, sort_keys=True)
     content = to_bytes({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}, metadata={"manifest": manifest})
     digest = hashlib.sha256(content).hexdigest()
@@ -50,6 +50,16 @@ def save(model: Ensemble | HistoricalAverage, about: Mapping[str, Any], folder: 
         draft.write_bytes(content)
         draft.replace(target)
     return target.name, digest
+
+
+def fingerprint(model: Ensemble | HistoricalAverage) -> str:
+    """SHA-256 of what was learned: every array with its name, type and shape, and what describes them. `about` has no part in it."""
+    arrays, described = _parts(model)
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        values = np.ascontiguousarray(array)
+        digest.update(f"\0{name} {values.dtype.str} {values.shape}\0".encode() + values.tobytes())
+    return digest.hexdigest()
 
 
 def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
@@ -95,6 +105,10 @@ def _verified(path: Path, sha256: str) -> tuple[dict[str, Any], bytes]:
     if manifest["format"] != FORMAT:
         raise ArtifactError(f"Model artifact {path.name} has layout {manifest['format']}, expected {FORMAT}: train the week again with this version.")
     return manifest, content
+
+
+def _parts(model: Ensemble | HistoricalAverage) -> tuple[dict[str, Any], dict[str, Any]]:
+    return _ensemble_parts(model) if isinstance(model, Ensemble) else _baseline_parts(model)
 
 
 def _ensemble_parts(model: Ensemble) -> tuple[dict[str, Any], dict[str, Any]]:

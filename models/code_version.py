@@ -10,7 +10,7 @@ from models.training import TrainingSpec
 
 _ROOT = Path(__file__).resolve().parent.parent
 # Not part of what is learned: how results are stored, judged and shown.
-_ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots.py", "scoring.py", "rolling.py"}
+_ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots.py", "reproduction.py", "scoring.py", "rolling.py"}
 
 
 def code_version(spec: TrainingSpec) -> str:

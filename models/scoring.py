@@ -122,8 +122,9 @@ def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving:
         "trained_week": np.full(n, np.datetime64(serving.trained_week, "D")),
         "is_stale": np.full(n, stale),
         "rung": np.full(n, "champion" if isinstance(serving.model, Ensemble) else "baseline"),
-        # Which version of the data this was is known to the caller.
+        # Which version of the data this was, and in which run, is known to the caller.
         "dataset_version": pa.nulls(n, pa.string()),
+        "run_id": pa.nulls(n, pa.string()),
     }
     return pa.table({column: pa.array(columns[column]) for column in FORECASTS.names}).cast(FORECASTS.schema)
 

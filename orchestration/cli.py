@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from orchestration.audit_cli import register_commands
 from orchestration.data_cli import app as data_app
 from orchestration.settings import use_root
 from orchestration.tune_cli import compare, tune
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.add_typer(data_app)
 app.command()(tune)
 app.command()(compare)
+register_commands(app)
 # Bound to the real stdout: what steps print is redirected while they run.
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)

@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 use_root(None)
 
-from orchestration.defs import automation, conditioning, datasets, landing, monitoring, scoring, training, weather  # noqa: E402 - after the warnings are set
+from orchestration.defs import audit, automation, conditioning, datasets, landing, monitoring, scoring, training, weather  # noqa: E402 - after the warnings are set
 
 defs = dg.Definitions(
     assets=[
@@ -29,11 +29,13 @@ defs = dg.Definitions(
         monitoring.accuracy,
         monitoring.drift_report,
         weather.weather_value,
+        audit.audit_trail,
+        audit.maturity,
     ],
     asset_checks=[landing.no_file_refused, datasets.share_in_quarantine],
-    jobs=automation.JOBS,
+    jobs=[*automation.JOBS, audit.audit_job],
     sensors=[automation.landing_sensor],
-    schedules=[automation.weekly_schedule],
+    schedules=[automation.weekly_schedule, audit.audit_schedule],
     resources={
         "lake": LakeResource(),
         "dbt": DbtCliResource(project_dir=conditioning.PROJECT),

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration.provenance import environment, source_commit
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.clusters import Clusters
 from transforms.contracts.gold import WEATHER_VALUE
@@ -70,6 +71,8 @@ class TrainTask:
                         metrics=json.dumps(trained.metrics, sort_keys=True),
                         artifact_uri=f"models/{region}/{name}",
                         sha256=sha256,
+                        source_commit=source_commit(),
+                        environment=json.dumps(environment(), sort_keys=True),
                     )
                 )
         return versions

@@ -40,10 +40,15 @@ def _index(reports: Path) -> str:
         + "</td></tr>"
         for region in regions
     )
+    audit = "".join(
+        f"<li><a href='{page.relative_to(reports).as_posix()}'>{html.escape(page.stem if page.stem != 'index' else 'audit')}</a></li>"
+        for kind in ("audit", "trace")
+        for page in sorted((reports / kind).glob("*.html"))
+    )
     empty = "" if rows else "<p>No reports yet: run <code>shelfcast run --week ...</code> or materialize <code>drift_report</code>.</p>"
     return (
         "<!doctype html><meta charset='utf-8'><title>Shelfcast reports</title>"
         "<style>body{font-family:sans-serif;margin:32px;color:#222}th{text-align:left;padding:6px 18px 6px 0;vertical-align:top}"
         "a{margin-right:10px;color:#1a5fb4}</style>"
-        f"<h1>Drift reports</h1>{empty}<table>{rows}</table>"
+        f"{f'<h1>Audit and traces</h1><ul>{audit}</ul>' if audit else ''}<h1>Drift reports</h1>{empty}<table>{rows}</table>"
     )

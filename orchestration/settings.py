@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Where `shelfcast ui` serves the reports; links on asset pages start with it."""
     tracking_uri: str | None = None
     """MLflow server to which experiments are mirrored (needs the extra `mlflow`); None for the lake alone."""
+    commit: str = ""
+    """Git commit of the code, set where an image is built; a checkout tells its own."""
 
 
 def settings() -> Settings:

@@ -62,7 +62,7 @@ def record(lake: Lake, regions: Sequence[Region], limits: Limits, run_id: str, n
     pins = lake.versions(READ_TABLES)
     present = lake.at(pins)
     newest = {dataset.region: dataset for dataset in log(lake, regions)}
-    last_week, contents = _last_week(present), _contents(present, regions)
+    last_week, contents = _last_week(present), contents_of(present, regions)
     rows = []
     for region in regions:
         if region not in contents:
@@ -179,7 +179,7 @@ def _last_week(lake: Lake) -> Week:
     return Week(lake.read("gold/demand", columns="max(week) as week")["week"][0].as_py())
 
 
-def _contents(lake: Lake, regions: Sequence[Region]) -> dict[Region, tuple[int, str]]:
+def contents_of(lake: Lake, regions: Sequence[Region]) -> dict[Region, tuple[int, str]]:
     """Rows of demand and an order-free content hash over all tables that models read, for each region."""
     parts = []
     for table in READ_TABLES:

@@ -35,3 +35,7 @@ class ArtifactError(ShelfcastError):
 
 class DataNotApproved(ShelfcastError):
     """Data that training or scoring needs have not been approved; the message says what speaks against them and how to release them."""
+
+
+class AuditFailed(ShelfcastError):
+    """The record of data and models is not as it was written, or a backup is damaged; the message says where."""

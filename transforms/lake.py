@@ -21,12 +21,15 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalak
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from transforms.calendar import Region, SliceBlock, Week
+from transforms.chain import Link, genesis
 from transforms.contracts import CONTRACTS, Column, Contract, SchemaChange
+from transforms.contracts.gold import AUDIT_HEADS
 from transforms.errors import ContractViolation, MissingData
 
 # Deltalake's default of 15 retries runs out when eight regions are replaced at once.
 _COMMIT = CommitProperties(max_commit_retries=100)
 _REPLACE_ATTEMPTS = 8
+_APPEND_ATTEMPTS = 100
 # Past versions stay readable for good: a dataset version names them, and a backfill reads them.
 _KEPT = {"delta.logRetentionDuration": "interval 5200 weeks", "delta.deletedFileRetentionDuration": "interval 5200 weeks"}
 _ABSENT = -1
@@ -63,9 +66,9 @@ class Lake:
         """The same lake, with these tables read at these versions. It cannot be written to there."""
         return replace(self, pinned=dict(versions))
 
-    def as_of(self, moment: datetime) -> "Lake":
+    def as_of(self, moment: datetime, tables: Iterable[str] = CONTRACTS) -> "Lake":
         """The lake as it was known at a moment (transaction time): each table at its last commit up to then, empty if it came later."""
-        return self.at({table: self._version_at(table, moment) for table in CONTRACTS if replace(self, pinned={}).exists(table)})
+        return self.at({table: self._version_at(table, moment) for table in tables if replace(self, pinned={}).exists(table)})
 
     @property
     def is_local(self) -> bool:
@@ -99,6 +102,10 @@ class Lake:
     def versions(self, tables: Iterable[str]) -> dict[str, int]:
         """Delta versions of the tables that exist."""
         return {table: version for table in tables if (version := self.version(table)) is not None}
+
+    def files(self, table: str) -> list[str]:
+        """Names of the data files of the table's present version."""
+        return [unquote(uri) for uri in self._open(table).file_uris()]
 
     def history(self, table: str, limit: int | None = 20) -> list[dict[str, Any]]:
         """The latest commits of the table, newest first; all of them with None."""
@@ -146,7 +153,7 @@ class Lake:
         """
         contract = CONTRACTS[table]
         delta = self._open(table) if self.exists(table) else None
-        files = [unquote(uri) for uri in delta.file_uris()] if delta else []
+        files = self.files(table) if delta else []
         if delta is None or not files:
             empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
             return f"select {empty} where false"
@@ -203,13 +210,31 @@ class Lake:
         return Receipt(table, data.num_rows, self._open(table).version())
 
     def append(self, table: str, rows: pa.Table, note: str = "") -> Receipt:
-        """Add rows to an append-only table."""
+        """Add rows to an append-only table; the commit is linked to every one before it, so that none can be changed unnoticed."""
         contract = CONTRACTS[table]
         if not contract.append_only:
             raise ContractViolation(f"{table} is not append-only: replace its slices instead.")
         data = self.conform(contract, rows)
-        self._commit(table, data, note, mode="append")
-        return Receipt(table, data.num_rows, self._open(table).version())
+        for attempt in range(_APPEND_ATTEMPTS):
+            delta = self._open(table) if self.exists(table) else None
+            link = Link.after(self._last_link(table, delta), data)
+            metadata = {**({"shelfcast": note} if note else {}), **link.metadata}
+            try:
+                # A link holds behind one commit alone: another writer's commit in between makes this one fail, and it is linked anew.
+                # The same holds for a table that another writer made meanwhile: the first commit may only be made where there is none.
+                how = {"mode": "error" if delta is None else "append"}
+                self._write(table, data, CommitProperties(max_commit_retries=0, custom_metadata=metadata), delta, **how)
+            except DeltaError as error:
+                lost = isinstance(error, CommitFailedError) or (delta is None and self.exists(table))
+                if not lost or attempt == _APPEND_ATTEMPTS - 1:
+                    raise
+                time.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+            else:
+                break
+        version = 0 if delta is None else delta.version()
+        head = [{"table_name": table, "delta_version": version, "chain": link.value}]
+        self._commit(AUDIT_HEADS.name, pa.Table.from_pylist(head, schema=AUDIT_HEADS.schema), note, mode="append")
+        return Receipt(table, data.num_rows, version)
 
     @staticmethod
     def conform(contract: Contract, rows: pa.Table) -> pa.Table:
@@ -236,24 +261,23 @@ class Lake:
         known = [commit["version"] for commit in replace(self, pinned={}).history(table, None) if commit["timestamp"] <= limit]
         return max(known, default=_ABSENT)
 
+    def _last_link(self, table: str, delta: DeltaTable | None) -> str:
+        """The link that a new commit follows; a table of before there were links is sealed as it stands."""
+        if delta is None:
+            return genesis(table)
+        last = Link.recorded(delta.history(1)[0])
+        # Without the contract's defaults: what a row is hashed as may not change with the contract.
+        return (
+            last.value
+            if last
+            else Link.after(genesis(table), _plain(pa.table(QueryBuilder().register("t", delta).execute("select * from t").read_all()))).value
+        )
+
     def _commit(self, table: str, data: pa.Table | Callable[[], pa.RecordBatchReader], note: str, **how: Any) -> None:
-        if table in self.pinned:
-            raise ContractViolation(f"{table} is read at version {self.pinned[table]} here: the past cannot be written to.")
         properties = CommitProperties(max_commit_retries=100, custom_metadata={"shelfcast": note}) if note else _COMMIT
-        if self.exists(table):
-            change = _change(CONTRACTS[table], self._open(table))
-            how |= {"schema_mode": "merge"} if change.added else {}
-        else:
-            how |= {"configuration": _KEPT}
         for attempt in range(_REPLACE_ATTEMPTS):
             try:
-                write_deltalake(
-                    self.uri(table),
-                    data() if callable(data) else data,
-                    commit_properties=properties,
-                    storage_options=self.storage_options or None,
-                    **how,
-                )
+                self._write(table, data() if callable(data) else data, properties, self._open(table) if self.exists(table) else None, **how)
             except CommitFailedError:
                 if attempt == _REPLACE_ATTEMPTS - 1:
                     raise
@@ -261,6 +285,17 @@ class Lake:
                 time.sleep(random.uniform(0.05, 0.5) * (attempt + 1))  # noqa: S311
             else:
                 return
+
+    def _write(self, table: str, data: pa.Table | pa.RecordBatchReader, properties: CommitProperties, delta: DeltaTable | None, **how: Any) -> None:
+        """Write once, on top of the table as `delta` has it; None makes the table."""
+        if table in self.pinned:
+            raise ContractViolation(f"{table} is read at version {self.pinned[table]} here: the past cannot be written to.")
+        if delta is None:
+            how |= {"configuration": _KEPT}
+        elif _change(CONTRACTS[table], delta).added:
+            how |= {"schema_mode": "merge"}
+        target = self.uri(table) if delta is None else delta
+        write_deltalake(target, data, commit_properties=properties, storage_options=self.storage_options or None, **how)
 
 
 def region_list(regions: Iterable[Region]) -> str:

@@ -33,6 +33,8 @@ class ModelVersion:
     metrics: str
     artifact_uri: str
     sha256: str
+    source_commit: str
+    environment: str
 
 
 @dataclass(frozen=True, slots=True)

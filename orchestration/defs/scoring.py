@@ -38,7 +38,10 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
         weeks = list(weeks_between(block.first, block.last))
         task = ScoreTask(opened.root, opened.storage_options, weeks, project.horizons, project.history, project.clusters)
         results = [result for _, result in map_regions(task, block.regions, settings().workers)]
-        opened.replace("gold/forecasts", block, pa.concat_tables([forecasts for forecasts, _ in results]))
+        made = pa.concat_tables([forecasts for forecasts, _ in results])
+        column = made.schema.get_field_index("run_id")
+        made = made.set_column(column, made.schema.field(column), pa.repeat(context.run_id, made.num_rows))
+        opened.replace("gold/forecasts", block, made)
         opened.replace("gold/order_plan", block, pa.concat_tables([plan for _, plan in results]))
     yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written(opened, "gold/forecasts", slices))
     yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written(opened, "gold/order_plan", slices))

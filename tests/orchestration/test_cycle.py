@@ -1,19 +1,33 @@
 """The command line on a small world, in one process: the whole cycle, what it refuses, and that the future cannot be seen."""
 
+import hashlib
+import json
+import shutil
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
+import dagster as dg
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from models.training import TrainingSpec
 from orchestration.cli import app
+from orchestration.defs.audit import audit_trail, maturity
+from orchestration.maturity import Scene, assess, level_of
 from orchestration.project import Project
+from orchestration.reproduce import differences
+from orchestration.resources import LakeResource
 from transforms.adapters import load_provider
+from transforms.backup import read_backup
 from transforms.calendar import Week
 from transforms.contracts import CONTRACTS
 from transforms.lake import Lake
 from transforms.landing import folder
-from transforms.registry import events_of
+from transforms.registry import ModelEvent, decide, events_of
 from transforms.world import WorldSpec, simulate, write_landing
 
 SPEC = WorldSpec(regions=2, stores_per_region=8, products=12, weeks=84)
@@ -82,6 +96,118 @@ def test_forecasts_beat_the_historical_average(root: Path) -> None:
     assert mape < 0.75 * baseline
 
 
+def test_a_past_partition_is_reproduced_to_the_last_bit(root: Path) -> None:
+    code, output = shelfcast("reproduce", "north_texas", str(ORIGIN), "--root", str(root))
+    assert code == 0, output
+    assert "6 of 6 models come out identical in parameters and forecasts" in output
+    assert "different" not in output
+
+
+def test_a_reproduction_says_what_is_not_as_it_was_at_training(root: Path) -> None:
+    row = Lake(str(root)).read("gold/model_versions").to_pylist()[0]
+    spec = TrainingSpec(**Project.load(root).training)
+    assert differences(row, spec) == []
+    libraries = {**json.loads(row["environment"]), "numpy": "1.0.0"}
+    assert differences({**row, "environment": json.dumps(libraries)}, spec) == [f"numpy 1.0.0 -> {version('numpy')}"]
+    assert differences({**row, "code_version": "before"}, spec)[0].startswith("training code before -> ")
+    assert differences({**row, "environment": None}, spec) == ["library versions were not recorded with this model"]
+
+
+def test_a_forecast_leads_back_to_raw_files_and_a_raw_file_on_to_forecasts(root: Path) -> None:
+    row = forecasts(root).to_pylist()[0]
+    keys = [str(row[name]) for name in ("region", "store_id", "product_id", "origin_week", "target_week")]
+    code, output = shelfcast("trace", "forecast", *keys, "--page", "--root", str(root))
+    assert code == 0, output
+    lake = Lake(str(root))
+    model = next(one for one in lake.read("gold/model_versions").to_pylist() if one["model_version"] == row["model_version"])
+    page = next((root / "reports" / "trace").glob("*.html")).read_text()
+    files = sorted((root / "landing" / "sample" / "shipments").glob("*.csv"))
+    used = next(path for path in files if path.name in page)
+    for known in (row["model_version"], row["dataset_version"], row["run_id"], model["source_commit"], model["sha256"], "approved", "champion"):
+        assert known in page
+    assert hashlib.sha256(used.read_bytes()).hexdigest() in page
+    # What lies after the origin was not used.
+    assert f"shipments_{ORIGIN + 1}.csv" not in page
+    code, output = shelfcast("trace", "file", f"shipments/{used.name}", "--root", str(root))
+    assert code == 0, output
+    assert row["dataset_version"] in output
+    assert row["model_version"] in output
+
+
+def test_a_forecast_that_does_not_exist_is_explained(root: Path) -> None:
+    code, output = shelfcast("trace", "forecast", "north_texas", "S0", "P0", str(ORIGIN), str(ORIGIN + 1), "--root", str(root))
+    assert code == 1
+    assert "There is no forecast for store 'S0', product 'P0' of north_texas" in output
+
+
+def test_the_maturity_level_follows_the_evidence(root: Path, tmp_path: Path) -> None:
+    nothing = assess(Scene(Lake(str(tmp_path / "empty")), checkout=tmp_path))
+    assert level_of(nothing) == 0
+    # Nothing may be met by a root and a checkout that hold nothing.
+    assert not any(evidence.met for _, _, evidence in nothing)
+    found = {words: evidence for _, words, evidence in assess(Scene(Lake(str(root))))}
+    assert found["Each forecast names a model on record and the version of its data"].met
+    assert found["Nothing on record was changed past Shelfcast"].met
+    # A local run leaves no run history, and nobody has made a backup.
+    assert not found["Models come out of runs of the orchestrator"].met
+    assert not found["There is a backup of after the newest training"].met
+    code, output = shelfcast("maturity", "--root", str(root))
+    assert code == 0, output
+    assert "Level 0 of 4" in output or "Level 1 of 4" in output
+
+
+def test_the_audit_asset_checks_the_record_and_writes_its_page(root: Path) -> None:
+    result = dg.materialize([audit_trail, maturity], resources={"lake": LakeResource(root=str(root))}, instance=dg.DagsterInstance.ephemeral())
+    assert result.success
+    assert [evaluation.passed for evaluation in result.get_asset_check_evaluations()] == [True]
+    page = (root / "reports" / "audit" / "index.html").read_text()
+    for row in Lake(str(root)).read("gold/model_versions").to_pylist():
+        assert row["model_version"] in page
+    assert "src=" not in page
+    assert "href=" not in page
+
+
+def test_a_lake_that_was_destroyed_is_restored_from_its_backup(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The drill: what is lost is what was committed after the backup, and nothing else."""
+    at_work, vault, kept = tmp_path / "root", tmp_path / "vault", Lake(str(root))
+    shutil.copytree(root, at_work)
+    code, output = shelfcast("backup", str(vault), "--root", str(at_work))
+    assert code == 0, output
+    held = read_backup(vault)
+    lake = Lake(str(at_work))
+    decide(lake, [ModelEvent("late", "north_texas", "large", "fast", datetime.now(UTC), ORIGIN.monday, "retired", "drill", "after the backup")])
+    lost = lake.history("gold/model_events", 1)[0]["timestamp"] / 1000
+    shutil.rmtree(at_work)
+    started = time.monotonic()
+    code, output = shelfcast("restore", str(vault), "--root", str(at_work))
+    recovery_time = time.monotonic() - started
+    assert code == 0, output
+    assert "its record is as it was written" in output
+    for entry in held.entries:
+        assert hashlib.sha256((at_work / entry.path).read_bytes()).hexdigest() == entry.sha256, entry.path
+    assert forecasts(at_work).equals(forecasts(root))
+    assert lake.versions(CONTRACTS) == kept.versions(CONTRACTS)
+    assert events_of(lake, "late") == []
+    code, output = shelfcast("audit", "verify", "--root", str(at_work))
+    assert code == 0, output
+    with capsys.disabled():
+        print(  # noqa: T201 - the measurement is the point of the drill
+            f"\nDrill: {len(held.entries)} files restored and verified. Recovery point: backup of {held.made_at:%H:%M:%S}, "
+            f"last commit lost {lost - held.made_at.timestamp():.1f} s after it. Recovery time: {recovery_time:.1f} s."
+        )
+
+
+def test_a_promotion_that_was_edited_is_found_by_the_audit(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / "root")
+    path = max((tmp_path / "root" / "lake" / "gold" / "model_events").glob("*.parquet"), key=lambda found: found.stat().st_mtime)
+    rows = pq.read_table(path)
+    first, *others = rows.to_pylist()
+    pq.write_table(pa.Table.from_pylist([{**first, "actor": "somebody else"}, *others], schema=rows.schema), path)
+    code, output = shelfcast("audit", "verify", "--root", str(tmp_path / "root"))
+    assert code == 1
+    assert f"the row with model_version {first['model_version']}" in output
+
+
 def test_running_again_replaces_and_does_not_add(root: Path) -> None:
     before = forecasts(root)
     code, output = shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")
@@ -90,7 +216,7 @@ def test_running_again_replaces_and_does_not_add(root: Path) -> None:
 
 
 def test_changing_the_future_changes_no_forecast(root: Path) -> None:
-    before = forecasts(root).drop_columns(["model_version"])
+    before = forecasts(root).drop_columns(["model_version", "run_id"])
     top = folder(Lake(str(root)), load_provider("sample"))
     for week in (ORIGIN + 1, ORIGIN + 3):
         path = top / "shipments" / f"shipments_{week}.csv"
@@ -100,7 +226,7 @@ def test_changing_the_future_changes_no_forecast(root: Path) -> None:
         weather.write_text(weather.read_text().replace(",0.0\n", ",9.9\n"))
     code, output = shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")
     assert code == 0, output
-    assert forecasts(root).drop_columns(["model_version"]).equals(before)
+    assert forecasts(root).drop_columns(["model_version", "run_id"]).equals(before)
 
 
 def test_a_bad_file_is_refused_by_name_and_the_rest_goes_on(root: Path) -> None:
@@ -138,7 +264,7 @@ def test_a_folder_that_is_no_lake_says_how_to_make_one(tmp_path: Path) -> None:
     assert "is not a lake root yet. Run 'shelfcast init --provider sample' (or 'make demo') first." in output
 
 
-@pytest.mark.parametrize("command", ["demo", "init", "run", "backfill", "status", "ui"])
+@pytest.mark.parametrize("command", ["demo", "init", "run", "backfill", "status", "ui", "reproduce", "backup", "restore", "maturity"])
 def test_every_command_explains_itself(command: str) -> None:
     code, output = shelfcast(command, "--help")
     assert code == 0

@@ -30,14 +30,16 @@ def test_the_code_location_loads_whole(definitions: dg.Definitions) -> None:
     repository.load_all_definitions()
     assert {"conditioning", "weekly_cycle", "reference_data", "accuracy_board"} <= set(repository.job_names)
     assert [sensor.name for sensor in repository.sensor_defs] == ["landing_sensor"]
-    assert [schedule.name for schedule in repository.schedule_defs] == ["weekly_schedule"]
+    assert {schedule.name for schedule in repository.schedule_defs} == {"weekly_schedule", "audit_schedule"}
 
 
 def test_every_asset_is_described_owned_and_grouped(definitions: dg.Definitions) -> None:
     for spec in definitions.resolve_all_asset_specs():
         assert spec.description, spec.key
         assert spec.owners, spec.key
-        assert spec.group_name in {"landing", "bronze", "staging", "silver", "gold", "datasets", "training", "scoring", "monitoring"}, spec.key
+        assert spec.group_name in {"landing", "bronze", "staging", "silver", "gold", "datasets", "training", "scoring", "monitoring", "audit"}, (
+            spec.key
+        )
 
 
 def test_tables_show_the_columns_of_their_contracts(definitions: dg.Definitions) -> None:

@@ -62,10 +62,11 @@ FORECASTS = Contract(
         Column("is_stale", "flag", "True when the model was trained more than 60 days before the origin."),
         Column("rung", "text", "Step of the failover ladder that made the forecast.", allowed=RUNGS),
         Column("dataset_version", "text", "Version of the region's data that the forecast was made from.", required=False),
+        Column("run_id", "text", "Dagster run that made the forecast.", required=False),
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
-    version=2,
+    version=3,
 )
 METRICS = (
     Column("mape", "number", "Mean absolute percentage error of size over rows with demand, as a fraction.", required=False, minimum=0),
@@ -153,10 +154,13 @@ MODEL_VERSIONS = Contract(
         Column("metrics", "text", "JSON object: metrics on the held-back weeks, the baseline's beside them."),
         Column("artifact_uri", "text", "Artifact, relative to the lake root."),
         Column("sha256", "text", "SHA-256 of the artifact."),
+        Column("source_commit", "text", "Git commit of the code; unknown where it was no checkout and no image that tells.", required=False),
+        Column("environment", "text", "JSON object: versions of Python and the libraries that learned, kind of machine.", required=False),
     ),
     key=("model_version",),
     sliced=False,
     append_only=True,
+    version=2,
 )
 MODEL_EVENTS = Contract(
     "gold/model_events",
@@ -249,6 +253,18 @@ EXPERIMENTS = Contract(
     sliced=False,
     append_only=True,
 )
+AUDIT_HEADS = Contract(
+    "gold/audit_heads",
+    "One row per commit of an append-only table: where its hash chain stood then. Written apart from the tables, so that one cut short is noticed.",
+    (
+        Column("table_name", "text", "The append-only table."),
+        Column("delta_version", "integer", "Its version.", minimum=0),
+        Column("chain", "text", "Hash of all its rows up to that version."),
+    ),
+    key=("table_name", "delta_version"),
+    sliced=False,
+    append_only=True,
+)
 
 GOLD: tuple[Contract, ...] = (
     DEMAND,
@@ -262,4 +278,5 @@ GOLD: tuple[Contract, ...] = (
     DATASET_VERSIONS,
     DATASET_EVENTS,
     EXPERIMENTS,
+    AUDIT_HEADS,
 )

@@ -1,0 +1,85 @@
+"""`shelfcast backup` and `restore`: what `transforms.backup` copies, with the heads of the record, and what it means for recovery."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestration.settings import Settings
+from transforms.audit import heads_of, verify_tables
+from transforms.backup import Backup, back_up, damage, read_backup, restore
+from transforms.errors import AuditFailed
+from transforms.lake import Lake
+
+LOG = "backups.jsonl"
+"""In the root: one line for each backup that was made of it."""
+
+
+def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
+    """Back up the root of `settings` and note it there."""
+    started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
+    made = back_up(lake.path(), target, heads_of(lake), datetime.now(UTC))
+    backup = made.backup
+    line = {"backup": backup.name, "made_at": backup.made_at.isoformat(), "target": str(target.resolve())}
+    with lake.path(LOG).open("a") as log:
+        log.write(f"{json.dumps(line)}\n")
+    total = sum(entry.size for entry in backup.entries)
+    console.print(
+        f"Backup [bold]{backup.name}[/] in {target}: {len(backup.entries):,} files, {_size(total)}; "
+        f"new: {made.new_files:,} files, {_size(made.new_bytes)}; "
+        f"{len(backup.tables)} tables, newest commit {_time(backup.last_commit)}; {time.monotonic() - started:.1f} s.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return backup
+
+
+def check_backup(source: Path, name: str | None, console: Console) -> None:
+    """Verify a backup's contents; raise `AuditFailed` if one is damaged."""
+    backup = read_backup(source, name)
+    if wrong := damage(source, backup):
+        raise AuditFailed(f"Backup {backup.name} is damaged in {len(wrong)} files; first: {wrong[0]}.")
+    console.print(f"Backup {backup.name} is intact: {len(backup.entries):,} files hash to what was copied.", highlight=False, soft_wrap=True)
+
+
+def restore_root(settings: Settings, source: Path, name: str | None, console: Console) -> bool:
+    """Make the root from a backup; return whether the record in it is intact and leads through the heads in the manifest."""
+    started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
+    backup = read_backup(source, name)
+    restore(source, backup, lake.path())
+    _point_run_history(lake.path("dagster", "dagster.yaml"), backup.root, str(lake.path().resolve()))
+    findings = [f"{audit.table}: {finding}" for audit in verify_tables(lake, backup.heads) for finding in audit.findings]
+    state = "its record is as it was written" if not findings else f"{len(findings)} findings in its record"
+    console.print(
+        f"Restored {lake.path()} from backup [bold]{backup.name}[/]: {len(backup.entries):,} files verified, {state}.\n"
+        f"Recovery point: {_time(backup.made_at)}, newest commit {_time(backup.last_commit)}; what was committed later is lost. "
+        f"Recovery time: {time.monotonic() - started:.1f} s.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for finding in findings:
+        console.print(f"  {finding}", style="red", highlight=False, soft_wrap=True)
+    return not findings
+
+
+def backups_made(lake: Lake) -> list[dict[str, Any]]:
+    """Backups that were made of a root, oldest first."""
+    path = lake.path(LOG)
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def _point_run_history(config: Path, before: str, now: str) -> None:
+    """The run history's settings name its own folder: after a move they have to name the new one."""
+    if config.is_file() and before != now:
+        config.write_text(config.read_text().replace(f"{before}/dagster", f"{now}/dagster"))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "none"
