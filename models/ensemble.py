@@ -11,11 +11,12 @@ from models.encoding import Encoder
 from models.members.base import Distribution, Member, Prepared
 from models.members.lasso import LassoMember
 from models.network import NetworkMember
+from models.settings import Settings
 from models.support import Floats, Support
 from transforms.frame import Frame
 
 MEMBERS: dict[str, Any] = {
-    "lasso": lambda encoder, support: LassoMember(support),  # noqa: ARG005 - one signature for all
+    "lasso": lambda encoder, support, settings: LassoMember(support),  # noqa: ARG005 - one signature for all
     "network": NetworkMember,
 }
 """How to make each member by name."""
@@ -46,7 +47,7 @@ class Ensemble:
     chance_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
 
     @classmethod
-    def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int) -> tuple[Self, Distribution]:
+    def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int, settings: Settings) -> tuple[Self, Distribution]:
         """Train on `frame`, learn the weights on `held_back`, then let the members learn from both.
 
         Returns
@@ -58,7 +59,7 @@ class Ensemble:
         support = Support.of(frame.demand[frame.demand > 0])
         encoder = Encoder.fit(frame)
         early, late = Prepared.of(frame, encoder, support), Prepared.of(held_back, encoder, support)
-        members = [MEMBERS[name](encoder, support).fit(early, late, encoder, support, seed) for name in names]
+        members = [MEMBERS[name](encoder, support, settings).fit(early, late, encoder, support, seed) for name in names]
         ensemble = cls(encoder, support, members)
         said = [member.predict(late) for member in members]
         ensemble.size_weights = _size_weights(said, held_back, support)

@@ -1,7 +1,7 @@
 """Train a region: four ensembles and two baselines from one panel, with metrics on weeks that were held back."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from models.baselines import HistoricalAverage
 from models.distribution import points
 from models.ensemble import Ensemble
 from models.metrics import score_points, score_quantiles
+from models.settings import Settings
 from transforms.features import scoring_frame, training_frame
 from transforms.frame import Frame
 from transforms.panel import Panel
@@ -33,6 +34,8 @@ class TrainingSpec:
         Rows without demand kept for each row with demand.
     fewest_rows
         Rows with demand below which a segment gets no ensemble: the baseline serves it.
+    members, settings
+        The ensembles' algorithms and their hyperparameters.
     """
 
     horizons: int = 4
@@ -42,6 +45,7 @@ class TrainingSpec:
     fewest_rows: int = 200
     members: tuple[str, ...] = ("lasso", "network")
     seed: int = 7
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def _baseline(name: str, now: Frame, held_back: Frame) -> Trained:
 def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:
     if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
         return None
-    model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed)
+    model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed, spec.settings)
     assert held_back.demand is not None  # noqa: S101 - for the type checker
     made = points(said.p_demand, said.pmf, model.support.sizes, model.support.means)
     pinball, coverage = score_quantiles(held_back.demand, made)

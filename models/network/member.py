@@ -8,13 +8,12 @@ import numpy.typing as npt
 
 from models.encoding import Encoder
 from models.members.base import Distribution, Prepared
+from models.settings import NetworkSettings, Settings
 from models.support import Support
 
-HIDDEN = 96
 BATCH = 1024
-LEARNING_RATE = 4e-3
-# Small segments get more epochs: at least so many steps, within bounds.
-STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 900, 5, 14
+# Small segments get more epochs: at least as many steps as the settings say, within these bounds.
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 14
 _PREDICT_ROWS = 65_536
 
 
@@ -23,8 +22,8 @@ class NetworkMember:
 
     name = "network"
 
-    def __init__(self, encoder: Encoder, support: Support) -> None:
-        self.encoder, self.support = encoder, support
+    def __init__(self, encoder: Encoder, support: Support, settings: Settings) -> None:
+        self.encoder, self.support, self.settings = encoder, support, settings.network
 
     def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
         """Train from scratch."""
@@ -35,14 +34,14 @@ class NetworkMember:
         self.encoder, self.support = encoder, support
         torch.set_num_threads(1)
         torch.manual_seed(seed)
-        self.module_ = SizeNetwork(rows.numbers.shape[1], encoder.cardinalities, len(support), HIDDEN)
-        epochs = int(np.clip(np.ceil(STEPS * BATCH / max(len(rows), 1)), FEWEST_EPOCHS, MOST_EPOCHS))
-        self._train(rows, epochs, LEARNING_RATE, seed)
+        self.module_ = SizeNetwork(rows.numbers.shape[1], encoder.cardinalities, len(support), self.settings.hidden, self.settings.dropout)
+        epochs = int(np.clip(np.ceil(self.settings.steps * BATCH / max(len(rows), 1)), FEWEST_EPOCHS, MOST_EPOCHS))
+        self._train(rows, epochs, self.settings.learning_rate, seed)
         return self
 
     def refit(self, rows: Prepared, seed: int) -> Self:
         """Train one epoch more on all rows, at a small rate: the newest weeks join what was learned."""
-        self._train(rows, 1, LEARNING_RATE / 5, seed + 1)
+        self._train(rows, 1, self.settings.learning_rate / 5, seed + 1)
         return self
 
     def predict(self, rows: Prepared) -> Distribution:
@@ -74,8 +73,9 @@ class NetworkMember:
 
         from models.network.module import SizeNetwork  # noqa: PLC0415
 
-        member = cls(encoder, support)
-        member.module_ = SizeNetwork(len(encoder.names), encoder.cardinalities, len(support), HIDDEN)
+        hidden = state["chance.weight"].shape[1]
+        member = cls(encoder, support, Settings(network=NetworkSettings(hidden=hidden)))
+        member.module_ = SizeNetwork(len(encoder.names), encoder.cardinalities, len(support), hidden, member.settings.dropout)
         member.module_.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         return member
 
@@ -92,7 +92,7 @@ class NetworkMember:
         weight = rows.weight / rows.weight.mean()
         tensors = as_tensors(rows.numbers, rows.indices, rows.recent, rows.target, weight.astype(np.float32))
         steps = epochs * -(-len(rows) // BATCH)
-        optimizer = torch.optim.AdamW(self.module_.parameters(), lr=rate, weight_decay=1e-2)
+        optimizer = torch.optim.AdamW(self.module_.parameters(), lr=rate, weight_decay=self.settings.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(steps, 10), pct_start=0.2)
         self.module_.train()
         for _ in range(epochs):

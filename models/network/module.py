@@ -21,6 +21,8 @@ class SizeNetwork(nn.Module):
         Count of usual sizes.
     hidden
         Width of the hidden layers.
+    dropout
+        Share of the last layer's outputs left out while training.
 
     Notes
     -----
@@ -28,12 +30,12 @@ class SizeNetwork(nn.Module):
     series had lately: series repeat themselves, and a row with little history falls back to what its categories say.
     """
 
-    def __init__(self, numbers: int, cardinalities: list[int], sizes: int, hidden: int) -> None:
+    def __init__(self, numbers: int, cardinalities: list[int], sizes: int, hidden: int, dropout: float) -> None:
         super().__init__()
         widths = [min(16, 2 + round(1.6 * count**0.4)) for count in cardinalities]
         self.embeddings = nn.ModuleList(_embedding(count, width) for count, width in zip(cardinalities, widths, strict=True))
         self.body = nn.Sequential(
-            nn.Linear(numbers + sum(widths), hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(0.1)
+            nn.Linear(numbers + sum(widths), hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(dropout)
         )
         self.chance = nn.Linear(hidden, 1)
         self.size = nn.Linear(hidden, sizes)

@@ -1,0 +1,21 @@
+"""Hyperparameters of the members, in one place; the defaults are production's."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The embedding network; a segment is trained for at least `steps` batches, within bounds of epochs."""
+
+    hidden: int = 96
+    learning_rate: float = 4e-3
+    weight_decay: float = 1e-2
+    dropout: float = 0.1
+    steps: int = 900
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyperparameters by member."""
+
+    network: NetworkSettings = field(default_factory=NetworkSettings)
