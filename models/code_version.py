@@ -6,7 +6,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
 # Not part of what is learned: how results are stored, judged and shown.
-_ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots.py", "scoring.py"}
+_ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots.py", "scoring.py", "leaderboard.py", "leaderboard_plot.py"}
 
 
 @lru_cache(maxsize=1)

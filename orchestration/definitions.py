@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 use_root(None)
 
-from orchestration.defs import automation, conditioning, datasets, landing, monitoring, scoring, training, weather  # noqa: E402 - after the warnings are set
+from orchestration.defs import automation, conditioning, datasets, landing, leaderboard, monitoring, scoring, training, weather  # noqa: E402 - after the warnings are set
 
 defs = dg.Definitions(
     assets=[
@@ -29,6 +29,7 @@ defs = dg.Definitions(
         monitoring.accuracy,
         monitoring.drift_report,
         weather.weather_value,
+        leaderboard.leaderboard,
     ],
     asset_checks=[landing.no_file_refused, datasets.share_in_quarantine],
     jobs=automation.JOBS,

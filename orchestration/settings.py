@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Processes that train regions side by side, one torch thread in each."""
     reports_url: str = "http://127.0.0.1:3001"
     """Where `shelfcast ui` serves the reports; links on asset pages start with it."""
+    leaderboard_data: str = ""
+    """Folder with the public orange-juice data; empty: the leaderboard is skipped."""
 
 
 def settings() -> Settings:
@@ -54,6 +56,13 @@ def use_root(root: str | None) -> Settings:
     if root is not None:
         os.environ["SHELFCAST_ROOT"] = root if "://" in root else str(Path(root).resolve())
     return settings()
+
+
+def use_leaderboard_data(folder: str | None) -> Path | None:
+    """Make `folder` (or, where None, the environment's) the leaderboard's data and return it; None where none is given."""
+    if folder is not None:
+        os.environ["SHELFCAST_LEADERBOARD_DATA"] = str(Path(folder).resolve())
+    return Path(settings().leaderboard_data) if settings().leaderboard_data else None
 
 
 def use_dagster_home(home: Path) -> None:
