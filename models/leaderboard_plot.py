@@ -18,9 +18,8 @@ def rounds_plot(rows: pa.Table) -> bytes:
     measured = [row for row in rows.to_pylist() if row["round"] and "reproduced" not in row["model"]]
     for model in dict.fromkeys(row["model"] for row in measured):
         own = [row for row in measured if row["model"] == model]
-        is_member = model.endswith("member")
-        line = {"linewidth": 1.0, "linestyle": ":", "marker": "."} if is_member else {"linewidth": 2.0, "linestyle": "-", "marker": "o"}
-        axes.plot([row["round"] for row in own], [row["mape"] for row in own], label=model, **line)
+        width, style = (1.0, ".:") if model.endswith("member") else (2.0, "o-")
+        axes.plot([row["round"] for row in own], [row["mape"] for row in own], style, linewidth=width, label=model)
     axes.axhline(PUBLISHED["LightGBM"], color="0.5", linewidth=1, linestyle="--", label="LightGBM, all rounds, as published")
     axes.set(xlabel="round", ylabel="MAPE, %", ylim=(0, None), xticks=sorted({row["round"] for row in measured}))
     axes.set_title("Orange juice: error by round, median over seeds")

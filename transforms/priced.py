@@ -17,7 +17,7 @@ from transforms.panel import Coded, Floats, Texts
 
 USUAL_WEEKS = 26
 """Weeks over which a usual level and a usual price are taken."""
-EARLIER_OFFERS = 3
+EARLIER_OFFERS, YEAR = 3, 52.18
 Cube = npt.NDArray[np.float64]
 
 
@@ -150,6 +150,8 @@ class PricedFeatures:
             **self._offers(cut, target),
             **{f"demographic_{i}": np.broadcast_to(values[:, None], level.shape) for i, values in enumerate(self.sales.demographics.T)},
             "horizon": np.full(level.shape, horizon),
+            "sin_year": np.full(level.shape, np.sin(2 * np.pi * (self.sales.first + target) / YEAR)),
+            "cos_year": np.full(level.shape, np.cos(2 * np.pi * (self.sales.first + target) / YEAR)),
         }
         numeric = np.stack([values.reshape(-1) for values in columns.values()], axis=1).astype(np.float32)
         recent = np.full((*level.shape, RECENT), np.nan)
@@ -215,6 +217,7 @@ def _levels(lift: Cube, plain: Cube, level: Cube, whole: Cube) -> dict[str, Cube
     result |= {f"lift_{back}_back": lift[:, :, -1 - back] for back in range(4)}
     result |= {f"lift_{weeks}": _mean(lift[:, :, -weeks:], None, 2)[0] for weeks in (4, 8, 13)}
     result |= {f"plain_{weeks}": _mean(plain[:, :, -weeks:], None, 2)[0] for weeks in (2, 4, 8, USUAL_WEEKS)}
+    result["all_plain_2"] = np.full(level.shape, _mean(plain[:, :, -2:], None, (0, 1, 2))[0])
     for weeks in (2, 4):
         result[f"product_plain_{weeks}"] = np.broadcast_to(_mean(plain[:, :, -weeks:], None, (0, 2))[0], level.shape)
         result[f"store_plain_{weeks}"] = np.broadcast_to(_mean(plain[:, :, -weeks:], None, (1, 2))[0][:, None], level.shape)
