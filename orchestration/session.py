@@ -63,7 +63,7 @@ def run_leaderboard(settings: Settings, data: Path | None, local: bool, console:
         )
     with session(settings, local, console) as (workspace, runner, voice):
         voice.busy("orange juice: 12 rounds with 5 seeds each")
-        runner.execute_unpartitioned("leaderboard")
+        runner.execute_unpartitioned("public_leaderboard")
     show_leaderboard(workspace.lake, console)
 
 

@@ -49,7 +49,7 @@ weather_job = dg.define_asset_job(
     description="What accuracy owes to the weather: each model trained and scored with issued, realised and no weather.",
 )
 leaderboard_job = dg.define_asset_job(
-    "leaderboard",
+    "public_leaderboard",
     selection=dg.AssetSelection.assets(leaderboard),
     description="The public orange-juice benchmark with the ensemble of production, beside the published results.",
 )
