@@ -1,6 +1,7 @@
 """`make bench`: measure, print a table, append one JSON object a measurement to `benchmarks/results.jsonl`.
 
-The real deliveries are read from SHELFCAST_BENCH_DATA (a folder with `iowa_statewide`).
+The real deliveries are read from SHELFCAST_BENCH_DATA (a folder with `iowa_statewide` and, for the
+leaderboard, `orange_juice`).
 """
 
 import json
@@ -16,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conditioning import conditioning
+from benchmarks.leaderboard import leaderboard
 from benchmarks.learning import learning
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 DATA = Path(os.environ.get("SHELFCAST_BENCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, learning]
+BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, learning, leaderboard]
 
 
 def main() -> None:

@@ -10,7 +10,10 @@ from models.training import TrainingSpec
 
 _ROOT = Path(__file__).resolve().parent.parent
 # Not part of what is learned: how results are stored, judged and shown.
-_ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots.py", "reproduction.py", "scoring.py", "rolling.py"}
+_ASIDE = {
+    *("artifacts.py", "code_version.py", "drift.py", "leaderboard.py", "leaderboard_plot.py", "plots.py", "reproduction.py", "rolling.py"),
+    *("scoring.py", "validation.py"),
+}
 
 
 def code_version(spec: TrainingSpec) -> str:

@@ -9,6 +9,7 @@ from orchestration.settings import Settings
 from transforms.adapters import load_provider
 from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
+from transforms.contracts.gold import LEADERBOARD
 from transforms.lake import Lake
 from transforms.landing import last_week, pending, refused_files, regions
 from transforms.scoreboard import by_region, champions_by_region, drift_by_region, weather_by_kind
@@ -63,6 +64,20 @@ def show_weather(lake: Lake, origin: Week, console: Console) -> None:
     for row in weather_by_kind(lake, origin):
         numbers = [_number(row[f"{metric}_{kind}"]) for metric in ("mape", "rmse_all") for kind in ("issued", "realised", "none")]
         table.add_row(row["region"], *numbers, f"{row['n']:,}", style="bold" if row["region"] == "all" else None)
+    console.print(table)
+
+
+def show_leaderboard(lake: Lake, console: Console) -> None:
+    """The public benchmark over all rounds, best first."""
+    table = Table(title="Orange juice, published rounds: MAPE in percent, median over seeds")
+    for name in ("model", "source"):
+        table.add_column(name, no_wrap=True)
+    for name in ("MAPE", "least", "largest", "rows", "seconds"):
+        table.add_column(name, justify="right")
+    for row in lake.read(LEADERBOARD.name, where="round = 0").sort_by("mape").to_pylist():
+        numbers = [f"{row[name]:.2f}" if row[name] is not None else "" for name in ("mape", "mape_best", "mape_worst")]
+        rest = [f"{row[name]:,.0f}" if row[name] is not None else "" for name in ("rows", "seconds")]
+        table.add_row(row["model"], row["source"], *numbers, *rest, style="bold" if row["source"] == "measured" else None)
     console.print(table)
 
 

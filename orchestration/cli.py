@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from orchestration.audit_cli import register_commands
 from orchestration.data_cli import app as data_app
-from orchestration.settings import use_root
+from orchestration.settings import use_leaderboard_data, use_root
 from orchestration.tune_cli import compare, tune
 from transforms.errors import ShelfcastError
 
@@ -115,6 +115,18 @@ def weather(
     from orchestration.session import report_weather  # noqa: PLC0415
 
     report_weather(use_root(root), week, _names(regions), local, console)
+
+
+@app.command()
+def leaderboard(
+    data: Annotated[str | None, typer.Option("--data", help="Folder with the orange-juice data (default: SHELFCAST_LEADERBOARD_DATA).")] = None,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Run the public orange-juice benchmark with the ensemble of production, beside the published results."""
+    from orchestration.session import run_leaderboard  # noqa: PLC0415
+
+    run_leaderboard(use_root(root), use_leaderboard_data(data), local, console)
 
 
 @app.command()

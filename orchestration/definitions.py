@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 use_root(None)
 
-from orchestration.defs import audit, automation, conditioning, datasets, landing, monitoring, scoring, training, weather  # noqa: E402 - after the warnings are set
+from orchestration.defs import audit, automation, conditioning, datasets, landing, leaderboard, monitoring, scoring, training, weather  # noqa: E402 - after the warnings are set
 
 defs = dg.Definitions(
     assets=[
@@ -31,6 +31,7 @@ defs = dg.Definitions(
         weather.weather_value,
         audit.audit_trail,
         audit.maturity,
+        leaderboard.leaderboard,
     ],
     asset_checks=[landing.no_file_refused, datasets.share_in_quarantine],
     jobs=[*automation.JOBS, audit.audit_job],

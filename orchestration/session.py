@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from orchestration.board import show_accuracy, show_weather
+from orchestration.board import show_accuracy, show_leaderboard, show_weather
 from orchestration.cycle import Voice, Workspace, initialise, run_cycle, take_in, value_weather
 from orchestration.project import Project
 from orchestration.runs import Runner, open_instance
 from orchestration.settings import Settings
 from transforms.adapters import load_provider
 from transforms.calendar import Week
-from transforms.errors import ConfigurationError
+from transforms.errors import ConfigurationError, MissingData
 from transforms.lake import Lake
 
 
@@ -53,6 +53,18 @@ def report_weather(settings: Settings, origin: str, chosen: list[str], local: bo
     with session(settings, local, console) as (workspace, runner, voice):
         value_weather(workspace, runner, week, chosen, voice)
     show_weather(workspace.lake, week, console)
+
+
+def run_leaderboard(settings: Settings, data: Path | None, local: bool, console: Console) -> None:
+    """`shelfcast leaderboard`: run the public benchmark and show it beside the published results."""
+    if data is None or not data.is_dir():
+        raise MissingData(
+            f"The orange-juice data are not at {data or '(no folder given)'}: name their folder by --data or SHELFCAST_LEADERBOARD_DATA."
+        )
+    with session(settings, local, console) as (workspace, runner, voice):
+        voice.busy("orange juice: 12 rounds with 5 seeds each")
+        runner.execute_unpartitioned("public_leaderboard")
+    show_leaderboard(workspace.lake, console)
 
 
 @contextmanager

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """MLflow server to which experiments are mirrored (needs the extra `mlflow`); None for the lake alone."""
     commit: str = ""
     """Git commit of the code, set where an image is built; a checkout tells its own."""
+    leaderboard_data: str = ""
+    """Folder with the public orange-juice data; empty: the leaderboard is skipped."""
 
 
 def settings() -> Settings:
@@ -58,6 +60,13 @@ def use_root(root: str | None) -> Settings:
     if root is not None:
         os.environ["SHELFCAST_ROOT"] = root if "://" in root else str(Path(root).resolve())
     return settings()
+
+
+def use_leaderboard_data(folder: str | None) -> Path | None:
+    """Make `folder` (or, where None, the environment's) the leaderboard's data and return it; None where none is given."""
+    if folder is not None:
+        os.environ["SHELFCAST_LEADERBOARD_DATA"] = str(Path(folder).resolve())
+    return Path(settings().leaderboard_data) if settings().leaderboard_data else None
 
 
 def use_dagster_home(home: Path) -> None:

@@ -27,20 +27,25 @@ class NetworkMember:
 
     def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
         """Train from scratch."""
+        self.encoder, self.support = encoder, support
+        return self._learn(rows, seed)
+
+    def _learn(self, rows: Prepared, seed: int) -> Self:
         import torch  # noqa: PLC0415 - heavy
 
         from models.network.module import SizeNetwork  # noqa: PLC0415
 
-        self.encoder, self.support = encoder, support
         torch.set_num_threads(1)
         torch.manual_seed(seed)
-        self.module_ = SizeNetwork(rows.numbers.shape[1], encoder.cardinalities, len(support), self.settings.hidden, self.settings.dropout)
+        self.module_ = SizeNetwork(rows.numbers.shape[1], self.encoder.cardinalities, len(self.support), self.settings.hidden, self.settings.dropout)
         epochs = int(np.clip(np.ceil(self.settings.steps * BATCH / max(len(rows), 1)), FEWEST_EPOCHS, MOST_EPOCHS))
         self._train(rows, epochs, self.settings.learning_rate, seed)
         return self
 
     def refit(self, rows: Prepared, seed: int) -> Self:
-        """Train one epoch more on all rows, at a small rate: the newest weeks join what was learned."""
+        """Train one epoch more on all rows, at a small rate: the newest weeks join what was learned; or from scratch, where the settings say so."""
+        if self.settings.retrain:
+            return self._learn(rows, seed)
         self._train(rows, 1, self.settings.learning_rate / 5, seed + 1)
         return self
 

@@ -10,6 +10,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from orchestration.defs.conditioning import conditioned_models, reference_models
 from orchestration.defs.datasets import data_decision, dataset
 from orchestration.defs.landing import bronze_facts, bronze_reference
+from orchestration.defs.leaderboard import leaderboard
 from orchestration.defs.monitoring import accuracy, drift_report
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
@@ -47,12 +48,18 @@ weather_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(weather_value),
     description="What accuracy owes to the weather: each model trained and scored with issued, realised and no weather.",
 )
+leaderboard_job = dg.define_asset_job(
+    "public_leaderboard",
+    selection=dg.AssetSelection.assets(leaderboard),
+    description="The public orange-juice benchmark with the ensemble of production, beside the published results.",
+)
 JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
     reference_job,
     conditioning_job,
     weekly_cycle_job,
     accuracy_job,
     weather_job,
+    leaderboard_job,
     data_decision,
 ]
 

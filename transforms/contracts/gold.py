@@ -265,6 +265,24 @@ AUDIT_HEADS = Contract(
     sliced=False,
     append_only=True,
 )
+LEADERBOARD = Contract(
+    "gold/leaderboard",
+    "One row per public benchmark, model and round: published results beside those of this code.",
+    (
+        Column("benchmark", "text", "Name under which the benchmark is published."),
+        Column("model", "text", "Model; reproduced rows show that rounds and metric are the published ones."),
+        Column("source", "text", "published: as the board states it; measured: by this code.", allowed=("published", "measured")),
+        Column("round", "integer", "Round of the benchmark, 0 for all its rows.", minimum=0),
+        Column("mape", "number", "Mean absolute percentage error, median over seeds.", unit="%", minimum=0),
+        Column("rows", "integer", "Rows forecast.", unit="rows", required=False, minimum=1),
+        Column("seeds", "integer", "Seeds that the median is of.", required=False, minimum=1),
+        Column("mape_best", "number", "The least of the seeds' errors.", unit="%", required=False, minimum=0),
+        Column("mape_worst", "number", "The largest of the seeds' errors.", unit="%", required=False, minimum=0),
+        Column("seconds", "number", "Time for features, training and forecasts of all seeds.", unit="s", required=False, minimum=0),
+    ),
+    key=("benchmark", "model", "source", "round"),
+    sliced=False,
+)
 
 GOLD: tuple[Contract, ...] = (
     DEMAND,
@@ -279,4 +297,5 @@ GOLD: tuple[Contract, ...] = (
     DATASET_EVENTS,
     EXPERIMENTS,
     AUDIT_HEADS,
+    LEADERBOARD,
 )
