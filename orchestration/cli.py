@@ -113,6 +113,33 @@ def weather(
 
 
 @app.command()
+def plan(
+    week: Annotated[str, typer.Option("--week", help="Week to deliver (Monday, YYYY-MM-DD); its newest plan is taken.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    store: Annotated[str | None, typer.Option("--store", help="Only this store.")] = None,
+    regions: Regions = None,
+    kind: Annotated[str, typer.Option("--format", help="xlsx: a workbook a region, a sheet a store; csv: a file a store.")] = "xlsx",
+    root: Root = None,
+) -> None:
+    """Write what to put on the truck, store by store, for planners."""
+    from orchestration.plan_view import write_plans  # noqa: PLC0415
+
+    write_plans(use_root(root), week, store, _names(regions), kind, out, console)
+
+
+@app.command()
+def money(
+    first: Annotated[str, typer.Option("--from", help="First week delivered (Monday, YYYY-MM-DD).")],
+    last: Annotated[str, typer.Option("--until", help="Last week delivered (Monday, YYYY-MM-DD).")],
+    root: Root = None,
+) -> None:
+    """Show what the order plans cost, beside shipping the historical average and the point forecast."""
+    from orchestration.plan_view import show_money  # noqa: PLC0415
+
+    show_money(use_root(root), first, last, console)
+
+
+@app.command()
 def export(
     table: Annotated[str, typer.Argument(help="Table, like gold/forecasts or silver/weather_known.")],
     to: Annotated[Path, typer.Option("--to", help="File to write: .csv or .parquet.")],

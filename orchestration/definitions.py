@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 use_root(None)
 
-from orchestration.defs import automation, conditioning, datasets, landing, monitoring, scoring, training, weather  # noqa: E402 - after the warnings are set
+from orchestration.defs import automation, conditioning, datasets, landing, monitoring, plans, scoring, training, weather  # noqa: E402 - after the warnings are set
 
 defs = dg.Definitions(
     assets=[
@@ -27,6 +27,7 @@ defs = dg.Definitions(
         training.champions,
         scoring.scoring,
         monitoring.accuracy,
+        plans.plan_value,
         monitoring.drift_report,
         weather.weather_value,
     ],

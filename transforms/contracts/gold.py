@@ -106,9 +106,38 @@ ORDER_PLAN = Contract(
         Column("service_level", "number", "Probability that the quantity meets demand.", minimum=0, maximum=1),
         Column("expected_returns", "number", "Mean of the units left over.", unit="units", minimum=0),
         Column("expected_lost_sales", "number", "Mean of the demand not met.", unit="units", minimum=0),
+        Column("case_pack", "integer", "Units in a case, as known at the origin.", unit="units", required=False, minimum=1),
+        Column("margin", "number", "Cost of a unit of demand not met that the plan reckoned with.", unit="USD", required=False, minimum=0),
+        Column("return_cost", "number", "Cost of a unit left over that the plan reckoned with.", unit="USD", required=False, minimum=0),
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
+    version=2,
+)
+POLICIES = ("order_plan", "point_forecast", "historical_average")
+PLAN_VALUE = Contract(
+    "gold/plan_value",
+    "One row per region, store, week, horizon and policy: what it would have cost to ship what the policy says, given the demand that came.",
+    (
+        REGION,
+        STORE,
+        replace(WEEK, description="Monday of the week shipped for."),
+        HORIZON,
+        Column(
+            "policy",
+            "text",
+            "order_plan; point_forecast: expected demand in whole cases; historical_average: the series' mean in whole cases.",
+            allowed=POLICIES,
+        ),
+        Column("n", "integer", "Products planned.", unit="rows", minimum=1),
+        Column("demand", "integer", "Demand that came.", unit="units", minimum=0),
+        Column("units_shipped", "integer", "Units that the policy ships.", unit="units", minimum=0),
+        Column("units_left", "integer", "Units left over.", unit="units", minimum=0),
+        Column("units_missed", "integer", "Demand not met.", unit="units", minimum=0),
+        Column("cost_left", "number", "Cost of the units left over.", unit="USD", minimum=0),
+        Column("cost_missed", "number", "Margin of the demand not met.", unit="USD", minimum=0),
+    ),
+    key=("region", "store_id", "week", "horizon", "policy"),
 )
 DRIFT = Contract(
     "gold/drift",
@@ -221,6 +250,7 @@ GOLD: tuple[Contract, ...] = (
     FORECASTS,
     ACCURACY,
     ORDER_PLAN,
+    PLAN_VALUE,
     DRIFT,
     MODEL_VERSIONS,
     MODEL_EVENTS,
