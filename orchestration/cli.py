@@ -140,6 +140,21 @@ def money(
 
 
 @app.command()
+def why(
+    region: Annotated[str, typer.Argument(help="Sales region.")],
+    store: Annotated[str, typer.Argument(help="Store id.")],
+    product: Annotated[str, typer.Argument(help="Product id.")],
+    origin: Annotated[str, typer.Argument(help="Origin of the forecast (Monday, YYYY-MM-DD).")],
+    target: Annotated[str, typer.Argument(help="Week that it is for (Monday, YYYY-MM-DD).")],
+    root: Root = None,
+) -> None:
+    """Show why a forecast is what it is: contributions that add up to the expected demand."""
+    from orchestration.why_view import show_why  # noqa: PLC0415
+
+    show_why(use_root(root), region, store, product, origin, target, console)
+
+
+@app.command()
 def export(
     table: Annotated[str, typer.Argument(help="Table, like gold/forecasts or silver/weather_known.")],
     to: Annotated[Path, typer.Option("--to", help="File to write: .csv or .parquet.")],

@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 use_root(None)
 
-from orchestration.defs import automation, conditioning, datasets, landing, monitoring, plans, scoring, training, weather  # noqa: E402 - after the warnings are set
+from orchestration.defs import automation, conditioning, datasets, explaining, landing, monitoring, plans, scoring, training, weather  # noqa: E402 - after the warnings are set
 
 defs = dg.Definitions(
     assets=[
@@ -28,6 +28,7 @@ defs = dg.Definitions(
         scoring.scoring,
         monitoring.accuracy,
         plans.plan_value,
+        explaining.contributions,
         monitoring.drift_report,
         weather.weather_value,
     ],

@@ -102,7 +102,7 @@ def _store_sheet(sheet: Any, plan: StorePlan) -> None:
     title = f"Store {plan.store_id}" + (f": {plan.store_name}" if plan.store_name else "")
     sheet.append([style.text(sheet, title, bold=True)])
     sheet.append([style.text(sheet, f"Week of {plan.week}, {plan.region}. Made with what was known at the end of the week of {plan.origin}.")])
-    sheet.append([style.text(sheet, f"{others:,} more products are carried with nothing to load (expected demand {rest:,.1f} units).")])
+    sheet.append([style.text(sheet, f"Carried with nothing to load: {others:,} products (expected demand {rest:,.1f} units).")])
     sheet.append([])
     sheet.append([style.heading(sheet, column.heading) for column in _COLUMNS])
     packs, pack = (_letter(column) for column in _COLUMNS if column.field in {"packs", "case_pack"})

@@ -9,6 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from orchestration.defs.conditioning import conditioned_models, reference_models
 from orchestration.defs.datasets import data_decision, dataset
+from orchestration.defs.explaining import contributions
 from orchestration.defs.landing import bronze_facts, bronze_reference
 from orchestration.defs.monitoring import accuracy, drift_report
 from orchestration.defs.plans import plan_value
@@ -35,8 +36,8 @@ conditioning_job = dg.define_asset_job(
 )
 weekly_cycle_job = dg.define_asset_job(
     "weekly_cycle",
-    selection=dg.AssetSelection.assets(ensembles, champions, scoring, accuracy, plan_value, drift_report),
-    description="Train, validate, promote, forecast, plan and watch, for the regions and weeks of the run.",
+    selection=dg.AssetSelection.assets(ensembles, champions, scoring, contributions, accuracy, plan_value, drift_report),
+    description="Train, validate, promote, forecast, plan, explain and watch, for the regions and weeks of the run.",
 )
 accuracy_job = dg.define_asset_job(
     "accuracy_board",

@@ -108,7 +108,7 @@ def test_a_workbook_has_an_overview_and_a_sheet_for_each_store_that_prints_well(
     rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
     assert rows[0][0] == "Store A/1: Main St"
     assert "2024-06-10" in rows[1][0]
-    assert rows[2][0] == "1 more products are carried with nothing to load (expected demand 9.5 units)."
+    assert rows[2][0] == "Carried with nothing to load: 1 products (expected demand 9.5 units)."
     assert rows[5][:7] == ["P1", "=1+1", "snacks", 4, 6, "=D6*E6", 9.5]
     assert rows[7][0] == "Total"
     assert (rows[7][3], rows[7][5]) == ("=SUM(D6:D7)", "=SUM(F6:F7)")

@@ -139,6 +139,27 @@ PLAN_VALUE = Contract(
     ),
     key=("region", "store_id", "week", "horizon", "policy"),
 )
+CONTRIBUTIONS = Contract(
+    "gold/contributions",
+    "One row per store, product, origin week and target week that is explained: parts that add up to the expected demand.",
+    (
+        REGION,
+        STORE,
+        PRODUCT,
+        Column("origin_week", "date", "Monday of the last week whose data the forecast may use.", monday=True),
+        TARGET_WEEK,
+        FORECASTS["expected"],
+        Column("reference", "number", "What the model expects of a series that it knows nothing about.", unit="units", minimum=0),
+        Column("level", "number", "What recent deliveries, the product and the store add.", unit="units"),
+        Column("season", "number", "What the time of the year adds.", unit="units"),
+        Column("weather", "number", "What the weather forecast adds.", unit="units"),
+        Column("price_and_events", "number", "What price, promotions and holidays add.", unit="units"),
+        Column("demographics", "number", "What the store's surroundings add.", unit="units"),
+        Column("returns", "number", "What counting deliveries net of returns adds (mostly below 0).", unit="units"),
+    ),
+    key=("region", "store_id", "product_id", "origin_week", "target_week"),
+    week_column="origin_week",
+)
 DRIFT = Contract(
     "gold/drift",
     "One row per region, week and column watched.",
@@ -251,6 +272,7 @@ GOLD: tuple[Contract, ...] = (
     ACCURACY,
     ORDER_PLAN,
     PLAN_VALUE,
+    CONTRIBUTIONS,
     DRIFT,
     MODEL_VERSIONS,
     MODEL_EVENTS,
