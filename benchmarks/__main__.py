@@ -17,10 +17,11 @@ from rich.table import Table
 
 from benchmarks.conditioning import conditioning
 from benchmarks.learning import learning
+from benchmarks.plans import plans
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 DATA = Path(os.environ.get("SHELFCAST_BENCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, learning]
+BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, learning, plans]
 
 
 def main() -> None:

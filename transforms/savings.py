@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -38,24 +39,27 @@ class Savings:
     saved: dict[str, Interval]
 
 
-def savings(lake: Lake, first: Week, last: Week, seed: int = 7, resamples: int = 2000) -> list[Savings]:
-    """Sum up the weeks `first` to `last`, all horizons.
+def savings(lake: Lake, first: Week, last: Week) -> list[Savings]:
+    """Sum up gold/plan_value over the weeks `first` to `last`, all horizons; see `savings_of`."""
+    return savings_of(lake.read(PLAN_VALUE.name, where=f"week >= {day(first)} and week <= {day(last)}")) if lake.exists(PLAN_VALUE.name) else []
+
+
+def savings_of(rows: pa.Table, seed: int = 7, resamples: int = 2000) -> list[Savings]:
+    """Sum up rows of gold/plan_value by region.
 
     Intervals are percentiles over resamples of whole stores (cluster bootstrap, Efron and Tibshirani 1993): weeks and products of a store hang
     together, and resampling rows would make the intervals too narrow. 'all' resamples within each region.
     """
-    with lake.connect(PLAN_VALUE.name) as connection:
-        rows = connection.execute(
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+        by_store = connection.execute(
             f"""
-            pivot (
-                select region, store_id, policy, cost_left + cost_missed as cost, demand from gold_plan_value
-                where week between {day(first)} and {day(last)}
-            ) on policy in ({", ".join(f"'{policy}'" for policy in POLICIES)}) using sum(cost) as cost, sum(demand) as demand
+            pivot (select region, store_id, policy, cost_left + cost_missed as cost, demand from rows)
+            on policy in ({", ".join(f"'{policy}'" for policy in POLICIES)}) using sum(cost) as cost, sum(demand) as demand
             group by region, store_id order by region, store_id
             """
         ).to_arrow_table()
-    rng = np.random.default_rng(seed)
-    return list(_by_region(rows, rng, resamples)) if rows.num_rows else []
+    return list(_by_region(by_store, np.random.default_rng(seed), resamples)) if by_store.num_rows else []
 
 
 def _by_region(rows: pa.Table, rng: np.random.Generator, resamples: int) -> Iterator[Savings]:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from typer.testing import CliRunner
 
@@ -11,9 +13,11 @@ from orchestration.project import Project
 from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.contracts import CONTRACTS
+from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.lake import Lake
 from transforms.landing import folder
 from transforms.registry import events_of
+from transforms.savings import savings
 from transforms.world import WorldSpec, simulate, write_landing
 
 SPEC = WorldSpec(regions=2, stores_per_region=8, products=12, weeks=84)
@@ -80,6 +84,47 @@ def test_forecasts_beat_the_historical_average(root: Path) -> None:
     mape, baseline = (sum(n * values[i] for n, *values in hits) / sum(n for n, *_ in hits) for i in (0, 1))
     assert mape < 0.45
     assert mape < 0.75 * baseline
+
+
+def test_plans_cost_less_than_shipping_the_historical_average(root: Path) -> None:
+    code, output = shelfcast("money", "--from", str(ORIGIN + 1), "--until", str(WORLD.last), "--root", str(root))
+    assert code == 0, output
+    found = savings(Lake(str(root)), ORIGIN + 1, WORLD.last)
+    assert [row.region for row in found] == ["north_texas", "south_texas", "all"]
+    assert str(found[-1].saved["historical_average"])[:4] in output
+    assert all(row.saved["historical_average"].low > 0 for row in found)
+
+
+def test_a_plan_is_written_for_planners_by_store_and_by_region(root: Path, tmp_path: Path) -> None:
+    code, output = shelfcast("plan", "--week", str(ORIGIN + 1), "--out", str(tmp_path), "--root", str(root))
+    assert code == 0, output
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"plan_{region}_{ORIGIN + 1}.xlsx" for region in ("north_texas", "south_texas")]
+    code, output = shelfcast("plan", "--week", str(ORIGIN + 1), "--store", "S1001", "--format", "csv", "--out", str(tmp_path), "--root", str(root))
+    assert code == 0, output
+    header, *lines = (tmp_path / f"north_texas_{ORIGIN + 1}" / "S1001.csv").read_text().splitlines()
+    plan = Lake(str(root)).read("gold/order_plan", where=f"store_id = 'S1001' and target_week = date '{ORIGIN + 1}'")
+    at = header.replace('"', "").split(",").index("units")
+    assert sum(int(line.split(",")[at]) for line in lines) == sum(plan["order_quantity"].to_pylist())
+    code, output = shelfcast("plan", "--week", str(ORIGIN + 9), "--out", str(tmp_path), "--root", str(root))
+    assert code == 1
+    assert f"There is no plan for the week {ORIGIN + 9}: run 'shelfcast run --week' with an origin up to four weeks before it." in output
+
+
+def test_a_forecast_is_explained_by_parts_that_add_up_to_it(root: Path) -> None:
+    lake = Lake(str(root))
+    kept, made = lake.read("gold/contributions").to_pylist(), lake.read("gold/forecasts")
+    assert len(kept) == sum(round(0.1 * made.filter(pc.equal(made["region"], region)).num_rows) for region in ("north_texas", "south_texas"))
+    assert min(row["expected"] for row in kept) > np.median(made["expected"].to_numpy())
+    least = made.sort_by("expected").to_pylist()[0]
+    for row in (kept[0], least):
+        arguments = [str(row[name]) for name in ("region", "store_id", "product_id", "origin_week", "target_week")]
+        code, output = shelfcast("why", *arguments, "--root", str(root))
+        assert code == 0, output
+        assert f"expected demand │ {row['expected']:.6f}" in output
+    assert f"level │ {kept[0]['level']:+.6f}" in shelfcast("why", *[str(kept[0][name]) for name in CONTRIBUTIONS.key], "--root", str(root))[1]
+    code, output = shelfcast("why", "north_texas", "S1001", "P999", str(ORIGIN), str(ORIGIN + 1), "--root", str(root))
+    assert code == 1
+    assert f"There is no forecast for S1001 P999 made at {ORIGIN} for {ORIGIN + 1}, but" in output
 
 
 def test_running_again_replaces_and_does_not_add(root: Path) -> None:
