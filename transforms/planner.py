@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ class StorePlan:
     origin: Week
     rows: pa.Table
 
-    @property
+    @cached_property
     def to_load(self) -> list[dict[str, Any]]:
         """The rows with at least one pack."""
         loaded: list[dict[str, Any]] = [row for row in self.rows.to_pylist() if row["packs"]]

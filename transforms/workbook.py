@@ -42,6 +42,8 @@ _HEADER_ROW = 5
 _FIRST_ROW = _HEADER_ROW + 1
 _TEXT_FIELDS = 3
 _US_LETTER = 1
+# Three lines: programs differ in whether they fit a wrapped heading by themselves.
+_HEADER_POINTS = 45
 
 
 def write_csv(plans: Iterable[StorePlan], folder: Path) -> list[Path]:
@@ -77,13 +79,10 @@ def _overview(book: Any, plans: Sequence[StorePlan], names: Sequence[str]) -> No
     widths = [11, 34, *(max(column.width, 11) for column in columns)]
     _lay_out(sheet, widths, "C")
     first = plans[0]
-    for line in (
-        (f"Plan for the week of {first.week}: {first.region}", True),
-        (f"Made with what was known at the end of the week of {first.origin}. {len(plans)} stores, a sheet for each.", False),
-        ("", False),
-        ("", False),
-    ):
-        sheet.append([style.text(sheet, line[0], bold=line[1])])
+    sheet.append([style.text(sheet, f"Plan for the week of {first.week}: {first.region}", bold=True)])
+    sheet.append([style.text(sheet, f"Made with what was known at the end of the week of {first.origin}. {len(plans)} stores, a sheet for each.")])
+    sheet.append([])
+    sheet.append([])
     sheet.append([style.heading(sheet, text) for text in ("Store", "Name", *(column.heading for column in columns))])
     for plan, name in zip(plans, names, strict=True):
         total = _FIRST_ROW + len(plan.to_load)
@@ -105,10 +104,10 @@ def _store_sheet(sheet: Any, plan: StorePlan) -> None:
     sheet.append([style.text(sheet, f"Carried with nothing to load: {others:,} products (expected demand {rest:,.1f} units).")])
     sheet.append([])
     sheet.append([style.heading(sheet, column.heading) for column in _COLUMNS])
-    packs, pack = (_letter(column) for column in _COLUMNS if column.field in {"packs", "case_pack"})
+    packs, size = (_letter(column) for column in _COLUMNS if column.field in {"packs", "case_pack"})
     for at, row in enumerate(rows, _FIRST_ROW):
         cells = [row[column.field] for column in _COLUMNS]
-        cells = [f"={packs}{at}*{pack}{at}" if column.field == "units" else value for column, value in zip(_COLUMNS, cells, strict=True)]
+        cells = [f"={packs}{at}*{size}{at}" if column.field == "units" else value for column, value in zip(_COLUMNS, cells, strict=True)]
         texts = [style.text(sheet, value or "") for value in cells[:_TEXT_FIELDS]]
         numbers = [style.number(sheet, value, column.format) for column, value in zip(_COLUMNS[_TEXT_FIELDS:], cells[_TEXT_FIELDS:], strict=True)]
         sheet.append([*texts, *numbers])
@@ -128,6 +127,7 @@ def _lay_out(sheet: Any, widths: Sequence[float], freeze: str) -> None:
     """Widths, frozen header and landscape pages, one page wide, the header repeated on each."""
     for index, width in enumerate(widths):
         sheet.column_dimensions[chr(ord("A") + index)].width = width
+    sheet.row_dimensions[_HEADER_ROW].height = _HEADER_POINTS
     sheet.freeze_panes = f"{freeze}{_FIRST_ROW}"
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", _US_LETTER
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0

@@ -116,7 +116,8 @@ def test_a_workbook_has_an_overview_and_a_sheet_for_each_store_that_prints_well(
     assert (sheet["B6"].data_type, sheet["F6"].data_type) == ("s", "f")
     assert (sheet["J6"].number_format, sheet["L6"].number_format) == ("0 %", "#,##0.0")
     assert (sheet.freeze_panes, sheet.print_title_rows) == ("C6", "$5:$5")
-    assert sheet.page_setup.orientation == "landscape"
+    assert (sheet.page_setup.orientation, sheet.sheet_properties.pageSetUpPr.fitToPage, sheet.page_setup.fitToHeight) == ("landscape", True, 0)
+    assert sheet.row_dimensions[5].height == 45
     overview = book["Overview"]
     assert [cell.value for cell in overview[6]] == ["A/1", "Main St", "='A_1'!D8", "='A_1'!F8", "='A_1'!G8", "='A_1'!K8", "='A_1'!L8"]
     assert overview["A6"].hyperlink.location == "'A_1'!A1"
