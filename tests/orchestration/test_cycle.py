@@ -203,7 +203,7 @@ def test_a_folder_that_is_no_lake_says_how_to_make_one(tmp_path: Path) -> None:
     assert "is not a lake root yet. Run 'shelfcast init --provider sample' (or 'make demo') first." in output
 
 
-@pytest.mark.parametrize("command", ["demo", "init", "run", "backfill", "status", "ui"])
+@pytest.mark.parametrize("command", ["demo", "init", "run", "backfill", "status", "plan", "money", "why", "ui"])
 def test_every_command_explains_itself(command: str) -> None:
     code, output = shelfcast(command, "--help")
     assert code == 0
