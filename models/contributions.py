@@ -1,9 +1,9 @@
 """Why a forecast is what it is: contributions of groups of features that add up to the expected demand.
 
 The model itself is asked what it would expect if it knew some of the groups and nothing of the others, for every set of groups; a group's
-contribution is its Shapley value (Shapley 1953), which shares out interactions evenly and adds up by construction. What is not known has no value:
-numbers are missing, categories were never seen, and there were no recent deliveries. So the reference, from which contributions are counted, is
-what the segment's model expects of a series that it knows nothing about.
+contribution is its Shapley value (Shapley 1953), which shares out interactions evenly and adds up by construction. What is not known says nothing:
+numbers have their mean over the rows that the model was trained on, categories were never seen, and there were no recent deliveries. So the
+reference, from which contributions are counted, is what the segment's model expects of a series that it knows nothing about.
 
 `returns` works through the other features, since deliveries count net of returns: without it, they are those of a panel to which no return was known.
 """
@@ -128,7 +128,9 @@ def explain(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, expe
     players = [group for group in GROUPS if group != "returns" or returned or _in_group(rows, "returns")]
     # No deliveries were changed by a return: half of the sets need not be asked for.
     said = {
-        frozenset(known): _expected(model, _knowing(rows, gross, known)) for size in range(len(players) + 1) for known in combinations(players, size)
+        frozenset(known): _expected(model, _knowing(model, rows, gross, known))
+        for size in range(len(players) + 1)
+        for known in combinations(players, size)
     }
     if not np.allclose(said[frozenset(players)], expected, rtol=1e-3, atol=1e-3):
         worst = int(np.argmax(np.abs(said[frozenset(players)] - expected)))
@@ -156,16 +158,29 @@ def _expected(model: Ensemble | HistoricalAverage, rows: Frame) -> Floats:
     return points(said.p_demand, said.pmf, model.support.sizes, model.support.means).expected.astype(np.float64)
 
 
-def _knowing(rows: Frame, gross: Frame, known: Sequence[Group]) -> Frame:
+def _knowing(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, known: Sequence[Group]) -> Frame:
     """The rows with the values of the groups in `known`, gross where returns are not among them, and nothing else."""
     source = rows if "returns" in known else gross
     group = by_group([*rows.names, *rows.categorical, RECENT_SIZES])
     visible = np.asarray([group[name] in known for name in rows.names])
-    return replace(
+    usual = model.encoder.mean if isinstance(model, Ensemble) else np.zeros(len(rows.names), np.float32)
+    told = replace(
         source,
-        numeric=np.where(visible, source.numeric, np.float32(np.nan)),
+        numeric=np.where(visible, source.numeric, usual),
         categorical={name: column if group[name] in known else _unseen(column) for name, column in source.categorical.items()},
-        recent=source.recent if group[RECENT_SIZES] in known else np.full_like(source.recent, np.nan),
+    )
+    return told if group[RECENT_SIZES] in known else _without_history(told)
+
+
+def _without_history(rows: Frame) -> Frame:
+    """The rows with no deliveries, and with the averages that their features tell."""
+    of = dict(zip(rows.names, rows.numeric.T, strict=True))
+    return replace(
+        rows,
+        recent=np.full_like(rows.recent, np.nan),
+        rate=of["rate_life"],
+        baseline=np.expm1(of["log_mean_life"]),
+        baseline_size=np.exp(of["log_size_life"]),
     )
 
 

@@ -81,11 +81,25 @@ def test_contributions_are_means_over_all_orders_of_the_groups(panel: Panel, cha
         for step, group in enumerate(order):
             for known in (frozenset(order[:step]), frozenset(order[: step + 1])):
                 if known not in said:
-                    said[known] = _expected(model, _knowing(rows, gross, tuple(known)))
+                    said[known] = _expected(model, _knowing(model, rows, gross, tuple(known)))
             total[:, GROUPS.index(group)] += said[frozenset(order[: step + 1])] - said[frozenset(order[:step])]
     np.testing.assert_allclose(found.groups, total / len(orders), atol=1e-5)
     np.testing.assert_allclose(found.reference, said[frozenset()], atol=1e-5)
     assert (np.abs(found.groups).max(axis=0)[:2] > 0.1).all()
+
+
+def test_what_is_not_known_leaves_no_trace_in_the_reference(panel: Panel, champions: dict[tuple[str, str], Serving]) -> None:
+    model = champions["large", "fast"].model
+    frame = scoring_frame(panel, 2)
+    rows = frame.take(frame.large & frame.fast)
+    nothing = _knowing(model, rows, rows, ())
+    assert np.isfinite(nothing.numeric).all()
+    for values in (nothing.numeric, nothing.rate, nothing.baseline, nothing.baseline_size, _expected(model, nothing)):
+        np.testing.assert_array_equal(values, np.broadcast_to(values[:1], values.shape))
+    assert np.isnan(nothing.recent).all()
+    everything = _knowing(model, rows, rows, GROUPS)
+    np.testing.assert_array_equal(everything.numeric, rows.numeric)
+    np.testing.assert_array_equal(everything.baseline, rows.baseline)
 
 
 def test_the_historical_average_is_all_level(panel: Panel, forecasts: pa.Table) -> None:
