@@ -19,10 +19,11 @@ from rich.table import Table
 from benchmarks.conditioning import conditioning
 from benchmarks.leaderboard import leaderboard
 from benchmarks.learning import learning
+from benchmarks.plans import plans
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 DATA = Path(os.environ.get("SHELFCAST_BENCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, learning, leaderboard]
+BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, learning, leaderboard, plans]
 
 
 def main() -> None:

@@ -62,13 +62,15 @@ def orders(p_demand: Floats, pmf: Floats, sizes: Floats, case_pack: Floats, lost
     """The number of cases that costs least when a unit missed costs `lost` and a unit left over costs `returned`.
 
     Cost is convex in the quantity, so the best multiple of the case pack is one of the two around the newsvendor's critical fractile
-    (Arrow, Harris and Marschak 1951).
+    (Arrow, Harris and Marschak 1951). `sizes` has shape (k,), or (rows, k) where each row has its own.
     """
     mass = np.concatenate([(1 - p_demand)[:, None], p_demand[:, None] * pmf], axis=1)
-    grid = np.concatenate([[0], sizes]).astype(np.float32)
+    grid = np.atleast_2d(sizes).astype(np.float32)
+    grid = np.hstack([np.zeros_like(grid[:, :1]), grid])
     fractile = lost / np.maximum(lost + returned, 1e-9)
-    at = (np.cumsum(mass, axis=1) < fractile[:, None] - 1e-6).sum(axis=1).clip(0, len(grid) - 1)
-    below = np.floor(grid[at] / case_pack) * case_pack
+    at = (np.cumsum(mass, axis=1) < fractile[:, None] - 1e-6).sum(axis=1).clip(0, grid.shape[1] - 1)
+    wanted = np.take_along_axis(np.broadcast_to(grid, mass.shape), at[:, None], axis=1)[:, 0]
+    below = np.floor(wanted / case_pack) * case_pack
     choices = [below, below + case_pack]
     outcomes = [_outcome(mass, grid, quantity) for quantity in choices]
     costs = [lost * missed + returned * left for left, missed, _ in outcomes]
@@ -81,7 +83,7 @@ def orders(p_demand: Floats, pmf: Floats, sizes: Floats, case_pack: Floats, lost
 def _outcome(mass: Floats, grid: Floats, quantity: Floats) -> tuple[Floats, Floats, Floats]:
     """Mean left over, mean missed, probability that demand is met."""
     # Three products with the cumulated mass instead of a (rows, k) array of differences.
-    met = grid[None, :] <= quantity[:, None]
+    met = grid <= quantity[:, None]
     served = (mass * met).sum(axis=1)
     left = quantity * served - (mass * met * grid).sum(axis=1)
     missed = (mass * ~met * grid).sum(axis=1) - quantity * (1 - served)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from models.baselines import HistoricalAverage
+from models.costs import Costs, costs_of
 from models.distribution import Orders, Points, orders, points
 from models.ensemble import Ensemble
 from models.segments import series_formats
@@ -21,8 +21,6 @@ from transforms.frame import Frame
 from transforms.panel import Panel
 
 STALE_DAYS = 60
-# Where a product's list has no price to derive them from: a missed unit costs three times what a returned one does.
-DEFAULT_MARGIN, DEFAULT_RETURN_COST = 0.30, 0.10
 
 Segment = tuple[str, str]
 
@@ -65,35 +63,20 @@ def score_region(
             if not len(rows):
                 continue
             serving = champions.get((name, mover)) or baselines.get(name) or Serving(HistoricalAverage.fit(rows), "none", panel.last.monday)
-            made, plan = _predict(panel, rows, serving.model)
-            keys = _keys(panel, rows)
+            costs, keys = costs_of(panel, rows), _keys(panel, rows)
+            made, plan = _predict(rows, serving.model, costs)
             forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last))
-            plans.append(_plan_table(keys, plan))
+            plans.append(_plan_table(keys, plan, costs))
     return pa.concat_tables(forecasts), pa.concat_tables(plans)
 
 
-def _predict(panel: Panel, rows: Frame, model: Ensemble | HistoricalAverage) -> tuple[Points, Orders]:
-    product = panel.product[rows.series]
-    numbers = panel.product_number
-    case_pack = numbers["case_pack"][product]
-    lost = np.nan_to_num(numbers["margin"][product], nan=DEFAULT_MARGIN)
-    returned = np.nan_to_num(numbers["return_cost"][product], nan=DEFAULT_RETURN_COST)
+def _predict(rows: Frame, model: Ensemble | HistoricalAverage, costs: Costs) -> tuple[Points, Orders]:
     if isinstance(model, Ensemble):
-        said = model.predict(rows)
-        sizes = model.support.sizes
-        return points(said.p_demand, said.pmf, sizes, model.support.means), orders(said.p_demand, said.pmf, sizes, case_pack, lost, returned)
+        said, support = model.predict(rows), model.support
+        return points(said.p_demand, said.pmf, support.sizes, support.means), orders(said.p_demand, said.pmf, support.sizes, *costs)
     made = model.predict(rows)
-    # The historical average knows one size for each series: its distribution has that size and 0, one grid for each series.
-    return made, _orders_of_average(made, case_pack, lost, returned)
-
-
-def _orders_of_average(made: Points, case_pack: npt.NDArray[np.float32], lost: npt.NDArray[np.float32], returned: npt.NDArray[np.float32]) -> Orders:
-    wanted = np.where(1 - made.p_demand >= lost / np.maximum(lost + returned, 1e-9), 0, made.size)
-    quantity = np.ceil(wanted / case_pack) * case_pack
-    met = quantity >= made.size
-    left = (1 - made.p_demand) * quantity + made.p_demand * np.maximum(quantity - made.size, 0)
-    missed = made.p_demand * np.maximum(made.size - quantity, 0)
-    return Orders(quantity.astype(np.int64), 1 - made.p_demand * ~met, left, missed)
+    # The historical average knows one size for each series.
+    return made, orders(made.p_demand, np.ones((len(rows), 1), np.float32), made.size[:, None], *costs)
 
 
 def _keys(panel: Panel, rows: Frame) -> dict[str, object]:
@@ -129,12 +112,13 @@ def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving:
     return pa.table({column: pa.array(columns[column]) for column in FORECASTS.names}).cast(FORECASTS.schema)
 
 
-def _plan_table(keys: dict[str, object], plan: Orders) -> pa.Table:
+def _plan_table(keys: dict[str, object], plan: Orders, costs: Costs) -> pa.Table:
     columns = {
         **keys,
         "order_quantity": plan.quantity,
         "service_level": plan.service_level,
         "expected_returns": plan.expected_returns,
         "expected_lost_sales": plan.expected_lost_sales,
+        **{column: np.round(values.astype(np.float64), 6) for column, values in costs._asdict().items()},
     }
     return pa.table({column: pa.array(columns[column]) for column in ORDER_PLAN.names}).cast(ORDER_PLAN.schema)

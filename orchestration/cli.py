@@ -130,6 +130,48 @@ def leaderboard(
 
 
 @app.command()
+def plan(
+    week: Annotated[str, typer.Option("--week", help="Week to deliver (Monday, YYYY-MM-DD); its newest plan is taken.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    store: Annotated[str | None, typer.Option("--store", help="Only this store.")] = None,
+    regions: Regions = None,
+    kind: Annotated[str, typer.Option("--format", help="xlsx: a workbook a region, a sheet a store; csv: a file a store.")] = "xlsx",
+    root: Root = None,
+) -> None:
+    """Write what to put on the truck, store by store, for planners."""
+    from orchestration.plan_view import write_plans  # noqa: PLC0415
+
+    write_plans(use_root(root), week, store, _names(regions), kind, out, console)
+
+
+@app.command()
+def money(
+    first: Annotated[str, typer.Option("--from", help="First week delivered (Monday, YYYY-MM-DD).")],
+    last: Annotated[str, typer.Option("--until", help="Last week delivered (Monday, YYYY-MM-DD).")],
+    root: Root = None,
+) -> None:
+    """Show what the order plans cost, beside shipping the historical average and the point forecast."""
+    from orchestration.plan_view import show_money  # noqa: PLC0415
+
+    show_money(use_root(root), first, last, console)
+
+
+@app.command()
+def why(
+    region: Annotated[str, typer.Argument(help="Sales region.")],
+    store: Annotated[str, typer.Argument(help="Store id.")],
+    product: Annotated[str, typer.Argument(help="Product id.")],
+    origin: Annotated[str, typer.Argument(help="Origin of the forecast (Monday, YYYY-MM-DD).")],
+    target: Annotated[str, typer.Argument(help="Week that it is for (Monday, YYYY-MM-DD).")],
+    root: Root = None,
+) -> None:
+    """Show why a forecast is what it is: contributions that add up to the expected demand."""
+    from orchestration.why_view import show_why  # noqa: PLC0415
+
+    show_why(use_root(root), region, store, product, origin, target, console)
+
+
+@app.command()
 def export(
     table: Annotated[str, typer.Argument(help="Table, like gold/forecasts or silver/weather_known.")],
     to: Annotated[Path, typer.Option("--to", help="File to write: .csv or .parquet.")],

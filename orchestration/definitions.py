@@ -12,7 +12,20 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 use_root(None)
 
-from orchestration.defs import audit, automation, conditioning, datasets, landing, leaderboard, monitoring, scoring, training, weather  # noqa: E402 - after the warnings are set
+from orchestration.defs import (  # noqa: E402 - after the warnings are set
+    audit,
+    automation,
+    conditioning,
+    datasets,
+    explaining,
+    landing,
+    leaderboard,
+    monitoring,
+    plans,
+    scoring,
+    training,
+    weather,
+)
 
 defs = dg.Definitions(
     assets=[
@@ -27,6 +40,8 @@ defs = dg.Definitions(
         training.champions,
         scoring.scoring,
         monitoring.accuracy,
+        plans.plan_value,
+        explaining.contributions,
         monitoring.drift_report,
         weather.weather_value,
         audit.audit_trail,

@@ -66,6 +66,8 @@ class Project(BaseModel):
     """Whether demographics and price lists are unknown before their day of publication, or the first ones are taken back in time."""
     history: Literal["as_known", "as_corrected"] = "as_known"
     """What a backfill sees: the data as they were approved when its origin was the last week, or with every later correction."""
+    explain_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of each origin's forecasts, those with the largest expected demand, whose contributions are kept in gold/contributions."""
     drift_share: float = Field(default=0.3, gt=0, le=1)
     """Share of drifted columns from which a week counts as drifted."""
 

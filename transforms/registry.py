@@ -115,6 +115,12 @@ def champions(lake: Lake, regions: Iterable[Region], origin: Week) -> list[dict[
     )
 
 
+def versions_named(lake: Lake, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Rows of gold/model_versions by model version; names that are not on record are left out."""
+    wanted = set(names)
+    return [row for row in _rows(lake, "select * from gold_model_versions") if row["model_version"] in wanted]
+
+
 def events_of(lake: Lake, version: str) -> list[dict[str, Any]]:
     """Every decision on one version, oldest first."""
     return [row for row in _rows(lake, "select * from gold_model_events order by event_time") if row["model_version"] == version]

@@ -9,9 +9,11 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from orchestration.defs.conditioning import conditioned_models, reference_models
 from orchestration.defs.datasets import data_decision, dataset
+from orchestration.defs.explaining import contributions
 from orchestration.defs.landing import bronze_facts, bronze_reference
 from orchestration.defs.leaderboard import leaderboard
 from orchestration.defs.monitoring import accuracy, drift_report
+from orchestration.defs.plans import plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
 from orchestration.defs.weather import weather_value
@@ -30,18 +32,18 @@ reference_job = dg.define_asset_job(
 )
 conditioning_job = dg.define_asset_job(
     "conditioning",
-    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy),
+    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy, plan_value),
     description="Landing to gold for the slices, and how the forecasts that had been issued for them turned out.",
 )
 weekly_cycle_job = dg.define_asset_job(
     "weekly_cycle",
-    selection=dg.AssetSelection.assets(ensembles, champions, scoring, accuracy, drift_report),
-    description="Train, validate, promote, forecast, plan and watch, for the regions and weeks of the run.",
+    selection=dg.AssetSelection.assets(ensembles, champions, scoring, contributions, accuracy, plan_value, drift_report),
+    description="Train, validate, promote, forecast, plan, explain and watch, for the regions and weeks of the run.",
 )
 accuracy_job = dg.define_asset_job(
     "accuracy_board",
-    selection=dg.AssetSelection.assets(accuracy),
-    description="How the forecasts that had been issued for the slices turned out.",
+    selection=dg.AssetSelection.assets(accuracy, plan_value),
+    description="How the forecasts and plans that had been issued for the slices turned out.",
 )
 weather_job = dg.define_asset_job(
     "weather_report",

@@ -1,33 +1,45 @@
 """The command line on a small world, in one process: the whole cycle, what it refuses, and that the future cannot be seen."""
 
 import hashlib
+import io
 import json
+import re
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from models.training import TrainingSpec
 from orchestration.cli import app
 from orchestration.defs.audit import audit_trail, maturity
 from orchestration.maturity import Scene, assess, level_of
+from orchestration.plan_view import show_money
 from orchestration.project import Project
 from orchestration.reproduce import differences
 from orchestration.resources import LakeResource
+from orchestration.settings import use_root
+from orchestration.why_view import show_why
 from transforms.adapters import load_provider
 from transforms.backup import read_backup
 from transforms.calendar import Week
 from transforms.contracts import CONTRACTS
+from transforms.contracts.gold import CONTRIBUTIONS
+from transforms.feature_groups import GROUPS
 from transforms.lake import Lake
 from transforms.landing import folder
 from transforms.registry import ModelEvent, decide, events_of
+from transforms.savings import savings
 from transforms.world import WorldSpec, simulate, write_landing
 
 SPEC = WorldSpec(regions=2, stores_per_region=8, products=12, weeks=84)
@@ -38,6 +50,13 @@ ORIGIN = WORLD.last + -4
 def shelfcast(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(app, [*arguments])
     return result.exit_code, " ".join((result.output + (result.stderr or "")).split())
+
+
+def shown(show: Callable[[Console], None]) -> str:
+    """What a command's view prints, blanks squeezed."""
+    text = io.StringIO()
+    show(Console(file=text, width=160))
+    return " ".join(text.getvalue().split())
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +227,52 @@ def test_a_promotion_that_was_edited_is_found_by_the_audit(root: Path, tmp_path:
     assert f"the row with model_version {first['model_version']}" in output
 
 
+def test_plans_cost_less_than_shipping_the_historical_average(root: Path) -> None:
+    output = shown(lambda console: show_money(use_root(str(root)), str(ORIGIN + 1), str(WORLD.last), console))
+    found = savings(Lake(str(root)), ORIGIN + 1, WORLD.last)
+    assert [row.region for row in found] == ["north_texas", "south_texas", "all"]
+    for row in found:
+        assert f"{row.region} │ {row.stores} │ {row.demand:,} │ {row.cost['order_plan']:,.0f} │ {row.saved['historical_average']} │" in output
+    assert all(row.saved["historical_average"].low > 0 for row in found)
+
+
+def test_a_plan_is_written_for_planners_by_store_and_by_region(root: Path, tmp_path: Path) -> None:
+    code, output = shelfcast("plan", "--week", str(ORIGIN + 1), "--out", str(tmp_path), "--root", str(root))
+    assert code == 0, output
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"plan_{region}_{ORIGIN + 1}.xlsx" for region in ("north_texas", "south_texas")]
+    code, output = shelfcast("plan", "--week", str(ORIGIN + 1), "--store", "S1001", "--format", "csv", "--out", str(tmp_path), "--root", str(root))
+    assert code == 0, output
+    header, *lines = (tmp_path / f"north_texas_{ORIGIN + 1}" / "S1001.csv").read_text().splitlines()
+    plan = Lake(str(root)).read("gold/order_plan", where=f"store_id = 'S1001' and target_week = date '{ORIGIN + 1}'")
+    at = header.replace('"', "").split(",").index("units")
+    assert sum(int(line.split(",")[at]) for line in lines) == sum(plan["order_quantity"].to_pylist())
+    code, output = shelfcast("plan", "--week", str(ORIGIN + 9), "--out", str(tmp_path), "--root", str(root))
+    assert code == 1
+    assert f"There is no plan for the week {ORIGIN + 9}: run 'shelfcast run --week' with an origin up to four weeks before it." in output
+
+
+def test_a_forecast_is_explained_by_parts_that_add_up_to_it(root: Path) -> None:
+    lake = Lake(str(root))
+    kept, made = lake.read("gold/contributions").to_pylist(), lake.read("gold/forecasts")
+    assert len(kept) == sum(round(0.1 * made.filter(pc.equal(made["region"], region)).num_rows) for region in ("north_texas", "south_texas"))
+    assert min(row["expected"] for row in kept) > np.median(made["expected"].to_numpy())
+    least = made.sort_by("expected").to_pylist()[0]
+    for row in (kept[0], least):
+        arguments = [str(row[name]) for name in CONTRIBUTIONS.key]
+        output = shown(lambda console, arguments=arguments: show_why(use_root(str(root)), *arguments, console))
+        assert f"expected demand │ {row['expected']:.6f} │" in output
+        parts = [float(value) for value in re.findall(r"│ (?:[a-z ]+) │ ([+-]?[\d.]+) │", output)[:-1]]
+        assert len(parts) == 1 + len(GROUPS)
+        assert sum(parts) == pytest.approx(row["expected"], abs=1e-9)
+        # Of the rows that are kept, the parts are those kept, to what single precision gives in another batch.
+        if "level" in row:
+            assert parts == pytest.approx([row[name] for name in ("reference", *GROUPS)], abs=1e-2)
+        assert shelfcast("why", *arguments, "--root", str(root))[0] == 0
+    code, output = shelfcast("why", "north_texas", "S1001", "P999", str(ORIGIN), str(ORIGIN + 1), "--root", str(root))
+    assert code == 1
+    assert f"There is no forecast for S1001 P999 made at {ORIGIN} for {ORIGIN + 1}, but" in output
+
+
 def test_running_again_replaces_and_does_not_add(root: Path) -> None:
     before = forecasts(root)
     code, output = shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")
@@ -265,6 +330,7 @@ def test_a_folder_that_is_no_lake_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["demo", "init", "run", "backfill", "status", "ui", "reproduce", "backup", "restore", "maturity"])
+@pytest.mark.parametrize("command", ["demo", "init", "run", "backfill", "status", "plan", "money", "why", "ui"])
 def test_every_command_explains_itself(command: str) -> None:
     code, output = shelfcast(command, "--help")
     assert code == 0

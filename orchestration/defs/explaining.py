@@ -1,0 +1,49 @@
+"""Why forecasts are what they are."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from orchestration.explain import ExplainTask
+from orchestration.metadata import markdown_table, table_spec, written
+from orchestration.partitions import REGION_WEEK, slices_of
+from orchestration.resources import LakeResource
+from orchestration.settings import settings
+from orchestration.workers import map_regions
+from transforms.calendar import blocks_of, weeks_between
+from transforms.contracts.gold import CONTRIBUTIONS
+from transforms.feature_groups import GROUPS
+
+
+@dg.multi_asset(
+    name="contributions",
+    specs=[
+        table_spec(
+            CONTRIBUTIONS.name,
+            group_name="scoring",
+            deps=[dg.AssetKey(["gold", "forecasts"])],
+            kinds={"python", "deltalake"},
+            owners=["team:data-science"],
+        )
+    ],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def contributions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Contributions of level, season, weather, price and events, demographics and returns to the largest forecasts; they add up exactly."""
+    opened, slices = lake.open(), slices_of(context)
+    sums: dict[str, pa.Table] = {}
+    for block in blocks_of(slices):
+        task = ExplainTask(opened.root, opened.storage_options, list(weeks_between(block.first, block.last)), lake.project().explain_share)
+        made = dict(map_regions(task, block.regions, settings().workers))
+        opened.replace(CONTRIBUTIONS.name, block, pa.concat_tables(list(made.values())))
+        sums |= {str(region): table for region, table in made.items() if table.num_rows}
+    columns = ["region", "rows", "expected", "reference", *GROUPS]
+    rows: list[list[Any]] = [[region, table.num_rows, *(_mean(table, name) for name in columns[2:])] for region, table in sorted(sums.items())]
+    return dg.MaterializeResult(metadata={**written(opened, CONTRIBUTIONS.name, slices), "mean contributions": markdown_table(columns, rows)})
+
+
+def _mean(table: pa.Table, name: str) -> float:
+    values = table[name].to_numpy()
+    return float(values.mean())

@@ -1,0 +1,62 @@
+"""The order plan in money: what plans made earlier would have cost, beside what else could have been shipped."""
+
+import dagster as dg
+import pyarrow as pa
+
+from models.money import plan_value as value_of
+from orchestration.metadata import markdown_table, rounded, table_spec, written
+from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
+from orchestration.resources import LakeResource
+from transforms.calendar import SliceBlock, blocks_of
+from transforms.contracts.gold import PLAN_VALUE
+from transforms.lake import Lake, block_predicate, day, region_list
+from transforms.savings import savings
+
+
+@dg.multi_asset(
+    name="plan_value",
+    specs=[
+        table_spec(
+            PLAN_VALUE.name,
+            group_name="monitoring",
+            deps=[
+                dg.AssetKey(["gold", "demand"]),
+                *(dg.AssetDep(dg.AssetKey(["gold", table]), partition_mapping=earlier_weeks(-13, -1)) for table in ("forecasts", "order_plan")),
+            ],
+            kinds={"duckdb", "deltalake"},
+            owners=["team:data-science"],
+        )
+    ],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def plan_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """What the plans made earlier for these weeks cost, beside shipping the historical average and the point forecast."""
+    opened, slices = lake.open(), slices_of(context)
+    for block in blocks_of(slices):
+        opened.replace(PLAN_VALUE.name, block, _valued(opened, block))
+    weeks, regions = [item.week for item in slices], {str(item.region) for item in slices}
+    found = [row for row in savings(opened, min(weeks), max(weeks)) if row.region in regions]
+    columns = ["region", "cost of the plan, USD", "saved against the historical average", "saved against the point forecast"]
+    saved = {
+        "cost": sum(row.cost["order_plan"] for row in found),
+        "saved_usd": sum(row.cost["historical_average"] - row.cost["order_plan"] for row in found),
+    }
+    return dg.MaterializeResult(
+        metadata={
+            **written(opened, PLAN_VALUE.name, slices),
+            **rounded(saved),
+            "savings": markdown_table(columns, [(row.region, row.cost["order_plan"], *map(str, row.saved.values())) for row in found]),
+        }
+    )
+
+
+def _valued(lake: Lake, block: SliceBlock) -> pa.Table:
+    if not lake.exists("gold/order_plan"):
+        return PLAN_VALUE.schema.empty_table()
+    where = f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
+    demand = lake.read("gold/demand", where=block_predicate("week", block))
+    # A week of which nothing has landed is not a week without demand.
+    landed = demand.group_by(["region", "week"]).aggregate([]).rename_columns({"week": "target_week"})
+    plans = lake.read("gold/order_plan", where=where).join(landed, keys=["region", "target_week"], join_type="left semi")
+    return value_of(plans, lake.read("gold/forecasts", where=where), demand)
