@@ -47,15 +47,14 @@ def best_size(pmf: Floats, sizes: Floats) -> Floats:
     return best
 
 
-def points(p_demand: Floats, pmf: Floats, sizes: Floats, means: Floats) -> Points:
-    """Points and quantiles of the distribution with mass 1 - p_demand at 0 and p_demand * pmf on `sizes`, which stand for `means` on average."""
+def points(p_demand: Floats, pmf: Floats, sizes: Floats, expected: Floats) -> Points:
+    """Points and quantiles of the distribution with mass 1 - p_demand at 0 and p_demand * pmf on `sizes`; its mean is known to the caller."""
     cumulative = (1 - p_demand)[:, None] + p_demand[:, None] * np.cumsum(pmf, axis=1)
     grid = np.concatenate([[0], sizes]).astype(np.float32)
     levels = np.concatenate([(1 - p_demand)[:, None], cumulative], axis=1)
     levels[:, -1] = 1
     q10, q50, q90 = (grid[(levels < level - 1e-6).sum(axis=1)] for level in QUANTILES)
-    expected = p_demand * (pmf @ means)
-    return Points(p_demand, best_size(pmf, sizes), expected.astype(np.float32), q10, q50, q90)
+    return Points(p_demand, best_size(pmf, sizes), expected, q10, q50, q90)
 
 
 def orders(p_demand: Floats, pmf: Floats, sizes: Floats, case_pack: Floats, lost: Floats, returned: Floats) -> Orders:

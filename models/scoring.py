@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from models.baselines import HistoricalAverage
-from models.distribution import Orders, Points, orders, points
+from models.distribution import Orders, Points, orders
 from models.ensemble import Ensemble
 from models.training import FORMATS, MOVERS
 from transforms.calendar import Week
@@ -72,8 +72,7 @@ def _predict(panel: Panel, rows: Frame, model: Ensemble | HistoricalAverage) -> 
     returned = np.nan_to_num(numbers["return_cost"][product], nan=DEFAULT_RETURN_COST)
     if isinstance(model, Ensemble):
         said = model.predict(rows)
-        sizes = model.support.sizes
-        return points(said.p_demand, said.pmf, sizes, model.support.means), orders(said.p_demand, said.pmf, sizes, case_pack, lost, returned)
+        return model.points(said, rows), orders(said.p_demand, said.pmf, model.support.sizes, case_pack, lost, returned)
     made = model.predict(rows)
     # The historical average knows one size for each series: its distribution has that size and 0, one grid for each series.
     return made, _orders_of_average(made, case_pack, lost, returned)

@@ -44,7 +44,8 @@ class OriginFeatures:
         age = np.maximum(weeks - nonzero.argmax(axis=1), 1).astype(np.float32)
         units, hits = demand.sum(axis=1), nonzero.sum(axis=1).astype(np.float32)
         self.rate, self.baseline, self.baseline_size = hits / age, units / age, units / np.maximum(hits, 1)
-        self.recent, self.since = _recent(demand)
+        self.recent, ages = _recent(demand)
+        self.since = ages[:, 0]
         features: dict[str, Floats] = {"log_age": np.log1p(age), "rate_life": self.rate, "log_mean_life": np.log1p(self.baseline)}
         features["log_size_life"] = np.log(np.maximum(self.baseline_size, 1e-3))
         for window in WINDOWS:
@@ -53,7 +54,7 @@ class OriginFeatures:
             features[f"rate_{window}"] = hit / lived
             features[f"log_mean_{window}"] = np.log1p(part / lived)
             features[f"log_size_{window}"] = np.where(hit > 0, np.log(np.maximum(part, 1e-3) / np.maximum(hit, 1)), features["log_size_life"])
-        features |= _of_recent(self.recent)
+        features |= _of_recent(self.recent) | _rhythm(ages)
         features |= self._groups(demand, nonzero)
         features |= self._attributes()
         self.base = np.column_stack([values.astype(np.float32) for values in features.values()])
@@ -285,19 +286,28 @@ def _fast(demand: Floats, product: Codes, large: Bools, products: int) -> Bools:
 
 
 def _recent(demand: Floats) -> tuple[Floats, Floats]:
-    """The last sizes, newest first, and weeks since the last one."""
+    """The last sizes, newest first, and how many weeks before the origin each was delivered; NaN where there were fewer."""
     backwards = demand[:, ::-1]
     rows, columns = np.nonzero(backwards)
     # Within a row nonzero runs from newest to oldest, so the position in its row is the rank by age.
     first = np.searchsorted(rows, np.arange(len(demand)))
     rank = np.arange(len(rows)) - first[rows]
     inside = rank < RECENT
-    recent = np.full((len(demand), RECENT), np.nan, np.float32)
+    recent, ages = (np.full((len(demand), RECENT), np.nan, np.float32) for _ in range(2))
     recent[rows[inside], rank[inside]] = backwards[rows[inside], columns[inside]]
-    since = np.zeros(len(demand), np.float32)
-    newest = rank == 0
-    since[rows[newest]] = columns[newest]
-    return recent, since
+    ages[rows[inside], rank[inside]] = columns[inside]
+    return recent, ages
+
+
+def _rhythm(ages: Floats) -> dict[str, Floats]:
+    """Weeks between the last deliveries: each of the newest three gaps, mean and spread of all of them; the series' mean where there are fewer."""
+    gaps = np.log(np.maximum(np.diff(ages, axis=1), 1))
+    known = ~np.isnan(gaps)
+    count = np.maximum(known.sum(axis=1), 1)
+    mean = np.where(known, gaps, 0).sum(axis=1) / count
+    spread = np.sqrt(np.where(known, (gaps - mean[:, None]) ** 2, 0).sum(axis=1) / count)
+    result = {f"log_gap_{index + 1}": np.where(known[:, index], gaps[:, index], mean) for index in range(3)}
+    return result | {"log_gap": mean, "gap_spread": spread}
 
 
 def _of_recent(recent: Floats) -> dict[str, Floats]:
