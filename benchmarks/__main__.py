@@ -30,7 +30,9 @@ def main() -> None:
         rows = [row for benchmark in BENCHMARKS for row in benchmark(source, Path(scratch))]
     record(rows, "make bench")
     for row in rows:
-        table.add_row(*(f"{row[key]:.3f}" if isinstance(row[key], float) else str(row[key]) for key in ("name", "value", "unit", "peer", "peer_value")))
+        table.add_row(
+            *(f"{row[key]:.3f}" if isinstance(row[key], float) else str(row[key]) for key in ("name", "value", "unit", "peer", "peer_value"))
+        )
     Console(width=140).print(table)
 
 

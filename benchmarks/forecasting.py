@@ -17,6 +17,7 @@ from rich.table import Table
 
 from benchmarks.peers import gradient_boosting, historical_median, seasonal_naive, statistical
 from benchmarks.recording import record
+from models.distribution import interval_share
 from models.metrics import score_points
 from models.plots import calibration_plot
 from models.reliability import Outcome
@@ -42,6 +43,7 @@ class Part:
     demand: Floats
     said: dict[str, tuple[Floats | None, Floats | None]]
     outcome: Outcome
+    inside: Floats
     sampled: npt.NDArray[np.bool_]
     sampled_said: dict[str, tuple[Floats, Floats]]
 
@@ -67,6 +69,10 @@ class Comparison:
         expected = np.concatenate([_of(part.said[model][1]) for part in self.parts])
         score = score_points(demand, expected, expected)
         return float(score.rmse_all or 0), float(score.bias or 0)
+
+    def inside(self, region: str | None = None) -> float:
+        """Share of the 80 % interval; see `interval_share`."""
+        return float(np.concatenate([part.inside for part in self.parts if region in (None, part.region)]).mean())
 
     def outcome(self, region: str | None = None) -> Outcome:
         """Distributions and what came, of one region or all."""
@@ -97,7 +103,8 @@ def _segments(panel: Panel, frame: Frame, spec: TrainingSpec, seconds: dict[str,
             target = frame.take((frame.large == large) & (frame.fast == fast))
             learn = rows.take((rows.large == large) & (rows.fast == fast))
             model: Any = trained[format_, mover]
-            made = model.points(model.predict(target), target)
+            said = model.predict(target)
+            made = model.points(said, target)
             started = time.process_time()
             boosted = gradient_boosting(learn, target)
             seconds[PEER] += time.process_time() - started
@@ -114,6 +121,7 @@ def _segments(panel: Panel, frame: Frame, spec: TrainingSpec, seconds: dict[str,
                     "seasonal naive": seasonal_naive(panel, target),
                 },
                 Outcome(target.demand, made),
+                interval_share(said.p_demand, said.pmf, model.support.sizes, target.demand),
                 inside,
                 sampled,
             )
@@ -137,7 +145,7 @@ def report(result: Comparison, reports: Path, console: Console) -> list[dict[str
     console.print(f"calibration plot: {target}", highlight=False)
     everything, (rmse, bias) = result.outcome(), result.mean_scores(OURS)
     wins = sum(result.mape(OURS, name) < result.mape(PEER, name) for name in result.regions())
-    within = sum(0.77 <= result.outcome(name).coverage() <= 0.83 for name in result.regions())
+    within = sum(0.77 <= result.inside(name) <= 0.83 for name in result.regions())
     n, seconds, where = len(result.regions()), result.seconds, f"{len(result.regions())} regions"
     return [
         _row(f"forecasting: MAPE, {where}", result.mape(OURS), "fraction", PEER, result.mape(PEER)),
@@ -182,13 +190,15 @@ def _sampled(result: Comparison) -> Table:
 
 
 def _regions(result: Comparison) -> Table:
-    table = Table("region", "rows with demand", "MAPE", PEER, AVERAGE, "coverage of 80 %", "pinball", "p_demand", "came", title="By region")
+    table = Table(
+        "region", "rows with demand", "MAPE", PEER, AVERAGE, "80 % interval", "of rows with demand", "pinball", "p_demand", "came", title="By region"
+    )
     for name in [*result.regions(), None]:
         outcome = result.outcome(name)
         models = [f"{result.mape(model, name):.4f}" for model in (OURS, PEER, AVERAGE)]
         came = outcome.demand > 0
-        numbers = [f"{value:.3f}" for value in (outcome.coverage(), outcome.pinball(), outcome.points.p_demand.mean(), came.mean())]
-        table.add_row(name or "all", f"{came.sum():,}", *models, *numbers)
+        numbers = (result.inside(name), outcome.with_demand().coverage(), outcome.pinball(), outcome.points.p_demand.mean(), came.mean())
+        table.add_row(name or "all", f"{came.sum():,}", *models, *(f"{value:.3f}" for value in numbers))
     return table
 
 

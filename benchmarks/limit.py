@@ -59,7 +59,9 @@ def distance(root: Path, console: Console) -> list[dict[str, object]]:
             best = scores[ORACLE][metric]
             table.add_row(mover, metric, f"{value:.4f}", f"{best:.4f}", f"{value / best:.3f}")
             if mover == "all" and metric in {"MAPE", "RMSE all"}:
-                results.append({"name": f"limit: {metric} over the oracle's", "value": value / best, "unit": "ratio", "peer": ORACLE, "peer_value": 1.0})
+                results.append(
+                    {"name": f"limit: {metric} over the oracle's", "value": value / best, "unit": "ratio", "peer": ORACLE, "peer_value": 1.0}
+                )
     console.print(table)
     return results
 

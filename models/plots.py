@@ -11,12 +11,12 @@ NOMINAL, TOLERANCE = 0.80, 0.03
 
 
 def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
-    """Reliability of the probability of demand over all regions, and the coverage of the 80 % interval of each.
+    """Reliability of the probability of demand over all regions, and the coverage of the 80 % interval of the weeks with demand in each.
 
     Parameters
     ----------
     outcomes
-        Rows by region; at least one region with rows.
+        Rows by region; at least one region, and demand in each.
     """
     # Without pyplot: no global state, no display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy
@@ -31,12 +31,12 @@ def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
     left.set_title("Reliability of p_demand")
     left.legend(loc="upper left", frameon=False)
     names = sorted(outcomes, reverse=True)
-    covered = np.asarray([outcomes[name].coverage() for name in names])
+    covered = np.asarray([outcomes[name].with_demand().coverage() for name in names])
     within = np.abs(covered - NOMINAL) <= TOLERANCE
     right.axvspan(NOMINAL - TOLERANCE, NOMINAL + TOLERANCE, color="0.9")
     right.axvline(NOMINAL, color="0.6", linewidth=1)
     right.scatter(covered, names, color=np.where(within, "tab:blue", "tab:red"), zorder=3)
-    right.set(xlabel="share of rows between q10 and q90", xlim=(min(0.7, covered.min() - 0.02), max(0.9, covered.max() + 0.02)))
+    right.set(xlabel="share of rows with demand between q10 and q90", xlim=(min(0.7, covered.min() - 0.02), max(0.9, covered.max() + 0.02)))
     right.set_title("Coverage of the 80 % interval by region")
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()

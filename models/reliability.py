@@ -27,6 +27,11 @@ class Outcome:
         stacked = {name: np.concatenate([getattr(part.points, name) for part in parts]) for name in vars(parts[0].points)}
         return cls(np.concatenate([part.demand for part in parts]), Points(**stacked))
 
+    def with_demand(self) -> "Outcome":
+        """The rows with demand: a row without any lies in every interval that starts at 0."""
+        hit = self.demand > 0
+        return Outcome(self.demand[hit], Points(**{name: values[hit] for name, values in vars(self.points).items()}))
+
     def coverage(self) -> float:
         """Share of rows inside the interval from q10 to q90."""
         return score_quantiles(self.demand, self.points)[1]

@@ -1,17 +1,19 @@
 """Probabilities, means and intervals hold; the oracle of the sample world is the best there is."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from models.calibration import Calibration
-from models.distribution import Points
+from models.distribution import Points, interval_share
 from models.ensemble import Ensemble
 from models.metrics import score_points, score_quantiles
 from models.oracle import oracle
 from models.plots import calibration_plot
-from models.reliability import Outcome
+from models.reliability import Outcome, outcomes
 from models.support import Support
 from models.training import TrainingSpec, train_region
 from transforms.features import scoring_frame
@@ -87,11 +89,23 @@ def test_reliability_coverage_and_the_plot_show_what_came() -> None:
     assert good.pinball() == pytest.approx(score_quantiles(demand, good.points)[0])
     bad = Outcome(demand, Points(p, ten, 10 * p, zero, zero, zero))
     assert bad.coverage() == pytest.approx((demand == 0).mean())
+    assert bad.with_demand().coverage() == 0
     picture = calibration_plot({"ohio": good, "florida": bad})
     assert picture.startswith(b"\x89PNG")
     assert picture == calibration_plot({"florida": bad, "ohio": good})
     assert picture != calibration_plot({"florida": good, "ohio": good})
     assert len(picture) < 60_000
+
+
+def test_the_share_inside_the_interval_is_80_percent_for_a_distribution_that_is_right_and_not_for_one_that_is_not() -> None:
+    rng, sizes = np.random.default_rng(6), np.array([1, 2, 3, 6, 12], np.float32)
+    p = rng.uniform(0.05, 0.95, 40_000).astype(np.float32)
+    pmf = rng.dirichlet(np.full(len(sizes), 0.4), len(p)).astype(np.float32)
+    drawn = sizes[(rng.random((len(p), 1)) > pmf.cumsum(axis=1)).sum(axis=1).clip(0, 4)]
+    demand = np.where(rng.random(len(p)) < p, drawn, 0).astype(np.float32)
+    assert interval_share(p, pmf, sizes, demand).mean() == pytest.approx(0.8, abs=0.006)
+    sure = pmf**3 / (pmf**3).sum(axis=1, keepdims=True)
+    assert interval_share(p, sure, sizes, demand).mean() < 0.78
 
 
 def truth(world: World, week: int) -> Points:
@@ -138,3 +152,14 @@ def test_the_ensembles_come_close_to_the_oracle_and_not_below_it(world: World, p
     own, limit = score_points(came, said.size, said.expected), score_points(came, known_best.size, known_best.expected)
     assert limit.mape < own.mape < 1.5 * limit.mape
     assert limit.rmse_all < own.rmse_all < 1.5 * limit.rmse_all
+
+
+def test_outcomes_put_what_came_beside_what_was_said_by_region() -> None:
+    monday = date(2024, 6, 24)
+    keys = {"store_id": ["1", "2", "3"], "product_id": ["A", "A", "B"], "region": ["ohio", "ohio", "florida"], "target_week": [monday] * 3}
+    numbers = {name: [0.5, 0.25, 0.125] for name in ("p_demand", "size", "expected", "q10", "q50", "q90")}
+    demand = pa.table({"region": ["ohio", "florida"], "store_id": ["2", "1"], "product_id": ["A", "B"], "week": [monday] * 2, "demand": [7, 9]})
+    found = outcomes(pa.table(keys | numbers), demand)
+    assert set(found) == {"ohio", "florida"}
+    assert found["florida"].demand.tolist() == [0]
+    assert sorted(zip(found["ohio"].demand.tolist(), found["ohio"].points.q90.tolist(), strict=True)) == [(0, 0.5), (7, 0.25)]
