@@ -94,7 +94,8 @@ def _logistic(p_demand: Floats, came: npt.NDArray[np.bool_], weight: Floats) -> 
 
 
 def _corrected(p_demand: Floats, chance: Doubles) -> Floats:
-    return (1 / (1 + np.exp(-(chance[0] * _logit(p_demand) + chance[1])))).astype(np.float32)
+    corrected: Floats = (1 / (1 + np.exp(-(chance[0] * _logit(p_demand) + chance[1])))).astype(np.float32)
+    return corrected
 
 
 def _logit(p: Floats) -> Floats:
