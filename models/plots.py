@@ -37,7 +37,7 @@ def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
     right.axvline(NOMINAL, color="0.6", linewidth=1)
     right.scatter(covered, names, color=np.where(within, "tab:blue", "tab:red"), zorder=3)
     right.set(xlabel="share of rows with demand between q10 and q90", xlim=(min(0.7, covered.min() - 0.02), max(0.9, covered.max() + 0.02)))
-    right.set_title("Coverage of the 80 % interval by region")
+    right.set_title("Coverage of the 80 % interval where there was demand")
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     # Without metadata the same figures give the same bytes.
