@@ -4,46 +4,38 @@ The real deliveries are read from SHELFCAST_BENCH_DATA (a folder with `iowa_stat
 leaderboard, `orange_juice`).
 """
 
-import json
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conditioning import conditioning
+from benchmarks.forecasting import forecasting
 from benchmarks.leaderboard import leaderboard
-from benchmarks.learning import learning
+from benchmarks.limit import limit
 from benchmarks.plans import plans
+from benchmarks.recording import record
 
-RESULTS = Path(__file__).with_name("results.jsonl")
 DATA = Path(os.environ.get("SHELFCAST_BENCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, learning, leaderboard, plans]
+BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, forecasting, limit, leaderboard, plans]
 
 
 def main() -> None:
     source = DATA / "iowa_statewide"
     if not source.is_dir():
         sys.exit(f"{source} does not exist: set SHELFCAST_BENCH_DATA to the folder that holds iowa_statewide.")
-    about = {
-        "command": "make bench",
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("duckdb", "deltalake", "dbt-core", "torch", "scikit-learn")},
-    }
     table = Table("measurement", "value", "unit", "peer", "peer's value", title="Benchmarks")
     with tempfile.TemporaryDirectory() as scratch:
         rows = [row for benchmark in BENCHMARKS for row in benchmark(source, Path(scratch))]
-    with RESULTS.open("a") as results:
-        for row in rows:
-            results.write(json.dumps({**row, **about}) + "\n")
-            table.add_row(
-                *(f"{row[key]:.3f}" if isinstance(row[key], float) else str(row[key]) for key in ("name", "value", "unit", "peer", "peer_value"))
-            )
+    record(rows, "make bench")
+    for row in rows:
+        table.add_row(
+            *(f"{row[key]:.3f}" if isinstance(row[key], float) else str(row[key]) for key in ("name", "value", "unit", "peer", "peer_value"))
+        )
     Console(width=140).print(table)
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from models.baselines import HistoricalAverage
+from models.calibration import Calibration
 from models.encoding import Encoder
 from models.ensemble import MEMBERS, Ensemble
 from models.settings import Settings
 from models.support import Support
 from transforms.errors import ArtifactError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout; a file of another layout is refused rather than misread."""
 SUFFIX = ".safetensors"
 
@@ -83,7 +84,8 @@ def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
         name: {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")} for name in manifest["members"]
     }
     members = [MEMBERS[name].restore(state, encoder, support, settings) for name, state in states.items()]
-    return Ensemble(encoder, support, members, arrays["size_weights"], arrays["chance_weights"], settings)
+    calibration = Calibration(arrays["calibration/chance"], arrays["calibration/mean"])
+    return Ensemble(encoder, support, members, arrays["size_weights"], arrays["chance_weights"], calibration, settings)
 
 
 def manifest_of(path: Path, sha256: str) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _ensemble_parts(model: Ensemble) -> tuple[dict[str, Any], dict[str, Any]]:
         "size_weights": model.size_weights,
         "chance_weights": model.chance_weights,
     }
-    for name, state in model.state().items():
+    for name, state in {**model.state(), "calibration": model.calibration.state()}.items():
         arrays |= {f"{name}/{key}": array for key, array in state.items()}
     levels = {name: [str(level) for level in values] for name, values in model.encoder.levels.items()}
     described = {

@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.baselines import HistoricalAverage
-from models.distribution import points
 from models.ensemble import Ensemble
 from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.errors import MissingData
@@ -154,8 +153,7 @@ def without_returns(panel: Panel, rows: Frame) -> Frame:
 def _expected(model: Ensemble | HistoricalAverage, rows: Frame) -> Floats:
     if isinstance(model, HistoricalAverage):
         return model.predict(rows).expected.astype(np.float64)
-    said = model.predict(rows)
-    return points(said.p_demand, said.pmf, model.support.sizes, model.support.means).expected.astype(np.float64)
+    return model.points(model.predict(rows), rows).expected.astype(np.float64)
 
 
 def _knowing(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, known: Sequence[Group]) -> Frame:

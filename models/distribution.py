@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from models.support import Floats, nearest
 
 QUANTILES = (0.1, 0.5, 0.9)
 
@@ -47,15 +47,31 @@ def best_size(pmf: Floats, sizes: Floats) -> Floats:
     return best
 
 
-def points(p_demand: Floats, pmf: Floats, sizes: Floats, means: Floats) -> Points:
-    """Points and quantiles of the distribution with mass 1 - p_demand at 0 and p_demand * pmf on `sizes`, which stand for `means` on average."""
+def points(p_demand: Floats, pmf: Floats, sizes: Floats, expected: Floats) -> Points:
+    """Points and quantiles of the distribution with mass 1 - p_demand at 0 and p_demand * pmf on `sizes`; its mean is known to the caller."""
     cumulative = (1 - p_demand)[:, None] + p_demand[:, None] * np.cumsum(pmf, axis=1)
     grid = np.concatenate([[0], sizes]).astype(np.float32)
     levels = np.concatenate([(1 - p_demand)[:, None], cumulative], axis=1)
     levels[:, -1] = 1
     q10, q50, q90 = (grid[(levels < level - 1e-6).sum(axis=1)] for level in QUANTILES)
-    expected = p_demand * (pmf @ means)
-    return Points(p_demand, best_size(pmf, sizes), expected.astype(np.float32), q10, q50, q90)
+    return Points(p_demand, best_size(pmf, sizes), expected, q10, q50, q90)
+
+
+def interval_share(p_demand: Floats, pmf: Floats, sizes: Floats, demand: Floats, level: float = 0.8) -> Floats:
+    """Share of what came that lies between the quantiles of a central interval, cut through the atoms that these quantiles fall into.
+
+    Demand is discrete: where 0 alone has a probability of 0.85, no interval that starts at 0 holds less. So each row counts by how much of the
+    probability of what came lies inside the levels: the mean over rows is `level` for any distribution that is right, discrete or not (the
+    non-randomised probability integral transform of Czado, Gneiting and Held 2009).
+    """
+    mass = np.concatenate([(1 - p_demand)[:, None], p_demand[:, None] * pmf], axis=1)
+    at = np.where(demand > 0, 1 + nearest(sizes, np.maximum(demand, 1e-3)), 0)[:, None]
+    upper = np.take_along_axis(np.cumsum(mass, axis=1), at, axis=1)[:, 0]
+    atom = np.maximum(np.take_along_axis(mass, at, axis=1)[:, 0], 1e-9)
+    low, high = (1 - level) / 2, (1 + level) / 2
+    inside = np.minimum(upper, high) - np.maximum(upper - atom, low)
+    share: Floats = (inside / atom).clip(0, 1).astype(np.float32)
+    return share
 
 
 def orders(p_demand: Floats, pmf: Floats, sizes: Floats, case_pack: Floats, lost: Floats, returned: Floats) -> Orders:

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from models.distribution import best_size
+from models.calibration import Calibration
+from models.distribution import Points, best_size, points
 from models.encoding import Encoder
 from models.members.base import Distribution, Member, Prepared
 from models.members.boosting import BoostingMember
@@ -34,6 +35,8 @@ class Ensemble:
         In the order of the weights.
     size_weights, chance_weights
         Shares of the members in the pooled distribution of sizes and in the probability of demand; each sums to 1.
+    calibration
+        What is corrected of the pooled distribution.
     settings
         Hyperparameters that the members were made with.
     """
@@ -43,6 +46,7 @@ class Ensemble:
     members: list[Member]
     size_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
     chance_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
+    calibration: Calibration = field(default_factory=Calibration.none)
     settings: Settings = field(default_factory=Settings)
 
     @classmethod
@@ -64,15 +68,23 @@ class Ensemble:
         ensemble.size_weights = _size_weights(said, held_back, support)
         ensemble.chance_weights = _chance_weights(said, late)
         pooled = ensemble._pool(said)
+        ensemble.calibration = Calibration.fit(pooled.p_demand, pooled.pmf, held_back, support)
+        pooled = Distribution(ensemble.calibration.probability(pooled.p_demand), pooled.pmf)
         everything = Prepared.of(Frame.concat([frame, held_back]), encoder, support)
         for member in members:
             member.refit(everything, seed)
         return ensemble, pooled
 
     def predict(self, frame: Frame) -> Distribution:
-        """Return the pooled distribution of each row."""
+        """Return the pooled distribution of each row, its probability of demand corrected."""
         rows = Prepared.of(frame, self.encoder, self.support)
-        return self._pool([member.predict(rows) for member in self.members])
+        pooled = self._pool([member.predict(rows) for member in self.members])
+        return Distribution(self.calibration.probability(pooled.p_demand), pooled.pmf)
+
+    def points(self, said: Distribution, frame: Frame) -> Points:
+        """Return the points of rows from what `predict` said of them."""
+        expected = self.calibration.expected(said.p_demand, said.pmf, frame, self.support)
+        return points(said.p_demand, said.pmf, self.support.sizes, expected)
 
     def state(self) -> Mapping[str, Mapping[str, Any]]:
         """Learned arrays of each member by its name."""

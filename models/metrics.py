@@ -55,30 +55,32 @@ class Score:
     bias: float | None
 
 
-def score_points(demand: Floats, size: Floats, expected: Floats) -> Score:
-    """The point metrics in numpy; arrays of shape (n,)."""
+def score_points(demand: Floats, size: Floats, expected: Floats, weight: Floats | None = None) -> Score:
+    """The point metrics in numpy; arrays of shape (n,). `weight` is the number of rows that a row stands for, 1 where None."""
     hit, actual = demand > 0, demand.astype(np.float64)
-    error = expected.astype(np.float64) - actual
+    error, counts = expected.astype(np.float64) - actual, np.ones(len(demand)) if weight is None else weight.astype(np.float64)
 
-    def mean(values: npt.NDArray[np.floating]) -> float | None:
-        return float(values.mean()) if len(values) else None
+    def mean(values: npt.NDArray[np.floating], rows: npt.NDArray[np.bool_] | None = None) -> float | None:
+        weights = counts if rows is None else counts[rows]
+        return float(np.average(values, weights=weights)) if len(values) else None
 
     def root(value: float | None) -> float | None:
         return None if value is None else float(np.sqrt(value))
 
+    total = float((counts * actual).sum())
     return Score(
-        n=len(demand),
-        n_zero=int((~hit).sum()),
-        mape=mean(np.abs(actual[hit] - size[hit]) / actual[hit]),
-        mape_expected=mean(np.abs(error[hit]) / actual[hit]),
-        wape=float(np.abs(error).sum() / actual.sum()) if actual.sum() else None,
-        rmse_0=root(mean(expected[~hit].astype(np.float64) ** 2)),
+        n=round(float(counts.sum())),
+        n_zero=round(float(counts[~hit].sum())),
+        mape=mean(np.abs(actual[hit] - size[hit]) / actual[hit], hit),
+        mape_expected=mean(np.abs(error[hit]) / actual[hit], hit),
+        wape=float((counts * np.abs(error)).sum() / total) if total else None,
+        rmse_0=root(mean(expected[~hit].astype(np.float64) ** 2, ~hit)),
         rmse_all=root(mean(error**2)),
         bias=mean(error),
     )
 
 
-def score_quantiles(demand: Floats, points: Points) -> tuple[float, float]:
+def score_quantiles(demand: Floats, points: Points, weight: Floats | None = None) -> tuple[float, float]:
     """Mean pinball loss over the quantiles, and the share of rows between the first and the last."""
     actual = demand.astype(np.float64)
     losses = [
@@ -86,7 +88,7 @@ def score_quantiles(demand: Floats, points: Points) -> tuple[float, float]:
         for level, quantile in zip(QUANTILES, (points.q10, points.q50, points.q90), strict=True)
     ]
     inside = (actual >= points.q10) & (actual <= points.q90)
-    return float(np.mean(losses)), float(inside.mean())
+    return float(np.average(np.mean(losses, axis=0), weights=weight)), float(np.average(inside, weights=weight))
 
 
 def score_forecasts(forecasts: pa.Table, demand: pa.Table) -> pa.Table:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from models.baselines import HistoricalAverage
 from models.costs import Costs, costs_of
-from models.distribution import Orders, Points, orders, points
+from models.distribution import Orders, Points, orders
 from models.ensemble import Ensemble
 from models.segments import series_formats
 from models.training import MOVERS
@@ -72,8 +72,8 @@ def score_region(
 
 def _predict(rows: Frame, model: Ensemble | HistoricalAverage, costs: Costs) -> tuple[Points, Orders]:
     if isinstance(model, Ensemble):
-        said, support = model.predict(rows), model.support
-        return points(said.p_demand, said.pmf, support.sizes, support.means), orders(said.p_demand, said.pmf, support.sizes, *costs)
+        said = model.predict(rows)
+        return model.points(said, rows), orders(said.p_demand, said.pmf, model.support.sizes, *costs)
     made = model.predict(rows)
     # The historical average knows one size for each series.
     return made, orders(made.p_demand, np.ones((len(rows), 1), np.float32), made.size[:, None], *costs)

@@ -36,7 +36,7 @@ class NetworkSettings:
     hidden: Annotated[int, Field(ge=4, le=1024), Search(48, 192, log=True)] = 96
     learning_rate: Annotated[float, Field(gt=0, lt=1), Search(1e-3, 1e-2, log=True)] = 4e-3
     weight_decay: Annotated[float, Field(ge=0, lt=1), Search(1e-3, 1e-1, log=True)] = 1e-2
-    dropout: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.3)] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.4)] = 0.2
     steps: Annotated[int, Field(ge=1, le=100_000), Search(500, 2000, log=True)] = 900
     retrain: bool = False
 

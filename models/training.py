@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from models.baselines import HistoricalAverage
-from models.distribution import points
+from models.distribution import interval_share
 from models.ensemble import Ensemble
 from models.metrics import score_points, score_quantiles
 from models.segments import series_formats
@@ -94,14 +94,16 @@ def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: Train
         return None
     model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed, spec.settings)
     assert held_back.demand is not None  # noqa: S101 - for the type checker
-    made = points(said.p_demand, said.pmf, model.support.sizes, model.support.means)
-    pinball, coverage = score_quantiles(held_back.demand, made)
-    own: dict[str, float | int | None] = asdict(score_points(held_back.demand, made.size, made.expected))
+    made = model.points(said, held_back)
+    pinball, coverage = score_quantiles(held_back.demand, made, held_back.weight)
+    inside = interval_share(said.p_demand, said.pmf, model.support.sizes, held_back.demand)
+    own: dict[str, float | int | None] = asdict(score_points(held_back.demand, made.size, made.expected, held_back.weight))
     shares = {f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)}
     metrics: dict[str, float | int | None] = {
         **own,
         "pinball": pinball,
         "coverage_80": coverage,
+        "interval_share_80": float(np.average(inside, weights=held_back.weight)),
         **_baseline_metrics(held_back),
         **shares,
         "rows": len(frame) + len(held_back),
@@ -111,7 +113,7 @@ def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: Train
 
 def _baseline_metrics(held_back: Frame) -> dict[str, float | int | None]:
     assert held_back.demand is not None  # noqa: S101 - for the type checker
-    score = asdict(score_points(held_back.demand, held_back.baseline_size, held_back.baseline))
+    score = asdict(score_points(held_back.demand, held_back.baseline_size, held_back.baseline, held_back.weight))
     return {f"baseline_{metric}": value for metric, value in score.items()}
 
 

@@ -1,5 +1,6 @@
 """What the asset pages show: column schemas from the contracts, and one typed result for each slice that was written."""
 
+import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -72,6 +73,11 @@ def markdown_table(columns: list[str], rows: Iterable[Iterable[Any]]) -> dg.Mark
     lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
+    """A picture for the asset page, inside the page: it needs no server and no file."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def _cell(value: Any) -> str:

@@ -12,11 +12,10 @@ import numpy.typing as npt
 from transforms.frame import Bools, Frame
 from transforms.origins import horizons_by_origin
 from transforms.panel import Coded, Codes, Floats, Panel
+from transforms.recency import last_deliveries, of_rhythm, of_sizes
 
 ALIVE_WEEKS = 52
 """A series is alive while a delivery lies in the last year."""
-RECENT = 12
-"""Deliveries of a series that are looked at one by one."""
 WINDOWS = (4, 8, 13, 26, 52)
 
 
@@ -45,7 +44,8 @@ class OriginFeatures:
         age = np.maximum(weeks - nonzero.argmax(axis=1), 1).astype(np.float32)
         units, hits = demand.sum(axis=1), nonzero.sum(axis=1).astype(np.float32)
         self.rate, self.baseline, self.baseline_size = hits / age, units / age, units / np.maximum(hits, 1)
-        self.recent, self.since = _recent(demand)
+        self.recent, ages = last_deliveries(demand)
+        self.since = ages[:, 0]
         features: dict[str, Floats] = {"log_age": np.log1p(age), "rate_life": self.rate, "log_mean_life": np.log1p(self.baseline)}
         features["log_size_life"] = np.log(np.maximum(self.baseline_size, 1e-3))
         for window in WINDOWS:
@@ -54,7 +54,7 @@ class OriginFeatures:
             features[f"rate_{window}"] = hit / lived
             features[f"log_mean_{window}"] = np.log1p(part / lived)
             features[f"log_size_{window}"] = np.where(hit > 0, np.log(np.maximum(part, 1e-3) / np.maximum(hit, 1)), features["log_size_life"])
-        features |= _of_recent(self.recent)
+        features |= of_sizes(self.recent) | of_rhythm(ages)
         features |= self._groups(demand, nonzero)
         features |= self._attributes()
         self.base = np.column_stack([values.astype(np.float32) for values in features.values()])
@@ -283,42 +283,6 @@ def _fast(demand: Floats, product: Codes, large: Bools, products: int) -> Bools:
         if count.any():
             fast[here] = (velocity >= np.median(velocity[count > 0]))[product[here]]
     return fast
-
-
-def _recent(demand: Floats) -> tuple[Floats, Floats]:
-    """The last sizes, newest first, and weeks since the last one."""
-    backwards = demand[:, ::-1]
-    rows, columns = np.nonzero(backwards)
-    # Within a row nonzero runs from newest to oldest, so the position in its row is the rank by age.
-    first = np.searchsorted(rows, np.arange(len(demand)))
-    rank = np.arange(len(rows)) - first[rows]
-    inside = rank < RECENT
-    recent = np.full((len(demand), RECENT), np.nan, np.float32)
-    recent[rows[inside], rank[inside]] = backwards[rows[inside], columns[inside]]
-    since = np.zeros(len(demand), np.float32)
-    newest = rank == 0
-    since[rows[newest]] = columns[newest]
-    return recent, since
-
-
-def _of_recent(recent: Floats) -> dict[str, Floats]:
-    """Statistics of the last sizes: each of the newest three, spread, and the point with the least percentage error."""
-    known = ~np.isnan(recent)
-    count = known.sum(axis=1)
-    logs = np.where(known, np.log(np.where(known, recent, 1)), 0)
-    mean = logs.sum(axis=1) / np.maximum(count, 1)
-    spread = np.sqrt(np.where(known, (logs - mean[:, None]) ** 2, 0).sum(axis=1) / np.maximum(count, 1))
-    result = {f"log_last_{index + 1}": np.where(known[:, index], logs[:, index], mean) for index in range(3)}
-    result |= {"log_recent": mean, "recent_spread": spread, "recent_count": count.astype(np.float32)}
-    ordered = np.sort(np.where(known, recent, np.inf), axis=1)
-    weights = np.where(np.isfinite(ordered), 1 / ordered, 0).cumsum(axis=1)
-    best = (weights < weights[:, -1:] / 2).sum(axis=1).clip(0, RECENT - 1)
-    result["log_recent_best"] = np.log(np.where(count > 0, ordered[np.arange(len(ordered)), best], 1))
-    same = (recent[:, :, None] == recent[:, None, :]).sum(axis=2)
-    mode = recent[np.arange(len(recent)), same.argmax(axis=1)]
-    result["log_recent_mode"] = np.log(np.where(count > 0, mode, 1))
-    result["mode_share"] = same.max(axis=1) / np.maximum(count, 1)
-    return result
 
 
 def _by_group(demand: Floats, group: Codes, groups: int) -> Floats:

@@ -24,7 +24,7 @@ class Frame:
     series, horizon
         Index into the panel's series and weeks ahead, shape (n,).
     recent
-        The last sizes of the series, newest first, shape (n, features.RECENT), NaN where there were fewer.
+        The last sizes of the series, newest first, shape (n, recency.RECENT), NaN where there were fewer.
     rate, baseline, baseline_size
         Historical averages over the life of the series: share of weeks with demand, demand, demand of the weeks with demand.
     fast

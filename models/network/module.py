@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 RECENT = 12
+LAST_WIDTH = 6
 
 
 class SizeNetwork(nn.Module):
-    """Categorical embeddings, a multilayer perceptron, and a copy path from the last sizes.
+    """Embeddings of categories and of the last sizes, a multilayer perceptron, and a copy path from the last sizes.
 
     Parameters
     ----------
@@ -34,8 +35,11 @@ class SizeNetwork(nn.Module):
         super().__init__()
         widths = [min(16, 2 + round(1.6 * count**0.4)) for count in cardinalities]
         self.embeddings = nn.ModuleList(_embedding(count, width) for count, width in zip(cardinalities, widths, strict=True))
+        # Index 0 stands for a delivery that there was not.
+        self.last = nn.Embedding(sizes + 1, LAST_WIDTH)
+        inputs = numbers + sum(widths) + RECENT * LAST_WIDTH
         self.body = nn.Sequential(
-            nn.Linear(numbers + sum(widths), hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(dropout)
+            nn.Linear(inputs, hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(dropout)
         )
         self.chance = nn.Linear(hidden, 1)
         self.size = nn.Linear(hidden, sizes)
@@ -44,7 +48,7 @@ class SizeNetwork(nn.Module):
     def forward(self, numbers: torch.Tensor, indices: torch.Tensor, recent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the logit of demand (n,) and the logits of the sizes (n, k); `recent` is (n, RECENT) with -1 for none."""
         embedded = [embedding(indices[:, column]) for column, embedding in enumerate(self.embeddings)]
-        inner = self.body(torch.cat([numbers, *embedded], dim=1))
+        inner = self.body(torch.cat([numbers, *embedded, self.last(recent + 1).flatten(1)], dim=1))
         logits = self.size(inner)
         known = (recent >= 0).to(logits.dtype)
         copied = torch.zeros_like(logits).scatter_add(1, recent.clamp(min=0), self.copy * known)

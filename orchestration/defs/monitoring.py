@@ -7,13 +7,13 @@ import dagster as dg
 import pyarrow as pa
 
 from models.metrics import score_forecasts
-from orchestration.metadata import markdown_table, rounded, table_spec, written
+from orchestration.metadata import markdown_table, picture, rounded, table_spec, written
 from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.resources import LakeResource
 from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
-from transforms.contracts.gold import DRIFT
+from transforms.contracts.gold import DRIFT, FORECASTS
 from transforms.lake import Lake, block_predicate, day, region_list
 from transforms.scoreboard import by_segment
 
@@ -53,7 +53,7 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
     """How the forecasts issued earlier for these weeks turned out."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
-        opened.replace(ACCURACY_TABLE.name, block, _scored(opened, block))
+        opened.replace(ACCURACY_TABLE.name, block, score_forecasts(*_issued(opened, block)))
     target = lake.project().gate.max_mape
     rows = _segments(opened, slices)
     missed = [row for row in rows if row["mape"] is not None and row["mape"] > target]
@@ -64,6 +64,7 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
             **written(opened, ACCURACY_TABLE.name, slices),
             **rounded(_overall(rows)),
             "segments": markdown_table(columns, [[row[name] for name in columns] for row in rows]),
+            **_calibration(opened, slices),
         },
         check_results=[
             dg.AssetCheckResult(
@@ -133,17 +134,29 @@ def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Ma
     )
 
 
-def _scored(lake: Lake, block: SliceBlock) -> pa.Table:
-    if not lake.exists("gold/forecasts"):
-        return ACCURACY_TABLE.schema.empty_table()
-    where = f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
+def _issued(lake: Lake, block: SliceBlock) -> tuple[pa.Table, pa.Table]:
+    """Forecasts that were issued for the block's weeks, as far as these have landed, and the demand that came."""
     demand = lake.read("gold/demand", where=block_predicate("week", block))
+    if not lake.exists("gold/forecasts"):
+        return FORECASTS.schema.empty_table(), demand
+    where = f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
     # A week of which nothing has landed is not a week without demand.
     landed = demand.group_by(["region", "week"]).aggregate([])
     forecasts = lake.read("gold/forecasts", where=where).join(
         landed.rename_columns({"week": "target_week"}), keys=["region", "target_week"], join_type="left semi"
     )
-    return score_forecasts(forecasts, demand)
+    return forecasts, demand
+
+
+def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:
+    """Whether probabilities and intervals held, in the newest weeks of the run that have forecasts to look at."""
+    from models.plots import calibration_plot  # noqa: PLC0415 - heavy
+    from models.reliability import outcomes  # noqa: PLC0415
+
+    newest = max(item.week for item in slices)
+    block = SliceBlock(tuple(sorted({item.region for item in slices})), max(newest + -3, min(item.week for item in slices)), newest)
+    found = {region: outcome for region, outcome in outcomes(*_issued(lake, block)).items() if outcome.demand.any()}
+    return {"calibration": picture("Reliability of p_demand and coverage of the 80 % interval", calibration_plot(found))} if found else {}
 
 
 def _segments(lake: Lake, slices: Sequence[Slice]) -> list[dict[str, Any]]:

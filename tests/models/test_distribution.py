@@ -26,7 +26,7 @@ def test_the_best_size_is_the_one_that_a_search_over_all_sizes_finds(seed: int) 
 def test_quantiles_do_not_cross_and_expected_is_the_mean(seed: int) -> None:
     rng = np.random.default_rng(seed)
     pmf, p = random_pmf(rng, 20), rng.random(20).astype(np.float32)
-    made = points(p, pmf, SIZES, SIZES)
+    made = points(p, pmf, SIZES, p * (pmf @ SIZES))
     assert (made.q10 <= made.q50).all()
     assert (made.q50 <= made.q90).all()
     assert made.expected == pytest.approx(p * (pmf * SIZES).sum(axis=1), rel=1e-4)

@@ -1,0 +1,45 @@
+"""Pictures of how forecasts did, as PNG bytes: for asset pages, reports and benchmarks."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.reliability import Outcome
+
+NOMINAL, TOLERANCE = 0.80, 0.03
+
+
+def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
+    """Reliability of the probability of demand over all regions, and the coverage of the 80 % interval of the weeks with demand in each.
+
+    Parameters
+    ----------
+    outcomes
+        Rows by region; at least one region, and demand in each.
+    """
+    # Without pyplot: no global state, no display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(10, 0.9 + 0.24 * max(len(outcomes), 12)), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    said, came, count = Outcome.concat(list(outcomes.values())).reliability()
+    left.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="perfect")
+    left.plot(said, came, marker="o", color="tab:blue", label=f"forecasts, {count.sum():,} rows in tenths")
+    left.set(xlabel="probability of demand that was forecast", ylabel="share of rows with demand", xlim=(0, 1), ylim=(0, 1))
+    left.set_title("Reliability of p_demand")
+    left.legend(loc="upper left", frameon=False)
+    names = sorted(outcomes, reverse=True)
+    covered = np.asarray([outcomes[name].with_demand().coverage() for name in names])
+    within = np.abs(covered - NOMINAL) <= TOLERANCE
+    right.axvspan(NOMINAL - TOLERANCE, NOMINAL + TOLERANCE, color="0.9")
+    right.axvline(NOMINAL, color="0.6", linewidth=1)
+    right.scatter(covered, names, color=np.where(within, "tab:blue", "tab:red"), zorder=3)
+    right.set(xlabel="share of rows with demand between q10 and q90", xlim=(min(0.7, covered.min() - 0.02), max(0.9, covered.max() + 0.02)))
+    right.set_title("Coverage of the 80 % interval where there was demand")
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    # Without metadata the same figures give the same bytes.
+    figure.savefig(buffer, format="png", dpi=80, metadata={"Software": None})
+    return buffer.getvalue()
