@@ -64,10 +64,8 @@ def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: K
         return f"round({spec.value!r} * {quoted(spec.fraction_of)}, 4)"
     if spec.value is not None:
         return f"{literal(spec.value)}::{column.duckdb}"
-    if _is_of_kind(column, spec, kinds):
-        value = _typed(column, spec)
-    else:
-        value = _parsed(_cleaned(raw(spec, kinds), spec, provider), column, spec)
+    ready = _is_of_kind(column, spec, kinds)
+    value = _typed(column, spec) if ready else _parsed(_cleaned(raw(spec, kinds), spec, provider), column, spec)
     return value if spec.default is None else f"coalesce({value}, {literal(spec.default)}::{column.duckdb})"
 
 

@@ -1,6 +1,7 @@
 with
 
-deliveries as (
+-- Read where it is used: a copy of all deliveries would cost more than reading two columns of them again.
+deliveries as not materialized (
     select * from {{ ref("stg_shipments") }}
 ),
 
@@ -28,39 +29,32 @@ told_by_several as (
     having min(source_file) <> max(source_file)
 ),
 
-told_once as (
-    select
-        region,
-        store_id,
-        product_id,
-        week,
-        units_shipped,
-        known_at
-    from deliveries
-    where (region, week) not in (select (several.region, several.week) from told_by_several as several)
-),
-
 -- The same delivery in two files counts once: the report that arrived last is the one that holds.
-told_last as (
+superseded as (
     select
         region,
         store_id,
         product_id,
         week,
-        units_shipped,
-        known_at
+        source_file
     from deliveries
-    where (region, week) in (select (several.region, several.week) from told_by_several as several)
+    semi join told_by_several using (region, week)
     qualify row_number() over (
         partition by region, store_id, product_id, week
         order by known_at desc, arrived_at desc, source_file desc
-    ) = 1
+    ) > 1
 ),
 
 held as (
-    select * from told_once
-    union all
-    select * from told_last
+    select
+        region,
+        store_id,
+        product_id,
+        week,
+        units_shipped,
+        known_at
+    from deliveries
+    anti join superseded using (region, store_id, product_id, week, source_file)
 )
 {%- endif %}
 
