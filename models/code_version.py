@@ -6,7 +6,17 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
 # Not part of what is learned: how results are stored, judged and shown.
-_ASIDE = {"artifacts.py", "code_version.py", "validation.py", "drift.py", "plots.py", "scoring.py"}
+_ASIDE = {
+    "artifacts.py",
+    "code_version.py",
+    "comparison.py",
+    "drift.py",
+    "failover.py",
+    "plots.py",
+    "scoring.py",
+    "validation.py",
+    "weather_value.py",
+}
 
 
 @lru_cache(maxsize=1)

@@ -37,6 +37,8 @@ class Ensemble:
         In the order of the weights.
     size_weights, chance_weights
         Shares of the members in the pooled distribution of sizes and in the probability of demand; each sums to 1.
+    held_back
+        The ensemble as it was before it had learned from the held-back weeks, to be compared on them; None where it was not just trained.
     """
 
     encoder: Encoder
@@ -44,6 +46,7 @@ class Ensemble:
     members: list[Member]
     size_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
     chance_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
+    held_back: "Ensemble | None" = None
 
     @classmethod
     def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int) -> tuple[Self, Distribution]:
@@ -64,10 +67,18 @@ class Ensemble:
         ensemble.size_weights = _size_weights(said, held_back, support)
         ensemble.chance_weights = _chance_weights(said, late)
         pooled = ensemble._pool(said)
+        ensemble.held_back = ensemble.copy()
         everything = Prepared.of(Frame.concat([frame, held_back]), encoder, support)
         for member in members:
             member.refit(everything, seed)
         return ensemble, pooled
+
+    def copy(self) -> "Ensemble":
+        """The same ensemble, untouched by what the members learn from now on."""
+        members = [
+            RESTORE[name]({key: np.array(array) for key, array in state.items()}, self.encoder, self.support) for name, state in self.state().items()
+        ]
+        return Ensemble(self.encoder, self.support, members, self.size_weights, self.chance_weights)
 
     def predict(self, frame: Frame) -> Distribution:
         """Return the pooled distribution of each row."""

@@ -1,8 +1,8 @@
 """Forecasts and order plan of a region at an origin, from the models that serve it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,12 @@ import pyarrow as pa
 from models.baselines import HistoricalAverage
 from models.distribution import Orders, Points, orders, points
 from models.ensemble import Ensemble
+from models.failover import SECONDS, Model, Serving, check_features, descend
 from models.training import FORMATS, MOVERS
+from models.validation import broken_output
 from transforms.calendar import Week
 from transforms.contracts.gold import FORECASTS, ORDER_PLAN
+from transforms.errors import ArtifactError
 from transforms.features import scoring_frame
 from transforms.frame import Frame
 from transforms.panel import Panel
@@ -25,24 +28,19 @@ DEFAULT_MARGIN, DEFAULT_RETURN_COST = 0.30, 0.10
 Segment = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Serving:
-    """A model in service: its version and the origin that it was trained at."""
-
-    model: Ensemble | HistoricalAverage
-    version: str
-    trained_week: date
-
-
-def score_region(panel: Panel, horizons: int, champions: Mapping[Segment, Serving], baselines: Mapping[str, Serving]) -> tuple[pa.Table, pa.Table]:
-    """Forecast every series that is alive at the panel's last week.
+def score_region(
+    panel: Panel, horizons: int, champions: Mapping[Segment, Serving], baselines: Mapping[str, Serving], seconds: float = SECONDS
+) -> tuple[pa.Table, pa.Table]:
+    """Forecast every series that is alive at the panel's last week; where a step of the failover ladder fails, the next one serves.
 
     Parameters
     ----------
     champions
-        The promoted ensemble of each (format, mover) that has one.
+        The uppermost step for each (format, mover) that has one, the others below it.
     baselines
-        The historical average of each format; serves segments without a champion. Where even that is missing, it is made from the panel.
+        The historical average of each format: the step below all of them. Where even that is missing, it is made from the panel.
+    seconds
+        Time for each step and segment.
 
     Returns
     -------
@@ -56,20 +54,45 @@ def score_region(panel: Panel, horizons: int, champions: Mapping[Segment, Servin
             rows = frame.take((frame.large == is_large) & (frame.fast == is_fast))
             if not len(rows):
                 continue
-            serving = champions.get((name, mover)) or baselines.get(name) or Serving(HistoricalAverage.fit(rows), "none", panel.last.monday)
-            made, plan = _predict(panel, rows, serving.model)
+            fresh = Serving(HistoricalAverage.fit(rows), "none", panel.last.monday, "baseline", "historical average made from the region's data")
+            top = _over(champions.get((name, mover)), baselines.get(name))
+            serving, (made, plan), why = descend(top, fresh, lambda model, rows=rows: usable_forecast(panel, rows, model), seconds)  # type: ignore[misc]
+            if (uppermost := champions.get((name, mover))) is None or uppermost.rung != "champion":
+                why = f"no champion; {why}"
             keys = _keys(panel, rows)
-            forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last))
+            forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last, why))
             plans.append(_plan_table(keys, plan))
     return pa.concat_tables(forecasts), pa.concat_tables(plans)
 
 
-def _predict(panel: Panel, rows: Frame, model: Ensemble | HistoricalAverage) -> tuple[Points, Orders]:
-    product = panel.product[rows.series]
-    numbers = panel.product_number
-    case_pack = numbers["case_pack"][product]
+def _over(champion: Serving | None, baseline: Serving | None) -> Serving | None:
+    """The champion's ladder with the historical average as its lowest step."""
+    below = None if baseline is None else replace(baseline, rung="baseline")
+    for step in reversed(list(champion.steps()) if champion is not None else []):
+        below = replace(step, below=below)
+    return below
+
+
+def usable_forecast(panel: Panel, rows: Frame, model: Model) -> tuple[Points, Orders]:
+    """Points and orders; raise `ArtifactError` where the model was made for other features or what it says is no usable forecast."""
+    check_features(model, rows)
+    made, plan = predict_rows(panel, rows, model)
+    if broken := broken_output(made, len(rows)):
+        raise ArtifactError(broken)
+    return made, plan
+
+
+def unit_costs(panel: Panel, rows: Frame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What a unit missed and a unit left over cost, for each row."""
+    product, numbers = panel.product[rows.series], panel.product_number
     lost = np.nan_to_num(numbers["margin"][product], nan=DEFAULT_MARGIN)
-    returned = np.nan_to_num(numbers["return_cost"][product], nan=DEFAULT_RETURN_COST)
+    return lost, np.nan_to_num(numbers["return_cost"][product], nan=DEFAULT_RETURN_COST)
+
+
+def predict_rows(panel: Panel, rows: Frame, model: Model) -> tuple[Points, Orders]:
+    """Points and orders of a frame's rows."""
+    case_pack = panel.product_number["case_pack"][panel.product[rows.series]]
+    lost, returned = unit_costs(panel, rows)
     if isinstance(model, Ensemble):
         said = model.predict(rows)
         sizes = model.support.sizes
@@ -99,7 +122,7 @@ def _keys(panel: Panel, rows: Frame) -> dict[str, object]:
     }
 
 
-def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving: Serving, name: str, mover: str, origin: Week) -> pa.Table:
+def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving: Serving, name: str, mover: str, origin: Week, why: str) -> pa.Table:
     n = len(rows)
     stale = (origin.monday - serving.trained_week).days > STALE_DAYS
     columns = {
@@ -113,7 +136,8 @@ def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving:
         "model_version": np.full(n, serving.version),
         "trained_week": np.full(n, np.datetime64(serving.trained_week, "D")),
         "is_stale": np.full(n, stale),
-        "rung": np.full(n, "champion" if isinstance(serving.model, Ensemble) else "baseline"),
+        "rung": np.full(n, serving.rung),
+        "rung_reason": np.full(n, why),
         # Which version of the data this was is known to the caller.
         "dataset_version": pa.nulls(n, pa.string()),
     }

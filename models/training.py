@@ -1,6 +1,6 @@
 """Train a region: four ensembles and two baselines from one panel, with metrics on weeks that were held back."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,8 +10,8 @@ from models.distribution import points
 from models.ensemble import Ensemble
 from models.metrics import score_points, score_quantiles
 from transforms.features import scoring_frame, training_frame
-from transforms.frame import Frame
-from transforms.panel import Panel
+from transforms.frame import Bools, Frame
+from transforms.panel import Codes, Panel
 
 FORMATS = {"large": True, "small": False}
 MOVERS = {"fast": True, "slow": False}
@@ -54,28 +54,44 @@ class Trained:
     metrics: dict[str, float | int | None]
 
 
-def train_region(panel: Panel, spec: TrainingSpec) -> Iterator[Trained]:
+def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, str]] | None = None) -> Iterator[Trained]:
     """Yield the models of a region as they are trained; the panel's last week is the origin.
 
-    A segment with too little history is left out: its baseline serves it.
+    A segment with too little history is left out: its baseline serves it. With `only`, just these (format, mover) are trained.
     """
     frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
     now = scoring_frame(panel, 1)
     for name, is_large in FORMATS.items():
-        if (now.large == is_large).any():
+        if (now.large == is_large).any() and (only is None or (name, "all") in only):
             yield _baseline(name, now.take(now.large == is_large), frame.take((frame.large == is_large) & (back < spec.held_back)))
         for mover, is_fast in MOVERS.items():
+            if only is not None and (name, mover) not in only:
+                continue
             here = (frame.large == is_large) & (frame.fast == is_fast)
-            trained = _ensemble(name, mover, frame.take(here & (back >= spec.held_back)), frame.take(here & (back < spec.held_back)), spec)
+            trained = train_ensemble(name, mover, frame.take(here & (back >= spec.held_back)), frame.take(here & (back < spec.held_back)), spec)
             if trained is not None:
                 yield trained
+
+
+def held_back_frame(panel: Panel, spec: TrainingSpec) -> tuple[Frame, Codes]:
+    """The rows of the held-back weeks with every row without demand among them, and the target week of each, counted back from the origin."""
+    weeks = -(-spec.held_back // spec.horizons) * spec.horizons
+    frame, back = training_frame(panel, spec.horizons, weeks, 1e9, spec.seed)
+    return frame.take(back < spec.held_back), back[back < spec.held_back]
+
+
+def segment_rows(frame: Frame, format_: str, mover: str) -> Bools:
+    """Which rows belong to a segment."""
+    here: Bools = (frame.large == FORMATS[format_]) & (frame.fast == MOVERS[mover])
+    return here
 
 
 def _baseline(name: str, now: Frame, held_back: Frame) -> Trained:
     return Trained(name, "all", HistoricalAverage.fit(now), _baseline_metrics(held_back))
 
 
-def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:
+def train_ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:
+    """One segment's ensemble with its metrics on the held-back rows; None where there are too few rows."""
     if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
         return None
     model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed)
