@@ -33,11 +33,10 @@ _COMMON = {
 )
 def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
     """Forecasts for the weeks after the origin, and what to put on the truck."""
-    opened, slices = lake.open(), slices_of(context)
+    opened, project, slices = lake.open(), lake.project(), slices_of(context)
     for block in blocks_of(slices):
-        task = ScoreTask(
-            opened.root, opened.storage_options, list(weeks_between(block.first, block.last)), lake.project().horizons, lake.project().history
-        )
+        weeks = list(weeks_between(block.first, block.last))
+        task = ScoreTask(opened.root, opened.storage_options, weeks, project.horizons, project.history, project.forecast_seconds)
         results = [result for _, result in map_regions(task, block.regions, settings().workers)]
         opened.replace("gold/forecasts", block, pa.concat_tables([forecasts for forecasts, _ in results]))
         opened.replace("gold/order_plan", block, pa.concat_tables([plan for _, plan in results]))
