@@ -117,7 +117,8 @@ def test_the_models_command_shows_decides_and_refuses(root: Path) -> None:
     assert "0 ensembles, 0 historical averages, 0 pooled models." in shelfcast("models", "ledger", "--on", str(ORIGIN), *place)[1], (
         "the week had not ended"
     )
-    champion = next(row for row in states(Lake(str(root))) if row["state"] == "champion" and row["kind"] == "ensemble")["model_version"]
+    row = next(row for row in states(Lake(str(root))) if (row["state"], row["kind"], row["region"]) == ("champion", "ensemble", "north_texas"))
+    champion = row["model_version"]
     code, output = shelfcast("models", "show", champion, *place)
     assert code == 0, output
     assert "against champion" in output or "no other champion to compare with" in output
