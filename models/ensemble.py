@@ -39,6 +39,8 @@ class Ensemble:
         What is corrected of the pooled distribution.
     settings
         Hyperparameters that the members were made with.
+    held_back
+        The ensemble as it was before it had learned from the held-back weeks, to be compared on them; None where it was not just trained.
     """
 
     encoder: Encoder
@@ -48,6 +50,7 @@ class Ensemble:
     chance_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
     calibration: Calibration = field(default_factory=Calibration.none)
     settings: Settings = field(default_factory=Settings)
+    held_back: "Ensemble | None" = None
 
     @classmethod
     def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int, settings: Settings) -> tuple[Self, Distribution]:
@@ -74,6 +77,14 @@ class Ensemble:
         for member in members:
             member.refit(everything, seed)
         return ensemble, pooled
+
+    def copy(self) -> "Ensemble":
+        """The same ensemble, untouched by what the members learn from now on."""
+        members = [
+            MEMBERS[name].restore({key: np.array(array) for key, array in state.items()}, self.encoder, self.support, self.settings)
+            for name, state in self.state().items()
+        ]
+        return Ensemble(self.encoder, self.support, members, self.size_weights, self.chance_weights, self.calibration, self.settings)
 
     def predict(self, frame: Frame) -> Distribution:
         """Return the pooled distribution of each row, its probability of demand corrected."""

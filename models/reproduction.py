@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from models.artifacts import fingerprint
 from models.baselines import HistoricalAverage
 from models.ensemble import Ensemble
-from models.scoring import Serving, score_region
+from models.failover import Serving
+from models.scoring import score_region
 from models.training import Trained, TrainingSpec, train_region
 from transforms.contracts.gold import FORECASTS
 from transforms.errors import ConfigurationError

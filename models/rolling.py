@@ -6,8 +6,9 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
+from models.failover import Serving
 from models.metrics import score_forecasts
-from models.scoring import Serving, score_region
+from models.scoring import score_region
 from models.training import TrainingSpec, train_region
 from transforms.calendar import Week
 from transforms.panel import Panel

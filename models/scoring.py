@@ -1,8 +1,9 @@
 """Forecasts and order plan of a region at an origin, from the models that serve it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +12,14 @@ from models.baselines import HistoricalAverage
 from models.costs import Costs, costs_of
 from models.distribution import Orders, Points, orders
 from models.ensemble import Ensemble
+from models.failover import SECONDS, Model, Serving, check_features, descend
 from models.segments import series_formats
-from models.training import MOVERS
+from models.training import MOVERS, segment_rows
+from models.validation import broken_output
 from transforms.calendar import Week
 from transforms.clusters import Clusters
 from transforms.contracts.gold import FORECASTS, ORDER_PLAN
+from transforms.errors import ArtifactError
 from transforms.features import scoring_frame
 from transforms.frame import Frame
 from transforms.panel import Panel
@@ -25,28 +29,26 @@ STALE_DAYS = 60
 Segment = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Serving:
-    """A model in service: its version and the origin that it was trained at."""
-
-    model: Ensemble | HistoricalAverage
-    version: str
-    trained_week: date
-
-
 def score_region(
-    panel: Panel, horizons: int, champions: Mapping[Segment, Serving], baselines: Mapping[str, Serving], clusters: Clusters | None = None
+    panel: Panel,
+    horizons: int,
+    champions: Mapping[Segment, Serving],
+    baselines: Mapping[str, Serving],
+    clusters: Clusters | None = None,
+    seconds: float = SECONDS,
 ) -> tuple[pa.Table, pa.Table]:
-    """Forecast every series that is alive at the panel's last week.
+    """Forecast every series that is alive at the panel's last week; where a step of the failover ladder fails, the next one serves.
 
     Parameters
     ----------
     champions
-        The promoted ensemble of each (format, mover) that has one.
+        The uppermost step for each (format, mover) that has one, the others below it.
     baselines
-        The historical average of each format; serves segments without a champion. Where even that is missing, it is made from the panel.
+        The historical average of each format: the step below all of them. Where even that is missing, it is made from the panel.
     clusters
         How formats are split into segments: as the champions were trained.
+    seconds
+        Time for each step and segment.
 
     Returns
     -------
@@ -56,21 +58,41 @@ def score_region(
     frame = scoring_frame(panel, horizons)
     forecasts, plans = [FORECASTS.schema.empty_table()], [ORDER_PLAN.schema.empty_table()]
     labels = series_formats(panel, clusters)
-    formats = labels[frame.series]
     for name in map(str, np.unique(labels)):
-        for mover, is_fast in MOVERS.items():
-            rows = frame.take((formats == name) & (frame.fast == is_fast))
+        for mover in MOVERS:
+            rows = frame.take(segment_rows(frame, labels, name, mover))
             if not len(rows):
                 continue
-            serving = champions.get((name, mover)) or baselines.get(name) or Serving(HistoricalAverage.fit(rows), "none", panel.last.monday)
-            costs, keys = costs_of(panel, rows), _keys(panel, rows)
-            made, plan = _predict(rows, serving.model, costs)
-            forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last))
+            fresh = Serving(HistoricalAverage.fit(rows), "none", panel.last.monday, "baseline", "historical average made from the region's data")
+            uppermost, costs, keys = champions.get((name, mover)), costs_of(panel, rows), _keys(panel, rows)
+            top = _over(uppermost, baselines.get(name))
+            serving, (made, plan), why = descend(top, fresh, partial(usable_forecast, rows, costs), seconds)
+            if uppermost is None or uppermost.rung != "champion":
+                why = f"no champion; {why}"
+            forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last, why))
             plans.append(_plan_table(keys, plan, costs))
     return pa.concat_tables(forecasts), pa.concat_tables(plans)
 
 
-def _predict(rows: Frame, model: Ensemble | HistoricalAverage, costs: Costs) -> tuple[Points, Orders]:
+def _over(champion: Serving | None, baseline: Serving | None) -> Serving | None:
+    """The champion's ladder with the historical average as its lowest step."""
+    below = None if baseline is None else replace(baseline, rung="baseline")
+    for step in reversed(list(champion.steps()) if champion is not None else []):
+        below = replace(step, below=below)
+    return below
+
+
+def usable_forecast(rows: Frame, costs: Costs, model: Model) -> tuple[Points, Orders]:
+    """Points and orders; raise `ArtifactError` where the model was made for other features or what it says is no usable forecast."""
+    check_features(model, rows)
+    made, plan = predict_rows(rows, costs, model)
+    if broken := broken_output(made, len(rows)):
+        raise ArtifactError(broken)
+    return made, plan
+
+
+def predict_rows(rows: Frame, costs: Costs, model: Model) -> tuple[Points, Orders]:
+    """Points and orders of a frame's rows."""
     if isinstance(model, Ensemble):
         said = model.predict(rows)
         return model.points(said, rows), orders(said.p_demand, said.pmf, model.support.sizes, *costs)
@@ -90,7 +112,7 @@ def _keys(panel: Panel, rows: Frame) -> dict[str, object]:
     }
 
 
-def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving: Serving, name: str, mover: str, origin: Week) -> pa.Table:
+def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving: Serving, name: str, mover: str, origin: Week, why: str) -> pa.Table:
     n = len(rows)
     stale = (origin.monday - serving.trained_week).days > STALE_DAYS
     columns = {
@@ -104,7 +126,8 @@ def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving:
         "model_version": np.full(n, serving.version),
         "trained_week": np.full(n, np.datetime64(serving.trained_week, "D")),
         "is_stale": np.full(n, stale),
-        "rung": np.full(n, "champion" if isinstance(serving.model, Ensemble) else "baseline"),
+        "rung": np.full(n, serving.rung),
+        "rung_reason": np.full(n, why),
         # Which version of the data this was, and in which run, is known to the caller.
         "dataset_version": pa.nulls(n, pa.string()),
         "run_id": pa.nulls(n, pa.string()),

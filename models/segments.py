@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.clusters import Clusters, with_cluster
+from transforms.contracts.sources import FORMATS
 from transforms.features import ALIVE_WEEKS
 from transforms.panel import Panel
 
@@ -26,3 +27,9 @@ def series_formats(panel: Panel, clusters: Clusters | None) -> npt.NDArray[np.st
         found = clusters.of(panel.store_number[clusters.by][here], alive[here])
         labels[here] = [with_cluster(str(name), str(cluster)) for cluster in found]
     return labels.astype(np.str_)[panel.store]
+
+
+def format_names(clusters: Clusters | None) -> tuple[str, ...]:
+    """Every label that `series_formats` may give; with clusters the plain ones too, for formats that cannot be split."""
+    parts = [with_cluster(format_, name) for format_ in FORMATS for name in clusters.names] if clusters else []
+    return (*FORMATS, *parts)

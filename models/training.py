@@ -1,9 +1,10 @@
 """Train a region: four ensembles and two baselines from one panel, with metrics on weeks that were held back."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from models.baselines import HistoricalAverage
 from models.distribution import interval_share
@@ -13,8 +14,9 @@ from models.segments import series_formats
 from models.settings import Settings
 from transforms.clusters import Clusters
 from transforms.features import scoring_frame, training_frame
-from transforms.frame import Frame
-from transforms.panel import Panel
+from transforms.frame import Bools, Frame
+from transforms.origins import horizons_by_origin
+from transforms.panel import Codes, Panel
 
 FORMATS = {"large": True, "small": False}
 MOVERS = {"fast": True, "slow": False}
@@ -66,30 +68,56 @@ class Trained:
     metrics: dict[str, float | int | None]
 
 
-def train_region(panel: Panel, spec: TrainingSpec) -> Iterator[Trained]:
+def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, str]] | None = None) -> Iterator[Trained]:
     """Yield the models of a region as they are trained; the panel's last week is the origin.
 
-    A segment with too little history is left out: its baseline serves it.
+    A segment with too little history is left out: its baseline serves it. With `only`, just these (format, mover) are trained.
     """
     frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
     now = scoring_frame(panel, 1)
     labels = series_formats(panel, spec.clusters)
     formats, formats_now = labels[frame.series], labels[now.series]
+    late = back < spec.held_back
     for name in map(str, np.unique(labels)):
-        if (formats_now == name).any():
-            yield _baseline(name, now.take(formats_now == name), frame.take((formats == name) & (back < spec.held_back)))
-        for mover, is_fast in MOVERS.items():
-            here = (formats == name) & (frame.fast == is_fast)
-            trained = _ensemble(name, mover, frame.take(here & (back >= spec.held_back)), frame.take(here & (back < spec.held_back)), spec)
+        if (formats_now == name).any() and (only is None or (name, "all") in only):
+            yield _baseline(name, now.take(formats_now == name), frame.take((formats == name) & late))
+        for mover in MOVERS:
+            if only is not None and (name, mover) not in only:
+                continue
+            here = segment_rows(frame, labels, name, mover)
+            trained = train_ensemble(name, mover, frame.take(here & ~late), frame.take(here & late), spec)
             if trained is not None:
                 yield trained
+
+
+def held_back_frame(panel: Panel, spec: TrainingSpec) -> tuple[Frame, Codes]:
+    """The rows of the held-back weeks with every row without demand among them, and the target week of each, counted back from the origin."""
+    frame, back = training_frame(panel, spec.horizons, _held_back_reach(spec), 1e9, spec.seed)
+    return frame.take(back < spec.held_back), back[back < spec.held_back]
+
+
+def first_held_back_origin(spec: TrainingSpec) -> int:
+    """Weeks between the training origin and the first origin from which held-back rows are forecast."""
+    origins = horizons_by_origin(spec.horizons, _held_back_reach(spec))
+    return max(back for back, ahead in origins.items() if min(back - horizon for horizon in ahead) < spec.held_back)
+
+
+def segment_rows(frame: Frame, labels: npt.NDArray[np.str_], format_: str, mover: str) -> Bools:
+    """Which rows belong to a segment; `labels` are the series' formats (`models.segments`)."""
+    here: Bools = (labels[frame.series] == format_) & (frame.fast == MOVERS[mover])
+    return here
+
+
+def _held_back_reach(spec: TrainingSpec) -> int:
+    return spec.held_back + spec.horizons - 1
 
 
 def _baseline(name: str, now: Frame, held_back: Frame) -> Trained:
     return Trained(name, "all", HistoricalAverage.fit(now), _baseline_metrics(held_back))
 
 
-def _ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:
+def train_ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:
+    """One segment's ensemble with its metrics on the held-back rows; None where there are too few rows."""
     if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
         return None
     model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed, spec.settings)

@@ -1,16 +1,40 @@
-"""The gate between training and production: which numbers a model has to reach before it may forecast."""
+"""The gate between training and production: what a model has to show before it may forecast, check by check, with the numbers."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.comparison import Difference
+from models.distribution import Points
+from transforms.quality import Check
+
+MAX_REGRESSION = {"mape": 0.05, "rmse_0": 0.15, "rmse_all": 0.03, "bias": 0.05, "cost": 0.03}
+"""About twice the standard deviation of each metric's change between models of the same recipe a week apart, on deliveries in Council Bluffs."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What is asked of the metrics on the held-back weeks: MAPE at most `max_mape`, and below the historical average's by `min_improvement`."""
+    """What is asked of a model on the held-back weeks.
+
+    Attributes
+    ----------
+    max_mape
+        Largest MAPE.
+    min_improvement
+        Share by which MAPE has to lie below the historical average's.
+    max_regression
+        For each metric the share by which it may be worse than the champion's: what training the same recipe a week later changes by chance.
+    confidence
+        With which a metric has to be worse than the champion's before that counts. With five metrics 0.99 refuses a model as good as the champion
+        in less than one case of twenty.
+    """
 
     max_mape: float = 0.45
     min_improvement: float = 0.1
+    max_regression: Mapping[str, float] = field(default_factory=lambda: dict(MAX_REGRESSION))
+    confidence: float = 0.99
 
 
 @dataclass(frozen=True)
@@ -33,3 +57,57 @@ def judge(metrics: Mapping[str, float | int | None], gate: Gate) -> Verdict:
     if mape > limit:
         return Verdict(False, f"{numbers}: not {gate.min_improvement:.0%} below the historical average")
     return Verdict(True, f"{numbers}: within {gate.max_mape:.3f} and {1 - mape / baseline:.0%} below the historical average")
+
+
+def gate_check(metrics: Mapping[str, float | int | None], gate: Gate) -> Check:
+    """The verdict as a check among others."""
+    verdict, mape = judge(metrics, gate), metrics.get("mape")
+    return Check("gate", verdict.passed, float("nan") if mape is None else mape, gate.max_mape, verdict.reason)
+
+
+def comparison_checks(differences: Sequence[Difference], gate: Gate) -> list[Check]:
+    """One check for each metric: worse by more than may be, and not by chance, fails."""
+    return [
+        Check(
+            f"{one.metric} against champion",
+            not (one.lower > 0 and one.change > gate.max_regression[one.metric]),
+            one.change,
+            gate.max_regression[one.metric],
+            str(one),
+        )
+        for one in differences
+    ]
+
+
+def training_check(again: float | None, recorded: float | int | None) -> Check:
+    """The error on the held-back weeks, computed again from the artifact, is the one on record."""
+    if again is None or recorded is None:
+        return Check(
+            "training", False, float("nan"), _SAME, f"held-back MAPE {again} from the artifact, {recorded} on record: both have to be numbers"
+        )
+    apart = abs(again - recorded) / max(abs(recorded), 1e-9)
+    return Check("training", apart <= _SAME, apart, _SAME, f"held-back MAPE {again:.4f} from the artifact, {recorded:.4f} on record")
+
+
+_SAME = 1e-3
+
+
+def broken_output(made: Points, rows: int) -> str | None:
+    """What makes points unfit to be forecasts, None where nothing does."""
+    columns = vars(made)
+    if wrong := [name for name, values in columns.items() if len(values) != rows]:
+        return f"{wrong[0]} has {len(columns[wrong[0]])} rows, expected {rows}"
+    if wrong := [name for name, values in columns.items() if not np.isfinite(values).all()]:
+        return f"{wrong[0]} has {int((~np.isfinite(columns[wrong[0]])).sum())} values of {rows} that are no numbers"
+    if wrong := [name for name, values in columns.items() if (values < 0).any()]:
+        return f"{wrong[0]} has values below 0"
+    if (made.p_demand > 1 + 1e-6).any():
+        return "p_demand has values above 1"
+    if crossing := int(((made.q10 > made.q50) | (made.q50 > made.q90)).sum()):
+        return f"quantiles cross in {crossing} rows of {rows}"
+    return None
+
+
+def scoring_check(broken: str | None, rows: int) -> Check:
+    """The loaded artifact makes a usable forecast for every row of its segment."""
+    return Check("scoring", broken is None, float(rows), float(rows), broken or f"{rows} rows scored, all finite, quantiles in order")

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from orchestration.project import Project
-from orchestration.regional import champions_serving
+from orchestration.regional import champions_serving, panel_at
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, Week
@@ -56,12 +56,11 @@ def review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str)
 def forecast_moves(lake: Lake, region: Region, project: Project, before: Mapping[str, int], after: Mapping[str, int], origin: Week) -> Moves | None:
     """Score the champions of `origin` on both versions of the data; None where no ensemble serves there."""
     from models.scoring import score_region  # noqa: PLC0415 - heavy: only those who score pay
-    from transforms.panel import Panel  # noqa: PLC0415
 
     ensembles, baselines = champions_serving(lake, region, origin)
     if not ensembles:
         return None
-    panels = [Panel.load(lake.at(pins), region, origin) for pins in (before, after)]
+    panels = [panel_at(lake.at(pins), region, origin) for pins in (before, after)]
     made = [score_region(panel, project.horizons, ensembles, baselines, project.clusters)[0] for panel in panels]
     return _compare(origin, *made)
 
@@ -133,9 +132,8 @@ class _CheckTask:
 
     def _held_back(self, lake: Lake, region: Region, origin: Week) -> float | None:
         from models.training import TrainingSpec, train_region  # noqa: PLC0415
-        from transforms.panel import Panel  # noqa: PLC0415
 
         spec = TrainingSpec(**{**self.project.training, "members": ("lasso",)})
-        found = [trained.metrics for trained in train_region(Panel.load(lake, region, origin), spec) if trained.mover != "all"]
+        found = [trained.metrics for trained in train_region(panel_at(lake, region, origin), spec) if trained.mover != "all"]
         known = [mape for metrics in found if (mape := metrics.get("mape")) is not None]
         return sum(known) / len(known) if known else None

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from orchestration.audit_cli import register_commands
 from orchestration.data_cli import app as data_app
+from orchestration.models_cli import app as models_app
 from orchestration.settings import use_leaderboard_data, use_root
 from orchestration.tune_cli import compare, tune
 from transforms.errors import ShelfcastError
@@ -42,12 +43,14 @@ app.add_typer(data_app)
 app.command()(tune)
 app.command()(compare)
 register_commands(app)
+app.add_typer(models_app)
 # Bound to the real stdout: what steps print is redirected while they run.
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)
 
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 Local = Annotated[bool, typer.Option("--local", help="Run in this process alone: no service, no network, no run history.")]
+Retrain = Annotated[bool, typer.Option("--retrain", help="Train every model, also where nothing speaks for it.")]
 Regions = Annotated[list[str] | None, typer.Option("--regions", help="Only these regions; repeat the option or separate by commas.")]
 
 
@@ -77,11 +80,12 @@ def init(
 def run(
     week: Annotated[str, typer.Option("--week", help="Origin: the Monday of the last week whose data may be used (YYYY-MM-DD).")],
     regions: Regions = None,
+    retrain: Retrain = False,
     root: Root = None,
     local: Local = False,
 ) -> None:
     """Run the weekly cycle for one origin: take in what landed, train, validate, forecast, plan, watch."""
-    _cycle(week, week, regions, root, local)
+    _cycle(week, week, regions, root, local, retrain)
 
 
 @app.command()
@@ -89,11 +93,12 @@ def backfill(
     first: Annotated[str, typer.Option("--from", help="First origin (Monday, YYYY-MM-DD).")],
     last: Annotated[str, typer.Option("--to", help="Last origin (Monday, YYYY-MM-DD).")],
     regions: Regions = None,
+    retrain: Retrain = False,
     root: Root = None,
     local: Local = False,
 ) -> None:
     """Run the weekly cycle for a range of past origins: a rolling-origin backtest."""
-    _cycle(first, last, regions, root, local)
+    _cycle(first, last, regions, root, local, retrain)
 
 
 @app.command()
@@ -214,10 +219,10 @@ def ui(
     serve(use_root(root), port, console)
 
 
-def _cycle(first: str, last: str, regions: list[str] | None, root: str | None, local: bool) -> None:
+def _cycle(first: str, last: str, regions: list[str] | None, root: str | None, local: bool, retrain: bool) -> None:
     from orchestration.session import run_weeks  # noqa: PLC0415
 
-    _report_refused(run_weeks(use_root(root), first, last, _names(regions), local, console))
+    _report_refused(run_weeks(use_root(root), first, last, _names(regions), local, console, retrain))
 
 
 def _names(regions: list[str] | None) -> list[str]:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from orchestration.approval import review
 from orchestration.project import Project
+from orchestration.retraining import ON_DEMAND
 from orchestration.runs import Runner
 from transforms.adapters import ProviderSpec
-from transforms.calendar import Region, SliceBlock, Week, blocks_of
+from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.datasets import latest_versions, usable
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake import Lake
@@ -68,10 +69,13 @@ class CycleResult:
     blocked: list[str]
 
 
-def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], voice: Voice) -> CycleResult:
+def run_cycle(
+    workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], voice: Voice, retrain: bool = False
+) -> CycleResult:
     """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks.
 
-    Regions whose data wait for approval are left out, so that one region's bad week holds up no other.
+    One origin comes after the other, since what is decided at one depends on how the forecasts of those before it turned out. With `retrain`
+    everything is trained, whatever the need. Regions whose data wait for approval are left out, so that one region's bad week holds up no other.
     """
     lake = workspace.lake
     landed = last_week(lake)
@@ -86,14 +90,17 @@ def run_cycle(workspace: Workspace, runner: Runner, first: Week, last: Week, cho
     for dataset in latest_versions(lake, regions_ready):
         if dataset.status != "approved":
             voice.say(f"{dataset.version} is {dataset.status}; {dataset.region} goes on with the version approved before: {dataset.reason}")
-    block = SliceBlock(regions_ready, first, last)
-    voice.say(f"training, forecasting and watching {block}")
-    runner.execute("weekly_cycle", [block])
+    tags = {ON_DEMAND: "asked for"} if retrain else {}
     ahead = min(landed, last + workspace.project.horizons)
-    if ahead > last:
-        voice.say(f"scoring the forecasts for {last + 1}..{ahead}, which have landed already")
-        runner.execute("accuracy_board", [SliceBlock(block.regions, last + 1, ahead)])
-    return CycleResult(SliceBlock(block.regions, first + 1, max(ahead, first + 1)), blocked)
+    for week in weeks_between(first, last):
+        block = SliceBlock(regions_ready, week, week)
+        voice.say(f"training, forecasting and watching {block}")
+        runner.execute("weekly_cycle", [block], tags)
+        until = ahead if week == last else week + 1
+        if until > week:
+            voice.say(f"scoring the forecasts for {week + 1}..{until}, which have landed already")
+            runner.execute("accuracy_board", [SliceBlock(block.regions, week + 1, until)])
+    return CycleResult(SliceBlock(regions_ready, first + 1, max(ahead, first + 1)), blocked)
 
 
 def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequence[str], voice: Voice) -> None:

@@ -13,6 +13,19 @@ from transforms.errors import ConfigurationError, MissingData
 FILE = "shelfcast.yaml"
 
 
+class RegressionSettings(BaseModel):
+    """Share by which each metric may be worse than the champion's; see `models.validation.MAX_REGRESSION` for where the values are from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mape: float = Field(default=0.05, ge=0)
+    rmse_0: float = Field(default=0.15, ge=0)
+    rmse_all: float = Field(default=0.03, ge=0)
+    bias: float = Field(default=0.05, ge=0)
+    """In shares of the mean demand."""
+    cost: float = Field(default=0.03, ge=0)
+
+
 class GateSettings(BaseModel):
     """When a trained model may become champion."""
 
@@ -22,6 +35,42 @@ class GateSettings(BaseModel):
     """Largest MAPE on the held-back weeks, as a fraction."""
     min_improvement: float = Field(default=0.1, ge=0, lt=1)
     """Share by which MAPE must lie below the historical average's."""
+    max_regression: RegressionSettings = RegressionSettings()
+    confidence: float = Field(default=0.99, gt=0.5, lt=1)
+    """Confidence with which a metric has to be worse than the champion's before that counts."""
+    rollback_after_weeks: int = Field(default=3, ge=0)
+    """Weeks in a row in which live accuracy breaks the gate before the last good champion comes back by itself; 0 for never."""
+
+    @property
+    def judged(self) -> dict[str, Any]:
+        """Fields of `models.validation.Gate`."""
+        return self.model_dump(exclude={"rollback_after_weeks"})
+
+
+class RetrainSettings(BaseModel):
+    """When a model is trained again; changed data, changed training code and changed settings always do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    every_weeks: int = Field(default=1, ge=1)
+    """New weeks of data that count as new data: 1 trains every week, 4 every fourth week or on cause."""
+    max_age_days: int = Field(default=60, ge=7)
+    """Age from which a model is trained again in any case."""
+    accuracy_weeks: int = Field(default=2, ge=0)
+    """Weeks in a row in which live accuracy breaks the gate; 0 to leave accuracy out."""
+    on_drift: bool = True
+    """Whether a drifted week (see drift_share) since the training is a cause."""
+
+
+class PooledSettings(BaseModel):
+    """The models over all regions that serve where neither champion nor previous champion can."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: int = Field(default=12_000, ge=0)
+    """Training rows of each format and mover, drawn from all regions alike; 0 for no pooled models."""
+    every_weeks: int = Field(default=4, ge=1)
+    """Weeks between their trainings; a region that joins is a cause of its own."""
 
 
 class DataSettings(BaseModel):
@@ -61,6 +110,12 @@ class Project(BaseModel):
     clusters: Clusters | None = None
     """How each format's stores are split into segments of their own, like {by: income, bins: 2}; see `transforms.clusters`."""
     gate: GateSettings = GateSettings()
+    promotion: Literal["automatic", "manual"] = "automatic"
+    """Whether a model that passed validation becomes champion by itself, or waits for `shelfcast models approve`."""
+    retrain: RetrainSettings = RetrainSettings()
+    pooled: PooledSettings = PooledSettings()
+    forecast_seconds: float = Field(default=120, gt=0)
+    """Time that a model gets for one segment's forecasts before the next step of the failover ladder serves."""
     data: DataSettings = DataSettings()
     snapshots: Literal["as_published", "backdated"] = "as_published"
     """Whether demographics and price lists are unknown before their day of publication, or the first ones are taken back in time."""

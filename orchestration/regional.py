@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration.project import Project
 from orchestration.provenance import environment, source_commit
+from orchestration.retraining import Decision, Inputs, Segment, plan_region
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.clusters import Clusters
 from transforms.contracts.gold import WEATHER_VALUE
@@ -19,63 +22,85 @@ from transforms.datasets import Dataset, History, approved_before, usable
 from transforms.errors import DataNotApproved, MissingData
 from transforms.lake import Lake, block_predicate
 from transforms.landing import last_week
-from transforms.registry import ModelVersion, champions
+from transforms.registry import POOLED, ModelVersion, champions
 from transforms.scoreboard import by_segment_of
 
 
 @dataclass(frozen=True)
 class TrainTask:
-    """Train one region at each of `weeks`, each on the approved data that the origin may use."""
+    """Train what a region needs at `week`, on the approved data that the origin may use."""
 
     root: str
     storage_options: Mapping[str, str]
-    weeks: Sequence[Week]
-    spec: Mapping[str, Any]
+    week: Week
+    project: Project
     run_id: str
-    history: History
+    on_demand: bool = False
 
-    def __call__(self, region: Region) -> list[ModelVersion]:
-        """Return the versions trained; their artifacts lie below `models/` already."""
-        from models.artifacts import save  # noqa: PLC0415 - heavy: only workers pay
-        from models.code_version import code_version  # noqa: PLC0415
-        from models.training import TrainingSpec, train_region  # noqa: PLC0415
-
+    def __call__(self, region: Region) -> tuple[list[Decision], list[ModelVersion]]:
+        """Return what was decided and the versions trained; their artifacts lie below `models/` already."""
         lake = Lake(self.root, dict(self.storage_options))
-        spec = TrainingSpec(**self.spec)
-        versions = []
-        for week, dataset, panel in _panels(lake, region, self.weeks, self.history):
-            for trained in train_region(panel, spec):
-                segment = {"region": str(region), "format": trained.format, "mover": trained.mover, "trained_week": str(week)}
-                about = {
-                    **segment,
-                    "dataset_version": dataset.version,
-                    "data_versions": dataset.delta_versions,
-                    "code_version": code_version(spec),
-                    "spec": asdict(spec),
-                    "metrics": trained.metrics,
-                }
-                name, sha256 = save(trained.model, about, lake.path("models", str(region)))
-                versions.append(
-                    ModelVersion(
-                        region=str(region),
-                        format=trained.format,
-                        mover=trained.mover,
-                        model_version=f"{region}-{trained.format}-{trained.mover}-{week}-{sha256[:8]}",
-                        kind="baseline" if trained.mover == "all" else "ensemble",
-                        trained_week=week.monday,
-                        trained_at=datetime.now(UTC),
-                        run_id=self.run_id,
-                        code_version=code_version(spec),
-                        dataset_version=dataset.version,
-                        data_versions=json.dumps(dataset.delta_versions, sort_keys=True),
-                        metrics=json.dumps(trained.metrics, sort_keys=True),
-                        artifact_uri=f"models/{region}/{name}",
-                        sha256=sha256,
-                        source_commit=source_commit(),
-                        environment=json.dumps(environment(), sort_keys=True),
-                    )
-                )
-        return versions
+        dataset = usable(lake, region, self.week, self.project.history)
+        decisions = plan_region(lake, self.project, region, self.week, dataset, self.on_demand)
+        wanted = {decision.segment for decision in decisions if decision.retrained}
+        versions = list(self._train(lake, region, dataset, wanted)) if wanted else []
+        made = {(version.format, version.mover) for version in versions}
+        return [decision if decision.segment in made or not decision.retrained else _too_little(decision) for decision in decisions], versions
+
+    def _train(self, lake: Lake, region: Region, dataset: Dataset, wanted: set[Segment]) -> Iterator[ModelVersion]:
+        from models.code_version import code_version  # noqa: PLC0415
+        from models.training import TrainingSpec, train_region  # noqa: PLC0415 - heavy: only workers pay
+
+        spec, pinned = TrainingSpec(**self.project.training), lake.at(dataset.delta_versions)
+        inputs = Inputs.of(pinned, region, self.week, spec).dumps()
+        about = {
+            "region": str(region),
+            "trained_week": str(self.week),
+            "dataset_version": dataset.version,
+            "data_versions": dataset.delta_versions,
+            "code_version": code_version(spec),
+            "spec": asdict(spec),
+        }
+        for trained in train_region(panel_at(pinned, region, self.week), spec, wanted):
+            yield stored(lake, trained, about, self.run_id, inputs)
+
+
+def stored(lake: Lake, trained: Any, about: Mapping[str, Any], run_id: str, inputs: str | None) -> ModelVersion:
+    """Save a trained model, and the one to compare it by, and return what is to be recorded."""
+    from models.artifacts import save  # noqa: PLC0415
+    from models.ensemble import Ensemble  # noqa: PLC0415
+
+    region, week = about["region"], about["trained_week"]
+    told = {**about, "format": trained.format, "mover": trained.mover, "metrics": trained.metrics}
+    name, sha256 = save(trained.model, told, lake.path("models", region))
+    earlier: tuple[str, str] | None = None
+    if isinstance(trained.model, Ensemble) and trained.model.held_back is not None:
+        earlier = save(trained.model.held_back, {**told, "held_back": True}, lake.path("models", region))
+    return ModelVersion(
+        region=region,
+        format=trained.format,
+        mover=trained.mover,
+        model_version=f"{region}-{trained.format}-{trained.mover}-{week}-{sha256[:8]}",
+        kind="baseline" if trained.mover == "all" else "ensemble",
+        trained_week=Week.parse(week).monday,
+        trained_at=datetime.now(UTC),
+        run_id=run_id,
+        code_version=about["code_version"],
+        dataset_version=about["dataset_version"],
+        data_versions=json.dumps(about["data_versions"], sort_keys=True),
+        metrics=json.dumps(trained.metrics, sort_keys=True),
+        artifact_uri=f"models/{region}/{name}",
+        sha256=sha256,
+        held_back_uri=f"models/{region}/{earlier[0]}" if earlier else None,
+        held_back_sha256=earlier[1] if earlier else None,
+        inputs=inputs,
+        source_commit=source_commit(),
+        environment=json.dumps(environment(), sort_keys=True),
+    )
+
+
+def _too_little(decision: Decision) -> Decision:
+    return replace(decision, retrained=False, cause="none", reason="too little history for a model of its own")
 
 
 @dataclass(frozen=True)
@@ -88,6 +113,7 @@ class ScoreTask:
     horizons: int
     history: History
     clusters: Clusters | None
+    seconds: float
 
     def __call__(self, region: Region) -> tuple[pa.Table, pa.Table]:
         """Return rows of gold/forecasts and gold/order_plan."""
@@ -96,7 +122,7 @@ class ScoreTask:
         lake = Lake(self.root, dict(self.storage_options))
         forecasts, plans = [], []
         for week, dataset, panel in _panels(lake, region, self.weeks, self.history):
-            made, plan = score_region(panel, self.horizons, *champions_serving(lake, region, week), self.clusters)
+            made, plan = score_region(panel, self.horizons, *champions_serving(lake, region, week), self.clusters, self.seconds)
             column = made.schema.get_field_index("dataset_version")
             forecasts.append(made.set_column(column, made.schema.field(column), pa.repeat(dataset.version, made.num_rows)))
             plans.append(plan)
@@ -144,10 +170,27 @@ def _last_landed(lake: Lake, origin: Week) -> Week:
 
 
 def champions_serving(lake: Lake, region: Region, week: Week) -> tuple[dict[tuple[str, str], Any], dict[str, Any]]:
-    """The region's champions at an origin: the ensembles by format and mover, the historical averages by format."""
-    serving = {(row["format"], row["mover"]): _serving(lake, row) for row in champions(lake, [region], week)}
-    ensembles = {segment: model for segment, model in serving.items() if segment[1] != "all"}
-    return ensembles, {segment[0]: model for segment, model in serving.items() if segment[1] == "all"}
+    """What serves the region at an origin: by format and mover the champion with the previous one and the pooled model below it, and the historical
+    averages by format. Nothing is loaded before it is needed.
+    """
+    rows = champions(lake, [region, POOLED], week, depth=2)
+    averages = {row["format"]: _serving(lake, row, "baseline", "historical average") for row in rows if row["mover"] == "all" and row["rank"] == 1}
+    ladders: dict[tuple[str, str], Any] = {}
+    # From the lowest step up.
+    for row in sorted((row for row in rows if row["mover"] != "all"), key=lambda row: (row["region"] != str(POOLED), -row["rank"])):
+        segment, pooled = (row["format"], row["mover"]), row["region"] == str(POOLED)
+        if pooled and row["rank"] > 1:
+            continue
+        rung = "pooled" if pooled else "champion" if row["rank"] == 1 else "previous"
+        ladders[segment] = replace(_serving(lake, row, rung, f"{rung} since {row['since']}"), below=ladders.get(segment))
+    return ladders, averages
+
+
+def panel_at(lake: Lake, region: Region, week: Week) -> Any:
+    """A region's history as it was known at the end of `week`."""
+    from transforms.panel import Panel  # noqa: PLC0415
+
+    return Panel.load(lake, region, week).until(week)
 
 
 def _panels(lake: Lake, region: Region, weeks: Sequence[Week], history: History) -> Iterator[tuple[Week, Dataset, Any]]:
@@ -162,9 +205,16 @@ def _panels(lake: Lake, region: Region, weeks: Sequence[Week], history: History)
             yield week, dataset, panel.until(week)
 
 
-def _serving(lake: Lake, row: Mapping[str, Any]) -> Any:
-    from models.artifacts import load  # noqa: PLC0415
-    from models.scoring import Serving  # noqa: PLC0415
+def _serving(lake: Lake, row: Mapping[str, Any], rung: str, reason: str) -> Any:
+    from models.failover import Serving  # noqa: PLC0415
 
-    path = Path(lake.path(row["artifact_uri"]))
-    return Serving(load(path, row["sha256"]), row["model_version"], row["trained_week"])
+    return Serving(partial(load_version, lake, row), row["model_version"], row["trained_week"], rung, reason)
+
+
+def load_version(lake: Lake, row: Mapping[str, Any], held_back: bool = False) -> Any:
+    """Load and verify the artifact of a version; with `held_back` the model as it was before it had learned from the held-back weeks."""
+    from models.artifacts import load  # noqa: PLC0415
+
+    prefix = ("held_back_uri", "held_back_sha256") if held_back else ("artifact_uri", "sha256")
+    uri, sha256 = (row[name] for name in prefix)
+    return load(Path(lake.path(uri)), sha256)

@@ -10,6 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.board import show_accuracy, show_leaderboard, show_weather
 from orchestration.cycle import Voice, Workspace, initialise, run_cycle, take_in, value_weather
+from orchestration.models_view import show_retraining
 from orchestration.project import Project
 from orchestration.runs import Runner, open_instance
 from orchestration.settings import Settings
@@ -35,14 +36,15 @@ def condition(settings: Settings, local: bool, console: Console) -> list[str]:
     return [refusal.message for refusal in refused]
 
 
-def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], local: bool, console: Console) -> list[str]:
+def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], local: bool, console: Console, retrain: bool = False) -> list[str]:
     """`shelfcast run` and `backfill`: return what was left out: files that were refused, regions whose data wait for approval."""
     start, end = Week.parse(first), Week.parse(last)
     if end < start:
         raise ConfigurationError(f"--from {first} lies after --to {last}: expected the earlier week first.")
     with session(settings, local, console) as (workspace, runner, voice):
         refused = take_in(workspace, runner, voice, chosen)
-        result = run_cycle(workspace, runner, start, end, chosen, voice)
+        result = run_cycle(workspace, runner, start, end, chosen, voice, retrain)
+    show_retraining(workspace.lake, result.scored.regions, start, end, console)
     show_accuracy(workspace.lake, result.scored, end, console)
     return [*(refusal.message for refusal in refused), *result.blocked]
 

@@ -15,6 +15,10 @@ QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A tracking server that is down must not hold up a run: the mirror catches up later.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     # A range of slices writes its events in batches: see orchestration.event_storage.
     "DAGSTER_EVENT_BATCH_SIZE": "1000",
 }
@@ -34,8 +38,8 @@ class Settings(BaseSettings):
     """Processes that train regions side by side, one torch thread in each."""
     reports_url: str = "http://127.0.0.1:3001"
     """Where `shelfcast ui` serves the reports; links on asset pages start with it."""
-    tracking_uri: str | None = None
-    """MLflow server to which experiments are mirrored (needs the extra `mlflow`); None for the lake alone."""
+    tracking_uri: str = ""
+    """MLflow server to which experiments and the registry are mirrored (needs the extra `mlflow`); empty for the lake alone."""
     commit: str = ""
     """Git commit of the code, set where an image is built; a checkout tells its own."""
     leaderboard_data: str = ""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from transforms.features import RECENT
 from transforms.frame import Frame
 from transforms.panel import Coded, Floats, Texts
+from transforms.recency import RECENT
 
 USUAL_WEEKS = 26
 """Weeks over which a usual level and a usual price are taken."""

@@ -86,7 +86,7 @@ def champions_by_region(lake: Lake) -> dict[str, int]:
             """
             select e.region, count(distinct (e.format, e.mover)) as n
             from gold_model_events as e join gold_model_versions as v using (model_version)
-            where e.event = 'champion' and v.kind = 'ensemble'
+            where e.event = 'champion' and v.kind = 'ensemble' and e.region <> 'all'
             group by 1
             """
         ).fetchall()

@@ -1,56 +1,85 @@
-"""Training and validation: four ensembles and two baselines for each region and week, registered, judged, promoted or refused."""
+"""Training and validation: four ensembles and two baselines for each region, trained where something speaks for it, judged, promoted or refused."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
-from models.validation import Gate, judge
 from orchestration.approval import review
 from orchestration.defs.datasets import VERSIONS
-from orchestration.metadata import markdown_table, rounded
+from orchestration.metadata import markdown_table, rounded, table_spec
+from orchestration.mlflow_mirror import mirror_registry
 from orchestration.partitions import REGION_WEEK, slices_of
+from orchestration.pooling import train_pooled_models
 from orchestration.regional import TrainTask
 from orchestration.resources import LakeResource
+from orchestration.retraining import ON_DEMAND, Decision
+from orchestration.rollback import after_failing
 from orchestration.settings import settings
+from orchestration.validation import validate
 from orchestration.workers import map_regions
-from transforms.calendar import Slice, blocks_of, weeks_between
+from transforms.calendar import Region, Slice, SliceBlock, Week
+from transforms.contracts.gold import RETRAINING
 from transforms.lake import Lake
-from transforms.registry import ModelEvent, ModelVersion, decide, register, trained_at
-from transforms.registry import champions as champions_at
+from transforms.registry import POOLED, ModelVersion, decide, register
+
+ENSEMBLES = dg.AssetKey(["models", "ensembles"])
 
 
-@dg.asset(
-    key_prefix="models",
-    group_name="training",
+@dg.multi_asset(
+    name="ensembles",
+    specs=[
+        dg.AssetSpec(
+            key=ENSEMBLES,
+            description="The region's four ensembles (LASSO and embedding network) and two historical averages, with this week as origin.",
+            group_name="training",
+            deps=[VERSIONS],
+            kinds={"scikitlearn", "pytorch"},
+            owners=["team:data-science"],
+        ),
+        table_spec("gold/retraining", group_name="training", deps=[VERSIONS], owners=["team:data-science"]),
+    ],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[VERSIONS],
-    kinds={"scikitlearn", "pytorch"},
-    owners=["team:data-science"],
     # Training takes all cores by itself: one run at a time.
     pool="training",
 )
-def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """The region's four ensembles (LASSO and embedding network) and two historical averages, trained with this week as origin."""
+def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable[dg.MaterializeResult[Any]]:
+    """Train what needs it, week after week, and put on record what was trained, what was kept, and why."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     review(opened, project, sorted({item.region for item in slices}), context.run_id)
     trained: list[ModelVersion] = []
-    for block in blocks_of(slices):
-        weeks = list(weeks_between(block.first, block.last))
-        task = TrainTask(opened.root, opened.storage_options, weeks, project.training, context.run_id, project.history)
-        for region, versions in map_regions(task, block.regions, settings().workers):
-            context.log.info(f"{region}: {len(versions)} models trained at {block.first}..{block.last}")
-            trained += versions
-    register(opened, trained, datetime.now(UTC), actor=f"run {context.run_id}")
+    decided: list[tuple[Slice, Decision]] = []
+    for week, regions in _by_week(slices):
+        task = TrainTask(opened.root, opened.storage_options, week, project, context.run_id, ON_DEMAND in context.run.tags)
+        here: list[tuple[Slice, Decision]] = []
+        versions: list[ModelVersion] = []
+        for region, (decisions, made) in map_regions(task, regions, settings().workers):
+            context.log.info(f"{region} {week}: {len(made)} models trained")
+            here += [(Slice(region, week), decision) for decision in decisions]
+            versions += made
+        pooled, made = train_pooled_models(opened, project, regions, week, context.run_id, task.on_demand)
+        here += [(Slice(POOLED, week), decision) for decision in pooled]
+        versions += made
+        _register(opened, versions, here, f"run {context.run_id}", again=task.on_demand)
+        opened.replace(RETRAINING.name, SliceBlock((*regions, POOLED), week, week), _rows(here))
+        trained, decided = trained + versions, decided + here
     rows = [(v.region, v.format, v.mover, str(v.trained_week), *_scores(v.metrics)) for v in trained if v.kind == "ensemble"]
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
+        asset_key=ENSEMBLES,
         metadata={
             "models": len(trained),
             "held_back": markdown_table(["region", "format", "mover", "origin", "MAPE", "historical average"], rows),
             **rounded({"mean_mape": _mean([row[4] for row in rows])}),
-        }
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key=dg.AssetKey(["gold", "retraining"]), metadata=_summary([decision for item, decision in decided if item.region != POOLED])
     )
 
 
@@ -70,53 +99,55 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """Judge each model that was trained at the slices' weeks and put the decision on record."""
-    opened, gate = lake.open(), lake.project().gate
-    events = [
-        event
-        for item in slices_of(context)
-        for event in _decisions(opened, item, Gate(gate.max_mape, gate.min_improvement), f"gate, run {context.run_id}")
-    ]
-    decide(opened, events)
-    rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.reason) for e in events if e.event in {"champion", "rejected"}]
+    """Roll back what failed in production, judge each model that was trained at the slices' weeks, and put the decisions on record."""
+    opened, project = lake.open(), lake.project()
+    events = []
+    for week, regions in _by_week(slices_of(context)):
+        back = after_failing(opened, project, regions, week, f"live accuracy, run {context.run_id}")
+        decide(opened, back)
+        judged = validate(opened, project, regions, week, f"gate, run {context.run_id}")
+        decide(opened, judged)
+        events += [*back, *judged]
+    rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.replaces, e.reason) for e in events if e.event != "retired"]
+    counts = Counter(event.event for event in events)
     return dg.MaterializeResult(
         metadata={
-            "promoted": sum(event.event == "champion" for event in events),
-            "rejected": sum(event.event == "rejected" for event in events),
-            "decisions": markdown_table(["region", "format", "mover", "origin", "decision", "why"], rows),
+            "promoted": counts["champion"],
+            "rejected": counts["rejected"],
+            "waiting": counts["awaiting validation"],
+            "rolled_back": counts["rolled back"],
+            "decisions": markdown_table(["region", "format", "mover", "origin", "decision", "replacing", "why"], rows),
+            "mirror": mirror_registry(opened, project, settings().tracking_uri),
         }
     )
 
 
-def _decisions(lake: Lake, item: Slice, gate: Gate, actor: str) -> list[ModelEvent]:
-    """Events for the versions trained in a slice; a version that is champion already needs none."""
-    now, events = datetime.now(UTC), []
-    serving = {(row["format"], row["mover"]): row for row in champions_at(lake, [item.region], item.week)}
-    for row in trained_at(lake, item.region, item.week):
-        segment = (row["format"], row["mover"])
-        previous = serving.get(segment)
-        if previous is not None and previous["model_version"] == row["model_version"]:
-            continue
-        passed, reason = (True, "historical averages need no gate") if row["kind"] == "baseline" else _judged(row, gate)
-        replaced = previous["model_version"] if previous is not None and passed else None
-        common = {
-            "region": row["region"],
-            "format": row["format"],
-            "mover": row["mover"],
-            "event_time": now,
-            "effective_week": item.week.monday,
-        }
-        events.append(
-            ModelEvent(row["model_version"], **common, event="champion" if passed else "rejected", actor=actor, reason=reason, replaces=replaced)
-        )
-        if replaced is not None:
-            events.append(ModelEvent(replaced, **common, event="retired", actor=actor, reason=f"replaced by {row['model_version']}"))
-    return events
+def _by_week(slices: Sequence[Slice]) -> list[tuple[Week, list[Region]]]:
+    """The regions of each week, in the order of time: what is decided at a week builds on the weeks before it."""
+    weeks = sorted({item.week for item in slices})
+    return [(week, [item.region for item in slices if item.week == week]) for week in weeks]
 
 
-def _judged(row: dict[str, Any], gate: Gate) -> tuple[bool, str]:
-    verdict = judge(json.loads(row["metrics"]), gate)
-    return verdict.passed, verdict.reason
+def _register(lake: Lake, versions: Sequence[ModelVersion], decided: Sequence[tuple[Slice, Decision]], actor: str, again: bool) -> None:
+    why = {(str(item.region), *decision.segment): f"{decision.cause}, {decision.reason}" for item, decision in decided}
+    reasons = {version.model_version: why[version.region, version.format, version.mover] for version in versions}
+    register(lake, versions, datetime.now(UTC), actor, reasons, again)
+
+
+def _rows(decided: Sequence[tuple[Slice, Decision]]) -> pa.Table:
+    rows = [{"region": str(item.region), "week": item.week.monday, **asdict(decision)} for item, decision in decided]
+    return pa.Table.from_pylist(rows, schema=RETRAINING.schema)
+
+
+def _summary(decisions: Sequence[Decision]) -> dict[str, Any]:
+    counts = Counter((d.cause, d.reason) for d in decisions if d.retrained or d.reused)
+    kept = sum(d.reused is not None for d in decisions)
+    rows = [("reused" if cause == "none" else "retrained", cause, n, reason) for (cause, reason), n in counts.most_common()]
+    return {
+        "retrained": sum(d.retrained for d in decisions),
+        "reused": kept,
+        "why": markdown_table(["what", "cause", "models", "why"], rows),
+    }
 
 
 def _scores(metrics: str) -> tuple[float | None, float | None]:

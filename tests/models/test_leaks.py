@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models.artifacts import save
-from models.scoring import Serving, score_region
+from models.failover import Serving
+from models.scoring import score_region
 from models.training import TrainingSpec, train_region
 from transforms.features import scoring_frame, training_frame
 from transforms.panel import Events, Panel, Returns, Weather

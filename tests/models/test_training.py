@@ -6,7 +6,8 @@ import pytest
 from models.artifacts import load, manifest_of, save
 from models.baselines import HistoricalAverage
 from models.ensemble import Ensemble
-from models.scoring import Serving, score_region
+from models.failover import Serving
+from models.scoring import score_region
 from models.training import Trained, TrainingSpec, train_region
 from models.validation import Gate, judge
 from transforms.errors import ArtifactError

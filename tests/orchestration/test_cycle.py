@@ -38,7 +38,7 @@ from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.feature_groups import GROUPS
 from transforms.lake import Lake
 from transforms.landing import folder
-from transforms.registry import ModelEvent, decide, events_of
+from transforms.registry import ModelEvent, decide, events_of, states
 from transforms.savings import savings
 from transforms.world import WorldSpec, simulate, write_landing
 
@@ -98,7 +98,7 @@ def test_models_are_registered_judged_and_promoted(root: Path) -> None:
     versions = lake.read("gold/model_versions").to_pylist()
     assert {(row["region"], row["format"], row["mover"]) for row in versions} == {
         (region, format_, mover) for region in ("north_texas", "south_texas") for format_ in ("large", "small") for mover in ("fast", "slow", "all")
-    }
+    } | {("all", format_, mover) for format_ in ("large", "small") for mover in ("fast", "slow")}
     for row in versions:
         decisions = [event["event"] for event in events_of(lake, row["model_version"])]
         assert decisions[0] == "awaiting validation"
@@ -277,7 +277,56 @@ def test_running_again_replaces_and_does_not_add(root: Path) -> None:
     before = forecasts(root)
     code, output = shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")
     assert code == 0, output
-    assert forecasts(root).num_rows == before.num_rows
+    assert "0 retrained, 12 reused" in shelfcast("models", "retraining", "--root", str(root))[1]
+    assert forecasts(root).equals(before)
+
+
+def test_where_artifacts_are_gone_the_pooled_models_forecast_and_say_why(root: Path) -> None:
+    lake = Lake(str(root))
+    before = forecasts(root)
+    segment = {"region": "north_texas", "format": "large", "mover": "fast"}
+    row = next(row for row in lake.read("gold/model_versions").to_pylist() if segment.items() <= row.items())
+    content = (root / row["artifact_uri"]).read_bytes()
+    (root / row["artifact_uri"]).unlink()
+    assert shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")[0] == 0
+    changed = [made for made in forecasts(root).to_pylist() if made["rung"] != "champion"]
+    (root / row["artifact_uri"]).write_bytes(content)
+    assert changed
+    for made in changed:
+        assert segment.items() <= made.items()
+        assert (made["rung"], made["model_version"].split("-")[0]) == ("pooled", "all")
+        assert f"champion {row['model_version']}: Model artifact {Path(row['artifact_uri']).name} is missing" in made["rung_reason"]
+    assert shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")[0] == 0
+    assert forecasts(root).equals(before)
+
+
+def test_the_models_command_shows_decides_and_refuses(root: Path) -> None:
+    place = ("--root", str(root))
+    code, output = shelfcast("models", "ledger", "--on", str((ORIGIN + 1).monday), *place)
+    assert code == 0, output
+    assert "8 ensembles, 4 historical averages, 4 pooled models." in output
+    assert "0 ensembles, 0 historical averages, 0 pooled models." in shelfcast("models", "ledger", "--on", str(ORIGIN), *place)[1], (
+        "the week had not ended"
+    )
+    row = next(row for row in states(Lake(str(root))) if (row["state"], row["kind"], row["region"]) == ("champion", "ensemble", "north_texas"))
+    champion = row["model_version"]
+    code, output = shelfcast("models", "show", champion, *place)
+    assert code == 0, output
+    assert "against champion" in output or "no other champion to compare with" in output
+    decided = ("--by", "ada", "--why", "test", *place)
+    for arguments, message in (
+        (("approve", champion, *decided), f"{champion} is champion already: there is nothing to approve."),
+        (("reject", champion, *decided), f"{champion} is champion: only a version that is awaiting validation can be rejected."),
+        (("approve", "nobody", *decided), "nobody is not on record: 'shelfcast models list' names the versions."),
+        (("rollback", *decided), "rollback needs one of --to DATE and --previous: say what shall come back."),
+        (("mirror", *place), "There is no mirror: set SHELFCAST_TRACKING_URI to the address of an MLflow tracking server."),
+    ):
+        code, output = shelfcast("models", *arguments)
+        assert code == 1, output
+        assert message in output
+    code, output = shelfcast("models", "rollback", "--previous", *decided)
+    assert code == 0
+    assert "Nothing to roll back" in output
 
 
 def test_changing_the_future_changes_no_forecast(root: Path) -> None:
@@ -289,7 +338,7 @@ def test_changing_the_future_changes_no_forecast(root: Path) -> None:
         path.write_text("\n".join([head, *(f"{line.rsplit(',', 1)[0]},7" for line in lines[::-2])]) + "\n", encoding="latin-1")
         weather = top / "weather" / f"observed_{week}.csv"
         weather.write_text(weather.read_text().replace(",0.0\n", ",9.9\n"))
-    code, output = shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")
+    code, output = shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local", "--retrain")
     assert code == 0, output
     assert forecasts(root).drop_columns(["model_version", "run_id"]).equals(before)
 

@@ -10,6 +10,7 @@ MOVERS = ("fast", "slow")
 RUNGS = ("champion", "previous", "pooled", "baseline")
 DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled back")
 EXPERIMENT_KINDS = ("trial", "chosen", "comparison")
+CAUSES = ("first", "new data", "changed data", "code", "settings", "accuracy", "drift", "age", "on demand", "none")
 DATA_DECISIONS = ("awaiting approval", "approved", "rejected")
 
 FORMAT = Column(
@@ -63,6 +64,7 @@ FORECASTS = Contract(
         Column("rung", "text", "Step of the failover ladder that made the forecast.", allowed=RUNGS),
         Column("dataset_version", "text", "Version of the region's data that the forecast was made from.", required=False),
         Column("run_id", "text", "Dagster run that made the forecast.", required=False),
+        Column("rung_reason", "text", "Why this step of the ladder made the forecast: what was wrong with those above.", required=False),
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
@@ -206,6 +208,9 @@ MODEL_VERSIONS = Contract(
         Column("sha256", "text", "SHA-256 of the artifact."),
         Column("source_commit", "text", "Git commit of the code; unknown where it was no checkout and no image that tells.", required=False),
         Column("environment", "text", "JSON object: versions of Python and the libraries that learned, kind of machine.", required=False),
+        Column("held_back_uri", "text", "The model as it was before it had learned from the held-back weeks: what is compared.", required=False),
+        Column("held_back_sha256", "text", "SHA-256 of that artifact.", required=False),
+        Column("inputs", "text", "JSON object: fingerprints of the training slices, their contract and the settings, and why.", required=False),
     ),
     key=("model_version",),
     sliced=False,
@@ -226,10 +231,27 @@ MODEL_EVENTS = Contract(
         Column("actor", "text", "Who decided: a person, or the run of an automatic gate."),
         Column("reason", "text", "Why, with the numbers."),
         Column("replaces", "text", "Model version that steps down.", required=False),
+        Column("numbers", "text", "JSON array: each check behind the decision with value, limit, outcome and detail.", required=False),
     ),
     key=("model_version", "event_time", "event"),
     sliced=False,
     append_only=True,
+    version=2,
+)
+RETRAINING = Contract(
+    "gold/retraining",
+    "One row per region, origin week, format and mover: whether its model was trained there or an earlier one reused, and why.",
+    (
+        REGION,
+        replace(WEEK, description="Monday of the origin."),
+        FORMAT,
+        MODEL_VERSIONS["mover"],
+        Column("retrained", "flag", "True when a model was trained, false when the latest one was kept."),
+        Column("cause", "text", "What decided; none where nothing spoke for training.", allowed=CAUSES),
+        Column("reason", "text", "Why, in words."),
+        Column("reused", "text", "The model version that was kept.", required=False),
+    ),
+    key=("region", "week", "format", "mover"),
 )
 WEATHER_VALUE = Contract(
     "gold/weather_value",
@@ -344,6 +366,7 @@ GOLD: tuple[Contract, ...] = (
     DRIFT,
     MODEL_VERSIONS,
     MODEL_EVENTS,
+    RETRAINING,
     WEATHER_VALUE,
     DATASET_VERSIONS,
     DATASET_EVENTS,

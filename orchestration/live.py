@@ -1,0 +1,51 @@
+"""How a segment's forecasts turn out in production: in how many weeks in a row they broke the gate, and whose forecasts those were."""
+
+from typing import Any
+
+from models.validation import Gate, judge
+from transforms.calendar import Region, Week
+from transforms.contracts.gold import ACCURACY
+from transforms.lake import Lake, day
+
+Segment = tuple[str, str]
+_YEAR = 52
+
+
+def live_weeks(lake: Lake, region: Region, week: Week) -> dict[Segment, list[dict[str, Any]]]:
+    """For each segment the weeks up to `week` of which forecasts by its models are scored, newest first, with MAPE and the historical average's.
+
+    Forecasts that the historical average made itself say nothing about the models and are left out.
+    """
+    with lake.connect(ACCURACY.name, "gold/model_versions") as connection:
+        rows: list[dict[str, Any]] = (
+            connection.execute(
+                f"""
+                select a.format, a.mover, a.week,
+                    sum(a.mape * (a.n - a.n_zero)) / sum(a.n - a.n_zero) as mape,
+                    sum(a.baseline_mape * (a.n - a.n_zero)) / sum(a.n - a.n_zero) as baseline_mape
+                from gold_accuracy as a join gold_model_versions as v on v.model_version = a.model and v.kind = 'ensemble'
+                where a.region = '{region}' and a.week <= {day(week)} and a.week > {day(week + -_YEAR)} and a.n > a.n_zero
+                group by all order by a.week desc
+                """
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
+    found: dict[Segment, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["format"], row["mover"]), []).append(row)
+    return found
+
+
+def bad_streaks(lake: Lake, region: Region, week: Week, gate: Gate) -> dict[Segment, list[dict[str, Any]]]:
+    """The newest scored weeks of each segment that broke the gate one after the other, newest first."""
+    streaks = {}
+    for segment, rows in live_weeks(lake, region, week).items():
+        good = next((index for index, row in enumerate(rows) if judge(row, gate).passed), len(rows))
+        streaks[segment] = rows[:good]
+    return streaks
+
+
+def failing_weeks(lake: Lake, region: Region, week: Week, gate: Gate) -> dict[Segment, int]:
+    """Length of each segment's streak."""
+    return {segment: len(rows) for segment, rows in bad_streaks(lake, region, week, gate).items()}

@@ -1,0 +1,201 @@
+"""What `shelfcast models` shows and decides."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from orchestration.mlflow_mirror import catch_up, mirror_registry
+from orchestration.project import Project
+from orchestration.rollback import origin_on, to_date, to_previous
+from orchestration.settings import Settings
+from orchestration.validation import event, promotion, serving
+from transforms.calendar import Region, Week
+from transforms.contracts.gold import RETRAINING
+from transforms.errors import ConfigurationError, MissingData
+from transforms.lake import Lake, day
+from transforms.landing import last_week, regions
+from transforms.registry import CHAMPION, POOLED, REJECTED, WAITING, ModelEvent, champions, decide, events_of, states, version
+
+
+def show_versions(settings: Settings, region: str | None, state: str | None, limit: int, console: Console) -> None:
+    """`shelfcast models list`."""
+    rows = [row for row in states(_lake(settings)) if (region is None or row["region"] == region) and (state is None or row["state"] == state)]
+    latest = sorted(rows, key=lambda row: row["trained_at"], reverse=True)[:limit]
+    table = _table(f"{len(latest)} of {len(rows)} versions", ["version", "state", "since", "MAPE", "hist. avg", "who", "why"])
+    for row in latest:
+        metrics = json.loads(row["metrics"])
+        numbers = (_number(metrics.get("mape")), _number(metrics.get("baseline_mape")))
+        table.add_row(
+            row["model_version"], row["state"] or "trained", _text(row["since"]), *numbers, _text(row["actor"]), escape(_text(row["reason"]))
+        )
+    console.print(table)
+
+
+def show_version(settings: Settings, name: str, console: Console) -> None:
+    """`shelfcast models show`."""
+    lake = _lake(settings)
+    row = _version(lake, name)
+    for field in ("model_version", "state", "trained_week", "trained_at", "run_id", "code_version", "dataset_version", "artifact_uri", "sha256"):
+        console.print(f"{field:>16}  {row[field]}", highlight=False)
+    table = _table("Decisions", ["time (UTC)", "decision", "from origin", "who", "replacing", "why"])
+    checks = _table("Checks behind the last judgement", ["check", "passed", "value", "limit", "detail"])
+    numbers: list[dict[str, Any]] = []
+    for one in events_of(lake, name):
+        moment = f"{one['event_time']:%Y-%m-%d %H:%M:%S}"
+        table.add_row(moment, one["event"], str(one["effective_week"]), one["actor"], _text(one["replaces"]), escape(one["reason"]))
+        numbers = json.loads(one["numbers"]) if one["numbers"] else numbers
+    for check in numbers:
+        checks.add_row(
+            check["name"], "yes" if check["passed"] else "[red]NO[/]", _number(check["value"]), _number(check["limit"]), escape(check["detail"])
+        )
+    console.print(table)
+    console.print(checks)
+
+
+def show_ledger(settings: Settings, on: date, known_at: datetime | None, region: str | None, console: Console) -> None:
+    """`shelfcast models ledger`."""
+    lake = _lake(settings)
+    known = known_at.replace(tzinfo=UTC) if known_at else None
+    rows = champions(lake, [*_regions(lake, region), POOLED], origin_on(on), known)
+    table = _table(f"Champions on {on} (decisions up to origin {origin_on(on)})", ["region", "format", "mover", "champion", "since", "who", "why"])
+    for row in rows:
+        since = f"{row['since']}"
+        table.add_row(row["region"], row["format"], row["mover"], row["model_version"], since, row["actor"], escape(row["reason"]))
+    console.print(table)
+    counts = Counter("pooled" if row["region"] == str(POOLED) else row["kind"] for row in rows)
+    console.print(f"{counts['ensemble']} ensembles, {counts['baseline']} historical averages, {counts['pooled']} pooled models.")
+
+
+def show_retraining_of(settings: Settings, week: str | None, region: str | None, console: Console) -> None:
+    """`shelfcast models retraining`."""
+    lake = _lake(settings)
+    chosen = _regions(lake, region)
+    newest = lake.read(RETRAINING.name, columns="max(week) as week")["week"][0].as_py() if lake.exists(RETRAINING.name) else None
+    if newest is None:
+        raise MissingData("Nothing has been trained yet: run 'shelfcast run --week <Monday>' first.")
+    at = Week.parse(week) if week else Week(newest)
+    show_retraining(lake, chosen, at, at, console)
+
+
+def show_retraining(lake: Lake, chosen: Sequence[Region], first: Week, last: Week, console: Console) -> None:
+    """'12 retrained, 44 reused', and why: one row for each origin and cause."""
+    names = ", ".join(f"'{region}'" for region in chosen)
+    with lake.connect(RETRAINING.name) as connection:
+        rows = connection.execute(
+            f"""
+            select week, retrained, cause, reason, count(*) as n from gold_retraining
+            where week between {day(first)} and {day(last)} and region in ({names}) and (retrained or reused is not null)
+            group by all order by week, retrained desc, n desc, reason
+            """
+        ).fetchall()
+    trained, reused = (sum(row[4] for row in rows if row[1] is kind) for kind in (True, False))
+    table = _table(f"{trained} retrained, {reused} reused", ["origin", "what", "models", "cause", "why"])
+    for week, retrained, cause, reason, n in rows:
+        table.add_row(str(week), "retrained" if retrained else "reused", str(n), "" if cause == "none" else cause, escape(reason))
+    console.print(table)
+
+
+def approve_version(settings: Settings, name: str, by: str, why: str, console: Console) -> None:
+    """`shelfcast models approve`."""
+    lake = _lake(settings)
+    row = _version(lake, name)
+    if row["state"] == CHAMPION:
+        raise ConfigurationError(f"{name} is champion already: there is nothing to approve.")
+    week = max(_present(lake), Week(row["trained_week"]))
+    champion = serving(lake, [Region(row["region"])], week).get((row["region"], row["format"], row["mover"]))
+    _decide(settings, lake, promotion(row, champion, week, by, why), console)
+
+
+def reject_version(settings: Settings, name: str, by: str, why: str, console: Console) -> None:
+    """`shelfcast models reject`."""
+    lake = _lake(settings)
+    row = _version(lake, name)
+    if row["state"] not in {WAITING, None}:
+        hint = " Roll it back instead: 'shelfcast models rollback --previous'." if row["state"] == CHAMPION else ""
+        raise ConfigurationError(f"{name} is {row['state']}: only a version that is {WAITING} can be rejected.{hint}")
+    _decide(settings, lake, [event(row, REJECTED, Week(row["trained_week"]), by, why)], console)
+
+
+def roll_back(settings: Settings, to: date | None, previous: bool, region: str | None, by: str, why: str, console: Console) -> None:
+    """`shelfcast models rollback`."""
+    if (to is None) is not previous:
+        raise ConfigurationError("rollback needs one of --to DATE and --previous: say what shall come back.")
+    lake = _lake(settings)
+    chosen, week = _regions(lake, region), _present(lake)
+    events = to_date(lake, chosen, to, week, by, why) if to is not None else to_previous(lake, chosen, week, by, why)
+    if not events:
+        console.print("Nothing to roll back: the champions are those already.")
+        return
+    _decide(settings, lake, events, console)
+    console.print(f"In force from origin {week} on. To make its forecasts anew: shelfcast run --week {week}")
+
+
+def mirror_now(settings: Settings, console: Console) -> None:
+    """`shelfcast models mirror`: unlike a run, the command fails where the server does not answer."""
+    if not settings.tracking_uri:
+        raise ConfigurationError("There is no mirror: set SHELFCAST_TRACKING_URI to the address of an MLflow tracking server.")
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - heavy
+
+    lake = _lake(settings)
+    try:
+        console.print(catch_up(lake, Project.load(lake.path()), settings.tracking_uri), highlight=False)
+    except MlflowException as error:
+        raise MissingData(
+            f"{settings.tracking_uri} does not take the registry: {str(error).splitlines()[0][:200]}. Start it, and try again."
+        ) from error
+
+
+def _decide(settings: Settings, lake: Lake, events: Sequence[ModelEvent], console: Console) -> None:
+    decide(lake, events)
+    table = _table("Put on record", ["version", "decision", "from origin", "who", "replacing", "why"])
+    for one in events:
+        table.add_row(one.model_version, one.event, str(one.effective_week), one.actor, _text(one.replaces), escape(one.reason))
+    console.print(table)
+    if settings.tracking_uri:
+        console.print(mirror_registry(lake, Project.load(lake.path()), settings.tracking_uri), highlight=False)
+
+
+def _version(lake: Lake, name: str) -> dict[str, Any]:
+    row = version(lake, name)
+    if row is None:
+        raise MissingData(f"{name} is not on record: 'shelfcast models list' names the versions.")
+    return row
+
+
+def _present(lake: Lake) -> Week:
+    week = last_week(lake)
+    if week is None:
+        raise MissingData("The lake holds no shipments yet: nothing can be decided for any origin.")
+    return week
+
+
+def _regions(lake: Lake, region: str | None) -> list[Region]:
+    known = regions(lake)
+    if region is not None and Region(region) not in known:
+        raise ConfigurationError(f"Region {region} has no stores in the lake: expected one of {', '.join(map(str, known))}.")
+    return [found for found in known if region is None or str(found) == region]
+
+
+def _lake(settings: Settings) -> Lake:
+    return Lake(settings.root, settings.storage_options)
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

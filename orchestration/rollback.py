@@ -1,0 +1,104 @@
+"""Back to an earlier champion: the whole fleet to a date or to the previous one, by a person; a segment by itself where live accuracy broke the gate.
+
+A rollback is events like any other: 'rolled back' on every version that was promoted since, and 'champion' on the one that comes back, all in one
+commit. It holds from an origin on, so forecasts that were issued stay as they are.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from models.validation import Gate
+from orchestration.live import bad_streaks
+from orchestration.project import Project
+from orchestration.validation import event
+from transforms.calendar import Region, Week
+from transforms.lake import Lake
+from transforms.registry import CHAMPION, ROLLED_BACK, ModelEvent, champions
+
+_ALL = 1_000_000
+Row = dict[str, Any]
+
+
+def origin_on(day: date) -> Week:
+    """The origin whose decisions are in force on a date: the last week that had ended by then."""
+    return Week.containing(day) + -1
+
+
+def to_date(lake: Lake, regions: Sequence[Region], on: date, week: Week, actor: str, why: str) -> list[ModelEvent]:
+    """Events that bring back the champions of a date, from `week` on."""
+    then = {_segment(row): row for row in _ensembles(lake, regions, origin_on(on))}
+    return _events(lake, regions, {segment: then.get(segment) for segment in _standing(lake, regions, week)}, week, actor, f"back to {on}: {why}")
+
+
+def to_previous(lake: Lake, regions: Sequence[Region], week: Week, actor: str, why: str) -> list[ModelEvent]:
+    """Events that bring back each segment's previous champion, from `week` on; a segment without one keeps its champion."""
+    standing = _standing(lake, regions, week)
+    targets: dict[tuple[str, str, str], Row | None] = {segment: rows[1] for segment, rows in standing.items() if len(rows) > 1}
+    return _events(lake, regions, targets, week, actor, f"back to the previous champion: {why}")
+
+
+def after_failing(lake: Lake, project: Project, regions: Sequence[Region], week: Week, actor: str) -> list[ModelEvent]:
+    """Events for the segments whose live accuracy broke the gate in each of the last weeks.
+
+    Back comes the champion from before those weeks. Where that is the present one, the world has changed and not the model, and it stays until it is
+    trained again. Where there was none, the segment is left to the lower steps of the failover ladder if the historical average did better.
+    """
+    needed, events = project.gate.rollback_after_weeks, []
+    if not needed:
+        return []
+    standing = _standing(lake, regions, week)
+    for region in regions:
+        for (format_, mover), streak in bad_streaks(lake, region, week, Gate(**project.gate.judged)).items():
+            segment = (str(region), format_, mover)
+            if len(streak) < needed or segment not in standing:
+                continue
+            champion, newest, oldest = standing[segment][0], Week(streak[0]["week"]), Week(streak[-1]["week"])
+            if Week(champion["since"]) >= newest:
+                continue
+            good = next((row for row in _ensembles(lake, [region], oldest + -2) if _segment(row) == segment), None)
+            if good is None and not _average_did_better(streak):
+                continue
+            numbers = ", ".join(f"{row['week']} {row['mape']:.3f}" for row in reversed(streak[:8]))
+            why = f"live MAPE broke the gate for {len(streak)} weeks ({numbers})"
+            events += _events(lake, [region], {segment: good}, week, actor, why)
+    return events
+
+
+def _events(
+    lake: Lake, regions: Sequence[Region], targets: dict[tuple[str, str, str], Row | None], week: Week, actor: str, why: str
+) -> list[ModelEvent]:
+    """Events for each segment whose champion is not its target."""
+    standing, events = _standing(lake, regions, week), []
+    for segment, target in targets.items():
+        rows = standing[segment]
+        wanted = target["model_version"] if target else None
+        if rows[0]["model_version"] == wanted:
+            continue
+        names = [row["model_version"] for row in rows]
+        above = rows[: names.index(wanted)] if wanted in names else rows[:1] if target else rows
+        events += [event(row, ROLLED_BACK, week, actor, why) for row in above]
+        if target is not None:
+            events.append(event(target, CHAMPION, week, actor, why, replaces=names[0]))
+    return events
+
+
+def _standing(lake: Lake, regions: Sequence[Region], week: Week) -> dict[tuple[str, str, str], list[Row]]:
+    """Each segment's champion at `week` with all champions before it that were not rolled back, newest first."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for row in _ensembles(lake, regions, week, depth=_ALL):
+        found.setdefault(_segment(row), []).append(row)
+    return found
+
+
+def _ensembles(lake: Lake, regions: Sequence[Region], week: Week, depth: int = 1) -> list[Row]:
+    # The historical averages are what everything is compared with: they do not go back.
+    return [row for row in champions(lake, regions, week, depth=depth) if row["kind"] == "ensemble"]
+
+
+def _segment(row: Row) -> tuple[str, str, str]:
+    return row["region"], row["format"], row["mover"]
+
+
+def _average_did_better(streak: Sequence[Row]) -> bool:
+    return bool(sum(row["baseline_mape"] for row in streak) < sum(row["mape"] for row in streak))

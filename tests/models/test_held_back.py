@@ -1,0 +1,101 @@
+"""The evidence for a promotion: checks from the stored artifacts, and the comparison with the champion on weeks that neither has seen."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.ensemble import Ensemble
+from models.training import Trained, TrainingSpec, held_back_frame, train_region
+from models.validation import Gate
+from orchestration.held_back import HeldBack
+from orchestration.regional import stored
+from transforms.features import scoring_frame
+from transforms.lake import Lake
+from transforms.panel import Panel
+
+SPEC = TrainingSpec(weeks=56, fewest_rows=50, members=("lasso",))
+SEGMENT = ("large", "fast")
+
+
+def at(panel: Panel, weeks: int) -> Trained:
+    """The segment's ensemble, trained so many weeks before the panel's end."""
+    [trained] = train_region(panel.until(panel.last + -weeks), SPEC, [SEGMENT])
+    return trained
+
+
+@pytest.fixture(scope="module")
+def evidence(panel: Panel) -> HeldBack:
+    known = panel.until(panel.last)
+    return HeldBack(known, SPEC, Gate(), *held_back_frame(known, SPEC), scoring_frame(known, 4))
+
+
+@pytest.fixture(scope="module")
+def challenger(panel: Panel) -> Trained:
+    return at(panel, 0)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path))
+
+
+def on_record(lake: Lake, panel: Panel, trained: Trained, weeks: int) -> dict[str, Any]:
+    about = {"region": "r", "trained_week": str(panel.last + -weeks), "code_version": "c", "dataset_version": "d", "data_versions": {}}
+    return asdict(stored(lake, trained, about, "run", None))
+
+
+def shifted(model: Ensemble) -> Ensemble:
+    return replace(model, encoder=replace(model.encoder, mean=model.encoder.mean - 2 * model.encoder.scale))
+
+
+def spoiled(trained: Trained) -> Trained:
+    """A model that takes every feature for two standard deviations higher than it is, before and after its refit."""
+    assert isinstance(trained.model, Ensemble)
+    assert trained.model.held_back is not None
+    return replace(trained, model=replace(shifted(trained.model), held_back=shifted(trained.model.held_back)))
+
+
+def test_a_good_model_passes_with_the_numbers_on_record(lake: Lake, panel: Panel, evidence: HeldBack, challenger: Trained) -> None:
+    training, scoring = evidence.checks(lake, on_record(lake, panel, challenger, 0))
+    assert training.passed, training
+    assert training.value < 1e-6
+    assert scoring.passed
+    assert scoring.detail == f"{int(scoring.value)} rows scored, all finite, quantiles in order"
+
+
+def test_an_artifact_that_does_not_give_the_numbers_on_record_fails(lake: Lake, panel: Panel, evidence: HeldBack, challenger: Trained) -> None:
+    other = replace(challenger, metrics={**challenger.metrics, "mape": 0.01})
+    training, _ = evidence.checks(lake, on_record(lake, panel, other, 0) | {"model_version": "other"})
+    assert not training.passed
+    assert training.detail.endswith("from the artifact, 0.0100 on record")
+
+
+def test_a_model_that_forecasts_no_numbers_fails_the_scoring_check(lake: Lake, panel: Panel, evidence: HeldBack, challenger: Trained) -> None:
+    assert isinstance(challenger.model, Ensemble)
+    nothing = replace(challenger.model, chance_weights=np.full(1, np.nan, np.float32))
+    _, scoring = evidence.checks(lake, on_record(lake, panel, replace(challenger, model=nothing), 0))
+    assert not scoring.passed
+    assert "that are no numbers" in scoring.detail
+
+
+@pytest.mark.parametrize("weeks", [1, 12])
+def test_a_spoiled_challenger_is_refused_and_a_good_one_is_not(weeks: int, lake: Lake, panel: Panel, evidence: HeldBack, challenger: Trained) -> None:
+    champion = on_record(lake, panel, at(panel, weeks), weeks)
+    good = evidence.against(lake, on_record(lake, panel, challenger, 0), champion)
+    assert [check.name for check in good] == [f"{metric} against champion" for metric in ("mape", "rmse_0", "rmse_all", "bias", "cost")]
+    assert next(check for check in good if check.name.startswith("mape")).passed
+    bad = evidence.against(lake, on_record(lake, panel, spoiled(challenger), 0) | {"model_version": "bad"}, champion)
+    assert {"mape against champion", "bias against champion"} <= {check.name for check in bad if not check.passed}
+
+
+def test_a_champion_that_cannot_be_loaded_is_not_in_the_way(lake: Lake, panel: Panel, evidence: HeldBack, challenger: Trained) -> None:
+    champion = on_record(lake, panel, at(panel, 1), 1)
+    (Path(lake.root) / champion["held_back_uri"]).unlink()
+    [check] = evidence.against(lake, on_record(lake, panel, challenger, 0), champion)
+    assert check.passed
+    assert "cannot score these weeks: Model artifact" in check.detail
+    assert json.loads(champion["metrics"])["mape"] is not None
