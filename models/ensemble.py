@@ -73,6 +73,7 @@ class Ensemble:
         pooled = ensemble._pool(said)
         ensemble.calibration = Calibration.fit(pooled.p_demand, pooled.pmf, held_back, support)
         pooled = Distribution(ensemble.calibration.probability(pooled.p_demand), pooled.pmf)
+        ensemble.held_back = ensemble.copy()
         everything = Prepared.of(Frame.concat([frame, held_back]), encoder, support)
         for member in members:
             member.refit(everything, seed)

@@ -40,11 +40,11 @@ class ModelVersion:
     metrics: str
     artifact_uri: str
     sha256: str
-    source_commit: str
-    environment: str
     held_back_uri: str | None = None
     held_back_sha256: str | None = None
     inputs: str | None = None
+    source_commit: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

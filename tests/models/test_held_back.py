@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.ensemble import Ensemble
+from models.segments import series_formats
 from models.training import Trained, TrainingSpec, held_back_frame, train_region
 from models.validation import Gate
 from orchestration.held_back import HeldBack
@@ -30,7 +31,7 @@ def at(panel: Panel, weeks: int) -> Trained:
 @pytest.fixture(scope="module")
 def evidence(panel: Panel) -> HeldBack:
     known = panel.until(panel.last)
-    return HeldBack(known, SPEC, Gate(), *held_back_frame(known, SPEC), scoring_frame(known, 4))
+    return HeldBack(known, SPEC, Gate(), series_formats(known, SPEC.clusters), *held_back_frame(known, SPEC), scoring_frame(known, 4))
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,12 @@ def on_record(lake: Lake, panel: Panel, trained: Trained, weeks: int) -> dict[st
 
 
 def shifted(model: Ensemble) -> Ensemble:
-    return replace(model, encoder=replace(model.encoder, mean=model.encoder.mean - 2 * model.encoder.scale))
+    encoder = replace(model.encoder, mean=model.encoder.mean - 2 * model.encoder.scale)
+    return replace(model, encoder=encoder, calibration=replace(model.calibration, mean=2 * model.calibration.mean))
 
 
 def spoiled(trained: Trained) -> Trained:
-    """A model that takes every feature for two standard deviations higher than it is, before and after its refit."""
+    """A model that takes every feature for two standard deviations higher than it is, and doubles what it expects, before and after its refit."""
     assert isinstance(trained.model, Ensemble)
     assert trained.model.held_back is not None
     return replace(trained, model=replace(shifted(trained.model), held_back=shifted(trained.model.held_back)))
