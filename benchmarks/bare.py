@@ -34,9 +34,9 @@ _STAGING = {
         from read_csv('{source}/zip_demographics.csv', all_varchar = true)
     """,
     "events": """
-        select event, kind, start_date::date as start_date, start_date::date as end_date, null::varchar as region, null::varchar as store_id,
+        select e.event, e.kind, e.date::date as start_date, e.date::date as end_date, null::varchar as region, null::varchar as store_id,
             null::varchar as product_id, null::timestamptz as known_at
-        from read_csv('{source}/events.csv', all_varchar = true)
+        from read_csv('{source}/events.csv', all_varchar = true) as e
     """,
     "shipments": """
         select s.region, d.store_id::varchar as store_id, d.item_id::varchar as product_id, d.week_start as week,
