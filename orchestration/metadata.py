@@ -11,6 +11,7 @@ from transforms.contracts import CONTRACTS, Column, Contract
 from transforms.lake import Lake
 
 Metadata = Mapping[str, Any]
+_MANY_SLICES = 500
 
 
 def table_metadata(contract: Contract) -> dict[str, Any]:
@@ -44,6 +45,17 @@ def table_spec(name: str, **more: Any) -> dg.AssetSpec:
         metadata={**table_metadata(contract), **more.pop("metadata", {})},
         **more,
     )
+
+
+def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Metadata) -> None:
+    """Add metadata that is large and the same for every slice, unless the run is for very many.
+
+    Dagster stores an event for each slice with all its metadata: for 282 weeks of 14 regions that took longer than the work itself. The page of the
+    asset shows it from the next ordinary run on.
+    """
+    partitioned = context.has_partition_key_range or context.has_partition_key
+    if not partitioned or len(context.partition_keys) <= _MANY_SLICES:
+        context.add_asset_metadata(metadata, key)
 
 
 def written(lake: Lake, table: str, slices: Iterable[Slice]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 
 from orchestration.lineage import column_lineage
 from orchestration.manifest import dbt_project
-from orchestration.metadata import table_metadata
+from orchestration.metadata import add_large, table_metadata
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.resources import LakeResource
 from transforms.calendar import SliceBlock, blocks_of
@@ -33,6 +33,7 @@ class Translator(DagsterDbtTranslator):
         return ["team:data-engineering"]
 
 
+LINEAGE = "dagster/column_lineage"
 TRANSLATOR = Translator(settings=DagsterDbtTranslatorSettings(enable_code_references=False))
 PROJECT = dbt_project()
 
@@ -52,8 +53,7 @@ def _run(context: dg.AssetExecutionContext, dbt: DbtCliResource, arguments: list
             layer, model = context.asset_key_for_output(event.output_name).path
             compiled = next(invocation.target_path.glob(f"compiled/*/models/*/{model}.sql"), None)
             if compiled is not None:
-                yield event.with_metadata({**event.metadata, "dagster/column_lineage": column_lineage(layer, model, compiled.read_text())})
-                continue
+                add_large(context, context.asset_key_for_output(event.output_name), {LINEAGE: column_lineage(layer, model, compiled.read_text())})
         yield event
 
 

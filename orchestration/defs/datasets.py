@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.approval import review
-from orchestration.metadata import markdown_table, table_spec
+from orchestration.metadata import add_large, markdown_table, table_spec
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.resources import LakeResource
 from transforms.calendar import Region
@@ -44,14 +44,13 @@ def dataset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
     """Versions of the regions' conditioned data: data checks, training check and scoring check, then approval or a wait for a person."""
     opened = lake.open()
     latest = review(opened, lake.project(), sorted({item.region for item in slices_of(context)}), context.run_id)
-    yield dg.MaterializeResult(
-        asset_key=VERSIONS,
-        metadata={
-            "versions": _table(latest),
-            "snapshots": f"demographics and price lists {lake.project().snapshots.replace('_', ' ')}",
-            "checks": markdown_table(["region", "check", "value", "limit", "passed", "detail"], _checks(latest)),
-        },
-    )
+    shown = {
+        "versions": _table(latest),
+        "snapshots": f"demographics and price lists {lake.project().snapshots.replace('_', ' ')}",
+        "checks": markdown_table(["region", "check", "value", "limit", "passed", "detail"], _checks(latest)),
+    }
+    add_large(context, VERSIONS, shown)
+    yield dg.MaterializeResult(asset_key=VERSIONS)
     waiting = [found for found in latest_versions(opened) if found.status != "approved"]
     yield dg.AssetCheckResult(
         asset_key=VERSIONS,
