@@ -90,5 +90,5 @@ def search_space(members: tuple[str, ...]) -> Iterator[tuple[str, type, Search]]
     for member in fields(Settings):
         if member.name in members and is_dataclass(member.type):
             for name, hint in get_type_hints(member.type, include_extras=True).items():
-                for search in (extra for extra in hint.__metadata__ if isinstance(extra, Search)):
+                for search in (extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Search)):
                     yield f"{member.name}.{name}", hint.__origin__, search
