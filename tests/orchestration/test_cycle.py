@@ -81,7 +81,6 @@ def forecasts(root: Path) -> pa.Table:
 
 def test_every_gold_table_is_as_its_contract_says(root: Path) -> None:
     lake = Lake(str(root))
-    # The weather report and experiments are asked for; tests of their own make them.
     for name in (name for name in CONTRACTS if name.startswith("gold/") and name not in ON_REQUEST):
         table = lake.read(name)
         assert table.num_rows > 0, name
