@@ -14,7 +14,7 @@ demo: .venv/installed
 	$(BIN)/shelfcast demo --root $(ROOT)
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
