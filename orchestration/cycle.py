@@ -146,6 +146,4 @@ def _few_blocks(blocks: list[SliceBlock]) -> list[SliceBlock]:
         min(block.first for block in blocks),
         max(block.last for block in blocks),
     )
-    asked = sum(len(block.regions) * (block.last - block.first + 1) for block in blocks)
-    whole = len(around.regions) * (around.last - around.first + 1)
-    return [around] if whole <= 1.5 * asked else blocks
+    return [around] if around.size <= 1.5 * sum(block.size for block in blocks) else blocks

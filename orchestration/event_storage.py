@@ -13,6 +13,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy import text
 
 _BATCHED = {
     DagsterEventType.ASSET_MATERIALIZATION,
@@ -30,17 +31,25 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         return cls(inst_data=inst_data, **config_value)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store asset events of one run together; anything else goes the ordinary way."""
-        runs = {event.run_id for event in events}
-        if len(runs) != 1 or not {event.get_dagster_event().event_type for event in events} <= _BATCHED:
-            super().store_event_batch(events)
-            return
+        """Store the asset events of each run together; anything else (planned checks) goes the ordinary way."""
+        by_run: dict[str, list[EventLogEntry]] = {}
+        others: list[EventLogEntry] = []
+        for event in events:
+            batched = event.get_dagster_event().event_type in _BATCHED
+            (by_run.setdefault(event.run_id, []) if batched else others).append(event)
+        for run_id, together in by_run.items():
+            self._store_asset_events(run_id, together)
+        super().store_event_batch(others)
+
+    def _store_asset_events(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
         rows = [self._event_to_row(event) for event in events]
-        with self.run_connection(runs.pop()) as connection:
+        with self.run_connection(run_id) as connection:
             connection.execute(SqlEventLogStorageTable.insert(), rows)
         with self.index_transaction() as connection:
-            statement = SqlEventLogStorageTable.insert().returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
-            ids = [int(row[0]) for row in connection.execute(statement, rows)]
+            connection.execute(SqlEventLogStorageTable.insert(), rows)
+            # SQLite has one writer at a time, so the rows of one statement have consecutive numbers.
+            last = int(connection.execute(text("select last_insert_rowid()")).scalar_one())
+            ids = range(last - len(rows) + 1, last + 1)
             tagged = [(event, number) for event, number in zip(events, ids, strict=True) if event.get_dagster_event().is_step_materialization]
             if tagged:
                 self._store_asset_event_tags(connection, *map(list, zip(*tagged, strict=True)))

@@ -6,12 +6,12 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.partitions import MANY_SLICES
 from transforms.calendar import Slice
 from transforms.contracts import CONTRACTS, Column, Contract
 from transforms.lake import Lake
 
 Metadata = Mapping[str, Any]
-_MANY_SLICES = 500
 
 
 def table_metadata(contract: Contract) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Met
     asset shows it from the next ordinary run on.
     """
     partitioned = context.has_partition_key_range or context.has_partition_key
-    if not partitioned or len(context.partition_keys) <= _MANY_SLICES:
+    if not partitioned or len(context.partition_keys) <= MANY_SLICES:
         context.add_asset_metadata(metadata, key)
 
 

@@ -13,6 +13,9 @@ REGIONS = dg.DynamicPartitionsDefinition(name="region")
 WEEKS = dg.WeeklyPartitionsDefinition(start_date=FIRST_WEEK, day_offset=1)
 REGION_WEEK = dg.MultiPartitionsDefinition({"region": REGIONS, "week": WEEKS})
 
+MANY_SLICES = 500
+"""A run over more slices than this puts less on record for each of them: Dagster's bookkeeping would take longer than the work."""
+
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 

@@ -15,8 +15,8 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
-from orchestration.partitions import contiguous_blocks, range_tags, register_regions
-from orchestration.settings import use_dagster_home
+from orchestration.partitions import MANY_SLICES, contiguous_blocks, range_tags, register_regions
+from orchestration.settings import one_planned_event_for_each_asset, use_dagster_home
 from transforms.calendar import Region, SliceBlock
 from transforms.errors import ShelfcastError
 
@@ -84,11 +84,15 @@ class Runner:
     def execute(self, job: str, blocks: Iterable[SliceBlock], tags: dict[str, str] | None = None) -> list[str]:
         """Run `job` once for each block (split so that Dagster's ranges cover exactly them) and return the run ids."""
         registered = self.instance.get_dynamic_partitions("region")
-        return [self._run(job, {**range_tags(block), **(tags or {})}) for block in contiguous_blocks(blocks, registered)]
+        return [self._run_block(job, block, tags or {}) for block in contiguous_blocks(blocks, registered)]
 
     def execute_unpartitioned(self, job: str, tags: dict[str, str] | None = None) -> str:
         """Run a job without partitions."""
         return self._run(job, tags or {})
+
+    def _run_block(self, name: str, block: SliceBlock, tags: dict[str, str]) -> str:
+        with one_planned_event_for_each_asset() if block.size > MANY_SLICES else nullcontext():
+            return self._run(name, {**range_tags(block), **tags})
 
     def _run(self, name: str, tags: dict[str, str]) -> str:
         job = self.definitions.resolve_job_def(name)

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -76,6 +78,24 @@ def use_leaderboard_data(folder: str | None) -> Path | None:
 def use_dagster_home(home: Path) -> None:
     """Point Dagster at the run history of this lake."""
     os.environ["DAGSTER_HOME"] = str(home)
+
+
+@contextmanager
+def one_planned_event_for_each_asset() -> Iterator[None]:
+    """While this is open a run is created with one planned event for each asset instead of one for each asset and slice.
+
+    Dagster reads it from the environment. The price: slices of a run that fails show as missing and not as failed.
+    """
+    name = "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"
+    before = os.environ.get(name)
+    os.environ[name] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def child_environment(**extra: str) -> dict[str, str]:

@@ -114,6 +114,11 @@ class SliceBlock:
             for week in weeks_between(self.first, self.last):
                 yield Slice(region, week)
 
+    @property
+    def size(self) -> int:
+        """Number of slices."""
+        return len(self.regions) * (self.last - self.first + 1)
+
     def __str__(self) -> str:
         names = ", ".join(map(str, self.regions)) if len(self.regions) <= 4 else f"{len(self.regions)} regions"
         return f"{names} {self.first}..{self.last}"

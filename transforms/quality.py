@@ -65,9 +65,10 @@ def data_checks(lake: Lake, approved: Lake | None, region: Region, last_week: We
         The last week of which any region has deliveries.
     """
     with lake.connect("gold/demand", QUARANTINE.name, LANDING_FILES.name) as connection:
-        connection.execute(f"create temp table now as select * from gold_demand where region = '{region}'")
-        before = approved.select("gold/demand") if approved else "select * from now where false"
-        connection.execute(f"create temp table before as select * from ({before}) where region = '{region}'")
+        columns = "store_id, product_id, week, units_shipped"
+        connection.execute(f"create temp table now as select {columns} from gold_demand where region = '{region}'")
+        before = f"({approved.select('gold/demand')}) where region = '{region}'" if approved else "now where false"
+        connection.execute(f"create temp table before as select {columns} from {before}")
         _find_changed_weeks(connection, last_week, first=approved is None)
         checks = [_quarantined(connection, region, limits), *_weekly(connection, limits), _jumps(connection, limits)]
         return [*checks, _missing_weeks(connection, last_week), *([_rewritten(connection, limits)] if approved else [])]
@@ -90,7 +91,7 @@ def _find_changed_weeks(connection: duckdb.DuckDBPyConnection, last_week: Week, 
         create temp table changed as
         with a as (select week, sum(hash(store_id, product_id, units_shipped)) as content from now where units_shipped > 0 group by week),
         b as (select week, sum(hash(store_id, product_id, units_shipped)) as content from before where units_shipped > 0 group by week)
-        select a.week from a left join b using (week) where a.content is distinct from b.content
+        select week from a full join b using (week) where a.content is distinct from b.content
         """
     )
 
@@ -145,7 +146,7 @@ def _jumps(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Check:
         """
         with past as (
             select week, units_shipped, max(units_shipped) over half_year as largest, count(*) over half_year as known
-            from now where units_shipped > 0
+            from now where units_shipped > 0 and week >= (select min(week) - interval 182 days from changed)
             window half_year as (
                 partition by store_id, product_id order by week range between interval 182 days preceding and interval 7 days preceding
             )
@@ -182,10 +183,10 @@ def _rewritten(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Check:
     """Share of the approved deliveries that the new version adds, changes or lacks."""
     [(share, first, last)] = connection.execute(
         """
-        with a as (select store_id, product_id, week, units_shipped from now where units_shipped > 0 and week <= (select max(week) from before)),
-        b as (select store_id, product_id, week, units_shipped from before where units_shipped > 0),
+        with a as (select * from now semi join changed using (week) where units_shipped > 0 and week <= (select max(week) from before)),
+        b as (select * from before semi join changed using (week) where units_shipped > 0),
         moved as (select * from a full join b using (store_id, product_id, week) where a.units_shipped is distinct from b.units_shipped)
-        select count(*) / greatest((select count(*) from b), 1), min(week), max(week) from moved
+        select count(*) / greatest((select count(*) from before where units_shipped > 0), 1), min(week), max(week) from moved
         """
     ).fetchall()
     detail = f"weeks {first}..{last}" if first else "approved weeks are as they were"
