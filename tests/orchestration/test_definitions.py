@@ -73,8 +73,12 @@ def test_blocks_are_split_where_dagster_lists_regions_in_another_order() -> None
     assert [[str(region) for region in block.regions] for block in split] == [["b"], ["a", "c"]]
 
 
-def test_events_of_a_range_are_stored_in_batches_and_read_back_by_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("many", "planned"), [(500, 120), (100, 1)])
+def test_events_of_a_range_are_stored_in_batches_and_read_back_by_slice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, planned: int
+) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "100")
+    monkeypatch.setattr("orchestration.runs.MANY_SLICES", many)
 
     @dg.asset(partitions_def=REGION_WEEK, backfill_policy=dg.BackfillPolicy.single_run())
     def table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -96,6 +100,10 @@ def test_events_of_a_range_are_stored_in_batches_and_read_back_by_slice(tmp_path
         assert done == {f"{item.region}|{item.week}" for item in block.slices()}
         latest = instance.get_latest_materialization_event(dg.AssetKey("table"))
         assert latest.asset_materialization.metadata["slices"].value == 120
+        kinds = [entry.dagster_event.event_type for entry in instance.all_logs(run)]
+        assert kinds.count(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED) == planned
+        tags = instance.event_log_storage.get_event_tags_for_asset(dg.AssetKey("table"), filter_tags={"dagster/partition/region": "b"})
+        assert sorted(found["dagster/partition/week"] for found in tags) == [str(WEEK + step) for step in range(60)]
 
 
 def test_reports_are_served_to_this_machine_only(tmp_path: Path) -> None:
