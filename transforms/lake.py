@@ -22,9 +22,10 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.chain import Link, genesis
-from transforms.contracts import CONTRACTS, Column, Contract, SchemaChange
+from transforms.contracts import CONTRACTS, Contract, SchemaChange
 from transforms.contracts.gold import AUDIT_HEADS
 from transforms.errors import ContractViolation, MissingData
+from transforms.evolution import additions, datafusion_columns, duckdb_columns, plain
 
 # Deltalake's default of 15 retries runs out when eight regions are replaced at once.
 _COMMIT = CommitProperties(max_commit_retries=100)
@@ -133,10 +134,10 @@ class Lake:
                 builder = builder.register(alias, delta)
                 continue
             builder = builder.register(f"{alias}_stored", delta)
-            evolved.append(f"{alias} as (select {_with_defaults(CONTRACTS[table], change)} from {alias}_stored)")
+            evolved.append(f"{alias} as (select {datafusion_columns(CONTRACTS[table], change)} from {alias}_stored)")
         if evolved:
             sql = f"with {', '.join(evolved)} {sql}"
-        return _plain(pa.table(builder.execute(sql).read_all()))
+        return plain(pa.table(builder.execute(sql).read_all()))
 
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """Return an in-memory DuckDB in which each table is a view named `layer_table`, an empty one where it does not exist yet."""
@@ -161,10 +162,7 @@ class Lake:
             raise MissingData(f"{self.root}: SQL over an object store needs DuckDB's httpfs extension; keep the lake in a folder.")
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
         hive = ", hive_partitioning = true, hive_types = {'region': varchar}" if contract.sliced else ""
-        missing = {column.name for column in _change(contract, delta).added}
-        columns = ", ".join(
-            f'{_default(column) if column.name in missing else _present(column)}::{column.duckdb} as "{column.name}"' for column in contract.columns
-        )
+        columns = duckdb_columns(contract, _change(contract, delta))
         # Files of before a column was added lack it.
         return f"select {columns} from read_parquet([{names}]{hive}, union_by_name = {str(len(files) > 1).lower()})"
 
@@ -270,7 +268,7 @@ class Lake:
         return (
             last.value
             if last
-            else Link.after(genesis(table), _plain(pa.table(QueryBuilder().register("t", delta).execute("select * from t").read_all()))).value
+            else Link.after(genesis(table), plain(pa.table(QueryBuilder().register("t", delta).execute("select * from t").read_all()))).value
         )
 
     def _commit(self, table: str, data: pa.Table | Callable[[], pa.RecordBatchReader], note: str, **how: Any) -> None:
@@ -355,43 +353,4 @@ def _stored(delta: DeltaTable) -> dict[str, str]:
 
 
 def _change(contract: Contract, delta: DeltaTable) -> SchemaChange:
-    """What the contract added since the table was written; anything that breaks readers is refused with the difference."""
-    change = contract.compare(_stored(delta))
-    if change.breaking:
-        raise ContractViolation(
-            f"{contract.name}: the table's version {delta.version()} does not fit contract version {contract.version}: {change}. "
-            "Only columns that may be empty or have a default can be added: use the Shelfcast that wrote it, or condition into a new lake root."
-        )
-    return change
-
-
-def _default(column: Column) -> str:
-    return "null" if column.default is None else f"'{column.default}'" if isinstance(column.default, str) else str(column.default).lower()
-
-
-def _present(column: Column) -> str:
-    return f'"{column.name}"' if column.default is None else f'coalesce("{column.name}", {_default(column)})'
-
-
-def _with_defaults(contract: Contract, change: SchemaChange) -> str:
-    """DataFusion SQL of the contract's columns over a table that was written before some were added."""
-    names = {"text": "varchar", "integer": "bigint", "number": "double", "flag": "boolean", "date": "date", "timestamp": "timestamp with time zone"}
-    missing = {column.name for column in change.added}
-    return ", ".join(
-        f'cast({_default(column)} as {names[column.kind]}) as "{column.name}"' if column.name in missing else f'{_present(column)} as "{column.name}"'
-        for column in contract.columns
-    )
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Turn view and dictionary types, which other Arrow readers do not all know, into plain ones."""
-    fields = [pa.field(f.name, _plain_type(f.type)) for f in table.schema]
-    return table.cast(pa.schema(fields))
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
-    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
-        return pa.string()
-    return kind
+    return additions(contract, _stored(delta), delta.version())
