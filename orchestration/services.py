@@ -1,5 +1,6 @@
 """`shelfcast ui`: the Dagster webserver and daemon of a lake, and the reports beside them, all on loopback."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -16,10 +17,13 @@ from transforms.errors import ConfigurationError
 from transforms.lake import Lake
 
 _POLL_SECONDS = 0.5
+_GRACE_SECONDS = 20.0
 
 
 def serve(settings: Settings, port: int, console: Console) -> None:
-    """Run until interrupted; when one of the processes ends, the others are ended too."""
+    """Run until interrupted or told to end (SIGTERM); when one of the processes ends, the others are ended too."""
+    # A service manager stops with SIGTERM, which by default ends this process alone and leaves webserver and daemon running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     lake = Lake(settings.root, settings.storage_options)
     with open_instance(lake.path(), local=False):
         pass
@@ -51,10 +55,20 @@ def serve(settings: Settings, port: int, console: Console) -> None:
             _watch(processes, thread, Path(log.name))
         finally:
             server.should_exit = True
-            for process in processes.values():
-                process.terminate()
-            for process in processes.values():
-                process.wait(timeout=30)
+            _end(list(processes.values()))
+
+
+def _end(processes: "list[subprocess.Popen[bytes]]") -> None:
+    for process in processes:
+        process.terminate()
+    until = time.monotonic() + _GRACE_SECONDS
+    for process in processes:
+        try:
+            process.wait(timeout=max(until - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            # One that is still starting may not listen to signals yet. Code servers end by themselves once nobody calls.
+            process.kill()
+            process.wait()
 
 
 def _watch(processes: dict[str, "subprocess.Popen[bytes]"], thread: threading.Thread, log: Path) -> None:

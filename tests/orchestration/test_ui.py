@@ -106,6 +106,12 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+        assert nobody_listens(port), "the webserver outlived the command that started it"
+
+
+def nobody_listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def loaded(services: Ui) -> bool:
