@@ -22,6 +22,7 @@ from transforms.calendar import Week
 from transforms.lake import Lake
 
 HISTORY, FIRST, CYCLES = Week.parse("2020-07-06"), Week.parse("2022-07-25"), 12
+RETRAIN_EVERY = 4
 BAD, JOINS, NEW_CODE = FIRST + 4, FIRST + 6, FIRST + 9
 BAD_REGION, NEW_REGION = "SIOUX_CITY", "QUAD_CITIES"
 START = ("COUNCIL_BLUFFS", "SIOUX_CITY")
@@ -104,7 +105,9 @@ class Company:
         """Write what was observed and what was forecast in some weeks."""
         for kind, column in (("weather_observed_daily", "date"), ("weather_forecast_daily", "issued_at_et")):
             rows = f"from read_csv('{self.source}/{kind}.csv') where {_inside(column, first, last)}"
-            self._copy(rows, folder / f"{kind}{name}.csv")
+            # The source's weather ends before its invoices do; an empty file would be refused.
+            if duckdb.sql(f"select count(*) from ({rows})").fetchall() != [(0,)]:
+                self._copy(rows, folder / f"{kind}{name}.csv")
 
     def week(self, week: Week, regions: tuple[str, ...], wrong: str = "") -> None:
         """Drop the files of one week."""
@@ -139,6 +142,8 @@ def live_through(company: Company, console: Console) -> float:
     before_bad = BAD + -1
     company.history(company.scratch / "drops", before_bad)
     _must(company.shelfcast("init", "--provider", str(company.scratch / "iowa_dsd.yaml"), "--landing", str(company.scratch / "drops")))
+    with (company.root / "shelfcast.yaml").open("a") as project:
+        project.write(f"retrain:\n  every_weeks: {RETRAIN_EVERY}\n")
     _, _, seconds = _must(company.shelfcast("backfill", "--from", str(FIRST), "--to", str(before_bad)))
     console.print(f"{FIRST}..{before_bad}: backfill of {before_bad - FIRST + 1} cycles, {seconds:.0f} s")
     regions = START
