@@ -23,7 +23,8 @@ LEAST_NULL_WEEKS = 20
 TAIL = 0.2
 LEAST_SCALE = 0.02
 """Mean excess of the tail at least, so that a column that never moved does not drift by a trifle."""
-_BINS = 100
+_BINS = 50
+_SAMPLE = 50_000
 _LEAST_DEVIATION = 0.05
 _RARE = 0.005
 """Share below which a level's season is not believed."""
@@ -147,16 +148,40 @@ def score_drift(frames: DriftFrames, rate: float) -> DriftResult:
 
 def p_value(score: float, null: Array) -> float:
     """Chance that a week like the past ones is as far from its reference as `score`."""
-    border, scale, beyond = _tail(null)
-    if score <= border:
+    tail = Tail.of(null)
+    if score <= tail.border:
         return float((1 + (null >= score).sum()) / (len(null) + 1))
-    return float(beyond * np.exp(-(score - border) / scale))
+    return float(tail.share * (1 + (score - tail.border) / (tail.known_by * tail.scale)) ** -tail.known_by)
 
 
 def distance_at(p: float, null: Array) -> float:
     """The distance in the tail whose p-value is `p`."""
-    border, scale, beyond = _tail(null)
-    return float(border + scale * max(np.log(beyond / p), 0.0))
+    tail = Tail.of(null)
+    return tail.border + tail.known_by * tail.scale * max((tail.share / p) ** (1 / tail.known_by) - 1, 0.0)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The tail of past distances: exponential from `border` on with the mean `scale`, which as many as `known_by` past weeks have told.
+
+    Weeks that drifted are among the past ones too and must not hide the next, so the farthest fifth of the tail counts as being beyond the rest and
+    no more (type II censoring). What is unknown about the scale is part of a p-value: the tail of one more week is a Lomax distribution.
+    """
+
+    border: float
+    share: float
+    scale: float
+    known_by: int
+
+    @classmethod
+    def of(cls, null: Array) -> "Tail":
+        """The tail of the distances of past weeks."""
+        border = float(np.quantile(null, 1 - TAIL))
+        excess = np.sort(null[null > border] - border)
+        known_by = len(excess) - len(excess) // 5
+        near, far = excess[:known_by], len(excess) - known_by
+        scale = float(near.sum() + far * near[-1]) / known_by if known_by else 0.0
+        return cls(border, (1 + len(excess)) / (len(null) + 1), max(scale, LEAST_SCALE), max(known_by, 1))
 
 
 def benjamini_hochberg(p_values: Array, rate: float) -> npt.NDArray[np.bool_]:
@@ -168,18 +193,9 @@ def benjamini_hochberg(p_values: Array, rate: float) -> npt.NDArray[np.bool_]:
     return rejected
 
 
-def _tail(null: Array) -> tuple[float, float, float]:
-    """Where the tail begins, its scale, and its share."""
-    border = float(np.quantile(null, 1 - TAIL))
-    excess = null[null > border] - border
-    # By the median: weeks that drifted are among the past ones too, and must not hide the next.
-    scale = float(np.median(excess)) / np.log(2) if len(excess) else 0.0
-    return border, max(scale, LEAST_SCALE), (1 + len(excess)) / (len(null) + 1)
-
-
 def _measured(frames: DriftFrames, column: Watched) -> Measured | None:
     """Compare with the same season where enough past weeks have one to be compared with themselves, else with the weeks just before."""
-    edges = None if column.levels is not None else _edges(frames, column)
+    edges = None if column.levels is not None else _edges(column)
     shares, counts = _shares(column, edges)
     for basis in _BASES[: 1 if column.seasonal_only else 2]:
         weights = (frames.season if basis == "season" else frames.trailing) * (counts > 0)
@@ -189,7 +205,10 @@ def _measured(frames: DriftFrames, column: Watched) -> Measured | None:
             continue
         rows = np.append(past, len(counts) - 1)
         reference = _reference(frames, shares, counts, weights, rows, edges is None and basis == "season")
-        distances = jensen_shannon(shares[rows], reference) if edges is None else wasserstein(shares[rows], reference, edges)
+        if edges is None:
+            distances = jensen_shannon(shares[rows], reference)
+        else:
+            distances = wasserstein(shares[rows], reference, edges, float(_deviation(shares[past].mean(axis=0), edges)) if len(edges) > 1 else 0.0)
         used = np.flatnonzero(weights[-1])
         return Measured(
             column, basis, float(distances[-1]), edges, shares[-1], reference[-1], distances[:-1], used, int(counts[-1]), int(counts[used].sum())
@@ -197,13 +216,11 @@ def _measured(frames: DriftFrames, column: Watched) -> Measured | None:
     return None
 
 
-def _edges(frames: DriftFrames, column: Watched) -> Array:
-    """Borders of bins that hold about the same number of rows of the week, or of the weeks that may be its reference."""
-    known = np.isfinite(column.values)
-    known[:, :-1] &= ((frames.season + frames.trailing)[-1] > 0)[:-1]
-    past = column.values[:, :-1][known[:, :-1]]
-    at = np.linspace(0, 1, _BINS // 2 + 1)
-    return np.unique(np.concatenate([np.quantile(part, at) for part in (past, column.values[known[:, -1], -1]) if len(part)]).astype(float))
+def _edges(column: Watched) -> Array:
+    """Borders of bins that hold about the same number of rows: of the past weeks, and of the week itself, which may lie beyond all of them."""
+    past, now = (part[np.isfinite(part)] for part in (column.values[:, :-1], column.values[:, -1]))
+    past = past[:: 1 + len(past) // _SAMPLE]
+    return np.unique(np.concatenate([np.quantile(part, np.linspace(0, 1, _BINS + 1)) for part in (past, now) if len(part)]).astype(float))
 
 
 def _shares(column: Watched, edges: Array | None) -> tuple[Array, npt.NDArray[np.int64]]:
@@ -237,18 +254,26 @@ def _reference(
     return mean
 
 
-def wasserstein(current: Array, reference: Array, edges: Array) -> Array:
-    """Wasserstein distance over the reference's standard deviation, shape (weeks,), from shares of bins with evenly spread rows."""
+def wasserstein(current: Array, reference: Array, edges: Array, usual: float = 0.0) -> Array:
+    """Wasserstein distance over the reference's standard deviation, shape (weeks,), from shares of bins with evenly spread rows.
+
+    A reference of few weeks may hold hardly any spread, like the temperature of one Thanksgiving: `usual`, the column's deviation over all weeks,
+    counts for half at least.
+    """
     if len(edges) < 2:
         return np.zeros(len(current))
     gap = np.abs(np.cumsum(current - reference, axis=1))
     gap = np.concatenate([np.zeros((len(gap), 1)), gap], axis=1)
     distance = ((gap[:, 1:] + gap[:, :-1]) / 2 * np.diff(edges)).sum(axis=1)
-    middle = (edges[1:] + edges[:-1]) / 2
-    mean = reference @ middle
-    deviation = np.sqrt(np.maximum(reference @ middle**2 - mean**2, 0))
-    normed: Array = distance / np.maximum(deviation, _LEAST_DEVIATION)
+    normed: Array = distance / np.maximum(_deviation(reference, edges), max(usual / 2, _LEAST_DEVIATION))
     return normed
+
+
+def _deviation(shares: Array, edges: Array) -> Array:
+    middle = (edges[1:] + edges[:-1]) / 2
+    mean = shares @ middle
+    deviation: Array = np.sqrt(np.maximum(shares @ middle**2 - mean**2, 0))
+    return deviation
 
 
 def jensen_shannon(current: Array, reference: Array) -> Array:

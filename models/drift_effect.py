@@ -15,7 +15,7 @@ from transforms.drift_frames import DriftFrames, Errors, Source, Watched
 from transforms.drift_history import Floats
 
 _LEAST_SCORED = 0.5
-_STRENGTH = 20.0
+_STRENGTH = 5.0
 """Rows of average error that each bin is given."""
 _BINS = 10
 Array = npt.NDArray[np.float64]
@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Effect:
-    """Estimated change by a column's drift: MAPE as a fraction, RMSE in units, USD of the region's week (cost of units left over and missed); `source` as in `Errors`."""
+    """Estimated change by a column's drift: MAPE as a fraction, RMSE in units, USD of the region's week; by whose errors."""
 
     mape: float
     rmse: float
@@ -60,7 +60,7 @@ def estimate_effect(
     reference
         Shares of a text's levels where the reference is not plainly those of its weeks; None for numbers.
     """
-    scored = np.isfinite(errors[0].squared).any(axis=0)
+    scored = np.asarray(np.isfinite(errors[0].squared).any(axis=0))
     chosen = errors[0] if scored[-1] and scored[weeks].mean() >= _LEAST_SCORED else errors[1]
     past, now = column.values[:, weeks], column.values[:, -1]
     if column.levels is None:

@@ -74,8 +74,12 @@ def write_report(result: DriftResult, reports: Path) -> str:
         numerical_columns=[one.column.name for one in shown if one.edges is not None],
         categorical_columns=[one.column.name for one in shown if one.edges is None],
     )
-    metrics = [ValueDrift(column=one.column.name, method=_EVIDENTLY[one.edges is None], threshold=_shown_threshold(one)) for one in shown]
     frames = [pd.DataFrame({one.column.name: aggregated(one, shares) for one in shown}) for shares in ("current", "reference")]
+    thresholds = [_shown_threshold(one, *(frame[one.column.name] for frame in frames)) for one in shown]
+    metrics = [
+        ValueDrift(column=one.column.name, method=_EVIDENTLY[one.edges is None], threshold=threshold)
+        for one, threshold in zip(shown, thresholds, strict=True)
+    ]
     snapshot = Report(metrics).run(*[Dataset.from_pandas(frame, data_definition=definition) for frame in frames])
     relative = Path("drift") / str(result.frames.region) / f"{result.frames.week}.html"
     target = reports / relative
@@ -120,9 +124,25 @@ def _steps(below: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> tu
     return below[kept], edges[kept]
 
 
-def _shown_threshold(one: Judged) -> float:
-    """The threshold, on the side of the distance that the verdict is on: quantiles move a distance a little, and others' drift lowers thresholds."""
-    return min(one.threshold, 0.95 * one.score) if one.drifted else max(one.threshold, 1.05 * one.score)
+def _shown_threshold(one: Judged, current: "pd.Series[Any]", reference: "pd.Series[Any]") -> float:
+    """The threshold in the measure of Evidently, which norms by the reference's deviation alone: as far from its distance as ours is from ours."""
+    ratio = one.threshold / one.score if one.score > 0 else np.inf
+    # Drift of others lowers the threshold of a column.
+    ratio = min(ratio, 0.95) if one.drifted else max(ratio, 1.05)
+    return distance(current, reference) * ratio if one.score > 0 else one.threshold
+
+
+def distance(current: "pd.Series[Any]", reference: "pd.Series[Any]") -> float:
+    """Normed Wasserstein distance of numbers, Jensen-Shannon distance (natural logarithm) of texts, as Evidently has them."""
+    import pandas as pd  # noqa: PLC0415 - heavy
+    from scipy.spatial.distance import jensenshannon  # noqa: PLC0415
+    from scipy.stats import wasserstein_distance  # noqa: PLC0415
+
+    if not pd.api.types.is_numeric_dtype(reference):
+        levels = sorted(set(current) | set(reference))
+        shares = [series.value_counts(normalize=True).reindex(levels, fill_value=0).to_numpy() for series in (reference, current)]
+        return float(np.nan_to_num(jensenshannon(*shares)))
+    return float(wasserstein_distance(reference, current)) / max(float(np.std(reference.to_numpy())), 0.001)
 
 
 def _with_shared_scripts(page: str, assets: Path, depth: int) -> str:

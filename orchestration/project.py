@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.settings import Settings
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
 
 FILE = "shelfcast.yaml"
+_RETIRED = {"drift_share"}
 
 
 class RegressionSettings(BaseModel):
@@ -125,6 +126,12 @@ class Project(BaseModel):
     """Share of each origin's forecasts, those with the largest expected demand, whose contributions are kept in gold/contributions."""
     drift_rate: float = Field(default=0.02, gt=0, lt=1)
     """Expected share of false ones among the columns that are called drifted; a week counts as drifted when any of its columns is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_retired(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Every project file holds every setting: those that are gone may stand in older ones."""
+        return {name: value for name, value in values.items() if name not in _RETIRED}
 
     @field_validator("members")
     @classmethod

@@ -75,7 +75,7 @@ def plan_region(lake: Lake, project: Project, region: Region, week: Week, datase
         return Inputs.of(pinned, region, origin, spec)
 
     failing = failing_weeks(lake, region, week, Gate(**project.gate.judged))
-    drifted = _drifted_weeks(lake, region, week) if project.retrain.on_drift else []
+    drifted = drifted_weeks(lake, region, week) if project.retrain.on_drift else []
     decisions = []
     for segment in ((format_, mover) for format_ in format_names(spec.clusters) for mover in (*MOVERS, "all")):
         # A segment that was left out for want of data is looked at again when the region's other models are trained.
@@ -125,7 +125,7 @@ def _kept(row: Mapping[str, Any], week: Week) -> str:
     return f"trained {age} week{'s' if age > 1 else ''} ago; data, code and settings as they were" if age else "trained at this origin already"
 
 
-def _drifted_weeks(lake: Lake, region: Region, week: Week) -> list[Week]:
+def drifted_weeks(lake: Lake, region: Region, week: Week) -> list[Week]:
     """Weeks of the last year in which any column of the region's data drifted, as far as drift has been scored."""
     with lake.connect(DRIFT.name) as connection:
         rows = connection.execute(

@@ -22,6 +22,8 @@ YEARS_BACK = 3
 TRAILING_WEEKS = 26
 LEVEL_WEEKS = 26
 """Weeks before a week that levels are taken from."""
+SETTLED_WEEKS = 13
+"""Weeks of history that a week of a reference needs behind it: levels of fewer weeks are not like those of later ones."""
 _LEAST_HITS = 3
 _MOST_LEVELS = 12
 Weights = npt.NDArray[np.float64]
@@ -110,7 +112,7 @@ def season_weights(holidays: Texts) -> Weights:
     for week in range(weeks):
         for year in range(1, YEARS_BACK + 1):
             centre = week - 52 * year
-            around = np.arange(max(centre - SEASON_WEEKS, 0), centre + SEASON_WEEKS + 1)
+            around = np.arange(max(centre - SEASON_WEEKS, SETTLED_WEEKS), centre + SEASON_WEEKS + 1)
             if len(around):
                 same = around[holidays[around] == holidays[week]]
                 weights[week, same if len(same) else around] = 1
@@ -119,8 +121,8 @@ def season_weights(holidays: Texts) -> Weights:
 
 def trailing_weights(weeks: int) -> Weights:
     """The TRAILING_WEEKS before each week."""
-    back = np.arange(weeks)[:, None] - np.arange(weeks)[None, :]
-    return ((back >= 1) & (back <= TRAILING_WEEKS)).astype(float)
+    week, past = np.arange(weeks)[:, None], np.arange(weeks)[None, :]
+    return ((past < week) & (past >= week - TRAILING_WEEKS) & (past >= SETTLED_WEEKS)).astype(float)
 
 
 class _Levels:
@@ -152,14 +154,15 @@ def _columns(history: DriftHistory, levels: _Levels) -> list[Watched]:
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(history.demand / levels.size)
-        error = np.log((history.demand + 1) / (history.expected + 1))
+        # Of the size, where there was demand: weeks without any would hide everything else, and are watched by their share.
+        error = np.log(history.demand / np.maximum(history.size, 0.5))
     nothing = np.where(alive, ~hit, np.nan)
     return [
         Watched("demand", "target", _where(hit, ratio)),
         Watched("store_units", "target", _where(alive, _of_group(history.demand, store)[store])),
         Watched("product_units", "target", _where(alive, _of_group(history.demand, product)[product])),
         Watched("share_of_zeros", "target", _where(alive, _excess(nothing, store)[store])),
-        Watched("residual", "residual", _where(alive, error)),
+        Watched("residual", "residual", _where(hit, error)),
         Watched("price", "input", _where(hit, _relative(np.log(history.price)[product], hit))),
         Watched("price_change", "input", _where(hit, _change(history.price)[product])),
         Watched("promotion", "input", _where(alive, history.promoted), np.asarray(["no", "yes"])),
@@ -184,7 +187,7 @@ def _of_group(demand: Floats, group: Codes) -> npt.NDArray[np.float64]:
     lived = np.minimum(np.maximum.accumulate(units > 0, axis=1).cumsum(axis=1) - 1, LEVEL_WEEKS)
     with np.errstate(divide="ignore", invalid="ignore"):
         usual = np.where(lived >= _LEAST_HITS, before(units, LEVEL_WEEKS) / lived, np.nan)
-        return np.log((units + 1) / (usual + 1))
+        return np.asarray(np.log((units + 1) / (usual + 1)), np.float64)
 
 
 def _excess(values: npt.NDArray[np.float64], group: Codes) -> npt.NDArray[np.float64]:
