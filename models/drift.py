@@ -30,7 +30,6 @@ _RARE = 0.005
 """Share below which a level's season is not believed."""
 METHODS = {False: "Wasserstein distance (normed)", True: "Jensen-Shannon distance"}
 Array = npt.NDArray[np.float64]
-_BASES: tuple[Basis, ...] = ("season", "trailing")
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ def _measured(frames: DriftFrames, column: Watched) -> Measured | None:
     """Compare with the same season where enough past weeks have one to be compared with themselves, else with the weeks just before."""
     edges = None if column.levels is not None else _edges(column)
     shares, counts = _shares(column, edges)
-    for basis in _BASES[: 1 if column.seasonal_only else 2]:
+    for basis in column.bases:
         weights = (frames.season if basis == "season" else frames.trailing) * (counts > 0)
         compared = np.flatnonzero((counts > 0) & (weights.sum(axis=1) > 0))
         past = compared[(compared < len(counts) - 1) & (compared >= len(counts) - 1 - NULL_WEEKS)]

@@ -1,8 +1,9 @@
 """What a column's drift does to error and money: the change of the mean error that follows from how its values are distributed now.
 
-The errors of reference and week are averaged in bins of the column, and the averages weighted by the week's shares instead of the reference's (a
-shift-share decomposition; Kitagawa 1955). A column that moved where errors are the same on either side has no effect. What is told is the part that
-goes with the column, not that it is the cause: columns that move together share their effect.
+Errors are averaged in bins of the column, and the averages weighted by the week's shares instead of the reference's (a shift-share decomposition;
+Kitagawa 1955). A column that moved where errors are the same on either side has no effect. For inputs the errors are those of the reference: what the
+week's own would add comes from whatever else happened in it; values beyond all past ones count as the outermost bin. For target and residual, which
+say themselves how wrong a forecast is, the week's errors count too. Columns that move together share their effect: it is no share of a sum.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from transforms.drift_frames import DriftFrames, Errors, Source, Watched
 from transforms.drift_history import Floats
 
 _LEAST_SCORED = 0.5
-_STRENGTH = 5.0
-"""Rows of average error that each bin is given."""
+_STRENGTH = 1.0
+"""Rows of average error that each bin is given, so that an empty one has some."""
 _BINS = 10
 Array = npt.NDArray[np.float64]
 
@@ -64,7 +65,7 @@ def estimate_effect(
     chosen = errors[0] if scored[-1] and scored[weeks].mean() >= _LEAST_SCORED else errors[1]
     past, now = column.values[:, weeks], column.values[:, -1]
     if column.levels is None:
-        borders = _borders(past, now)
+        borders = _borders(past, now if column.kind != "input" else now[:0])
         then, at = np.searchsorted(borders, past, side="right"), np.searchsorted(borders, now, side="right")
         bins = len(borders) + 1
     else:
@@ -77,9 +78,11 @@ def estimate_effect(
         if not before.any() or not here.any():
             return 0.0, 0.0, 0
         n_before, n_here = np.bincount(then[before], minlength=bins), np.bincount(at[here], minlength=bins)
-        total = np.bincount(then[before], of[:, weeks][before], bins) + np.bincount(at[here], of[here, -1], bins)
         mean = float(of[:, weeks][before].mean())
-        in_bin = (total + _STRENGTH * mean) / (n_before + n_here + _STRENGTH)
+        total, n = np.bincount(then[before], of[:, weeks][before], bins) + _STRENGTH * mean, n_before + _STRENGTH
+        if column.kind != "input":
+            total, n = total + np.bincount(at[here], of[here, -1], bins), n + n_here
+        in_bin = total / n
         was = n_before / n_before.sum() if reference is None else reference
         return mean, float((n_here / n_here.sum() - was) @ in_bin), int(here.sum())
 
@@ -90,6 +93,6 @@ def estimate_effect(
 
 
 def _borders(past: npt.NDArray[np.floating], now: npt.NDArray[np.floating]) -> Array:
-    """Deciles of the reference, and quantiles of the week, which may lie beyond all of them."""
-    parts = [(past[np.isfinite(past)], np.linspace(0, 1, _BINS + 1)), (now[np.isfinite(now)], np.asarray([0.05, 0.25, 0.5, 0.75, 0.95]))]
+    """Deciles of the reference without its ends, and quantiles of the week, which may lie beyond all of them."""
+    parts = [(past[np.isfinite(past)], np.linspace(0, 1, _BINS + 1)[1:-1]), (now[np.isfinite(now)], np.asarray([0.05, 0.25, 0.5, 0.75, 0.95]))]
     return np.unique(np.concatenate([np.quantile(values, at) for values, at in parts if len(values)]))

@@ -37,8 +37,8 @@ class Watched:
     kind: Kind
     values: Floats
     levels: Texts | None = None
-    seasonal_only: bool = False
-    """True where the weeks just before say nothing about a week, like for weather."""
+    bases: tuple[Basis, ...] = ("season", "trailing")
+    """What it is compared with, the first that there are enough past weeks for: the weeks just before say nothing about the weather of a week."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,9 @@ def _columns(history: DriftHistory, levels: _Levels) -> list[Watched]:
         Watched("price_change", "input", _where(hit, _change(history.price)[product])),
         Watched("promotion", "input", _where(alive, history.promoted), np.asarray(["no", "yes"])),
         Watched("income", "input", _where(hit, _relative(np.log(np.maximum(history.income, 1))[store], hit))),
-        *(Watched(name, "input", _where(alive, history.weather[store, :, step]), seasonal_only=True) for step, name in enumerate(WEATHER)),
-        Watched("forecast_of_tmax", "input", _where(alive, (history.issued - history.weather[:, :, 1])[store])),
+        *(Watched(name, "input", _where(alive, history.weather[store, :, step]), bases=("season",)) for step, name in enumerate(WEATHER)),
+        # How forecasts err has no season.
+        Watched("forecast_of_tmax", "input", _where(alive, (history.issued - history.weather[:, :, 1])[store]), bases=("trailing",)),
         Watched("inputs_missing", "input", _where(alive, missing)),
         *(_texts(name, texts, hit) for name, texts in (("category", history.category[product]), ("vendor", history.vendor[product]))),
         _texts("format", history.format[store], hit),

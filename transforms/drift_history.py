@@ -242,10 +242,21 @@ def _promoted(connection: duckdb.DuckDBPyConnection, region: Region, store: Code
             and (e.known_at is null or e.known_at < e.week + interval 7 day)
         """
     ).fetchnumpy()
-    # The last position stands for all.
-    held = np.zeros((int(store.max(initial=0)) + 2, int(product.max(initial=0)) + 2, weeks), bool)
-    held[rows["store"], rows["product"], rows["t"]] = True
-    promoted: Bools = held[store, product] | held[store, -1] | held[-1, product] | held[-1, -1]
+    stride = int(product.max(initial=0)) + 2
+
+    def held(of: Codes, wanted: npt.NDArray[np.integer]) -> Bools:
+        """Weeks in which an event names the key of a series, shape (series, weeks)."""
+        levels, position = np.unique(of, return_inverse=True)
+        named = np.isin(wanted, levels)
+        by_level = np.zeros((len(levels), weeks), bool)
+        by_level[np.searchsorted(levels, wanted[named]), rows["t"][named]] = True
+        return by_level[position]
+
+    of_store, of_product = np.asarray(rows["store"]), np.asarray(rows["product"])
+    # -1 stands for all.
+    keys = [(store * 0 - 1, product * 0 - 1), (store, product * 0 - 1), (store * 0 - 1, product), (store, product)]
+    wanted = of_store * stride + of_product
+    promoted: Bools = np.logical_or.reduce([held(s * stride + p, wanted) for s, p in keys])
     return promoted
 
 
