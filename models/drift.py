@@ -156,7 +156,7 @@ def p_value(score: float, null: Array) -> float:
 def distance_at(p: float, null: Array) -> float:
     """The distance in the tail whose p-value is `p`."""
     tail = Tail.of(null)
-    return tail.border + tail.known_by * tail.scale * max((tail.share / p) ** (1 / tail.known_by) - 1, 0.0)
+    return float(tail.border + tail.known_by * tail.scale * max((tail.share / p) ** (1 / tail.known_by) - 1, 0.0))
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def ranking(result: DriftResult) -> list[tuple[str, ...]]:
 
 def notes(result: DriftResult) -> list[str]:
     """What a reader should know of the comparison: what it fell back to, what could not be judged, whose errors the effects are of."""
-    trailing = [one.column.name for one in result.judged if one.basis == "trailing"]
+    trailing = [one.column.name for one in result.judged if one.basis != one.column.bases[0]]
     return [
         *([f"Compared with the half year before, for want of past years: {', '.join(trailing)}."] if trailing else []),
         *([f"Not judged, for want of past weeks: {', '.join(result.unjudged)}."] if result.unjudged else []),
@@ -96,7 +96,8 @@ def aggregated(one: Judged, which: str) -> "pd.Series[Any]":
     import pandas as pd  # noqa: PLC0415 - heavy
 
     shares = one.current if which == "current" else one.reference
-    at = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    # In no order: Evidently draws values along their rows.
+    at = np.random.default_rng(0).permutation((np.arange(_QUANTILES) + 0.5) / _QUANTILES)
     below = np.concatenate([[0.0], np.cumsum(shares) / shares.sum()])
     if one.edges is not None:
         return pd.Series(np.interp(at, *_steps(below, one.edges)))
@@ -172,7 +173,7 @@ def _heading(result: DriftResult) -> str:
     return (
         "<div style='font-family:sans-serif;margin:24px;max-width:1200px'>"
         f"<h1 style='font-size:22px'>{html.escape(str(frames.region))}, week {frames.week}: <span style='color:{colour}'>{verdict}</span></h1>"
-        "<p>Each column is compared with the same season of past years; it has drifted when that is farther than past weeks were from theirs. "
+        "<p>Each column is compared with the same season of past years; it has drifted when it is farther from that than past weeks were from theirs. "
         "Ranked by what its drift is estimated to cost: the change of MAPE, RMSE and USD that goes with it.</p>"
         f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in notes(result))}</ul>"
         f"<table style='border-collapse:collapse;font-size:14px' cellpadding='6'><thead><tr style='text-align:left'>{head}</tr></thead>"

@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from orchestration.project import FILE, Project
 from orchestration.retraining import drifted_weeks
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
@@ -107,3 +108,8 @@ def test_training_looks_at_weeks_in_which_any_column_drifted(lake: Lake) -> None
         {**row, "week": (FIRST + 3).monday, "column": "demand", "drifted": True},
     )
     assert drifted_weeks(lake, OHIO, FIRST + 2) == [FIRST + 1]
+
+
+def test_a_project_file_of_before_is_read_without_the_limit_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("provider: sample\ndrift_share: 0.3\n")
+    assert "drift_share" not in Project.load(tmp_path).model_dump()
