@@ -173,7 +173,7 @@ def _heading(result: DriftResult) -> str:
     return (
         "<div style='font-family:sans-serif;margin:24px;max-width:1200px'>"
         f"<h1 style='font-size:22px'>{html.escape(str(frames.region))}, week {frames.week}: <span style='color:{colour}'>{verdict}</span></h1>"
-        "<p>Each column is compared with the same season of past years; it has drifted when it is farther from that than past weeks were from theirs. "
+        "<p>Each column is compared with the same season of past years; it has drifted when it is farther away than past weeks were from theirs. "
         "Ranked by what its drift is estimated to cost: the change of MAPE, RMSE and USD that goes with it.</p>"
         f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in notes(result))}</ul>"
         f"<table style='border-collapse:collapse;font-size:14px' cellpadding='6'><thead><tr style='text-align:left'>{head}</tr></thead>"

@@ -95,7 +95,9 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
             group_name="monitoring",
             deps=[
                 dg.AssetKey(["gold", "demand"]),
+                dg.AssetKey(["silver", "returns"]),
                 dg.AssetKey(["silver", "weather"]),
+                dg.AssetKey(["silver", "weather_known"]),
                 dg.AssetKey(["silver", "stores"]),
                 dg.AssetKey(["silver", "products"]),
                 dg.AssetKey(["silver", "event_weeks"]),
