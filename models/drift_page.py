@@ -39,10 +39,15 @@ def ranking(result: DriftResult) -> list[tuple[str, ...]]:
             f"{one.effect.mape:+.4f}",
             f"{one.effect.rmse:+.3f}",
             f"{one.effect.money:+,.0f}",
-            f"{f'season of {result.seasons(one)}' if one.basis == 'season' else 'half year before'}: {len(one.weeks)} weeks",
+            _compared_with(result, one),
         )
         for one in result.judged
     ]
+
+
+def _compared_with(result: DriftResult, one: Judged) -> str:
+    reference = f"season of {result.seasons(one)}" if one.basis == "season" else "half year before"
+    return f"{reference}: {len(one.weeks)} week{'s' if len(one.weeks) > 1 else ''}"
 
 
 def notes(result: DriftResult) -> list[str]:
