@@ -219,7 +219,9 @@ def _edges(column: Watched) -> Array:
     """Borders of bins that hold about the same number of rows: of the past weeks, and of the week itself, which may lie beyond all of them."""
     past, now = (part[np.isfinite(part)] for part in (column.values[:, :-1], column.values[:, -1]))
     past = past[:: 1 + len(past) // _SAMPLE]
-    return np.unique(np.concatenate([np.quantile(part, np.linspace(0, 1, _BINS + 1)) for part in (past, now) if len(part)]).astype(float))
+    edges = np.unique(np.concatenate([np.quantile(part, np.linspace(0, 1, _BINS + 1)) for part in (past, now) if len(part)]).astype(float))
+    # The largest value has a bin of its own, else a week far beyond all others would be spread over all that lies between.
+    return np.append(edges, edges[-1] + 1e-4 * (edges[-1] - edges[0])) if len(edges) > 1 else edges
 
 
 def _shares(column: Watched, edges: Array | None) -> tuple[Array, npt.NDArray[np.int64]]:
