@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conditioning import conditioning
+from benchmarks.drift import drift
 from benchmarks.forecasting import forecasting
 from benchmarks.leaderboard import leaderboard
 from benchmarks.limit import limit
@@ -21,7 +22,7 @@ from benchmarks.plans import plans
 from benchmarks.recording import record
 
 DATA = Path(os.environ.get("SHELFCAST_BENCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, forecasting, limit, leaderboard, plans]
+BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, forecasting, limit, leaderboard, plans, drift]
 
 
 def main() -> None:

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.settings import Settings
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
 
 FILE = "shelfcast.yaml"
+_RETIRED = {"drift_share"}
 
 
 class RegressionSettings(BaseModel):
@@ -59,7 +60,7 @@ class RetrainSettings(BaseModel):
     accuracy_weeks: int = Field(default=2, ge=0)
     """Weeks in a row in which live accuracy breaks the gate; 0 to leave accuracy out."""
     on_drift: bool = True
-    """Whether a drifted week (see drift_share) since the training is a cause."""
+    """Whether a drifted week (see drift_rate) since the training is a cause."""
 
 
 class PooledSettings(BaseModel):
@@ -123,8 +124,14 @@ class Project(BaseModel):
     """What a backfill sees: the data as they were approved when its origin was the last week, or with every later correction."""
     explain_share: float = Field(default=0.1, ge=0, le=1)
     """Share of each origin's forecasts, those with the largest expected demand, whose contributions are kept in gold/contributions."""
-    drift_share: float = Field(default=0.3, gt=0, le=1)
-    """Share of drifted columns from which a week counts as drifted."""
+    drift_rate: float = Field(default=0.02, gt=0, lt=1)
+    """Expected share of false ones among the columns that are called drifted; a week counts as drifted when any of its columns is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_retired(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Every project file holds every setting: those that are gone may stand in older ones."""
+        return {name: value for name, value in values.items() if name not in _RETIRED}
 
     @field_validator("members")
     @classmethod

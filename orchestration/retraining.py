@@ -17,7 +17,7 @@ from models.validation import Gate
 from orchestration.live import failing_weeks
 from orchestration.project import Project
 from transforms.calendar import Region, Week
-from transforms.contracts.gold import DRIFT
+from transforms.contracts.drift import DRIFT
 from transforms.datasets import Dataset
 from transforms.fingerprints import training_contract, training_slices
 from transforms.lake import Lake, day
@@ -75,7 +75,7 @@ def plan_region(lake: Lake, project: Project, region: Region, week: Week, datase
         return Inputs.of(pinned, region, origin, spec)
 
     failing = failing_weeks(lake, region, week, Gate(**project.gate.judged))
-    drifted = _drifted_weeks(lake, region, week, project.drift_share) if project.retrain.on_drift else []
+    drifted = drifted_weeks(lake, region, week) if project.retrain.on_drift else []
     decisions = []
     for segment in ((format_, mover) for format_ in format_names(spec.clusters) for mover in (*MOVERS, "all")):
         # A segment that was left out for want of data is looked at again when the region's other models are trained.
@@ -125,13 +125,13 @@ def _kept(row: Mapping[str, Any], week: Week) -> str:
     return f"trained {age} week{'s' if age > 1 else ''} ago; data, code and settings as they were" if age else "trained at this origin already"
 
 
-def _drifted_weeks(lake: Lake, region: Region, week: Week, limit: float) -> list[Week]:
-    """Weeks of the last year in which the region's data drifted, as far as drift has been scored."""
+def drifted_weeks(lake: Lake, region: Region, week: Week) -> list[Week]:
+    """Weeks of the last year in which any column of the region's data drifted, as far as drift has been scored."""
     with lake.connect(DRIFT.name) as connection:
         rows = connection.execute(
             f"""
             select week from gold_drift where region = '{region}' and week <= {day(week)} and week > {day(week + -52)}
-            group by week having avg(drifted::int) >= {limit} order by week
+            group by week having bool_or(drifted) order by week
             """
         ).fetchall()
     return [Week(found) for (found,) in rows]

@@ -6,14 +6,16 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from models.drift_page import RANKING
 from models.metrics import score_forecasts
+from orchestration.drift_view import VERDICTS, drift_of, links, ranked, within
 from orchestration.metadata import markdown_table, picture, rounded, table_spec, written
 from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.resources import LakeResource
-from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock, blocks_of
+from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
-from transforms.contracts.gold import DRIFT, FORECASTS
+from transforms.contracts.gold import FORECASTS
 from transforms.lake import Lake, block_predicate, day, region_list
 from transforms.scoreboard import by_segment
 
@@ -27,7 +29,7 @@ WITHIN_TARGET = dg.AssetCheckSpec(
 NO_DRIFT = dg.AssetCheckSpec(
     name="no_drift",
     asset=DRIFT_REPORT,
-    description="In no region of the run did as many columns drift as the project calls a drifted week.",
+    description="In no region and week of the run did a column drift, at the project's rate of false ones.",
 )
 
 
@@ -86,13 +88,20 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
     specs=[
         dg.AssetSpec(
             key=DRIFT_REPORT,
-            description="The week's data against the same season of past years: scores in gold/drift, and a page for each region.",
+            description=(
+                "The week's data against the same season of past years, ranked by estimated effect on error and money: "
+                "scores in gold/drift, and a page for each region."
+            ),
             group_name="monitoring",
             deps=[
                 dg.AssetKey(["gold", "demand"]),
+                dg.AssetKey(["silver", "returns"]),
                 dg.AssetKey(["silver", "weather"]),
+                dg.AssetKey(["silver", "weather_known"]),
                 dg.AssetKey(["silver", "stores"]),
                 dg.AssetKey(["silver", "products"]),
+                dg.AssetKey(["silver", "event_weeks"]),
+                dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-13, -1)),
             ],
             kinds={"evidently", "deltalake"},
             owners=["team:data-science"],
@@ -104,31 +113,28 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
 )
 def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Score the slices and write their pages; all of a run in one process, since Evidently takes its time to import."""
-    opened, limit = lake.open(), lake.project().drift_share
-    rows, scores = [], []
-    for item in slices_of(context):
-        row, table = _drift_of(opened, item, limit)
-        rows.append(row)
-        scores.append(table)
-        context.log.info(f"{item}: {row[2]}")
-    slices = slices_of(context)
+    opened, rate, slices = lake.open(), lake.project().drift_rate, slices_of(context)
+    outcomes = []
+    for item in slices:
+        outcomes.append(drift_of(opened, item, rate))
+        context.log.info(f"{item}: {outcomes[-1].verdict}")
+    scores = pa.concat_tables([outcome.scores for outcome in outcomes])
     for block in blocks_of(slices):
-        opened.replace(DRIFT.name, block, _within(pa.concat_tables(scores), block))
-    drifted = [row for row in rows if row[2] == "drifted"]
-    links = {f"report {row[0]} {row[1]}": dg.MetadataValue.url(row[5]) for row in rows[:56] if row[5]}
+        opened.replace(DRIFT.name, block, within(scores, block))
+    drifted = [outcome for outcome in outcomes if outcome.drifted]
     return dg.MaterializeResult(
         metadata={
-            "verdicts": markdown_table(["region", "week", "verdict", "share", "columns", "report"], [(*row[:5], _link(row[5])) for row in rows]),
+            "verdicts": markdown_table(VERDICTS, [outcome.row for outcome in outcomes]),
+            "ranking": markdown_table(["region", "week", *RANKING], ranked(outcomes)),
             "drifted_slices": len(drifted),
-            **rounded({"drifted_share": _mean([row[3] for row in rows if row[3] is not None])}),
-            **(links if len(rows) > 1 else {"report": dg.MetadataValue.url(rows[0][5])} if rows[0][5] else {}),
+            **links(outcomes),
         },
         check_results=[
             dg.AssetCheckResult(
                 check_name=NO_DRIFT.name,
                 passed=not drifted,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"drifted": markdown_table(["region", "week", "columns"], [(row[0], row[1], row[4]) for row in drifted])},
+                metadata={"drifted": markdown_table(["region", "week", *RANKING], ranked(drifted))},
             )
         ],
     )
@@ -170,37 +176,3 @@ def _overall(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     if not total:
         return {}
     return {name: sum(weight * float(row[name]) for weight, row in hits) / total for name in ("mape", "baseline_mape")}
-
-
-def _drift_of(lake: Lake, item: Slice, limit: float) -> tuple[tuple[str, str, str, float | None, str, str], pa.Table]:
-    """(region, week, verdict, share, columns, link) of a slice, and its scores."""
-    from models.drift import score_drift, write_report  # noqa: PLC0415 - heavy
-    from transforms.drift_frames import drift_frames  # noqa: PLC0415
-
-    frames = drift_frames(lake, item.region, item.week)
-    if frames is None:
-        return (str(item.region), str(item.week), "nothing to compare", None, "", ""), DRIFT.schema.empty_table()
-    result = score_drift(frames, limit)
-    page = write_report(frames, result, lake.path("reports"))
-    verdict = "drifted" if result.drifted else "as usual"
-    return (
-        str(item.region),
-        str(item.week),
-        verdict,
-        result.share,
-        ", ".join(result.columns),
-        f"{settings().reports_url}/{page}",
-    ), result.scores
-
-
-def _within(scores: pa.Table, block: SliceBlock) -> pa.Table:
-    inside = {(str(item.region), item.week.monday) for item in block.slices()}
-    return scores.filter(pa.array([(row["region"], row["week"]) in inside for row in scores.select(["region", "week"]).to_pylist()], pa.bool_()))
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _link(url: str) -> str:
-    return f"[open]({url})" if url else ""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from transforms.clusters import CLUSTER_NAMES, with_cluster
 from transforms.contracts.base import Column, Contract
+from transforms.contracts.drift import DRIFT
 from transforms.contracts.sources import FORMATS, PRODUCT, REGION, STORE, WEEK
 
 MOVERS = ("fast", "slow")
@@ -169,20 +170,6 @@ CONTRIBUTIONS = Contract(
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
-)
-DRIFT = Contract(
-    "gold/drift",
-    "One row per region, week and column watched.",
-    (
-        REGION,
-        WEEK,
-        Column("column", "text", "Column of the week's data that is compared with the reference."),
-        Column("method", "text", "Distance that is measured."),
-        Column("score", "number", "The distance.", minimum=0),
-        Column("threshold", "number", "Distance from which the column counts as drifted.", minimum=0),
-        Column("drifted", "flag", "True when the score reaches the threshold."),
-    ),
-    key=("region", "week", "column"),
 )
 MODEL_VERSIONS = Contract(
     "gold/model_versions",

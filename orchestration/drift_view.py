@@ -1,0 +1,78 @@
+"""Drift of slices as the asset page shows it: verdicts, the ranking of columns, links to the pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from models.drift_page import notes, ranking, write_report
+from orchestration.settings import settings
+from transforms.calendar import Slice, SliceBlock
+from transforms.contracts.drift import DRIFT
+from transforms.lake import Lake
+
+VERDICTS = ["region", "week", "verdict", "drifted", "watched", "USD in the week", "notes", "report"]
+_MOST_LINKS = 56
+_MOST_RANKED = 200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A slice's drift: its rows of gold/drift, the ranking as it is shown, and where its page is served."""
+
+    item: Slice
+    verdict: str
+    scores: pa.Table
+    ranking: list[tuple[str, ...]]
+    notes: list[str]
+    url: str
+
+    @property
+    def drifted(self) -> bool:
+        """Whether any column drifted."""
+        return any(self.scores["drifted"].to_pylist())
+
+    @property
+    def row(self) -> tuple[Any, ...]:
+        """A row of VERDICTS; money is that of the drifted column whose drift costs most, since columns that move together share their effect."""
+        drifted = [row for row in self.scores.to_pylist() if row["drifted"]]
+        money = f"{max(row['effect_money'] for row in drifted):+,.0f}" if drifted else ""
+        names = ", ".join(row["column"] for row in drifted)
+        page = f"[open]({self.url})" if self.url else ""
+        return str(self.item.region), str(self.item.week), self.verdict, names, self.scores.num_rows, money, " ".join(self.notes), page
+
+
+def drift_of(lake: Lake, item: Slice, rate: float) -> Outcome:
+    """Score a slice and write its page."""
+    from models.drift import score_drift  # noqa: PLC0415 - heavy
+    from transforms.drift_frames import drift_frames  # noqa: PLC0415
+    from transforms.drift_history import DriftHistory  # noqa: PLC0415
+
+    history = DriftHistory.load(lake, item.region, item.week)
+    if history is None:
+        return Outcome(item, "nothing to compare", DRIFT.schema.empty_table(), [], ["The week has no deliveries."], "")
+    result = score_drift(drift_frames(history), rate)
+    if not result.judged:
+        return Outcome(item, "too little history", DRIFT.schema.empty_table(), [], notes(result), "")
+    url = f"{settings().reports_url}/{write_report(result, lake.path('reports'))}"
+    return Outcome(item, "drifted" if result.drifted else "as usual", result.rows(), ranking(result), notes(result), url)
+
+
+def ranked(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
+    """Columns of a run: all of one slice, of several those that drifted."""
+    rows = [(str(one.item.region), str(one.item.week), *row) for one in outcomes for row in one.ranking]
+    return rows if len(outcomes) == 1 else [row for row in rows if row[4] == "drifted"][:_MOST_RANKED]
+
+
+def links(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Links to the pages, as the asset page opens them."""
+    pages = {f"report {one.item.region} {one.item.week}": one.url for one in outcomes[:_MOST_LINKS] if one.url}
+    return {"report" if len(outcomes) == 1 else name: dg.MetadataValue.url(url) for name, url in pages.items()}
+
+
+def within(scores: pa.Table, block: SliceBlock) -> pa.Table:
+    """The scores of a block's slices."""
+    inside = {(str(item.region), item.week.monday) for item in block.slices()}
+    return scores.filter(pa.array([(row["region"], row["week"]) in inside for row in scores.select(["region", "week"]).to_pylist()], pa.bool_()))
