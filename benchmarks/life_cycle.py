@@ -27,7 +27,7 @@ BAD, JOINS, NEW_CODE = FIRST + 4, FIRST + 6, FIRST + 9
 BAD_REGION, NEW_REGION = "SIOUX_CITY", "QUAD_CITIES"
 START = ("COUNCIL_BLUFFS", "SIOUX_CITY")
 CHECKOUT = Path(__file__).resolve().parents[1]
-_CODE = ("orchestration", "transforms", "models", "dbt_project", "pyproject.toml", "README.md", ".ci")
+_CODE = ("orchestration", "transforms", "models", "dbt_project", "pyproject.toml", "README.md", ".ci", ".gitignore")
 _CHANGE = ("np.geomspace(0.3, 3e-4, 12)", "np.geomspace(0.3, 3e-4, 11)")
 _WEEKLY = {"invoice_lines": "parquet", "weather_observed_daily": "csv", "weather_forecast_daily": "csv"}
 
@@ -67,6 +67,8 @@ class Company:
         for name, kind in _WEEKLY.items():
             text = text.replace(f"files: {name}.{kind}", f"files: {name}*.{kind}")
         (self.scratch / "iowa_dsd.yaml").write_text(text)
+        self._git("init", "--quiet")
+        self._commit("code of the first cycles")
 
     def change_code(self) -> None:
         """Change something that decides what is learned."""
@@ -75,6 +77,7 @@ class Company:
         if _CHANGE[0] not in text:
             raise RuntimeError(f"{module.name} no longer holds {_CHANGE[0]!r}: name another change of the training path in _CHANGE.")
         module.write_text(text.replace(*_CHANGE))
+        self._commit("lasso: a shorter path")
 
     def stores(self, folder: Path, regions: tuple[str, ...]) -> None:
         """Write the store list with only these regions."""
@@ -128,6 +131,13 @@ class Company:
         with (self.scratch / "commands.log").open("a") as log:
             log.write(f"$ shelfcast {' '.join(arguments)}\n{done.stdout}{done.stderr}\nexit code {done.returncode}\n\n")
         return done.returncode, done.stdout + done.stderr, time.perf_counter() - started
+
+    def _commit(self, message: str) -> None:
+        self._git("add", "--all")
+        self._git("-c", "user.name=bench", "-c", "user.email=bench@example.com", "commit", "--quiet", "--message", message)
+
+    def _git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=self.code, check=True)
 
     def _copy(self, query: str, path: Path) -> None:
         draft = path.with_suffix(".part")
@@ -226,7 +236,7 @@ def afterwards(company: Company) -> Iterator[tuple[str, bool, float]]:
     ).to_pylist()
     origin = str(row["origin_week"])
     [model] = lake.query(
-        f"select region, trained_week, format || '/' || mover as segment from t where model_version = '{row['model_version']}'",
+        f"select region, trained_week, format || '-' || mover as segment from t where model_version = '{row['model_version']}'",
         t="gold/model_versions",
     ).to_pylist()
     copy = company.scratch / "backup"
@@ -236,9 +246,9 @@ def afterwards(company: Company) -> Iterator[tuple[str, bool, float]]:
         "trace": ("trace", "forecast", row["region"], row["store_id"], row["product_id"], origin, str(row["target_week"]), "--page"),
         "audit": ("audit", "verify", "--every-dataset"),
         "reproduce": ("reproduce", model["region"], str(model["trained_week"]), model["segment"]),
-        "maturity": ("maturity",),
         "rollback": ("models", "rollback", "--to", str(FIRST + 8), "--by", "operations", "--why", "drill"),
         "backup": ("backup", str(copy)),
+        "maturity": ("maturity",),
     }
     for name, arguments in asked.items():
         code, _, seconds = company.shelfcast(*arguments)
