@@ -13,7 +13,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _ASIDE = {
     *("artifacts.py", "code_version.py", "comparison.py", "contributions.py", "costs.py", "drift.py", "failover.py", "leaderboard.py"),
     *("leaderboard_plot.py", "money.py", "oracle.py", "plots.py", "reliability.py", "reproduction.py", "rolling.py", "scoring.py"),
-    *("trial.py", "validation.py", "weather_value.py"),
+    *("trial.py", "trial_plot.py", "validation.py", "weather_value.py"),
 }
 
 

@@ -12,6 +12,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from transforms.calendar import Region, Slice
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -22,6 +24,27 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data are not at {folder}: set SHELFCAST_TEST_DATA to run this test")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Slice]:
+    """A conditioned lake of one region, with champions of its last week but four (that slice); four more weeks have landed. Not to be written to."""
+    from typer.testing import CliRunner
+
+    from orchestration.cli import app
+    from orchestration.project import Project
+    from transforms.adapters import load_provider
+    from transforms.lake import Lake
+    from transforms.landing import folder
+    from transforms.world import WorldSpec, simulate, write_landing
+
+    world = simulate(WorldSpec(regions=1, stores_per_region=8, products=10, weeks=84))
+    root, week = tmp_path_factory.mktemp("small_lake"), world.last + -4
+    Project(provider="sample", train_weeks=56, members=("lasso",)).save(root)
+    write_landing(world, folder(Lake(str(root)), load_provider("sample")))
+    done = CliRunner().invoke(app, ["run", "--week", str(week), "--root", str(root), "--local"])
+    assert done.exit_code == 0, done.output
+    return root, Slice(Region("north_texas"), week)
 
 
 @pytest.fixture(scope="session")

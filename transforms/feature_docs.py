@@ -19,6 +19,7 @@ _LIFE = "over the life of the series"
 _DOCS: tuple[tuple[str, str, str], ...] = (
     (r"store_id|product_id", "id", "The series: a store and a product."),
     (r"format|mover", "name", "The segment: format of the store (with its cluster), velocity of the product as of the origin."),
+    (r"segment", "name", "Both, joined by a hyphen."),
     (r"origin_week", "Monday", "Last week that the row's features know of."),
     (r"target_week", "Monday", "Week whose demand is to be told."),
     (r"horizon", "weeks", "Target week minus origin week."),

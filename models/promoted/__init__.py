@@ -1,4 +1,4 @@
-"""Members that come from notebooks: `shelfcast promote-notebook` writes a module for each; whatever lies here can be named in a project's `members`."""
+"""Members that come from notebooks: `shelfcast promote-notebook` writes a module for each, and a project's `members` may name it."""
 
 import pkgutil
 from importlib import import_module
