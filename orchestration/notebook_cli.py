@@ -19,7 +19,7 @@ def promote_notebook(
     from orchestration.notebook_promotion import promote  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
     made = promote(notebook, checkout, force)
-    console = Console(file=sys.stdout, soft_wrap=True)
+    console = Console(file=sys.stdout, soft_wrap=True, markup=False, highlight=False)
     module, test = (path.relative_to(checkout) for path in (made.module, made.test))
     if not made.changed:
         console.print(f"{module} and {test} are as the notebook has it: nothing to do.")

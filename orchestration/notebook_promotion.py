@@ -17,10 +17,10 @@ PACKAGE = Path("models") / "promoted"
 _HEADER = re.compile(r"# Promoted from (?P<notebook>\S+)\. SHA-256 of what follows: (?P<sha256>[0-9a-f]{64})\n")
 _TEST = '''"""The notebook that `models.promoted.{name}` was promoted from, the module and its asset give the same numbers."""
 
-import pytest
+from collections.abc import Callable
 
 
-def test_{name}_gives_the_numbers_of_its_notebook(parity: pytest.FixtureRequest) -> None:
+def test_{name}_gives_the_numbers_of_its_notebook(parity: Callable[[str, str], tuple[object, object, object]]) -> None:
     notebook, module, asset = parity("{notebook}", "{name}")
     assert notebook == module == asset
 '''

@@ -11,8 +11,15 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from typer.testing import CliRunner
 
-from transforms.calendar import Region, Slice
+from models.settings import BoostingSettings, Settings
+from orchestration.cli import app
+from orchestration.project import Project
+from transforms.adapters import load_provider
+from transforms.lake import Lake
+from transforms.landing import folder
+from transforms.world import WorldSpec, simulate, write_landing
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -27,24 +34,15 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Slice]:
-    """A conditioned lake of one region, with champions of its last week but four (that slice); four more weeks have landed. Not to be written to."""
-    from typer.testing import CliRunner
-
-    from orchestration.cli import app
-    from orchestration.project import Project
-    from transforms.adapters import load_provider
-    from transforms.lake import Lake
-    from transforms.landing import folder
-    from transforms.world import WorldSpec, simulate, write_landing
-
-    world = simulate(WorldSpec(regions=1, stores_per_region=8, products=10, weeks=84))
-    root, week = tmp_path_factory.mktemp("small_lake"), world.last + -4
-    Project(provider="sample", train_weeks=56, members=("lasso",)).save(root)
+def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A conditioned lake of north_texas alone, its weekly cycle run for 2023-07-10; four more weeks have landed. For copying, not for writing to."""
+    root, world = tmp_path_factory.mktemp("small_lake"), simulate(WorldSpec(regions=1, stores_per_region=8, products=10, weeks=84))
+    settings = Settings(boosting=BoostingSettings(iterations=8, learning_rate=0.05, leaves=8))
+    Project(provider="sample", train_weeks=56, members=("lasso", "boosting"), settings=settings).save(root)
     write_landing(world, folder(Lake(str(root)), load_provider("sample")))
-    done = CliRunner().invoke(app, ["run", "--week", str(week), "--root", str(root), "--local"])
+    done = CliRunner().invoke(app, ["run", "--week", str(world.last + -4), "--root", str(root), "--local"])
     assert done.exit_code == 0, done.output
-    return root, Slice(Region("north_texas"), week)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,102 @@
+"""What a notebook sees, scores and logs, on a small lake with champions."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.ensemble import MEMBERS
+from models.training import TrainingSpec, train_region
+from models.trial import TrialRows
+from orchestration.notebook import ExperimentLog, Session
+from orchestration.notebook_frames import as_pandas
+from transforms.errors import ConfigurationError
+from transforms.feature_docs import meanings
+from transforms.panel import Panel
+
+
+@pytest.fixture(scope="module")
+def session(small_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
+    root = shutil.copytree(small_lake, tmp_path_factory.mktemp("session") / "root")
+    return Session.open("north_texas", "2023-07-10", root=str(root))
+
+
+def test_a_session_holds_no_week_after_its_own_and_every_column_is_described(session: Session) -> None:
+    week = pd.Timestamp(session.week.monday)
+    assert session.held_back["target_week"].max() == week
+    assert session.train["target_week"].max() == week - pd.Timedelta(weeks=session.rows.spec.held_back)
+    for rows in (session.train, session.held_back):
+        assert (rows["target_week"] - rows["origin_week"] == pd.to_timedelta(7 * rows["horizon"], unit="D")).all()
+    assert list(session.columns.index) == list(session.train.columns)
+    assert (session.columns != "").all(axis=None)
+    with pytest.raises(ConfigurationError, match=r"these do not: \['nobody_knows'\]"):
+        meanings(["demand", "nobody_knows"])
+
+
+def test_changing_what_comes_after_the_week_moves_nothing_in_a_session(session: Session) -> None:
+    pinned = session.lake.at(session.dataset.delta_versions)
+    later = Panel.load(pinned, session.region, session.week + 4)
+    shipped = later.shipped.copy()
+    shipped[:, session.week - later.first + 1 :] = 9999
+    poisoned = type(later)(**{**vars(later), "shipped": shipped})
+    rows = TrialRows.of(poisoned.until(session.week), session.rows.spec)
+    seen = as_pandas(rows, session.segments)
+    assert seen.loc[session.train.index].equals(session.train)
+    assert seen.loc[session.held_back.index].equals(session.held_back)
+
+
+def test_a_trial_is_what_training_would_have_made(session: Session) -> None:
+    trial = session.try_members(*(MEMBERS[name] for name in session.project.members))
+    spec = TrainingSpec(**session.project.training)
+    made = {f"{one.format}-{one.mover}": one.metrics for one in train_region(session.rows.panel, spec) if one.mover != "all"}
+    assert trial.metrics == made
+    scores = session.score(trial, "again", by="segment")
+    for segment in made:
+        assert scores.loc[segment, "again"].equals(scores.loc[segment, "champion"])
+        assert scores.loc[segment, "again"]["mape"] == made[segment]["mape"]
+        assert scores.loc[segment, "historical average"]["mape"] == made[segment]["baseline_mape"]
+
+
+def test_one_segment_has_the_rows_that_it_has_in_the_region(session: Session) -> None:
+    alone = Session.open(str(session.region), str(session.week), "small-fast", session.lake.root)
+    assert alone.held_back.equals(session.held_back[session.held_back["segment"] == "small-fast"])
+    with pytest.raises(ConfigurationError, match="has no segment 'small': expected one of large-fast, large-slow, small-fast, small-slow, or None"):
+        Session.open(str(session.region), str(session.week), "small", session.lake.root)
+
+
+def test_one_call_logs_scores_versions_and_commit(session: Session) -> None:
+    guess = session.held_back["baseline_size"]
+    run = session.log("guesses", {"rule": "average"}, guess, notes="by hand")
+    assert run.metrics["mape"] == run.metrics["baseline_mape"] > run.metrics["champion_mape"]
+    assert run.dataset_version == session.dataset.version
+    assert run.source_commit
+    row = session.runs("guesses").loc[run.run_id]
+    assert (row["params.rule"], row["params.week"], row["kind"], row["notes"]) == ("average", str(session.week), "notebook", "by hand")
+    assert row["mape"] == run.metrics["mape"]
+    assert session.plot(guess, "average").png.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda good: good.set_axis(good.index + 1_000_000), "matched by index with session.held_back"),
+        (lambda good: pd.concat([good, good]), "each once; came"),
+        (lambda good: good.drop(columns="expected"), "need the columns size and expected; expected missing"),
+        (lambda good: good.assign(size=np.nan), "must be finite numbers in every row"),
+    ],
+)
+def test_predictions_that_cannot_be_scored_are_refused(session: Session, change: object, said: str) -> None:
+    good = pd.DataFrame({"size": 1.0, "expected": 1.0}, index=session.held_back.index)
+    with pytest.raises(ConfigurationError, match=said):
+        session.score(change(good))  # type: ignore[operator]
+
+
+def test_tracking_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
+    log = ExperimentLog.open(str(tmp_path / "anywhere"))
+    assert log.runs("first").empty
+    run = log.log("first", {"depth": 3, "loss": "absolute"}, {"mape": 0.31, "unknown": None})
+    found = ExperimentLog.open(str(tmp_path / "anywhere")).runs("first").loc[run.run_id]
+    assert (found["params.depth"], found["params.loss"], found["mape"], found["code_version"]) == (3, "absolute", 0.31, "none")
+    assert "unknown" not in found
