@@ -151,10 +151,11 @@ def run_of(run_id: str, mape: float) -> ExperimentRun:
         logged_at=datetime(2022, 4, 1, 8, int(run_id) % 60, tzinfo=UTC),
         kind="trial",
         params={"network.hidden": 64, "network.dropout": 0.25, "members": ["lasso", "network"]},
-        metrics={"mape": mape, "n": 100.0},
+        metrics={"mape": mape, "n": 100.0, "large-high_income-fast.mape": 0.2},
         code_version="abc-def",
         dataset_version="ohio-1,florida-2",
         notes="ohio, florida; 2 origins",
+        source_commit="0123abc-dirty",
     )
 
 
