@@ -23,18 +23,22 @@ from models.trial_plot import trial_plot
 from orchestration.cycle import known_regions
 from orchestration.notebook_frames import as_pandas
 from orchestration.project import Project
-from orchestration.provenance import commit_of
+from orchestration.provenance import commit_of, source_commit
 from orchestration.regional import load_version, panel_at
 from orchestration.settings import use_root
 from orchestration.tracking import ExperimentRun, Tracking
 from transforms.calendar import Region, Week
 from transforms.datasets import Dataset, usable
-from transforms.errors import ConfigurationError
+from transforms.errors import ConfigurationError, MissingData
 from transforms.feature_docs import meanings
 from transforms.lake import Lake
 from transforms.registry import champions
 
 CHAMPION, AVERAGE = "champion", "historical average"
+
+
+class TooLittleHistory(MissingData):
+    """No segment of a session has rows enough for an ensemble."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class ExperimentLog:
             code_version=code_version,
             dataset_version=dataset_version,
             notes=notes,
-            source_commit=commit_of(Path.cwd()),
+            source_commit=source_commit() if kind == "asset" else commit_of(Path.cwd()),
         )
         self.tracking.log(run)
         return run
@@ -185,7 +189,7 @@ class Session:
         """Train an ensemble of these algorithms for each segment, exactly as production would, without storing or registering it."""
         made = list(attempts(self.rows, members, self.segments))
         if not made:
-            raise ConfigurationError(
+            raise TooLittleHistory(
                 f"{self.region} at {self.week}: no segment has the {self.rows.spec.fewest_rows} rows with demand that an ensemble needs. "
                 "Take a later week, or a region with more history."
             )

@@ -38,19 +38,25 @@ def trial_asset(name: str) -> dg.AssetsDefinition:
     def trial(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Try the member on each slice as a notebook does, and log it."""
         from models.ensemble import MEMBERS  # noqa: PLC0415 - heavy: loading the code location stays fast
-        from orchestration.notebook import Session  # noqa: PLC0415
+        from orchestration.notebook import Session, TooLittleHistory  # noqa: PLC0415
 
         rows, mapes, pictures = [], [], {}
+        opened = lake.open()
         for item in slices_of(context):
-            session = Session.open(str(item.region), str(item.week), root=lake.open().root)
-            made = session.try_members(MEMBERS[name])
+            session = Session.open(str(item.region), str(item.week), root=opened.root)
+            try:
+                made = session.try_members(MEMBERS[name])
+            except TooLittleHistory as error:
+                # A region that has just joined is no reason to leave the others out.
+                context.log.warning(str(error))
+                continue
             run = session.log(f"trials/{name}", {}, made, notes=f"run {context.run_id}", kind="asset")
             told = (run.metrics.get(metric) for metric in ("mape", "champion_mape", "baseline_mape", "rmse_all", "baseline_rmse_all"))
             mapes.append(run.metrics["mape"])
             rows.append((str(item.region), str(item.week), *told))
             pictures = {"last": picture(f"{item.region} {item.week}", session.plot(made, name).png)}
         columns = ["region", "origin", "MAPE", "champion", "historical average", "RMSE all", "of the average"]
-        mean = rounded({"mean_mape": sum(mapes) / len(mapes)})
+        mean = rounded({"mean_mape": sum(mapes) / len(mapes) if mapes else None})
         return dg.MaterializeResult(metadata={"slices": len(rows), **mean, "trials": markdown_table(columns, rows), **pictures})
 
     return trial

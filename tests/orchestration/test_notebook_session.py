@@ -5,14 +5,20 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
 
 from models.ensemble import MEMBERS
+from models.members.lasso import LassoMember
 from models.trial import TrialRows
-from orchestration.notebook import ExperimentLog, Session
+from orchestration.defs.trials import trial_asset
+from orchestration.notebook import ExperimentLog, Session, TooLittleHistory
 from orchestration.notebook_frames import as_pandas
+from orchestration.partitions import key_of, register_regions
+from orchestration.resources import LakeResource
+from transforms.calendar import Slice, Week
 from transforms.errors import ConfigurationError
 from transforms.feature_docs import meanings
 from transforms.panel import Panel
@@ -102,3 +108,16 @@ def test_tracking_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
     found = ExperimentLog.open(str(tmp_path / "anywhere")).runs("first").loc[run.run_id]
     assert (found["params.depth"], found["params.loss"], found["mape"], found["code_version"]) == (3, "absolute", 0.31, "none")
     assert "unknown" not in found
+
+
+def test_a_region_with_too_little_history_is_told_in_a_notebook_and_left_out_by_the_asset(session: Session) -> None:
+    early = Slice(session.region, Week.parse("2022-05-02"))
+    with pytest.raises(TooLittleHistory, match="north_texas at 2022-05-02: no segment has the 200 rows with demand that an ensemble needs"):
+        Session.open(str(early.region), str(early.week), root=session.lake.root).try_members(LassoMember)
+    with dg.DagsterInstance.ephemeral() as instance:
+        register_regions(instance, [early.region])
+        resources = {"lake": LakeResource(root=session.lake.root)}
+        done = dg.materialize([trial_asset("lasso")], instance=instance, resources=resources, partition_key=str(key_of(early)))
+    (made,) = done.asset_materializations_for_node("trial_lasso")
+    assert made.metadata["slices"].value == 0
+    assert session.runs("trials/lasso").empty
