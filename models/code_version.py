@@ -14,20 +14,24 @@ _ASIDE = {
     *("artifacts.py", "code_version.py", "comparison.py", "contributions.py", "costs.py", "drift.py", "drift_effect.py"),
     *("drift_page.py", "failover.py", "leaderboard.py"),
     *("leaderboard_plot.py", "money.py", "oracle.py", "plots.py", "reliability.py", "reproduction.py", "rolling.py", "scoring.py"),
-    *("validation.py", "weather_value.py"),
+    *("trial.py", "trial_plot.py", "validation.py", "weather_value.py"),
 }
 
 
 def code_version(spec: TrainingSpec) -> str:
     """The code's and the spec's digits, joined by a hyphen: what was told to the code (members, settings, clusters, horizons) counts as much."""
     told = json.dumps(asdict(spec), sort_keys=True)
-    return f"{_code_digits()}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    return f"{_code_digits(spec.members)}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
-@lru_cache(maxsize=1)
-def _code_digits() -> str:
-    """SHA-256, shortened to 12 digits, over the modules of members, ensembles, features and panel."""
+@lru_cache
+def _code_digits(members: tuple[str, ...]) -> str:
+    """SHA-256, shortened to 12 digits, over the modules of members, ensembles, features and panel.
+
+    A promoted member counts where it is one of `members`: until then it changes nothing that is learned.
+    """
     files = [path for path in (_ROOT / "models").rglob("*.py") if path.name not in _ASIDE]
+    files = [path for path in files if path.parent.name != "promoted" or path.stem in {"__init__", *members}]
     files += [_ROOT / "transforms" / name for name in ("features.py", "frame.py", "origins.py", "panel.py", "clusters.py")]
     digest = hashlib.sha256()
     for path in sorted(files):

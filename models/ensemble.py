@@ -1,6 +1,7 @@
 """The ensemble of a segment: members' distributions pooled by weights that were learned on held-back weeks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -13,14 +14,27 @@ from models.members.base import Distribution, Member, Prepared
 from models.members.boosting import BoostingMember
 from models.members.lasso import LassoMember
 from models.network import NetworkMember
+from models.promoted import promoted
 from models.settings import Settings
 from models.support import Floats, Support
 from transforms.frame import Frame
 
-MEMBERS: dict[str, type[Member]] = {member.name: member for member in (LassoMember, NetworkMember, BoostingMember)}
+MEMBERS: dict[str, type[Member]] = {**{member.name: member for member in (LassoMember, NetworkMember, BoostingMember)}, **promoted()}
 """The algorithms that an ensemble can be made of; which ones it is made of is the project's decision."""
 
 _GRID = np.linspace(0, 1, 21)
+
+
+@contextmanager
+def offered(members: Sequence[type[Member]]) -> Iterator[None]:
+    """Let ensembles be trained of algorithms that are not, or not in this form, among `MEMBERS`: a notebook's."""
+    before = dict(MEMBERS)
+    MEMBERS.update({member.name: member for member in members})
+    try:
+        yield
+    finally:
+        MEMBERS.clear()
+        MEMBERS.update(before)
 
 
 @dataclass

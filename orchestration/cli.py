@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from orchestration.audit_cli import register_commands
 from orchestration.data_cli import app as data_app
 from orchestration.models_cli import app as models_app
+from orchestration.notebook_cli import promote_notebook
 from orchestration.settings import use_leaderboard_data, use_root
 from orchestration.tune_cli import compare, tune
 from transforms.errors import ShelfcastError
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(data_app)
 app.command()(tune)
 app.command()(compare)
+app.command("promote-notebook")(promote_notebook)
 register_commands(app)
 app.add_typer(models_app)
 # Bound to the real stdout: what steps print is redirected while they run.

@@ -24,6 +24,7 @@ from orchestration.defs import (  # noqa: E402 - after the warnings are set
     plans,
     scoring,
     training,
+    trials,
     weather,
 )
 
@@ -47,6 +48,7 @@ defs = dg.Definitions(
         audit.audit_trail,
         audit.maturity,
         leaderboard.leaderboard,
+        *trials.TRIALS,
     ],
     asset_checks=[landing.no_file_refused, datasets.share_in_quarantine],
     jobs=[*automation.JOBS, audit.audit_job],

@@ -4,6 +4,7 @@ import platform
 import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from orchestration.settings import CHECKOUT, settings
 
@@ -22,12 +23,15 @@ def source_commit() -> str:
     if settings().commit:
         return settings().commit
     # A package that was installed below somebody else's checkout is not that checkout's code.
-    if _git("rev-parse", "--show-toplevel") != str(CHECKOUT):
-        return UNKNOWN
-    commit = _git("rev-parse", "HEAD")
+    return commit_of(CHECKOUT) if _git(CHECKOUT, "rev-parse", "--show-toplevel") == str(CHECKOUT) else UNKNOWN
+
+
+def commit_of(folder: Path) -> str:
+    """Git commit of the checkout that a folder lies in, with `-dirty` where tracked files differ from it; `unknown` where it lies in none."""
+    commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return UNKNOWN
-    return f"{commit}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+    return f"{commit}-dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no") else commit
 
 
 @lru_cache(maxsize=1)
@@ -44,9 +48,9 @@ def _version(name: str) -> str:
         return UNKNOWN
 
 
-def _git(*arguments: str) -> str:
+def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(CHECKOUT), *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
     except FileNotFoundError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

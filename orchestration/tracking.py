@@ -16,7 +16,7 @@ from transforms.contracts.gold import EXPERIMENTS
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
 
-_TAGS = ("kind", "code_version", "dataset_version", "notes")
+_TAGS = ("kind", "code_version", "dataset_version", "notes", "source_commit")
 _PREFIX = "shelfcast."
 
 
@@ -33,6 +33,7 @@ class ExperimentRun:
     code_version: str
     dataset_version: str
     notes: str = ""
+    source_commit: str | None = None
 
 
 class Tracker(Protocol):
@@ -87,7 +88,8 @@ class MlflowTracker:
 
         moment = int(run.logged_at.timestamp() * 1000)
         created = self.client.create_run(self._experiment(run.experiment), start_time=moment, run_name=run.run_id)
-        tags = {"run_id": run.run_id, "logged_at": run.logged_at.isoformat(), **{name: getattr(run, name) for name in _TAGS}}
+        told = {name: getattr(run, name) for name in _TAGS if getattr(run, name) is not None}
+        tags = {"run_id": run.run_id, "logged_at": run.logged_at.isoformat(), **told}
         self.client.log_batch(
             created.info.run_id,
             metrics=[Metric(name, float(value), moment, 0) for name, value in run.metrics.items()],
@@ -122,7 +124,7 @@ class MlflowTracker:
             logged_at=datetime.fromisoformat(tags["logged_at"]),
             params={name: json.loads(value) for name, value in stored.data.params.items()},
             metrics=dict(stored.data.metrics),
-            **{name: tags.get(name, "") for name in _TAGS},
+            **{name: tags[name] for name in _TAGS if name in tags},
         )
 
 

@@ -11,6 +11,15 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from typer.testing import CliRunner
+
+from models.settings import BoostingSettings, Settings
+from orchestration.cli import app
+from orchestration.project import Project
+from transforms.adapters import load_provider
+from transforms.lake import Lake
+from transforms.landing import folder
+from transforms.world import WorldSpec, simulate, write_landing
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +31,18 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data are not at {folder}: set SHELFCAST_TEST_DATA to run this test")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A conditioned lake of north_texas alone, its weekly cycle run for 2023-07-10; four more weeks have landed. For copying, not for writing to."""
+    root, world = tmp_path_factory.mktemp("small_lake"), simulate(WorldSpec(regions=1, stores_per_region=8, products=10, weeks=84))
+    settings = Settings(boosting=BoostingSettings(iterations=8, learning_rate=0.05, leaves=8))
+    Project(provider="sample", train_weeks=56, members=("lasso", "boosting"), settings=settings).save(root)
+    write_landing(world, folder(Lake(str(root)), load_provider("sample")))
+    done = CliRunner().invoke(app, ["run", "--week", str(world.last + -4), "--root", str(root), "--local"])
+    assert done.exit_code == 0, done.output
+    return root
 
 
 @pytest.fixture(scope="session")

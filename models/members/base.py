@@ -1,4 +1,6 @@
-"""What a member is. Adding an algorithm is one class that follows this protocol and one line in `models.ensemble.MEMBERS`."""
+"""What a member is. Adding an algorithm is one class that follows this protocol, and one line in `models.ensemble.MEMBERS` or a module in
+`models.promoted`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -37,9 +37,19 @@ def test_every_asset_is_described_owned_and_grouped(definitions: dg.Definitions)
     for spec in definitions.resolve_all_asset_specs():
         assert spec.description, spec.key
         assert spec.owners, spec.key
-        assert spec.group_name in {"landing", "bronze", "staging", "silver", "gold", "datasets", "training", "scoring", "monitoring", "audit"}, (
-            spec.key
-        )
+        assert spec.group_name in {
+            "landing",
+            "bronze",
+            "staging",
+            "silver",
+            "gold",
+            "datasets",
+            "training",
+            "scoring",
+            "monitoring",
+            "audit",
+            "trials",
+        }, spec.key
 
 
 def test_tables_show_the_columns_of_their_contracts(definitions: dg.Definitions) -> None:

@@ -1,5 +1,6 @@
 """Tuning and comparison on a small conditioned lake, through the command line: what is tried, logged, chosen, and never looked at."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,17 +18,14 @@ from orchestration.project import Project
 from orchestration.settings import Settings as Environment
 from orchestration.tracking import ExperimentRun, LakeTracker, MlflowTracker, Tracker, Tracking
 from orchestration.tuning import gains
-from transforms.adapters import load_provider
-from transforms.calendar import Region
+from transforms.calendar import Region, Week
 from transforms.contracts.gold import EXPERIMENTS
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
-from transforms.landing import folder
 from transforms.panel import Panel
-from transforms.world import WorldSpec, simulate, write_landing
 
-WORLD = simulate(WorldSpec(regions=1, stores_per_region=8, products=10, weeks=84))
-UNTIL = WORLD.last + -4
+UNTIL = Week.parse("2023-07-10")
+LANDED = UNTIL + 4
 MEMBERS = ("lasso", "boosting")
 SMALL = Settings(boosting={"iterations": 8, "learning_rate": 0.05, "leaves": 8})
 
@@ -38,13 +36,8 @@ def shelfcast(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tuning")
-    Project(provider="sample", train_weeks=56, members=MEMBERS, settings=SMALL).save(root)
-    write_landing(WORLD, folder(Lake(str(root)), load_provider("sample")))
-    code, output = shelfcast("run", "--week", str(UNTIL), "--root", str(root), "--local")
-    assert code == 0, output
-    return root
+def root(small_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(small_lake, tmp_path_factory.mktemp("tuning") / "root"))
 
 
 def test_what_tuning_chooses_becomes_configuration_and_changes_the_training_path(root: Path) -> None:
@@ -75,7 +68,7 @@ def test_what_tuning_chooses_becomes_configuration_and_changes_the_training_path
 def test_tuning_sees_nothing_after_its_week(root: Path) -> None:
     lake = Lake(str(root))
     spec = TrainingSpec(weeks=56, members=("lasso",))
-    full = Panel.load(lake, Region("north_texas"), WORLD.last)
+    full = Panel.load(lake, Region("north_texas"), LANDED)
     origins = rolling_origins(UNTIL, spec.horizons, 2)
     assert [UNTIL - origin for origin in origins] == [8, 4]
     shipped = full.shipped.copy()
@@ -158,10 +151,11 @@ def run_of(run_id: str, mape: float) -> ExperimentRun:
         logged_at=datetime(2022, 4, 1, 8, int(run_id) % 60, tzinfo=UTC),
         kind="trial",
         params={"network.hidden": 64, "network.dropout": 0.25, "members": ["lasso", "network"]},
-        metrics={"mape": mape, "n": 100.0},
+        metrics={"mape": mape, "n": 100.0, "large-high_income-fast.mape": 0.2},
         code_version="abc-def",
         dataset_version="ohio-1,florida-2",
         notes="ohio, florida; 2 origins",
+        source_commit="0123abc-dirty",
     )
 
 

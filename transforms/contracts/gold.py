@@ -10,7 +10,7 @@ from transforms.contracts.sources import FORMATS, PRODUCT, REGION, STORE, WEEK
 MOVERS = ("fast", "slow")
 RUNGS = ("champion", "previous", "pooled", "baseline")
 DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled back")
-EXPERIMENT_KINDS = ("trial", "chosen", "comparison")
+EXPERIMENT_KINDS = ("trial", "chosen", "comparison", "notebook", "asset")
 CAUSES = ("first", "new data", "changed data", "code", "settings", "accuracy", "drift", "age", "on demand", "none")
 DATA_DECISIONS = ("awaiting approval", "approved", "rejected")
 
@@ -299,14 +299,16 @@ EXPERIMENTS = Contract(
         Column(
             "kind",
             "text",
-            "trial: one set of values; chosen: what a search decided; comparison: one of several alternatives.",
+            "trial: one set of values; chosen: what a search decided; comparison: one of several alternatives; notebook: tried by hand; asset: a "
+            "promoted notebook.",
             allowed=EXPERIMENT_KINDS,
         ),
         Column("params", "text", "JSON object: what was tried."),
         Column("metrics", "text", "JSON object: how it did on weeks that followed the origins tried."),
-        Column("code_version", "text", "Version of the training path."),
-        Column("dataset_version", "text", "Versions of the regions' data, separated by commas."),
+        Column("code_version", "text", "Version of the training path; 'none' where it was not used."),
+        Column("dataset_version", "text", "Versions of the regions' data, separated by commas; 'none' where they were not used."),
         Column("notes", "text", "What a reader should know: regions, origins, decision.", required=False),
+        Column("source_commit", "text", "Git commit of what logged the run, with -dirty where files differed from it.", required=False),
     ),
     key=("experiment", "run_id"),
     sliced=False,
