@@ -11,7 +11,7 @@ from models.training import TrainingSpec
 _ROOT = Path(__file__).resolve().parent.parent
 # Not part of what is learned: how results are stored, judged and shown.
 _ASIDE = {
-    *("artifacts.py", "code_version.py", "comparison.py", "contributions.py", "costs.py", "drift.py", "drift_effect.py"),
+    *("ab_test.py", "artifacts.py", "code_version.py", "comparison.py", "contributions.py", "costs.py", "drift.py", "drift_effect.py"),
     *("drift_page.py", "failover.py", "leaderboard.py"),
     *("leaderboard_plot.py", "money.py", "oracle.py", "plots.py", "reliability.py", "reproduction.py", "rolling.py", "scoring.py"),
     *("trial.py", "trial_plot.py", "validation.py", "weather_value.py"),

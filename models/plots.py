@@ -43,3 +43,22 @@ def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
     # Without metadata the same figures give the same bytes.
     figure.savefig(buffer, format="png", dpi=80, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def lift_plot(title: str, weeks: list[str], difference: list[float], low: list[float], high: list[float]) -> bytes:
+    """How an A/B test stood at each look: the difference, and the interval that holds at all of them (NaN where it says nothing yet)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    axis = figure.subplots()
+    axis.axhline(0, color="0.6", linewidth=1)
+    axis.fill_between(weeks, low, high, color="tab:blue", alpha=0.2, label="interval that holds at every look")
+    axis.plot(weeks, difference, marker="o", color="tab:blue", label="champion's less challenger's: above 0 the challenger is better")
+    axis.set_title(title)
+    axis.tick_params(axis="x", rotation=45)
+    axis.legend(loc="best", frameon=False, fontsize="small")
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

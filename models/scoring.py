@@ -67,7 +67,7 @@ def score_region(
             uppermost, costs, keys = champions.get((name, mover)), costs_of(panel, rows), _keys(panel, rows)
             top = _over(uppermost, baselines.get(name))
             serving, (made, plan), why = descend(top, fresh, partial(usable_forecast, rows, costs), seconds)
-            if uppermost is None or uppermost.rung != "champion":
+            if uppermost is None or uppermost.rung not in {"champion", "challenger"}:
                 why = f"no champion; {why}"
             forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last, why))
             plans.append(_plan_table(keys, plan, costs))

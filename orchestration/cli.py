@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from orchestration.ab_cli import app as ab_app
 from orchestration.audit_cli import register_commands
 from orchestration.data_cli import app as data_app
 from orchestration.models_cli import app as models_app
@@ -46,6 +47,7 @@ app.command()(compare)
 app.command("promote-notebook")(promote_notebook)
 register_commands(app)
 app.add_typer(models_app)
+app.add_typer(ab_app)
 # Bound to the real stdout: what steps print is redirected while they run.
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)

@@ -13,6 +13,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 use_root(None)
 
 from orchestration.defs import (  # noqa: E402 - after the warnings are set
+    ab_tests,
     audit,
     automation,
     conditioning,
@@ -42,6 +43,7 @@ defs = dg.Definitions(
         scoring.scoring,
         monitoring.accuracy,
         plans.plan_value,
+        ab_tests.ab_lift,
         explaining.contributions,
         monitoring.drift_report,
         weather.weather_value,

@@ -4,6 +4,7 @@ from typing import Any
 
 from models.validation import Gate, judge
 from transforms.calendar import Region, Week
+from transforms.contracts.ab_tests import AB_TESTS
 from transforms.contracts.gold import ACCURACY
 from transforms.lake import Lake, day
 
@@ -14,9 +15,10 @@ _YEAR = 52
 def live_weeks(lake: Lake, region: Region, week: Week) -> dict[Segment, list[dict[str, Any]]]:
     """For each segment the weeks up to `week` of which forecasts by its models are scored, newest first, with MAPE and the historical average's.
 
-    Forecasts that the historical average made itself say nothing about the models and are left out.
+    Forecasts that the historical average made itself say nothing about the models and are left out, and so are those of a challenger that an A/B test
+    serves: it may not roll back the champion.
     """
-    with lake.connect(ACCURACY.name, "gold/model_versions") as connection:
+    with lake.connect(ACCURACY.name, "gold/model_versions", AB_TESTS.name) as connection:
         rows: list[dict[str, Any]] = (
             connection.execute(
                 f"""
@@ -24,6 +26,14 @@ def live_weeks(lake: Lake, region: Region, week: Week) -> dict[Segment, list[dic
                     sum(a.mape * (a.n - a.n_zero)) / sum(a.n - a.n_zero) as mape,
                     sum(a.baseline_mape * (a.n - a.n_zero)) / sum(a.n - a.n_zero) as baseline_mape
                 from gold_accuracy as a join gold_model_versions as v on v.model_version = a.model and v.kind = 'ensemble'
+                anti join (
+                    select challenger, min(from_week) filter (where event = 'started') as first, least(
+                        min(from_week) filter (where event = 'stopped'),
+                        min(from_week + to_days((7 * weeks)::int)) filter (where event = 'started')
+                    ) as until
+                    from gold_ab_tests group by test_id, challenger
+                ) as t on t.challenger = a.model and a.week - to_days((7 * a.horizon)::int) >= t.first
+                    and a.week - to_days((7 * a.horizon)::int) < t.until
                 where a.region = '{region}' and a.week <= {day(week)} and a.week > {day(week + -_YEAR)} and a.n > a.n_zero
                 group by all order by a.week desc
                 """

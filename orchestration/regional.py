@@ -115,18 +115,22 @@ class ScoreTask:
     clusters: Clusters | None
     seconds: float
 
-    def __call__(self, region: Region) -> tuple[pa.Table, pa.Table]:
-        """Return rows of gold/forecasts and gold/order_plan."""
+    def __call__(self, region: Region) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """Return rows of gold/forecasts, gold/order_plan and gold/ab_forecasts."""
         from models.scoring import score_region  # noqa: PLC0415
+        from orchestration.ab_scoring import with_tests  # noqa: PLC0415
 
         lake = Lake(self.root, dict(self.storage_options))
-        forecasts, plans = [], []
+        forecasts, plans, tested = [], [], []
         for week, dataset, panel in _panels(lake, region, self.weeks, self.history):
-            made, plan = score_region(panel, self.horizons, *champions_serving(lake, region, week), self.clusters, self.seconds)
+            ladders, averages = champions_serving(lake, region, week)
+            score = partial(score_region, panel, self.horizons, clusters=self.clusters, seconds=self.seconds)
+            made, plan, arms = with_tests(lake, region, week, score, ladders, averages, *score(ladders, averages))
             column = made.schema.get_field_index("dataset_version")
             forecasts.append(made.set_column(column, made.schema.field(column), pa.repeat(dataset.version, made.num_rows)))
             plans.append(plan)
-        return pa.concat_tables(forecasts), pa.concat_tables(plans)
+            tested.append(arms)
+        return pa.concat_tables(forecasts), pa.concat_tables(plans), pa.concat_tables(tested)
 
 
 @dataclass(frozen=True)

@@ -132,5 +132,6 @@ def _root_cause(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
     while error is not None and error.cause is not None and "RemoteTraceback" not in str(error.cause.cls_name):
         error = error.cause
-    lines = [] if error is None else [line for line in error.message.strip().splitlines() if line.strip() and line.strip() != '"""']
+    # Neither quotes nor the mark below the place in a query that is wrong.
+    lines = [] if error is None else [line for line in error.message.strip().splitlines() if any(map(str.isalnum, line))]
     return lines[-1] if lines else "no message"

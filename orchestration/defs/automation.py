@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from orchestration.defs.ab_tests import ab_lift
 from orchestration.defs.conditioning import conditioned_models, reference_models
 from orchestration.defs.datasets import data_decision, dataset
 from orchestration.defs.explaining import contributions
@@ -32,17 +33,17 @@ reference_job = dg.define_asset_job(
 )
 conditioning_job = dg.define_asset_job(
     "conditioning",
-    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy, plan_value),
+    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy, plan_value, ab_lift),
     description="Landing to gold for the slices, and how the forecasts that had been issued for them turned out.",
 )
 weekly_cycle_job = dg.define_asset_job(
     "weekly_cycle",
-    selection=dg.AssetSelection.assets(ensembles, champions, scoring, contributions, accuracy, plan_value, drift_report),
+    selection=dg.AssetSelection.assets(ensembles, champions, scoring, contributions, accuracy, plan_value, ab_lift, drift_report),
     description="Train, validate, promote, forecast, plan, explain and watch, for the regions and weeks of the run.",
 )
 accuracy_job = dg.define_asset_job(
     "accuracy_board",
-    selection=dg.AssetSelection.assets(accuracy, plan_value),
+    selection=dg.AssetSelection.assets(accuracy, plan_value, ab_lift),
     description="How the forecasts and plans that had been issued for the slices turned out.",
 )
 weather_job = dg.define_asset_job(

@@ -14,6 +14,7 @@ from orchestration.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import blocks_of, weeks_between
+from transforms.contracts.ab_tests import AB_FORECASTS
 
 FORECASTS = dg.AssetKey(["gold", "forecasts"])
 ORDER_PLAN = dg.AssetKey(["gold", "order_plan"])
@@ -38,10 +39,13 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
         weeks = list(weeks_between(block.first, block.last))
         task = ScoreTask(opened.root, opened.storage_options, weeks, project.horizons, project.history, project.clusters, project.forecast_seconds)
         results = [result for _, result in map_regions(task, block.regions, settings().workers)]
-        made = pa.concat_tables([forecasts for forecasts, _ in results])
+        made = pa.concat_tables([forecasts for forecasts, _, _ in results])
         column = made.schema.get_field_index("run_id")
         made = made.set_column(column, made.schema.field(column), pa.repeat(context.run_id, made.num_rows))
         opened.replace("gold/forecasts", block, made)
-        opened.replace("gold/order_plan", block, pa.concat_tables([plan for _, plan in results]))
+        opened.replace("gold/order_plan", block, pa.concat_tables([plan for _, plan, _ in results]))
+        tested = pa.concat_tables([arms for _, _, arms in results])
+        if tested.num_rows or opened.exists(AB_FORECASTS.name):
+            opened.replace(AB_FORECASTS.name, block, tested)
     yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written(opened, "gold/forecasts", slices))
     yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written(opened, "gold/order_plan", slices))

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from transforms.clusters import CLUSTER_NAMES, with_cluster
+from transforms.contracts.ab_tests import AB_TABLES
 from transforms.contracts.base import Column, Contract
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.sources import FORMATS, PRODUCT, REGION, STORE, WEEK
 
 MOVERS = ("fast", "slow")
-RUNGS = ("champion", "previous", "pooled", "baseline")
+RUNGS = ("champion", "previous", "pooled", "baseline", "challenger")
 DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled back")
 EXPERIMENT_KINDS = ("trial", "chosen", "comparison", "notebook", "asset")
 CAUSES = ("first", "new data", "changed data", "code", "settings", "accuracy", "drift", "age", "on demand", "none")
@@ -62,7 +63,7 @@ FORECASTS = Contract(
         MODEL_VERSION,
         Column("trained_week", "date", "Origin at which the model was trained.", monday=True),
         Column("is_stale", "flag", "True when the model was trained more than 60 days before the origin."),
-        Column("rung", "text", "Step of the failover ladder that made the forecast.", allowed=RUNGS),
+        Column("rung", "text", "Step of the failover ladder that made the forecast; challenger where an A/B test serves it.", allowed=RUNGS),
         Column("dataset_version", "text", "Version of the region's data that the forecast was made from.", required=False),
         Column("run_id", "text", "Dagster run that made the forecast.", required=False),
         Column("rung_reason", "text", "Why this step of the ladder made the forecast: what was wrong with those above.", required=False),
@@ -353,6 +354,7 @@ GOLD: tuple[Contract, ...] = (
     PLAN_VALUE,
     CONTRIBUTIONS,
     DRIFT,
+    *AB_TABLES,
     MODEL_VERSIONS,
     MODEL_EVENTS,
     RETRAINING,

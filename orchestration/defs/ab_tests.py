@@ -1,0 +1,62 @@
+"""A/B tests as an asset: how each stands after a week, with an interval that holds however often it is looked at."""
+
+import dagster as dg
+
+from models.plots import lift_plot
+from orchestration.ab_lift import Standing, lift_rows, standings
+from orchestration.metadata import markdown_table, picture, table_spec, written
+from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
+from orchestration.resources import LakeResource
+from transforms.ab_record import recorded
+from transforms.calendar import blocks_of
+from transforms.contracts.ab_tests import AB_LIFT
+
+_MOST_PICTURES = 6
+_COLUMNS = ["test", "segment", "mode", "look", "champion", "challenger", "difference", "low", "high", "verdict"]
+
+
+@dg.multi_asset(
+    name="ab_lift",
+    specs=[
+        table_spec(
+            AB_LIFT.name,
+            group_name="monitoring",
+            deps=[
+                dg.AssetKey(["gold", "demand"]),
+                dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-1, -1)),
+            ],
+            kinds={"duckdb", "deltalake"},
+            owners=["team:data-science"],
+        )
+    ],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def ab_lift(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Compare both arms of each test up to these weeks; nothing is promoted by it."""
+    opened, slices = lake.open(), slices_of(context)
+    regions = {str(item.region) for item in slices}
+    tested = [test for test in recorded(opened) if test.region in regions]
+    for block in blocks_of(slices) if tested or opened.exists(AB_LIFT.name) else []:
+        opened.replace(AB_LIFT.name, block, lift_rows(opened, block))
+    found = [standing for standing in standings(opened, tested) if standing.rows]
+    return dg.MaterializeResult(
+        metadata={
+            **written(opened, AB_LIFT.name, slices),
+            "tests": markdown_table(_COLUMNS, [last_look(standing) for standing in found]),
+            **{standing.test.test_id: picture(standing.test.test_id, plot_of(standing)) for standing in found[-_MOST_PICTURES:]},
+        }
+    )
+
+
+def last_look(standing: Standing) -> tuple[object, ...]:
+    """A test's row of the table on the page."""
+    test, row = standing.test, standing.rows[-1]
+    return (test.test_id, f"{test.format}/{test.mover}", test.mode, *(row[name] for name in _COLUMNS[3:]))
+
+
+def plot_of(standing: Standing) -> bytes:
+    """The difference at each look."""
+    weeks = [str(row["week"]) for row in standing.rows]
+    series = [[float("nan") if row[name] is None else float(str(row[name])) for row in standing.rows] for name in ("difference", "low", "high")]
+    return lift_plot(f"{standing.test.test_id} ({standing.test.metric})", weeks, *series)
