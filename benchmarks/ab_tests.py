@@ -18,7 +18,7 @@ from transforms.calendar import Region
 from transforms.lake import Lake
 from transforms.landing import regions
 
-ALPHA, LOOKS, DRAWS = 0.05, 26, 400
+ALPHA, LOOKS, DRAWS, THROWS = 0.05, 26, 400, 2_000
 LIFT = 0.05
 """Share of the errors that the better challenger takes off, for the power."""
 Floats = npt.NDArray[np.float64]
@@ -55,8 +55,8 @@ def _draw(panels: list[tuple[list[str], Floats]], mode: str, draw: int) -> tuple
         same[:, week] = window[other, week] - window[one, week]
         better[:, week] = window[other, week] - (1 - LIFT) * window[one, week]
     looks = range(1, LOOKS + 1)
-    told = any(lift(same[:, :look], mode, ALPHA, LOOKS).verdict != "undecided" for look in looks)
-    found = any(lift(better[:, :look], mode, ALPHA, LOOKS).verdict == "better" for look in looks)
+    told = any(lift(same[:, :look], mode, ALPHA, LOOKS, THROWS).verdict != "undecided" for look in looks)
+    found = any(lift(better[:, :look], mode, ALPHA, LOOKS, THROWS).verdict == "better" for look in looks)
     return told, any(_ordinary(same[:, :look]) for look in looks), found
 
 
@@ -75,7 +75,7 @@ def _errors(lake: Lake, region: Region) -> tuple[list[str], Floats]:
             ) as size
             from t where region = '{region}' and demand > 0
         )
-        select store_id, week, avg(abs(demand - size) / demand) as error from said where size is not null group by store_id, week order by store_id, week
+        select store_id, week, avg(abs(demand - size) / demand) as error from said where size is not null group by all order by store_id, week
         """,
         t="gold/demand",
     )

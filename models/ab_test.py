@@ -1,13 +1,14 @@
 """A/B tests of a challenger: stores that are alike in pairs, roles drawn by chance, and intervals that hold at every weekly look.
 
-What the design draws by chance is what the intervals rest on (Fisher 1935; Rosenbaum 2002), not a model of demand. Under a constant difference the
-sign of each independent unit's deviation from it is a fair coin, so by Hoeffding (1963) the sum of n deviations exceeds z times their root sum of
-squares with a chance of at most 2 exp(-z^2 / 2). Looking every week would add these chances up; so each look t of T gets alpha / (t H_T), where H_T
-is the harmonic number, which sum to alpha (union bound; compare Howard, Ramdas, McAuliffe and Sekhon 2021). A test may be stopped at any look, for
-any reason, and its interval holds.
+What the design draws by chance is what the intervals rest on (Fisher 1935; Rosenbaum 2002), not a model of demand: where the arms are the same, the
+sign of each independent unit's difference is a fair coin. So the coins are thrown again, thousands of times, and the sum of the differences over
+their root sum of squares is held against what the throws give. Looking every week would add false alarms up; so each of T looks may spend alpha / T,
+and its bound is the one that so many of the throws cross which crossed none before (group-sequential boundaries; Lan and DeMets 1983). A test may be
+stopped at any look, for any reason, and its interval holds.
 
 The unit is what the coin was thrown for: the pair where roles stay (split), each week's pair where they are drawn anew (interleave). In the shadow
-nothing is drawn: both forecasts stand on the same rows, the unit is the week, and the interval is Student's at the same spending.
+nothing is drawn: both forecasts stand on the same rows, the unit is the week, and its difference is taken to be as likely to be above the mean as
+below it.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Pair = tuple[str, str]
 
-FEWEST_WEEKS = 3
-"""Weeks below which the shadow's interval says nothing."""
+THROWS = 20_000
+_COINS = 20_260
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +74,7 @@ def treated_stores(pairs: Sequence[Pair], mode: str, week: int, seed: int) -> se
     return {pair[int(head)] for pair, head in zip(pairs, heads, strict=True)}
 
 
-def spent(alpha: float, look: int, looks: int) -> float:
-    """The chance of a false alarm that look number `look` of `looks` may spend."""
-    return float(alpha / (look * np.sum(1 / np.arange(1, looks + 1))))
-
-
-def randomised_lift(values: Floats, chance: float) -> Lift:
-    """The mean of independent units whose signs were drawn, with the interval that holds but for `chance`.
-
-    Inverts |sum(v - d)| >= z sqrt(sum (v - d)^2) for d, which has a closed form; with no more than z^2 units it says nothing.
-    """
-    n, mean = len(values), float(values.mean()) if len(values) else 0.0
-    z2 = 2 * np.log(2 / chance)
-    if n <= z2:
-        return Lift(n, mean, None, None)
-    reach = float(np.sqrt(z2 * ((values - mean) ** 2).sum() / (n * (n - z2))))
-    return Lift(n, mean, mean - reach, mean + reach)
-
-
-def shadow_lift(weekly: Floats, chance: float) -> Lift:
-    """The mean weekly difference of two forecasts of the same rows, with Student's interval (Student 1908) but for `chance`."""
-    from scipy.stats import t  # noqa: PLC0415 - heavy
-
-    n, mean = len(weekly), float(weekly.mean()) if len(weekly) else 0.0
-    if n < FEWEST_WEEKS:
-        return Lift(n, mean, None, None)
-    reach = float(t.ppf(1 - chance / 2, n - 1) * weekly.std(ddof=1) / np.sqrt(n))
-    return Lift(n, mean, mean - reach, mean + reach)
-
-
-def lift(differences: Floats, mode: str, alpha: float, looks: int) -> Lift:
+def lift(differences: Floats, mode: str, alpha: float, looks: int, throws: int = THROWS) -> Lift:
     """How a test stands after the weeks given.
 
     Parameters
@@ -111,13 +83,55 @@ def lift(differences: Floats, mode: str, alpha: float, looks: int) -> Lift:
         Champion's less challenger's metric, shape (units, weeks): pairs, or stores in the shadow; NaN where a unit had nothing to score in a week.
     looks
         Weeks for which `alpha` is spent.
+    throws
+        Times that the coins are thrown again; the same ones at every call.
     """
-    weeks = differences.shape[1]
-    chance = spent(alpha, weeks, looks)
+    if mode == "shadow":
+        known = np.isfinite(differences)
+        weekly = np.where(known, differences, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        differences = np.where(known.any(axis=0), weekly, np.nan)[None, :]
     known = np.isfinite(differences)
-    if mode == "interleave":
-        return randomised_lift(differences[known], chance)
-    axis = 0 if mode == "shadow" else 1
-    count = known.sum(axis=axis)
-    means = np.where(known, differences, 0.0).sum(axis=axis)[count > 0] / count[count > 0]
-    return shadow_lift(means, chance) if mode == "shadow" else randomised_lift(means, chance)
+    units = _means(differences)[:, -1] if mode == "split" else differences
+    values = units[np.isfinite(units)]
+    n, mean = len(values), float(values.mean()) if len(values) else 0.0
+    bound = _bounds(differences, mode == "split", alpha, looks, throws)[-1]
+    if n <= bound**2:
+        return Lift(n, mean, None, None)
+    # The verdict on a difference of 0 is exact; for the ends the same bound is used: |sum (v - d)| >= bound * root of sum (v - d)^2, solved for d.
+    reach = float(bound * np.sqrt(((values - mean) ** 2).sum() / (n * (n - bound**2))))
+    return Lift(n, mean, mean - reach, mean + reach)
+
+
+def _bounds(differences: Floats, roles_stay: bool, alpha: float, looks: int, throws: int) -> Floats:
+    """Bound of each look so far, shape (weeks,); infinite where so few throws may cross that none does."""
+    rng, weeks = np.random.default_rng(_COINS), differences.shape[1]
+    if roles_stay:
+        means = np.nan_to_num(_means(differences))
+        sums, squares = _coins(rng, throws, len(differences)) @ means, (means**2).sum(axis=0)
+    else:
+        filled = np.nan_to_num(differences)
+        weekly = np.column_stack([_coins(rng, throws, len(filled)) @ filled[:, week] for week in range(weeks)])
+        sums, squares = np.cumsum(weekly, axis=1), np.cumsum((filled**2).sum(axis=0))
+    said = np.abs(sums) / np.sqrt(np.maximum(squares, 1e-300))
+    bounds, crossed = np.full(weeks, np.inf), np.zeros(throws, bool)
+    for week in range(weeks):
+        may = int(throws * alpha * (week + 1) / looks) - int(crossed.sum())
+        here = np.where(crossed, -1.0, said[:, week])
+        if may > 0:
+            # The largest of those that may not cross: what is above it does, and what the throws only equal, as few units often do, does not.
+            bounds[week] = np.partition(here, throws - may - 1)[throws - may - 1] * (1 + 1e-9)
+            crossed |= here > bounds[week]
+    return bounds
+
+
+def _coins(rng: np.random.Generator, throws: int, units: int) -> npt.NDArray[np.float32]:
+    return (2 * rng.integers(0, 2, (throws, units), np.int8) - 1).astype(np.float32)
+
+
+def _means(values: Floats) -> Floats:
+    """Each unit's mean up to each week, NaN before its first."""
+    known = np.isfinite(values)
+    count = np.cumsum(known, axis=1)
+    with np.errstate(invalid="ignore"):
+        means: Floats = np.where(count > 0, np.cumsum(np.where(known, values, 0.0), axis=1) / np.maximum(count, 1), np.nan)
+    return means

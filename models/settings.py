@@ -30,7 +30,7 @@ class NetworkSettings:
     """The embedding network; a segment is trained for at least `steps` batches, within bounds of epochs.
 
     `retrain` makes the network learn anew from all rows once the held-back weeks have been used, rather than learn from them for one short epoch:
-    twice the time, worth it where few weeks are on record. `copies` networks that differ by their seed speak with one voice: as many times the time.
+    twice the time, worth it where few weeks are on record.
     """
 
     hidden: Annotated[int, Field(ge=4, le=1024), Search(48, 192, log=True)] = 96
@@ -39,7 +39,6 @@ class NetworkSettings:
     dropout: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.4)] = 0.2
     steps: Annotated[int, Field(ge=1, le=100_000), Search(500, 2000, log=True)] = 900
     retrain: bool = False
-    copies: Annotated[int, Field(ge=1, le=20)] = 1
 
 
 @dataclass(frozen=True, config=_STRICT)
