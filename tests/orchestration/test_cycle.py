@@ -46,7 +46,7 @@ SPEC = WorldSpec(regions=2, stores_per_region=8, products=12, weeks=84)
 WORLD = simulate(SPEC)
 ORIGIN = WORLD.last + -4
 # Reports, tuning and the leaderboard are asked for; tests of their own make them.
-ON_REQUEST = {"gold/weather_value", "gold/experiments", "gold/leaderboard"}
+ON_REQUEST = {"gold/weather_value", "gold/experiments", "gold/leaderboard", "gold/ab_tests", "gold/ab_forecasts", "gold/ab_lift"}
 
 
 def shelfcast(*arguments: str) -> tuple[int, str]:
