@@ -13,7 +13,7 @@ from transforms.calendar import Slice, SliceBlock
 from transforms.contracts.drift import DRIFT
 from transforms.lake import Lake
 
-VERDICTS = ["region", "week", "verdict", "drifted", "watched", "USD in the week", "notes", "report"]
+VERDICTS = ["region", "week", "verdict", "drifted", "watched", "USD in the week", "report", "notes"]
 _MOST_LINKS = 56
 _MOST_RANKED = 200
 
@@ -41,7 +41,7 @@ class Outcome:
         money = f"{max(row['effect_money'] for row in drifted):+,.0f}" if drifted else ""
         names = ", ".join(row["column"] for row in drifted)
         page = f"[open]({self.url})" if self.url else ""
-        return str(self.item.region), str(self.item.week), self.verdict, names, self.scores.num_rows, money, " ".join(self.notes), page
+        return str(self.item.region), str(self.item.week), self.verdict, names, self.scores.num_rows, money, page, " ".join(self.notes)
 
 
 def drift_of(lake: Lake, item: Slice, rate: float) -> Outcome:

@@ -9,7 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 
 from orchestration.lineage import column_lineage
 from orchestration.manifest import dbt_project
-from orchestration.metadata import add_large, table_metadata
+from orchestration.metadata import add_large, markdown_table, table_metadata
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.resources import LakeResource
 from transforms.calendar import SliceBlock, blocks_of
@@ -53,8 +53,17 @@ def _run(context: dg.AssetExecutionContext, dbt: DbtCliResource, arguments: list
             layer, model = context.asset_key_for_output(event.output_name).path
             compiled = next(invocation.target_path.glob(f"compiled/*/models/*/{model}.sql"), None)
             if compiled is not None:
-                add_large(context, context.asset_key_for_output(event.output_name), {LINEAGE: column_lineage(layer, model, compiled.read_text())})
+                found = column_lineage(layer, model, compiled.read_text())
+                add_large(context, context.asset_key_for_output(event.output_name), {LINEAGE: found, "column lineage": _as_table(found)})
         yield event
+
+
+def _as_table(found: dg.TableColumnLineage) -> dg.MarkdownMetadataValue:
+    """The lineage as the asset page of every Dagster shows it: the graph of columns is a feature of the hosted one."""
+    rows = [
+        (column, ", ".join(f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in deps)) for column, deps in found.deps_by_column.items()
+    ]
+    return markdown_table(["column", "made from"], rows)
 
 
 @dbt_assets(manifest=PROJECT.manifest_path, select="tag:reference", name="reference_models", project=PROJECT, dagster_dbt_translator=TRANSLATOR)

@@ -172,6 +172,12 @@ def test_a_backfill_of_all_assets_over_weeks_and_regions_succeeds(ui: Ui) -> Non
     scored = ui.lake.read("gold/accuracy", columns="distinct week")["week"].to_pylist()
     # The weeks of the backfill and those that its forecasts reach, as far as they have landed.
     assert {Week(week) for week in scored} == {first + step for step in range(1, 6)}
+    lineage = ui.query(
+        """{assetNodeOrError(assetKey: {path: ["gold", "demand"]}){... on AssetNode{assetMaterializations(limit: 1){
+        metadataEntries{label ... on MarkdownMetadataEntry{mdStr}}}}}}"""
+    )["assetNodeOrError"]["assetMaterializations"][0]["metadataEntries"]
+    [shown] = [entry["mdStr"] for entry in lineage if entry["label"] == "column lineage"]
+    assert "| demand | silver/returns.units_returned, silver/shipments.units_shipped |" in shown
     champions = ui.lake.read("gold/model_events", where="event = 'champion'")
     assert champions.num_rows > 0
 
