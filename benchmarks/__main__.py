@@ -13,16 +13,27 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ab_tests import ab_tests
 from benchmarks.conditioning import conditioning
 from benchmarks.drift import drift
 from benchmarks.forecasting import forecasting
 from benchmarks.leaderboard import leaderboard
+from benchmarks.life_cycle import life_cycle
 from benchmarks.limit import limit
 from benchmarks.plans import plans
 from benchmarks.recording import record
 
 DATA = Path(os.environ.get("SHELFCAST_BENCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [conditioning, forecasting, limit, leaderboard, plans, drift]
+BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [
+    conditioning,
+    forecasting,
+    limit,
+    leaderboard,
+    plans,
+    drift,
+    ab_tests,
+    life_cycle,
+]
 
 
 def main() -> None:

@@ -86,6 +86,12 @@ def _errors(lake: Lake, region: Region) -> tuple[list[str], Floats]:
     return list(map(str, stores)), errors
 
 
+def ab_tests(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: ARG001 - one signature for all; reads the lake that conditioning left
+    """All regions of the lake."""
+    lake = Lake(str(scratch / "lake"))
+    return false_alarms(lake, list(regions(lake)), Console(width=140))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="lake with real deliveries")

@@ -61,6 +61,10 @@ def start_test(settings: Settings, plan: Plan, actor: str, reason: str, console:
         pairs=() if plan.mode == "shadow" else _pairs(lake, region, first, plan),
     )
     for other in recorded(lake, region):
+        if other.test_id == test.test_id and other.stopped is not None:
+            raise ConfigurationError(
+                f"{test.test_id} is on record already, stopped from origin {other.stopped} on: choose another --first or --mode."
+            )
         if other.segment == test.segment and any(other.runs_at(first + step) for step in range(plan.weeks)):
             raise ConfigurationError(
                 f"{other.test_id} runs in {region}, {test.format}/{test.mover} then: one test at a time. Stop it, or start later."

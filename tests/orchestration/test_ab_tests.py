@@ -128,6 +128,11 @@ def test_commands_show_and_stop_and_promote_nothing(root: Path, tmp_path: Path) 
     assert test.stopped == (FIRST + 2).monday
     assert [test.runs_at(FIRST + step) for step in range(3)] == [True, True, False]
     assert "stopped already" in shelfcast(copy, "ab", "stop", name, "--by", "ann", "--why", "again", code=1)
+    late = shelfcast(copy, "ab", "start", test.challenger, "--mode", "split", "--by", "ann", "--why", "once more")
+    assert f"starts with origin {FIRST + 2}" in late
+    again = recorded(lake)[-1].test_id
+    shelfcast(copy, "ab", "stop", again, "--by", "ann", "--why", "no")
+    assert "on record already" in shelfcast(copy, "ab", "start", test.challenger, "--mode", "split", "--by", "ann", "--why", "yes", code=1)
     rows = lake.read("gold/ab_tests", where=f"test_id = '{name}'").to_pylist()
     assert {(row["event"], row["actor"], row["reason"]) for row in rows} == {("started", "ann", "is it worth it"), ("stopped", "ann", "enough")}
     assert json.loads(rows[0]["pairs"]) == [list(pair) for pair in test.pairs]
