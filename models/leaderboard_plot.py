@@ -1,17 +1,15 @@
 """Error by round as a picture: the ensemble and its members, with the best published result as a line."""
 
-import io
-
 import pyarrow as pa
 
+from models.plots import png
 from transforms.orange_juice import PUBLISHED
 
 
 def rounds_plot(rows: pa.Table) -> bytes:
     """PNG of the measured rows of gold/leaderboard by round, reproduced ones left out."""
     # Without pyplot: no global state, no display.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     axes = figure.subplots()
@@ -24,8 +22,4 @@ def rounds_plot(rows: pa.Table) -> bytes:
     axes.set(xlabel="round", ylabel="MAPE, %", ylim=(0, None), xticks=sorted({row["round"] for row in measured}))
     axes.set_title("Orange juice: error by round, median over seeds")
     axes.legend(frameon=False, fontsize="small", loc="lower right", ncols=2)
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    # Without metadata the same figures give the same bytes.
-    figure.savefig(buffer, format="png", dpi=80, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure, 80)

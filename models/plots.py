@@ -2,10 +2,14 @@
 
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.reliability import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NOMINAL, TOLERANCE = 0.80, 0.03
 
@@ -19,8 +23,7 @@ def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
         Rows by region; at least one region, and demand in each.
     """
     # Without pyplot: no global state, no display.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     figure = Figure(figsize=(10, 0.9 + 0.24 * max(len(outcomes), 12)), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -38,17 +41,12 @@ def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
     right.scatter(covered, names, color=np.where(within, "tab:blue", "tab:red"), zorder=3)
     right.set(xlabel="share of rows with demand between q10 and q90", xlim=(min(0.7, covered.min() - 0.02), max(0.9, covered.max() + 0.02)))
     right.set_title("Coverage of the 80 % interval where there was demand")
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    # Without metadata the same figures give the same bytes.
-    figure.savefig(buffer, format="png", dpi=80, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure, 80)
 
 
 def lift_plot(title: str, weeks: list[str], difference: list[float], low: list[float], high: list[float]) -> bytes:
     """How an A/B test stood at each look: the difference, and the interval that holds at all of them (NaN where it says nothing yet)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axis = figure.subplots()
@@ -58,7 +56,14 @@ def lift_plot(title: str, weeks: list[str], difference: list[float], low: list[f
     axis.set_title(title)
     axis.tick_params(axis="x", rotation=45)
     axis.legend(loc="best", frameon=False, fontsize="small")
+    return png(figure, 110)
+
+
+def png(figure: "Figure", dpi: int) -> bytes:
+    """The picture of a figure; without metadata the same figures give the same bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy
+
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -1,7 +1,8 @@
 """The picture of a trial, as PNG bytes: what was said of the held-back weeks beside what came, and the error by segment."""
 
-import io
 from collections.abc import Mapping, Sequence
+
+from models.plots import png
 
 _COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:purple")
 
@@ -17,8 +18,7 @@ def trial_plot(weeks: Sequence[str], units: Mapping[str, Sequence[float]], segme
         The segments, and by model the MAPE of each, NaN where there is none.
     """
     # Without pyplot: no global state, no display.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -40,7 +40,4 @@ def trial_plot(weeks: Sequence[str], units: Mapping[str, Sequence[float]], segme
     right.set_title("Error by segment")
     right.spines[["top", "right"]].set_visible(False)
     left.spines[["top", "right"]].set_visible(False)
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure, 90)

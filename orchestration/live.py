@@ -3,8 +3,8 @@
 from typing import Any
 
 from models.validation import Gate, judge
+from transforms.ab_record import recorded
 from transforms.calendar import Region, Week
-from transforms.contracts.ab_tests import AB_TESTS
 from transforms.contracts.gold import ACCURACY
 from transforms.lake import Lake, day
 
@@ -18,23 +18,19 @@ def live_weeks(lake: Lake, region: Region, week: Week) -> dict[Segment, list[dic
     Forecasts that the historical average made itself say nothing about the models and are left out, and so are those of a challenger that an A/B test
     serves: it may not roll back the champion.
     """
-    with lake.connect(ACCURACY.name, "gold/model_versions", AB_TESTS.name) as connection:
+    untested = " ".join(
+        f"and not (a.model = '{test.challenger}' and origin >= {day(test.first)} and origin < {day(test.end)})" for test in recorded(lake, region)
+    )
+    with lake.connect(ACCURACY.name, "gold/model_versions") as connection:
         rows: list[dict[str, Any]] = (
             connection.execute(
                 f"""
                 select a.format, a.mover, a.week,
                     sum(a.mape * (a.n - a.n_zero)) / sum(a.n - a.n_zero) as mape,
                     sum(a.baseline_mape * (a.n - a.n_zero)) / sum(a.n - a.n_zero) as baseline_mape
-                from gold_accuracy as a join gold_model_versions as v on v.model_version = a.model and v.kind = 'ensemble'
-                anti join (
-                    select challenger, min(from_week) filter (where event = 'started') as first, least(
-                        min(from_week) filter (where event = 'stopped'),
-                        min(from_week + to_days((7 * weeks)::int)) filter (where event = 'started')
-                    ) as until
-                    from gold_ab_tests group by test_id, challenger
-                ) as t on t.challenger = a.model and a.week - to_days((7 * a.horizon)::int) >= t.first
-                    and a.week - to_days((7 * a.horizon)::int) < t.until
-                where a.region = '{region}' and a.week <= {day(week)} and a.week > {day(week + -_YEAR)} and a.n > a.n_zero
+                from (select *, week - to_days((7 * horizon)::int) as origin from gold_accuracy) as a
+                join gold_model_versions as v on v.model_version = a.model and v.kind = 'ensemble'
+                where a.region = '{region}' and a.week <= {day(week)} and a.week > {day(week + -_YEAR)} and a.n > a.n_zero {untested}
                 group by all order by a.week desc
                 """
             )

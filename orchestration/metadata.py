@@ -1,7 +1,7 @@
 """What the asset pages show: column schemas from the contracts, and one typed result for each slice that was written."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -47,15 +47,15 @@ def table_spec(name: str, **more: Any) -> dg.AssetSpec:
     )
 
 
-def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Metadata) -> None:
-    """Add metadata that is large and the same for every slice, unless the run is for very many.
+def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, make: Callable[[], Metadata]) -> None:
+    """Make and add metadata that is large and the same for every slice, unless the run is for very many.
 
     Dagster stores an event for each slice with all its metadata: for 282 weeks of 14 regions that took longer than the work itself. The page of the
     asset shows it from the next ordinary run on.
     """
     partitioned = context.has_partition_key_range or context.has_partition_key
     if not partitioned or len(context.partition_keys) <= MANY_SLICES:
-        context.add_asset_metadata(metadata, key)
+        context.add_asset_metadata(make(), key)
 
 
 def written(lake: Lake, table: str, slices: Iterable[Slice]) -> dict[str, Any]:

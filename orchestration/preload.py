@@ -3,6 +3,7 @@
 import sklearn.linear_model
 
 import models.network.module
+import models.network.optimizers
 import models.training
 import transforms.panel
 

@@ -47,9 +47,15 @@ class AbTest:
         """First origin."""
         return Week(self.from_week)
 
+    @property
+    def end(self) -> Week:
+        """First origin after the test."""
+        planned = self.first + self.weeks
+        return planned if self.stopped is None else min(planned, Week(self.stopped))
+
     def runs_at(self, origin: Week) -> bool:
         """Whether forecasts made at an origin belong to the test."""
-        return 0 <= origin - self.first < self.weeks and (self.stopped is None or origin < Week(self.stopped))
+        return self.first <= origin < self.end
 
 
 def recorded(lake: Lake, region: Region | None = None) -> list[AbTest]:

@@ -3,9 +3,6 @@
 from typing import Any
 
 import torch
-
-# Optimizers import it at their first use, 1.2 s in every worker: here the fork server pays for all of them.
-import torch._dynamo
 from torch import nn
 
 RECENT = 12

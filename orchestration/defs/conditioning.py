@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -53,17 +55,17 @@ def _run(context: dg.AssetExecutionContext, dbt: DbtCliResource, arguments: list
             layer, model = context.asset_key_for_output(event.output_name).path
             compiled = next(invocation.target_path.glob(f"compiled/*/models/*/{model}.sql"), None)
             if compiled is not None:
-                found = column_lineage(layer, model, compiled.read_text())
-                add_large(context, context.asset_key_for_output(event.output_name), {LINEAGE: found, "column lineage": _as_table(found)})
+                add_large(context, context.asset_key_for_output(event.output_name), partial(_lineage, layer, model, compiled))
         yield event
 
 
-def _as_table(found: dg.TableColumnLineage) -> dg.MarkdownMetadataValue:
-    """The lineage as the asset page of every Dagster shows it: the graph of columns is a feature of the hosted one."""
+def _lineage(layer: str, model: str, compiled: Path) -> dict[str, Any]:
+    """The lineage of a model's columns, and the same as a table for the asset page: the graph of columns is a feature of the hosted Dagster."""
+    found = column_lineage(layer, model, compiled.read_text())
     rows = [
         (column, ", ".join(f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in deps)) for column, deps in found.deps_by_column.items()
     ]
-    return markdown_table(["column", "made from"], rows)
+    return {LINEAGE: found, "column lineage": markdown_table(["column", "made from"], rows)}
 
 
 @dbt_assets(manifest=PROJECT.manifest_path, select="tag:reference", name="reference_models", project=PROJECT, dagster_dbt_translator=TRANSLATOR)

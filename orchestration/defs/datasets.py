@@ -44,12 +44,7 @@ def dataset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
     """Versions of the regions' conditioned data: data checks, training check and scoring check, then approval or a wait for a person."""
     opened = lake.open()
     latest = review(opened, lake.project(), sorted({item.region for item in slices_of(context)}), context.run_id)
-    shown = {
-        "versions": _table(latest),
-        "snapshots": f"demographics and price lists {lake.project().snapshots.replace('_', ' ')}",
-        "checks": markdown_table(["region", "check", "value", "limit", "passed", "detail"], _checks(latest)),
-    }
-    add_large(context, VERSIONS, shown)
+    add_large(context, VERSIONS, lambda: _shown(latest, lake.project().snapshots))
     yield dg.MaterializeResult(asset_key=VERSIONS)
     waiting = [found for found in latest_versions(opened) if found.status != "approved"]
     yield dg.AssetCheckResult(
@@ -115,6 +110,14 @@ def decide_on_data(context: dg.OpExecutionContext, config: Decision, lake: LakeR
 def data_decision() -> None:
     """One op."""
     decide_on_data()
+
+
+def _shown(latest: list[Dataset], snapshots: str) -> dict[str, Any]:
+    return {
+        "versions": _table(latest),
+        "snapshots": f"demographics and price lists {snapshots.replace('_', ' ')}",
+        "checks": markdown_table(["region", "check", "value", "limit", "passed", "detail"], _checks(latest)),
+    }
 
 
 def _table(datasets: list[Dataset]) -> dg.MarkdownMetadataValue:
