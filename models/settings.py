@@ -27,17 +27,17 @@ class Search:
 
 @dataclass(frozen=True, config=_STRICT)
 class NetworkSettings:
-    """The embedding network; a segment is trained for at least `steps` batches, within bounds of epochs.
+    """The embedding network. It learns rows by heart soon, so few `epochs` at a high rate are as good as they are quick.
 
     `retrain` makes the network learn anew from all rows once the held-back weeks have been used, rather than learn from them for one short epoch:
     twice the time, worth it where few weeks are on record.
     """
 
     hidden: Annotated[int, Field(ge=4, le=1024), Search(48, 192, log=True)] = 96
-    learning_rate: Annotated[float, Field(gt=0, lt=1), Search(1e-3, 1e-2, log=True)] = 4e-3
+    learning_rate: Annotated[float, Field(gt=0, lt=1), Search(1e-3, 2e-2, log=True)] = 6e-3
     weight_decay: Annotated[float, Field(ge=0, lt=1), Search(1e-3, 1e-1, log=True)] = 1e-2
-    dropout: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.4)] = 0.2
-    steps: Annotated[int, Field(ge=1, le=100_000), Search(500, 2000, log=True)] = 900
+    dropout: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.5)] = 0.3
+    epochs: Annotated[int, Field(ge=1, le=100), Search(2, 8, log=True)] = 3
     retrain: bool = False
 
 

@@ -9,13 +9,12 @@ import numpy.typing as npt
 from models.encoding import Encoder
 from models.members.base import Distribution, Prepared
 from models.settings import Settings
-from models.support import Support
+from models.support import Floats, Support
 
 BATCH = 1024
-# Small segments get more epochs: at least as many steps as the settings say, within bounds. From the seventh on the network learns rows by heart.
-FEWEST_EPOCHS, MOST_EPOCHS = 4, 6
-SMALL_EPOCHS = 12
 _PREDICT_ROWS = 65_536
+_WARM_UP, _FIRST_RATE = 0.2, 0.04
+"""Share of the steps in which the learning rate rises, and the share of its peak that it begins at."""
 
 
 class NetworkMember:
@@ -38,8 +37,8 @@ class NetworkMember:
 
         torch.set_num_threads(1)
         torch.manual_seed(seed)
-        self.module_ = SizeNetwork(rows.numbers.shape[1], self.encoder.cardinalities, len(self.support), self.settings.hidden, self.settings.dropout)
-        self._train(rows, _epochs(len(rows), self.settings.steps), self.settings.learning_rate, seed)
+        self.module_ = SizeNetwork(rows.numbers.shape[1], self.encoder.cardinalities, self.support.sizes, self.settings.hidden)
+        self._train(rows, self.settings.epochs, self.settings.learning_rate, seed)
         return self
 
     def refit(self, rows: Prepared, seed: int) -> Self:
@@ -56,7 +55,6 @@ class NetworkMember:
         from models.network.module import as_tensors  # noqa: PLC0415
 
         torch.set_num_threads(1)
-        self.module_.eval()
         chances, sizes = [], []
         with torch.inference_mode():
             for start in range(0, len(rows), _PREDICT_ROWS):
@@ -79,7 +77,7 @@ class NetworkMember:
         from models.network.module import SizeNetwork  # noqa: PLC0415
 
         member = cls(encoder, support, settings)
-        member.module_ = SizeNetwork(len(encoder.names), encoder.cardinalities, len(support), member.settings.hidden, member.settings.dropout)
+        member.module_ = SizeNetwork(len(encoder.names), encoder.cardinalities, support.sizes, member.settings.hidden)
         member.module_.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         return member
 
@@ -91,28 +89,27 @@ class NetworkMember:
         from models.network.module import as_tensors  # noqa: PLC0415
 
         torch.set_num_threads(1)
-        order = np.random.default_rng(seed)
-        torch.manual_seed(seed)
-        weight, batch = rows.weight / rows.weight.mean(), _batch(len(rows))
-        tensors = as_tensors(rows.numbers, rows.indices, rows.recent, rows.target, weight.astype(np.float32))
-        steps = epochs * -(-len(rows) // batch)
-        optimizer = torch.optim.AdamW(self.module_.parameters(), lr=rate, weight_decay=self.settings.weight_decay, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(steps, 10), pct_start=0.2)
-        self.module_.train()
+        order, noise = np.random.default_rng(seed), np.random.Generator(np.random.SFC64(seed))
+        weight, batch = (rows.weight / rows.weight.mean()).astype(np.float32), _batch(len(rows))
+        tensors = as_tensors(rows.numbers, rows.indices, rows.recent, rows.target, weight)
+        rates = iter(_rates(rate, epochs * -(-len(rows) // batch)))
+        parameters = list(self.module_.parameters())
+        optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=self.settings.weight_decay, fused=True)
         for _ in range(epochs):
             shuffled = torch.from_numpy(order.permutation(len(rows)))
-            for start in range(0, len(rows), batch):
-                numbers, indices, recent, target, row_weight = (tensor[shuffled[start : start + batch]] for tensor in tensors)
-                chance, logits = self.module_(numbers, indices, recent)
-                hit = target >= 0
-                loss = binary_cross_entropy_with_logits(chance, hit.float(), weight=row_weight)
-                if bool(hit.any()):
-                    loss = loss + cross_entropy(logits[hit], target[hit])
+            for parts in zip(*(tensor[shuffled].split(batch) for tensor in tensors), strict=True):
+                numbers, indices, recent, target, row_weight = parts
+                kept = torch.from_numpy(_kept(noise, len(target), self.settings.hidden, self.settings.dropout))
+                chance, logits = self.module_(numbers, indices, recent, kept)
+                came = target >= 0
+                loss = binary_cross_entropy_with_logits(chance, came.float(), weight=row_weight)
+                # The sum over the rows with demand, so that a batch without any adds nothing.
+                loss = loss + cross_entropy(logits, target, ignore_index=-1, reduction="sum") / came.sum().clamp(min=1)
+                optimizer.param_groups[0]["lr"] = next(rates)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(self.module_.parameters(), 1.0)
+                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
-                schedule.step()
 
 
 def _batch(rows: int) -> int:
@@ -120,7 +117,17 @@ def _batch(rows: int) -> int:
     return int(2 ** np.clip(np.round(np.log2(max(rows, 1) / 24)), 6, np.log2(BATCH)))
 
 
-def _epochs(rows: int, steps: int) -> int:
-    """Epochs of training from scratch, for at least so many steps of full batches."""
-    most = MOST_EPOCHS if rows >= 20_000 else SMALL_EPOCHS
-    return int(np.clip(np.ceil(steps * BATCH / max(rows, 1)), FEWEST_EPOCHS, most))
+def _rates(peak: float, steps: int) -> Floats:
+    """Learning rate of each step, up to `peak` and down to nearly 0 along half cosines (one cycle, Smith and Topin 2018)."""
+    up = max(int(_WARM_UP * steps), 1)
+    rise = _FIRST_RATE + (1 - _FIRST_RATE) * (1 - np.cos(np.pi * np.arange(up) / up)) / 2
+    fall = (1 + np.cos(np.pi * np.arange(steps - up) / max(steps - up, 1))) / 2
+    rates: Floats = peak * np.concatenate([rise, fall])
+    return rates
+
+
+def _kept(noise: np.random.Generator, rows: int, hidden: int, dropout: float) -> Floats:
+    """Dropout (Srivastava et al. 2014) from one random byte an output: torch's own draws cost as much as a layer's product."""
+    kept = np.frombuffer(noise.bytes(rows * hidden), np.uint8).reshape(rows, hidden) >= round(256 * dropout)
+    scaled: Floats = kept.astype(np.float32) / np.float32(1 - round(256 * dropout) / 256)
+    return scaled

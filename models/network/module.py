@@ -6,11 +6,12 @@ import torch
 from torch import nn
 
 RECENT = 12
-LAST_WIDTH = 6
+WIDTH = 8
+"""Numbers that a category is embedded in; one width for all of them, so that one table holds them all and one lookup finds them."""
 
 
 class SizeNetwork(nn.Module):
-    """Embeddings of categories and of the last sizes, a multilayer perceptron, and a copy path from the last sizes.
+    """Embeddings of categories, a multilayer perceptron, and a copy path from the last sizes.
 
     Parameters
     ----------
@@ -19,47 +20,51 @@ class SizeNetwork(nn.Module):
     cardinalities
         Count of indices of each categorical column.
     sizes
-        Count of usual sizes.
+        The usual sizes, shape (k,).
     hidden
         Width of the hidden layers.
-    dropout
-        Share of the last layer's outputs left out while training.
 
     Notes
     -----
-    Entity embeddings after Guo and Berkhahn (2016). The copy path adds a learned amount, falling with age, to the logit of each size that the
-    series had lately: series repeat themselves, and a row with little history falls back to what its categories say.
+    Entity embeddings after Guo and Berkhahn (2016). The copy path adds to the logit of each size that the series had lately an amount that depends
+    on how long ago that was and on the state of the series (a pointer in the sense of Vinyals, Fortunato and Jaitly 2015): series repeat
+    themselves, and a row with little history falls back to what its categories say.
     """
 
-    def __init__(self, numbers: int, cardinalities: list[int], sizes: int, hidden: int, dropout: float) -> None:
+    offset: torch.Tensor
+    logs: torch.Tensor
+
+    def __init__(self, numbers: int, cardinalities: list[int], sizes: Any, hidden: int) -> None:
         super().__init__()
-        widths = [min(16, 2 + round(1.6 * count**0.4)) for count in cardinalities]
-        self.embeddings = nn.ModuleList(_embedding(count, width) for count, width in zip(cardinalities, widths, strict=True))
-        # Index 0 stands for a delivery that there was not.
-        self.last = nn.Embedding(sizes + 1, LAST_WIDTH)
-        inputs = numbers + sum(widths) + RECENT * LAST_WIDTH
-        self.body = nn.Sequential(
-            nn.Linear(inputs, hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(dropout)
-        )
+        counts, logs = torch.tensor(cardinalities), torch.log(torch.from_numpy(sizes))
+        self.register_buffer("offset", counts.cumsum(0) - counts, persistent=False)
+        # Standardised log of each size; the first entry stands for a delivery that there was not.
+        scaled = (logs - logs.mean()) / logs.std(correction=0).clamp(min=1e-3)
+        self.register_buffer("logs", torch.cat([torch.zeros(1), scaled]), persistent=False)
+        self.embedding = nn.Embedding(sum(cardinalities), WIDTH)
+        # Near zero: a category says nothing until it has been seen often enough.
+        nn.init.normal_(self.embedding.weight, std=0.05)
+        inputs = numbers + len(cardinalities) * WIDTH + 2 * RECENT
+        self.body = nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU())
         self.chance = nn.Linear(hidden, 1)
-        self.size = nn.Linear(hidden, sizes)
-        self.copy = nn.Parameter(torch.linspace(1.0, 0.2, RECENT))
+        self.size = nn.Linear(hidden, len(sizes))
+        self.copy = nn.Linear(hidden, RECENT)
+        nn.init.zeros_(self.copy.weight)
+        self.copy.bias.data = torch.linspace(1.0, 0.2, RECENT)
 
-    def forward(self, numbers: torch.Tensor, indices: torch.Tensor, recent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the logit of demand (n,) and the logits of the sizes (n, k); `recent` is (n, RECENT) with -1 for none."""
-        embedded = [embedding(indices[:, column]) for column, embedding in enumerate(self.embeddings)]
-        inner = self.body(torch.cat([numbers, *embedded, self.last(recent + 1).flatten(1)], dim=1))
-        logits = self.size(inner)
-        known = (recent >= 0).to(logits.dtype)
-        copied = torch.zeros_like(logits).scatter_add(1, recent.clamp(min=0), self.copy * known)
-        return self.chance(inner).squeeze(1), logits + copied
+    def forward(
+        self, numbers: torch.Tensor, indices: torch.Tensor, recent: torch.Tensor, kept: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logit of demand (n,) and the logits of the sizes (n, k).
 
-
-def _embedding(count: int, width: int) -> nn.Embedding:
-    embedding = nn.Embedding(count, width)
-    # Near zero: a category says nothing until it has been seen often enough.
-    nn.init.normal_(embedding.weight, std=0.05)
-    return embedding
+        `recent` is (n, RECENT) with -1 for none; `kept`, shape (n, hidden), multiplies the last layer's outputs while training.
+        """
+        known = (recent >= 0).to(numbers.dtype)
+        inner = self.body(torch.cat([numbers, self.embedding(indices + self.offset).flatten(1), self.logs[recent + 1], known], dim=1))
+        if kept is not None:
+            inner = inner * kept
+        logits = self.size(inner).scatter_add(1, recent.clamp(min=0), self.copy(inner) * known)
+        return self.chance(inner).squeeze(1), logits
 
 
 def as_tensors(*arrays: Any) -> list[torch.Tensor]:

@@ -16,7 +16,7 @@ from transforms.orange_juice import FIRST_WEEK, HORIZONS, PUBLISHED, ROUNDS, loa
 from transforms.priced import PricedFeatures, PricedRows, PricedSales, pairs_until
 
 TRAIN_END = 90
-QUICK = Settings(network=NetworkSettings(hidden=16, learning_rate=1.5e-3, dropout=0.3, steps=1))
+QUICK = Settings(network=NetworkSettings(hidden=16, learning_rate=1.5e-3, dropout=0.3, epochs=1))
 
 
 @pytest.fixture(scope="module")

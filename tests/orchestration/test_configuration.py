@@ -24,7 +24,7 @@ FORMATS = ("large-high_income", "large-low_income", "small-high_income", "small-
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     root = tmp_path_factory.mktemp("configured")
-    settings = Settings(network={"steps": 150})
+    settings = Settings(network={"epochs": 5})
     Project(provider="sample", train_weeks=70, horizons=13, clusters=Clusters("income", 2), settings=settings).save(root)
     lake = Lake(str(root))
     write_landing(WORLD, folder(lake, load_provider("sample")))
