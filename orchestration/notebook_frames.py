@@ -22,7 +22,7 @@ def as_pandas(rows: TrialRows, segments: Sequence[Segment]) -> pd.DataFrame:
         "mover": np.where(frame.fast, "fast", "slow"),
         "origin_week": target - frame.horizon.astype("timedelta64[W]"),
         "target_week": target,
-        "demand": frame.demand,
+        "demand": np.where(rows.held_back[at], frame.judged, frame.demand),
         "weight": frame.weight,
         "baseline": frame.baseline,
         "baseline_size": frame.baseline_size,

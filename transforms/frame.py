@@ -30,7 +30,9 @@ class Frame:
     fast
         True where the product is a fast mover in its region and format, shape (n,).
     demand
-        What came, shape (n,); None while it is not known.
+        What is to be learned, shape (n,); None while it is not known.
+    on_record
+        What came as far as is on record, where that is not what is to be learned.
     weight
         Rows that a row stands for, shape (n,).
     """
@@ -48,6 +50,12 @@ class Frame:
     large: Bools
     weight: Floats
     demand: Floats | None = None
+    on_record: Floats | None = None
+
+    @property
+    def judged(self) -> Floats | None:
+        """What forecasts are judged by: what is on record, never an estimate."""
+        return self.demand if self.on_record is None else self.on_record
 
     def __len__(self) -> int:
         return len(self.series)
@@ -59,7 +67,7 @@ class Frame:
         return Frame(
             names=self.names,
             categorical={name: column.take(index) for name, column in self.categorical.items()},
-            demand=None if self.demand is None else self.demand[index],
+            **{name: None if (values := getattr(self, name)) is None else values[index] for name in _CAME},
             **arrays,
         )
 
@@ -72,8 +80,11 @@ class Frame:
             name: Coded(np.concatenate([frame.categorical[name].codes for frame in frames]), column.levels)
             for name, column in first.categorical.items()
         }
-        known = [frame.demand for frame in frames if frame.demand is not None]
-        return Frame(names=first.names, categorical=columns, demand=np.concatenate(known) if len(known) == len(frames) else None, **arrays)
+        for name in _CAME:
+            known = [values for frame in frames if (values := getattr(frame, name)) is not None]
+            arrays[name] = np.concatenate(known) if len(known) == len(frames) else None
+        return Frame(names=first.names, categorical=columns, **arrays)
 
 
 _ARRAYS = ("numeric", "series", "horizon", "recent", "rate", "baseline", "baseline_size", "fast", "large", "weight")
+_CAME = ("demand", "on_record")

@@ -7,7 +7,7 @@ features is `transforms.features`' work.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ Texts = npt.NDArray[np.str_]
 STORE_NUMBERS = ("population", "income", "median_rent", "median_age")
 PRODUCT_NUMBERS = ("price", "size_ml", "case_pack")
 PRODUCT_ATTRIBUTES = (*PRODUCT_NUMBERS, "margin", "return_cost")
+Counting = Literal["on_record", "late_returns", "sold_out"]
 _FOR_EVER = 1 << 31
 
 
@@ -134,6 +135,8 @@ class Panel:
     stores, products
         Texts of the ids; `store_text` and `product_text` hold categorical attributes, `store_number` and `product_number` numeric ones (NaN for
         unknown), each with one entry for each store or product.
+    counting
+        What models are to learn from; see `transforms.learned_demand`.
     """
 
     region: Region
@@ -155,6 +158,7 @@ class Panel:
     place_names: Texts
     store_attributes: Attributes
     product_attributes: Attributes
+    counting: Counting = "on_record"
 
     @property
     def weeks(self) -> int:
