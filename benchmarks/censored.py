@@ -31,22 +31,24 @@ from orchestration.project import Project
 from orchestration.session import condition
 from orchestration.settings import use_root
 from transforms.calendar import Week
+from transforms.censoring import sold_out
 from transforms.lake import Lake
 from transforms.landing import last_week, regions
+from transforms.late_returns import Arrivals
 from transforms.learned_demand import estimated_demand
-from transforms.panel import Counting, Panel
+from transforms.panel import Panel, SoldOutWeeks
 from transforms.world import WorldSpec, simulate, write_landing, write_truth
 
 Floats = npt.NDArray[np.float64]
 
 SEEDS, REGIONS, NEWEST = (1, 2, 3), 3, 3
-COUNTED: tuple[Counting, ...] = get_args(Counting)
-GROSS = "shipped"
+COUNTED: tuple[SoldOutWeeks, ...] = get_args(SoldOutWeeks)
+GROSS, LATE = "shipped", "late"
 NAMES = {
     GROSS: "shipped",
-    "on_record": "less returns on record",
-    "late_returns": "less returns still to come",
-    "sold_out": "and sold-out weeks estimated",
+    "as_shipped": "less returns on record",
+    LATE: "less returns still to come",
+    "estimated": "with sold-out weeks estimated",
 }
 
 
@@ -69,7 +71,9 @@ def censored(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: A
         lake, truth = _world(scratch / f"censored_{seed}", WorldSpec(seed=seed, regions=REGIONS, shipping="before_demand"))
         for panel, origins in _panels(lake):
             known = truth.filter(pc.equal(truth["region"], str(panel.region)))
-            true = known.sort_by([(name, "ascending") for name in ("store_id", "product_id", "week")])["demand"].to_numpy().reshape(panel.shipped.shape)
+            true = (
+                known.sort_by([(name, "ascending") for name in ("store_id", "product_id", "week")])["demand"].to_numpy().reshape(panel.shipped.shape)
+            )
             for origin in origins:
                 for key, pair in _pasts(panel.until(origin), true):
                     past.setdefault(key, []).append(pair)
@@ -107,18 +111,34 @@ def _pasts(panel: Panel, true: Floats) -> Iterator[tuple[tuple[str, str], Floats
     """True demand and each estimate of it, stacked; by rows and by what is counted."""
     true = true[:, : panel.weeks]
     newest = np.broadcast_to(np.arange(panel.weeks) >= panel.weeks - NEWEST, true.shape)
-    groups = {"all weeks": np.full(true.shape, True), "sold-out weeks": true > panel.shipped, f"newest {NEWEST} weeks": newest}
-    said = {GROSS: panel.shipped, **{name: estimated_demand(replace(panel, counting=name)) for name in COUNTED}}
-    for group, inside in groups.items():
-        for name, estimate in said.items():
-            yield (group, name), np.stack([true[inside], estimate[inside]])
+    groups = {
+        "all weeks": (np.full(true.shape, True), true),
+        "sold-out weeks": (true > panel.shipped, true),
+        f"newest {NEWEST} weeks": (newest, true),
+        f"newest {NEWEST} weeks, what was sold": (newest, np.minimum(true, panel.shipped)),
+    }
+    less, estimate = (estimated_demand(replace(panel, sold_out=name)) for name in COUNTED)
+    said = {GROSS: panel.shipped, "as_shipped": less, LATE: _less_late_returns(panel), "estimated": estimate}
+    for group, (inside, aim) in groups.items():
+        for name, made in said.items():
+            yield (group, name), np.stack([aim[inside], made[inside]])
+
+
+def _less_late_returns(panel: Panel) -> npt.NDArray[np.float32]:
+    """What is on record less the returns to be expected of the newest weeks; what sold out counts as what was shipped."""
+    arrivals = Arrivals.of(panel)
+    at = arrivals.silent(panel.shipped)
+    found = sold_out(panel, arrivals, at, panel.product_number["case_pack"][panel.product])
+    demand = np.maximum(panel.shipped - arrivals.in_the_end(), 0)
+    demand.ravel()[at] = found.all_sold * found.shipped + found.some_sold * found.below()
+    return demand
 
 
 def _forecast(panel: Panel, origins: Sequence[Week], demand: pa.Table, ahead: dict[str, list[Made]]) -> None:
     """Add forecasts and plans by models that learned from each kind of demand."""
     for name in COUNTED:
         for origin in origins:
-            forecasts, plan = made_at(panel, origin, TrainingSpec(counting=name))
+            forecasts, plan = made_at(panel, origin, TrainingSpec(sold_out=name))
             with duckdb.connect() as connection:
                 connection.register("forecasts", forecasts)
                 connection.register("demand", demand)
@@ -144,16 +164,16 @@ def _report_past(past: Mapping[tuple[str, str], Sequence[Floats]], console: Cons
         table.add_row(group, NAMES[name], f"{bias:+.1%}", f"{found[group, name]:.2f}", f"{score.mape:.3f}")
     console.print(table)
     return [
-        _row(f"sold out: RMSE of past demand, {group}", value, "units", NAMES["on_record"], found[group, "on_record"])
+        _row(f"sold out: RMSE of past demand, {group}", value, "units", NAMES["as_shipped"], found[group, "as_shipped"])
         for (group, name), value in found.items()
-        if name == "sold_out"
+        if name == "estimated"
     ]
 
 
 def _report_ahead(ahead: Mapping[str, Sequence[Made]], by: str, console: Console) -> list[dict[str, object]]:
     table = Table("models learn from", "bias", "RMSE all", "MAPE", "plan, USD", "cheaper in", title=f"Forecasts four weeks ahead, scored by {by}")
     rows: dict[str, tuple[float, float, float]] = {}
-    base = ahead["on_record"]
+    base = ahead["as_shipped"]
     for name, made in ahead.items():
         demand, size, expected = (np.concatenate([getattr(one, field) for one in made]) for field in ("demand", "size", "expected"))
         score, cost = score_points(demand, size, expected), sum(one.cost for one in made)
@@ -162,8 +182,8 @@ def _report_ahead(ahead: Mapping[str, Sequence[Made]], by: str, console: Console
         bias = float(score.bias or 0) / demand.mean()
         table.add_row(NAMES[name], f"{bias:+.1%}", f"{score.rmse_all:.2f}", f"{score.mape:.4f}", f"{cost:,.0f}", f"{better} of {len(made)}")
     console.print(table)
-    measured = zip(("RMSE all", "MAPE", "cost of the plan"), ("units", "fraction", "USD"), rows["sold_out"], rows["on_record"], strict=True)
-    return [_row(f"sold out: {metric} by {by}", value, unit, NAMES["on_record"], peer) for metric, unit, value, peer in measured]
+    measured = zip(("RMSE all", "MAPE", "cost of the plan"), ("units", "fraction", "USD"), rows["estimated"], rows["as_shipped"], strict=True)
+    return [_row(f"sold out: {metric} by {by}", value, unit, NAMES["as_shipped"], peer) for metric, unit, value, peer in measured]
 
 
 def _row(name: str, value: float, unit: str, peer: str, peer_value: float) -> dict[str, object]:

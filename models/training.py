@@ -16,7 +16,7 @@ from transforms.clusters import Clusters
 from transforms.features import scoring_frame, training_frame
 from transforms.frame import Bools, Frame
 from transforms.origins import horizons_by_origin
-from transforms.panel import Codes, Counting, Panel
+from transforms.panel import Codes, Panel, SoldOutWeeks
 
 FORMATS = {"large": True, "small": False}
 MOVERS = {"fast": True, "slow": False}
@@ -42,8 +42,9 @@ class TrainingSpec:
         How each format is split into segments of its own; None for not at all.
     members, settings
         The ensembles' algorithms and their hyperparameters.
-    counting
-        The demand that features and targets are made of; see `transforms.learned_demand`. Metrics are always taken on what is on record.
+    sold_out
+        What features and targets take for the demand of weeks that sold out; see `transforms.learned_demand`. Metrics are always taken on what is
+        on record.
     """
 
     horizons: int = 4
@@ -55,7 +56,7 @@ class TrainingSpec:
     seed: int = 7
     clusters: Clusters | None = None
     settings: Settings = field(default_factory=Settings)
-    counting: Counting = "on_record"
+    sold_out: SoldOutWeeks = "as_shipped"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "held_back", max(self.held_back, self.horizons))
@@ -76,7 +77,7 @@ def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, s
 
     A segment with too little history is left out: its baseline serves it. With `only`, just these (format, mover) are trained.
     """
-    panel = replace(panel, counting=spec.counting)
+    panel = replace(panel, sold_out=spec.sold_out)
     frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
     now = scoring_frame(panel, 1)
     labels = series_formats(panel, spec.clusters)
@@ -99,7 +100,7 @@ def held_back_frame(panel: Panel, spec: TrainingSpec) -> tuple[Frame, Codes]:
 
     They are there to judge by: demand is what is on record, whatever models learn from.
     """
-    frame, back = training_frame(replace(panel, counting=spec.counting), spec.horizons, _held_back_reach(spec), 1e9, spec.seed)
+    frame, back = training_frame(replace(panel, sold_out=spec.sold_out), spec.horizons, _held_back_reach(spec), 1e9, spec.seed)
     return replace(frame, demand=frame.judged).take(back < spec.held_back), back[back < spec.held_back]
 
 

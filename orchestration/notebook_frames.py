@@ -13,6 +13,7 @@ def as_pandas(rows: TrialRows, segments: Sequence[Segment]) -> pd.DataFrame:
     """The rows of `segments`; the index is the position in `rows.frame`. What the columns mean is in `transforms.feature_docs`."""
     at = np.flatnonzero(np.logical_or.reduce([rows.inside(segment) for segment in segments]))
     frame, back = rows.frame.take(at), rows.back[at]
+    assert frame.demand is not None and frame.judged is not None  # noqa: S101, PT018 - for the type checker
     target = np.datetime64(rows.panel.last.monday, "ns") - back.astype("timedelta64[W]")
     codes = {name: pd.Categorical.from_codes(column.codes, pd.Index(column.levels).astype(str)) for name, column in frame.categorical.items()}
     about = {

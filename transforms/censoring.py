@@ -1,8 +1,8 @@
 """Deliveries that sold out: demand was at least what was shipped, and what more it would have been is estimated, not taken for 0.
 
-A delivery of which nothing has come back has sold out, or its return is still to come. The log of the demand of a week with demand is taken for normal
-around the series' level, which moves slowly, and what the product did that week in all stores; both are found by the EM algorithm (Dempster, Laird and
-Rubin 1977) with sold-out weeks as censored (Tobin 1958). That makes sense where leftovers come back, and nowhere else.
+A delivery of which nothing has come back has sold out, or its return is still to come. The log of the demand of a week with demand is taken for
+normal around the series' level, which moves slowly, and what the product did that week in all stores; both are found by the EM algorithm (Dempster,
+Laird and Rubin 1977) with sold-out weeks as censored (Tobin 1958). That makes sense where leftovers come back, and nowhere else.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.late_returns import NEVER, Arrivals
+from transforms.late_returns import Arrivals
 from transforms.panel import Codes, Floats, Panel
 
 _ROUNDS = 10
 _OVERRELAXED = 1.6
-"""Steps are this much longer than EM's, which crawls where most weeks are censored; below 2 it converges all the same (Salakhutdinov, Roweis 2003)."""
+"""Steps are this much longer than EM's, which crawls where most weeks are censored (Salakhutdinov and Roweis 2003); with 2 and more it diverges."""
 _HALF_WIDTH = 6
 """Weeks to each side that a series' level is smoothed over, twice."""
 _PRIOR_LEVEL, _PRIOR_COMMON = 1.0, 0.3
 """Weeks of the series' mean, and series that did nothing special that week: what little is known is drawn to these."""
-_TINY = np.float32(1e-6)
+_TINY = np.float32(1e-30)
 
 
 @dataclass(frozen=True)
@@ -51,41 +51,40 @@ class SoldOut:
 
     def mean(self) -> Floats:
         """Mean demand given what is known."""
-        from scipy.special import ndtr  # noqa: PLC0415 - heavy
-
-        z = (self.border - self.mean_log) / self.sigma
-        size, below = np.exp(self.mean_log + self.sigma**2 / 2), ndtr(z)
-        more = size * ndtr(self.sigma - z) / np.maximum(1 - below, _TINY)
-        less = size * ndtr(z - self.sigma) / np.maximum(below, _TINY)
-        mean: Floats = self.all_sold * np.maximum(more, self.shipped) + self.some_sold * np.minimum(less, self.shipped)
+        mean: Floats = self.all_sold * self.above() + self.some_sold * self.below()
         return mean
 
-    def drawn(self, rng: np.random.Generator) -> Floats:
-        """Demand drawn at random given what is known."""
-        from scipy.special import ndtr, ndtri  # noqa: PLC0415 - heavy
+    def above(self) -> Floats:
+        """Mean demand if all was sold."""
+        return np.maximum(self._mean_beyond(1), self.shipped)
 
-        below = ndtr((self.border - self.mean_log) / self.sigma)
-        which, place = rng.random((2, len(below)))
-        sold_out = which < self.all_sold
-        level = np.where(sold_out, below + place * (1 - below), place * below)
-        demand = np.exp(self.mean_log + self.sigma * ndtri(np.clip(level, _TINY, 1 - _TINY)))
-        demand = np.where(sold_out, np.maximum(demand, self.shipped), np.minimum(demand, self.shipped))
-        return np.where(which < self.all_sold + self.some_sold, demand, 0).astype(np.float32)
+    def below(self) -> Floats:
+        """Mean demand if some was sold but not all."""
+        return np.minimum(self._mean_beyond(-1), self.shipped)
+
+    def _mean_beyond(self, side: int) -> Floats:
+        """Mean of the lognormal above (1) or below (-1) the border."""
+        from scipy.special import ndtr  # noqa: PLC0415 - heavy
+
+        z, size = side * (self.border - self.mean_log) / self.sigma, np.exp(self.mean_log + self.sigma**2 / 2)
+        mean: Floats = (size * ndtr(side * self.sigma - z) / np.maximum(ndtr(-z), _TINY)).astype(np.float32)
+        return mean
 
 
-def sold_out(panel: Panel, arrivals: Arrivals, unit: Floats) -> SoldOut:
+def sold_out(panel: Panel, arrivals: Arrivals, at: npt.NDArray[np.int64], unit: Floats) -> SoldOut:
     """Estimate what is behind the deliveries of which nothing has come back.
 
     Parameters
     ----------
+    at
+        Those deliveries, as raveled indices; see `Arrivals.silent`.
     unit
         Units in which deliveries of each series can differ, shape (series,).
     """
     shipped, to_come = panel.shipped, arrivals.to_come[arrivals.age]
     sent, net = shipped > 0, np.maximum(shipped - arrivals.in_the_end(), 0)
-    at = np.flatnonzero(sent & (arrivals.first == NEVER))
     series, week = np.divmod(at, panel.weeks)
-    settled = sent & (to_come <= 0)
+    settled = sent & arrivals.settled
     # Two weeks with demand of two and a half beside those of the series.
     chance = (((settled & (net > 0)).sum(axis=1) + 2) / (settled.sum(axis=1) + 2.5)).astype(np.float32)[series]
     late, most = to_come[week], shipped.ravel()[at]
@@ -113,11 +112,12 @@ def _expected(mean_log: Floats, sigma: float, border: Floats, chance: Floats, la
     """Chances that all and that some was sold; given demand, mean of its log and mean square of the distance of that to `mean_log`."""
     from scipy.special import ndtr  # noqa: PLC0415 - heavy
 
-    z = (border - mean_log) / np.float32(sigma)
-    below, density = ndtr(z), np.exp(-z * z / 2) / np.float32(np.sqrt(2 * np.pi))
-    every, some = chance * (1 - below), late * chance * below
+    # Far above what is usual, both tails would be 0 in single precision.
+    z = np.minimum((border - mean_log) / np.float32(sigma), 10)
+    above, density = ndtr(-z), np.exp(-z * z / 2) / np.float32(np.sqrt(2 * np.pi))
+    every, some = chance * above, late * chance * (1 - above)
     total = np.maximum(every + some + late * (1 - chance), _TINY)
-    # Of a normal cut at z: the part above it has mean density / (1 - below), the part below it -density / below.
+    # Of a normal cut at z: the part above it has mean density / above, the part below it -density / (1 - above).
     pull = chance * density * (1 - late) / np.maximum(every + some, _TINY)
     square = np.float32(sigma**2) * np.maximum(1 + z * pull, 0)
     return every / total, some / total, mean_log + np.float32(sigma) * pull, square

@@ -241,7 +241,7 @@ def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float
         The rows, and the target week of each, counted back from the panel's last week (0 is the last).
     """
     rng = np.random.default_rng(seed)
-    actual, learned = panel.demand(), estimated_demand(panel, np.random.default_rng([seed, 1]))
+    actual, learned = panel.demand(), estimated_demand(panel)
     frames, backs = [], []
     for back, ahead in horizons_by_origin(horizons, min(weeks, panel.weeks - 13)).items():
         origin = panel.last + -back

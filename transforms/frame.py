@@ -67,7 +67,8 @@ class Frame:
         return Frame(
             names=self.names,
             categorical={name: column.take(index) for name, column in self.categorical.items()},
-            **{name: None if (values := getattr(self, name)) is None else values[index] for name in _CAME},
+            demand=None if self.demand is None else self.demand[index],
+            on_record=None if self.on_record is None else self.on_record[index],
             **arrays,
         )
 
@@ -80,11 +81,14 @@ class Frame:
             name: Coded(np.concatenate([frame.categorical[name].codes for frame in frames]), column.levels)
             for name, column in first.categorical.items()
         }
-        for name in _CAME:
-            known = [values for frame in frames if (values := getattr(frame, name)) is not None]
-            arrays[name] = np.concatenate(known) if len(known) == len(frames) else None
-        return Frame(names=first.names, categorical=columns, **arrays)
+        demand, on_record = (_stacked([getattr(frame, name) for frame in frames]) for name in ("demand", "on_record"))
+        return Frame(names=first.names, categorical=columns, demand=demand, on_record=on_record, **arrays)
 
 
 _ARRAYS = ("numeric", "series", "horizon", "recent", "rate", "baseline", "baseline_size", "fast", "large", "weight")
-_CAME = ("demand", "on_record")
+
+
+def _stacked(parts: Sequence[Floats | None]) -> Floats | None:
+    """The parts one after the other; None where one is not known."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None

@@ -1,8 +1,8 @@
 """Returns that are still to come: how they arrive by age, learned from those that came, and what is to be expected of the newest weeks.
 
-Arrivals are a chain ladder (Mack 1993): what had come by one age over what had come by the next, over the weeks that are old enough to tell, multiplied
-up to the oldest age. Deliveries of which something has come back already are kept apart from those of which nothing has, since the first mostly know
-their return by then. Nothing is used that the panel does not know: at a past origin, returns had come by then or are still to come.
+Arrivals are a chain ladder (Mack 1993): what had come by one age over what had come by the next, over the weeks that are old enough to tell,
+multiplied up to the oldest age. Deliveries of which something has come back already are kept apart from those of which nothing has, since the first
+mostly know their return by then. Nothing is used that the panel does not know: at a past origin, returns had come by then or are still to come.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,20 @@ import numpy.typing as npt
 
 from transforms.panel import Floats, Panel
 
+Bools = npt.NDArray[np.bool_]
+
 OLDEST = 26
 """Age in weeks from which nothing is expected any more."""
 NEVER = OLDEST + 1
 """Age at which a delivery without a return on record had its first one."""
+SETTLED = 0.01
+"""Share of first returns still to come below which a week counts as settled."""
 _LEARNED = 104
 """Weeks of deliveries that arrivals are learned from."""
-_PRIOR = 8.0
-"""Deliveries that count for the region beside those of a series."""
+TELLING = 0.25
+"""Share of deliveries of which something must come back for the others to tell that they have sold out."""
+_AROUND = 13
+"""Weeks over which that share is taken."""
 
 Ages = npt.NDArray[np.int8]
 
@@ -78,22 +84,25 @@ class Arrivals:
         """Units that come back in the end of deliveries of which something has, shape (series, weeks)."""
         return self.units * self.growth[self.age]
 
-    def expected(self, shipped: Floats) -> Floats:
-        """Units still to be expected of deliveries of which nothing has come back yet, by what is usual for the series; shape (series, weeks)."""
-        settled, nothing = self.to_come[self.age] <= 0, (self.first == NEVER) & (shipped > 0)
-        back, sent = (self.first < NEVER)[:, settled], (shipped > 0)[:, settled]
-        chance = _usual(back.sum(axis=1), sent.sum(axis=1))
-        share = _usual(np.where(back, self.units[:, settled], 0).sum(axis=1), np.where(back, shipped[:, settled], 0).sum(axis=1), shipped[shipped > 0].mean())
-        late = chance[:, None] * self.to_come[self.age]
-        return np.where(nothing, shipped * share[:, None] * late / (late + 1 - chance[:, None]), 0).astype(np.float32)
+    @property
+    def settled(self) -> Bools:
+        """Weeks whose returns are in, shape (weeks,)."""
+        return self.to_come[self.age] < SETTLED
+
+    def silent(self, shipped: Floats) -> npt.NDArray[np.int64]:
+        """Deliveries of which nothing has come back, in weeks around which enough has for that to tell something; raveled indices.
+
+        Where leftovers do not come back, or are not on record, silence would look like a store that always sells out.
+        """
+        from scipy.ndimage import uniform_filter1d  # noqa: PLC0415 - heavy
+
+        sent, back = shipped > 0, self.first < NEVER
+        due = sent.sum(axis=0) * (1.0 - self.to_come[self.age])
+        came, expected = (uniform_filter1d(values, _AROUND, mode="constant") for values in ((sent & back).sum(axis=0) * 1.0, due))
+        return np.flatnonzero(sent & ~back & (came >= TELLING * np.maximum(expected, 1e-9)))
 
 
 def _by_age(arrived: Ages, week: npt.NDArray[np.integer], weeks: int, amount: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Sums by age at arrival and week of shipment, shape (OLDEST + 1, weeks)."""
-    return np.bincount(arrived.astype(np.int64) * weeks + week, amount, (OLDEST + 1) * weeks).reshape(OLDEST + 1, weeks)
-
-
-def _usual(part: npt.NDArray[np.floating], of: npt.NDArray[np.floating], unit: float = 1.0) -> npt.NDArray[np.float64]:
-    """A series' share, drawn to that of all series."""
-    everywhere = part.sum() / max(of.sum(), 1)
-    return np.minimum((part + _PRIOR * unit * everywhere) / (of + _PRIOR * unit), 1 - 1e-3)
+    sums = np.bincount(arrived.astype(np.int64) * weeks + week, amount, (OLDEST + 1) * weeks)
+    return sums.astype(np.float64).reshape(OLDEST + 1, weeks)

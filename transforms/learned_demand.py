@@ -1,4 +1,4 @@
-"""The demand that models learn from: what is on record, or an estimate where late returns and sold-out weeks count. What judges never reads it."""
+"""The demand that models learn from: what is on record, or an estimate of what stores could have sold. What judges never reads it."""
 
 import numpy as np
 
@@ -7,25 +7,20 @@ from transforms.late_returns import Arrivals
 from transforms.panel import Floats, Panel
 
 
-def estimated_demand(panel: Panel, rng: np.random.Generator | None = None) -> Floats:
-    """Demand as `panel.counting` says, shape (series, weeks); that on record where no return is.
-
-    Parameters
-    ----------
-    rng
-        Draw the demand of weeks that may have sold out, as training targets need it; its mean where None, as features need it.
-    """
-    if panel.counting == "on_record" or not len(panel.returns.series):
+def estimated_demand(panel: Panel) -> Floats:
+    """Demand as `panel.sold_out` says, shape (series, weeks); what is on record where too few leftovers come back to tell more."""
+    if panel.sold_out == "as_shipped" or not len(panel.returns.series):
         return panel.demand()
-    arrivals, unit = Arrivals.of(panel), _units(panel)
+    arrivals = Arrivals.of(panel)
+    at = arrivals.silent(panel.shipped)
+    if not len(at):
+        return panel.demand()
+    unit = _units(panel)
+    found = sold_out(panel, arrivals, at, unit)
     demand = panel.shipped - arrivals.in_the_end()
-    if panel.counting == "late_returns":
-        demand -= arrivals.expected(panel.shipped)
-    else:
-        found = sold_out(panel, arrivals, unit)
-        demand.ravel()[found.at] = found.mean() if rng is None else found.drawn(rng)
+    demand.ravel()[found.at] = found.mean()
     # In whole cases, as far from what was shipped as leftovers can be: deliveries are, and the usual sizes that models choose from.
-    rounded = panel.shipped + unit[:, None] * np.round((demand - panel.shipped) / unit[:, None])
+    rounded: Floats = panel.shipped + unit[:, None] * np.round((demand - panel.shipped) / unit[:, None])
     return np.maximum(rounded, 0, out=rounded)
 
 

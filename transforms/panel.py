@@ -25,7 +25,7 @@ Texts = npt.NDArray[np.str_]
 STORE_NUMBERS = ("population", "income", "median_rent", "median_age")
 PRODUCT_NUMBERS = ("price", "size_ml", "case_pack")
 PRODUCT_ATTRIBUTES = (*PRODUCT_NUMBERS, "margin", "return_cost")
-Counting = Literal["on_record", "late_returns", "sold_out"]
+SoldOutWeeks = Literal["as_shipped", "estimated"]
 _FOR_EVER = 1 << 31
 
 
@@ -135,8 +135,8 @@ class Panel:
     stores, products
         Texts of the ids; `store_text` and `product_text` hold categorical attributes, `store_number` and `product_number` numeric ones (NaN for
         unknown), each with one entry for each store or product.
-    counting
-        What models are to learn from; see `transforms.learned_demand`.
+    sold_out
+        What models learn from; see `transforms.learned_demand`.
     """
 
     region: Region
@@ -158,7 +158,7 @@ class Panel:
     place_names: Texts
     store_attributes: Attributes
     product_attributes: Attributes
-    counting: Counting = "on_record"
+    sold_out: SoldOutWeeks = "as_shipped"
 
     @property
     def weeks(self) -> int:
