@@ -22,6 +22,8 @@ SETTLED = 0.01
 """Share of first returns still to come below which a week counts as settled."""
 _LEARNED = 104
 """Weeks of deliveries that arrivals are learned from."""
+_MOST_GROWTH = 10.0
+"""What has come back counts at most so many times, however little is usual by then."""
 TELLING = 0.25
 """Share of deliveries of which something must come back for the others to tell that they have sold out."""
 _AROUND = 13
@@ -45,7 +47,7 @@ class Arrivals:
     to_come
         By age: of deliveries of which anything comes back, the share of which nothing has yet; shape (OLDEST + 1,).
     growth
-        By age: what comes back in the end over what has, where something has; shape (OLDEST + 1,).
+        By weeks since the first of a delivery's returns: what comes back in the end over what has; shape (OLDEST + 1,).
     """
 
     units: Floats
@@ -56,7 +58,7 @@ class Arrivals:
 
     @classmethod
     def of(cls, panel: Panel) -> "Arrivals":
-        """Learn them from a panel, which needs at least one return."""
+        """Learn them from a panel."""
         returns, weeks = panel.returns, panel.weeks
         monday = int(np.datetime64(panel.first.monday, "s").astype(np.int64))
         arrived = np.clip((returns.known_at - monday) // (7 * 86_400) - returns.week, 0, OLDEST).astype(np.int8)
@@ -65,24 +67,22 @@ class Arrivals:
         # Of several, the earliest is written last.
         order = np.argsort(-arrived, kind="stable")
         first[cell[order]] = arrived[order]
-        back = np.flatnonzero(first < NEVER)
-        come = _by_age(first[back], back % weeks, weeks, np.ones(len(back)))
-        known = _by_age(arrived, returns.week, weeks, returns.units)
-        # What came with a delivery's first arrival did not grow from anything.
-        grown = _by_age(arrived, returns.week, weeks, np.where(arrived > first[cell], returns.units, 0))
-        come, known, left = come.cumsum(axis=0), known.cumsum(axis=0), np.arange(weeks)[::-1]
-        to_come, growth = np.zeros(OLDEST + 1), np.ones(OLDEST + 1)
-        for this in range(OLDEST - 1, -1, -1):
-            old = (left > this) & (left < _LEARNED)
-            later, before = come[this + 1, old].sum(), known[this, old].sum()
-            to_come[this] = 1 - (1 - to_come[this + 1]) * (come[this, old].sum() / later if later else 1)
-            growth[this] = growth[this + 1] * (1 + grown[this + 1, old].sum() / before if before else 1)
-        age = np.minimum(left, OLDEST)
-        return cls(units.reshape(shape), first.reshape(shape), age, to_come.astype(np.float32), growth.astype(np.float32))
+        back, left = np.flatnonzero(first < NEVER), np.arange(weeks)[::-1]
+        come = _come_by(first[back], left[back % weeks], np.ones(len(back)))
+        grown = _come_by(arrived - first[cell], left[returns.week] - first[cell], returns.units)
+        return cls(
+            units.reshape(shape),
+            first.reshape(shape),
+            np.minimum(left, OLDEST),
+            (1 - come).astype(np.float32),
+            (1 / np.maximum(grown, 1 / _MOST_GROWTH)).astype(np.float32),
+        )
 
     def in_the_end(self) -> Floats:
         """Units that come back in the end of deliveries of which something has, shape (series, weeks)."""
-        return self.units * self.growth[self.age]
+        since = np.clip(self.age - self.first, 0, OLDEST)
+        units: Floats = self.units * self.growth[since]
+        return units
 
     @property
     def settled(self) -> Bools:
@@ -102,7 +102,23 @@ class Arrivals:
         return np.flatnonzero(sent & ~back & (came >= TELLING * np.maximum(expected, 1e-9)))
 
 
-def _by_age(arrived: Ages, week: npt.NDArray[np.integer], weeks: int, amount: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Sums by age at arrival and week of shipment, shape (OLDEST + 1, weeks)."""
-    sums = np.bincount(arrived.astype(np.int64) * weeks + week, amount, (OLDEST + 1) * weeks)
-    return sums.astype(np.float64).reshape(OLDEST + 1, weeks)
+def _come_by(age: npt.NDArray[np.integer], seen: npt.NDArray[np.integer], amount: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Share of what comes in the end that has come by each age, shape (OLDEST + 1,).
+
+    Parameters
+    ----------
+    age
+        Age at which something came, at most `OLDEST`, shape (n,), as all that follow.
+    seen
+        Age up to which it would have been seen.
+    amount
+        How much came.
+    """
+    recent = seen < _LEARNED
+    place = age[recent].astype(np.int64) * _LEARNED + np.maximum(seen[recent], 0)
+    sums = np.bincount(place, amount[recent], (OLDEST + 1) * _LEARNED).reshape(OLDEST + 1, _LEARNED).cumsum(axis=0)
+    share = np.ones(OLDEST + 1)
+    for this in range(OLDEST - 1, -1, -1):
+        before, after = sums[this : this + 2, this + 1 :].sum(axis=1)
+        share[this] = share[this + 1] * (before / after if after else 1)
+    return share

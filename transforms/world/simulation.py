@@ -45,7 +45,7 @@ class WorldSpec:
     """Spread of the log of demand around what its causes say."""
     shipping: Literal["after_demand", "before_demand"] = "after_demand"
     """Whether deliveries follow demand but for accidents, or are planned before it is known: see `_planned`."""
-    safety: float = 0.7
+    safety: float = 1.0
     """Deliveries planned before demand: standard deviations of what was sold lately that are shipped beyond its mean."""
 
 
