@@ -3,7 +3,7 @@
 The sample world with deliveries that are planned before demand is known, so that what is left comes back later, or the store has sold out and nobody
 sees what it could have sold. Everything is made from what had landed by an origin and scored by the true demand, which no model sees.
 
-By itself: `python -m benchmarks.censored`. With `--root LAKE`, forecasts on a lake of real deliveries, scored by what is on record.
+By itself: `python -m benchmarks.censored`.
 """
 
 import argparse
@@ -41,7 +41,8 @@ from transforms.world import WorldSpec, simulate, write_landing, write_truth
 
 Floats = npt.NDArray[np.float64]
 
-SEEDS, REGIONS, NEWEST = (1, 2, 3), 3, 3
+SEEDS, REGIONS, NEWEST = (21, 22, 23), 2, 3
+"""Other seeds than those that the settings of `transforms.censoring` were chosen on, 1 to 3 and 11 to 13."""
 COUNTED: tuple[SoldOutWeeks, ...] = get_args(SoldOutWeeks)
 GROSS, LATE = "shipped", "late"
 NAMES = {
@@ -78,15 +79,7 @@ def censored(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: A
                 for key, pair in _pasts(panel.until(origin), true):
                     past.setdefault(key, []).append(pair)
             _forecast(panel, origins, known, ahead)
-    return [*_report_past(past, console), *_report_ahead(ahead, "true demand", console)]
-
-
-def on_record(lake: Lake, console: Console) -> list[dict[str, object]]:
-    """Forecasts on a lake of real deliveries, scored by what is on record."""
-    ahead: dict[str, list[Made]] = {}
-    for panel, origins in _panels(lake):
-        _forecast(panel, origins, lake.read("gold/demand", where=f"region = '{panel.region}'"), ahead)
-    return _report_ahead(ahead, "demand on record", console)
+    return [*_report_past(past, console), *_report_ahead(ahead, console)]
 
 
 def _world(root: Path, spec: WorldSpec) -> tuple[Lake, pa.Table]:
@@ -170,8 +163,10 @@ def _report_past(past: Mapping[tuple[str, str], Sequence[Floats]], console: Cons
     ]
 
 
-def _report_ahead(ahead: Mapping[str, Sequence[Made]], by: str, console: Console) -> list[dict[str, object]]:
-    table = Table("models learn from", "bias", "RMSE all", "MAPE", "plan, USD", "cheaper in", title=f"Forecasts four weeks ahead, scored by {by}")
+def _report_ahead(ahead: Mapping[str, Sequence[Made]], console: Console) -> list[dict[str, object]]:
+    table = Table(
+        "models learn from", "bias", "RMSE all", "MAPE", "plan, USD", "cheaper in", title="Forecasts four weeks ahead, scored by true demand"
+    )
     rows: dict[str, tuple[float, float, float]] = {}
     base = ahead["as_shipped"]
     for name, made in ahead.items():
@@ -183,7 +178,7 @@ def _report_ahead(ahead: Mapping[str, Sequence[Made]], by: str, console: Console
         table.add_row(NAMES[name], f"{bias:+.1%}", f"{score.rmse_all:.2f}", f"{score.mape:.4f}", f"{cost:,.0f}", f"{better} of {len(made)}")
     console.print(table)
     measured = zip(("RMSE all", "MAPE", "cost of the plan"), ("units", "fraction", "USD"), rows["estimated"], rows["as_shipped"], strict=True)
-    return [_row(f"sold out: {metric} by {by}", value, unit, NAMES["as_shipped"], peer) for metric, unit, value, peer in measured]
+    return [_row(f"sold out: {metric} by true demand", value, unit, NAMES["as_shipped"], peer) for metric, unit, value, peer in measured]
 
 
 def _row(name: str, value: float, unit: str, peer: str, peer_value: float) -> dict[str, object]:
@@ -191,12 +186,7 @@ def _row(name: str, value: float, unit: str, peer: str, peer_value: float) -> di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, help="lake of real deliveries, whose forecasts are scored by what is on record")
-    root = parser.parse_args().root
-    if root is not None:
-        record(on_record(Lake(str(root)), Console(width=140)), f"python -m benchmarks.censored --root {root.name}")
-        return
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         record(censored(Path(), Path(scratch)), "python -m benchmarks.censored")
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from transforms.late_returns import Arrivals
 from transforms.panel import Codes, Floats, Panel
 
-_ROUNDS = 10
+_ROUNDS = 6
+"""More of them move bias and RMSE on the sample world by less than seeds do."""
 _OVERRELAXED = 1.6
 """Steps are this much longer than EM's, which crawls where most weeks are censored (Salakhutdinov and Roweis 2003); with 2 and more it diverges."""
 _HALF_WIDTH = 6
