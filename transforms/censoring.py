@@ -102,9 +102,8 @@ def sold_out(panel: Panel, arrivals: Arrivals, at: npt.NDArray[np.int64], unit: 
         mean = mean_log.ravel()[at]
         all_sold, some_sold, expected, square = _expected(mean, sigma, border, chance, late)
         distance = log - mean_log
-        distance.ravel()[at] = 0
-        squares = np.einsum("sw,sw,sw->", weight, distance, distance) + weight.ravel()[at] @ square
-        sigma = float(np.sqrt(squares / weight.sum()))
+        distance.ravel()[at] = np.sqrt(square)
+        sigma = float(np.sqrt((weight * distance**2).sum() / weight.sum()))
         log.ravel()[at] += _OVERRELAXED * (expected - log.ravel()[at])
     return SoldOut(at, most, border, mean, sigma, all_sold, some_sold)
 
