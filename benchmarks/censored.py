@@ -123,7 +123,7 @@ def _less_late_returns(panel: Panel) -> npt.NDArray[np.float32]:
     at = arrivals.silent(panel.shipped)
     found = sold_out(panel, arrivals, at, panel.product_number["case_pack"][panel.product])
     demand = np.maximum(panel.shipped - arrivals.in_the_end(), 0)
-    demand.ravel()[at] = found.all_sold * found.shipped + found.some_sold * found.below()
+    np.put(demand, at, found.all_sold * found.shipped + found.some_sold * found.below())
     return demand
 
 

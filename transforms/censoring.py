@@ -30,10 +30,8 @@ class SoldOut:
 
     Attributes
     ----------
-    at
-        Where they are, as indices into the raveled (series, weeks).
     shipped
-        What was shipped, shape (n,), as all that follow.
+        What was shipped, shape (n,), as all that follow but `sigma`.
     border
         Log of the least demand that would have taken all of it.
     mean_log, sigma
@@ -42,7 +40,6 @@ class SoldOut:
         Chance that it sold out, and that some was sold but not all; the rest is that nothing was, and everything is still to come back.
     """
 
-    at: npt.NDArray[np.int64]
     shipped: Floats
     border: Floats
     mean_log: Floats
@@ -94,18 +91,19 @@ def sold_out(panel: Panel, arrivals: Arrivals, at: npt.NDArray[np.int64], unit: 
     log, weight = np.log(np.where(known, net, 1)), known.astype(np.float32)
     # A week counts by the chance that there was demand, where demand is as likely above what was shipped as below.
     demand = chance * (1 + late) / 2
-    weight.ravel()[at] = demand / (demand + late * (1 - chance))
-    log.ravel()[at] = border
+    np.put(weight, at, demand / (demand + late * (1 - chance)))
+    np.put(log, at, border)
     fit, sigma = _Weeks(panel.product, len(panel.products), weight), 0.5
     for _ in range(_ROUNDS):
         mean_log = fit.next(log)
         mean = mean_log.ravel()[at]
         all_sold, some_sold, expected, square = _expected(mean, sigma, border, chance, late)
         distance = log - mean_log
-        distance.ravel()[at] = np.sqrt(square)
+        np.put(distance, at, np.sqrt(square))
         sigma = float(np.sqrt((weight * distance**2).sum() / weight.sum()))
-        log.ravel()[at] += _OVERRELAXED * (expected - log.ravel()[at])
-    return SoldOut(at, most, border, mean, sigma, all_sold, some_sold)
+        before = log.ravel()[at]
+        np.put(log, at, before + _OVERRELAXED * (expected - before))
+    return SoldOut(most, border, mean, sigma, all_sold, some_sold)
 
 
 def _expected(mean_log: Floats, sigma: float, border: Floats, chance: Floats, late: Floats) -> tuple[Floats, Floats, Floats, Floats]:

@@ -18,7 +18,7 @@ def estimated_demand(panel: Panel) -> Floats:
     unit = _units(panel)
     found = sold_out(panel, arrivals, at, unit)
     demand = panel.shipped - arrivals.in_the_end()
-    demand.ravel()[found.at] = found.mean()
+    np.put(demand, at, found.mean())
     # In whole cases, as far from what was shipped as leftovers can be: deliveries are, and the usual sizes that models choose from.
     rounded: Floats = panel.shipped + unit[:, None] * np.round((demand - panel.shipped) / unit[:, None])
     return np.maximum(rounded, 0, out=rounded)

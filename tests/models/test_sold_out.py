@@ -92,7 +92,7 @@ def test_the_mean_behind_a_silent_delivery_is_that_of_a_simulation() -> None:
     shares = sold[silent].mean(), (~sold & (demand > 0))[silent].mean()
     one = (np.full(1, value, np.float32) for value in (11, border, mean_log))
     shipped, border_, mean_log_ = one
-    found = SoldOut(np.zeros(1, np.int64), shipped, border_, mean_log_, sigma, *(np.full(1, share, np.float32) for share in shares))
+    found = SoldOut(shipped, border_, mean_log_, sigma, *(np.full(1, share, np.float32) for share in shares))
     assert found.mean()[0] == pytest.approx(demand[silent].mean(), rel=0.01)
 
 
