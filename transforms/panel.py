@@ -133,8 +133,7 @@ class Panel:
     shipped
         Units shipped, shape (series, weeks); 0 where nothing was.
     stores, products
-        Texts of the ids; `store_text` and `product_text` hold categorical attributes, `store_number` and `product_number` numeric ones (NaN for
-        unknown), each with one entry for each store or product.
+        Texts of the ids. Their attributes are `store_text` and `product_text`, `store_number` and `product_number` (NaN for unknown), one entry each.
     sold_out
         What models learn from; see `transforms.learned_demand`.
     """
@@ -203,9 +202,7 @@ class Panel:
         if not facts.num_rows:
             raise MissingData(f"{region}: no demand up to {until}; condition its weeks first (shelfcast run does).")
         tables = {
-            "returns": lake.read("silver/returns", where=inside)
-            if lake.exists("silver/returns")
-            else pa.table({"store_id": pa.array([], pa.string())}),
+            "returns": lake.read("silver/returns", where=inside) if lake.exists("silver/returns") else pa.table({"store_id": []}),
             "stores": lake.read("silver/stores", where=f"region = '{region}'"),
             "products": lake.read("silver/products"),
             "events": lake.read("silver/event_weeks", where=f"region is null or region = '{region}'"),
