@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ab_tests import ab_tests
+from benchmarks.censored import censored
 from benchmarks.conditioning import conditioning
 from benchmarks.drift import drift
 from benchmarks.forecasting import forecasting
@@ -30,6 +31,7 @@ BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [
     limit,
     leaderboard,
     plans,
+    censored,
     drift,
     ab_tests,
     life_cycle,

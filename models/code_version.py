@@ -16,6 +16,7 @@ _ASIDE = {
     *("leaderboard_plot.py", "money.py", "oracle.py", "plots.py", "reliability.py", "reproduction.py", "rolling.py", "scoring.py"),
     *("trial.py", "trial_plot.py", "validation.py", "weather_value.py"),
 }
+_TRANSFORMS = ("censoring", "clusters", "features", "frame", "late_returns", "learned_demand", "origins", "panel", "recency")
 
 
 def code_version(spec: TrainingSpec) -> str:
@@ -32,7 +33,7 @@ def _code_digits(members: tuple[str, ...]) -> str:
     """
     files = [path for path in (_ROOT / "models").rglob("*.py") if path.name not in _ASIDE]
     files = [path for path in files if path.parent.name != "promoted" or path.stem in {"__init__", *members}]
-    files += [_ROOT / "transforms" / name for name in ("features.py", "frame.py", "origins.py", "panel.py", "clusters.py")]
+    files += [_ROOT / "transforms" / f"{name}.py" for name in _TRANSFORMS]
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())

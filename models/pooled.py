@@ -23,6 +23,7 @@ _WEEKS = 52
 
 def sample_region(panel: Panel, spec: TrainingSpec, rows: int) -> Sample:
     """At most `rows` rows of each segment from the last year before the panel's end: those to learn from, and those of the held-back weeks."""
+    panel = replace(panel, sold_out=spec.sold_out)
     frame, back = training_frame(panel, spec.horizons, min(spec.weeks, _WEEKS), spec.zeros_per_hit, spec.seed)
     rng = np.random.default_rng([spec.seed, zlib.crc32(str(panel.region).encode())])
     sample, labels = {}, series_formats(panel, spec.clusters)

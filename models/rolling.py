@@ -1,6 +1,7 @@
 """How a spec would have done: models trained at past origins, scored on the weeks that followed. The comparison under tuning and benchmarks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -37,11 +38,16 @@ def rolling_scores(panel: Panel, spec: TrainingSpec, origins: Sequence[Week]) ->
 
 def forecasts_at(panel: Panel, origin: Week, spec: TrainingSpec) -> pa.Table:
     """Rows of gold/forecasts by models trained at `origin`, on what was known then."""
-    known = panel.until(origin)
+    return made_at(panel, origin, spec)[0]
+
+
+def made_at(panel: Panel, origin: Week, spec: TrainingSpec) -> tuple[pa.Table, pa.Table]:
+    """Rows of gold/forecasts and gold/order_plan by models trained at `origin`, on what was known then."""
+    known = replace(panel, sold_out=spec.sold_out).until(origin)
     trained = [(made.format, made.mover, Serving(made.model, "none", origin.monday)) for made in train_region(known, spec)]
     ensembles = {(format_, mover): model for format_, mover, model in trained if mover != "all"}
     averages = {format_: model for format_, mover, model in trained if mover == "all"}
-    return score_region(known, spec.horizons, ensembles, averages, spec.clusters)[0]
+    return score_region(known, spec.horizons, ensembles, averages, spec.clusters)
 
 
 def _demand(panel: Panel, origin: Week, horizons: int) -> pa.Table:

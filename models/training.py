@@ -1,7 +1,7 @@
 """Train a region: four ensembles and two baselines from one panel, with metrics on weeks that were held back."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from transforms.clusters import Clusters
 from transforms.features import scoring_frame, training_frame
 from transforms.frame import Bools, Frame
 from transforms.origins import horizons_by_origin
-from transforms.panel import Codes, Panel
+from transforms.panel import Codes, Panel, SoldOutWeeks
 
 FORMATS = {"large": True, "small": False}
 MOVERS = {"fast": True, "slow": False}
@@ -42,6 +42,9 @@ class TrainingSpec:
         How each format is split into segments of its own; None for not at all.
     members, settings
         The ensembles' algorithms and their hyperparameters.
+    sold_out
+        What features and targets take for the demand of weeks that sold out; see `transforms.learned_demand`. Metrics are always taken on what is
+        on record.
     """
 
     horizons: int = 4
@@ -53,6 +56,7 @@ class TrainingSpec:
     seed: int = 7
     clusters: Clusters | None = None
     settings: Settings = field(default_factory=Settings)
+    sold_out: SoldOutWeeks = "as_shipped"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "held_back", max(self.held_back, self.horizons))
@@ -73,6 +77,7 @@ def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, s
 
     A segment with too little history is left out: its baseline serves it. With `only`, just these (format, mover) are trained.
     """
+    panel = replace(panel, sold_out=spec.sold_out)
     frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
     now = scoring_frame(panel, 1)
     labels = series_formats(panel, spec.clusters)
@@ -91,9 +96,12 @@ def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, s
 
 
 def held_back_frame(panel: Panel, spec: TrainingSpec) -> tuple[Frame, Codes]:
-    """The rows of the held-back weeks with every row without demand among them, and the target week of each, counted back from the origin."""
-    frame, back = training_frame(panel, spec.horizons, _held_back_reach(spec), 1e9, spec.seed)
-    return frame.take(back < spec.held_back), back[back < spec.held_back]
+    """The rows of the held-back weeks with every row without demand among them, and the target week of each, counted back from the origin.
+
+    They are there to judge by: demand is what is on record, whatever models learn from.
+    """
+    frame, back = training_frame(replace(panel, sold_out=spec.sold_out), spec.horizons, _held_back_reach(spec), 1e9, spec.seed)
+    return replace(frame, demand=frame.judged).take(back < spec.held_back), back[back < spec.held_back]
 
 
 def first_held_back_origin(spec: TrainingSpec) -> int:
@@ -121,11 +129,12 @@ def train_ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: 
     if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
         return None
     model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed, spec.settings)
-    assert held_back.demand is not None  # noqa: S101 - for the type checker
+    came = held_back.judged
+    assert came is not None  # noqa: S101 - for the type checker
     made = model.points(said, held_back)
-    pinball, coverage = score_quantiles(held_back.demand, made, held_back.weight)
-    inside = interval_share(said.p_demand, said.pmf, model.support.sizes, held_back.demand)
-    own: dict[str, float | int | None] = asdict(score_points(held_back.demand, made.size, made.expected, held_back.weight))
+    pinball, coverage = score_quantiles(came, made, held_back.weight)
+    inside = interval_share(said.p_demand, said.pmf, model.support.sizes, came)
+    own: dict[str, float | int | None] = asdict(score_points(came, made.size, made.expected, held_back.weight))
     shares = {f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)}
     metrics: dict[str, float | int | None] = {
         **own,
@@ -140,8 +149,9 @@ def train_ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: 
 
 
 def _baseline_metrics(held_back: Frame) -> dict[str, float | int | None]:
-    assert held_back.demand is not None  # noqa: S101 - for the type checker
-    score = asdict(score_points(held_back.demand, held_back.baseline_size, held_back.baseline, held_back.weight))
+    came = held_back.judged
+    assert came is not None  # noqa: S101 - for the type checker
+    score = asdict(score_points(came, held_back.baseline_size, held_back.baseline, held_back.weight))
     return {f"baseline_{metric}": value for metric, value in score.items()}
 
 

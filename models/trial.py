@@ -41,6 +41,7 @@ class TrialRows:
     @classmethod
     def of(cls, panel: Panel, spec: TrainingSpec) -> Self:
         """Make them; the panel's last week is the origin."""
+        panel = replace(panel, sold_out=spec.sold_out)
         frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
         return cls(panel, spec, frame, back, series_formats(panel, spec.clusters))
 

@@ -60,7 +60,7 @@ def forecast_moves(lake: Lake, region: Region, project: Project, before: Mapping
     ensembles, baselines = champions_serving(lake, region, origin)
     if not ensembles:
         return None
-    panels = [panel_at(lake.at(pins), region, origin) for pins in (before, after)]
+    panels = [panel_at(lake.at(pins), region, origin, project.sold_out) for pins in (before, after)]
     made = [score_region(panel, project.horizons, ensembles, baselines, project.clusters)[0] for panel in panels]
     return _compare(origin, *made)
 

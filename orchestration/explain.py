@@ -7,11 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration.regional import panel_at
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts.gold import CONTRIBUTIONS, FORECASTS
 from transforms.datasets import log
 from transforms.errors import MissingData
 from transforms.lake import Lake, block_predicate
+from transforms.panel import SoldOutWeeks
 from transforms.registry import versions_named
 
 
@@ -23,6 +25,7 @@ class ExplainTask:
     storage_options: Mapping[str, str]
     weeks: Sequence[Week]
     share: float
+    sold_out: SoldOutWeeks
 
     def __call__(self, region: Region) -> pa.Table:
         """Return rows of gold/contributions."""
@@ -31,12 +34,12 @@ class ExplainTask:
         for week in self.weeks:
             rows = lake.read(FORECASTS.name, where=block_predicate("origin_week", SliceBlock((region,), week, week)))
             order = [("expected", "descending"), *((name, "ascending") for name in FORECASTS.key)]
-            tables.append(explained(lake, region, week, rows.sort_by(order).slice(0, round(self.share * rows.num_rows))))
+            tables.append(explained(lake, region, week, rows.sort_by(order).slice(0, round(self.share * rows.num_rows)), self.sold_out))
         return pa.concat_tables(tables)
 
 
-def explained(lake: Lake, region: Region, origin: Week, forecasts: pa.Table) -> pa.Table:
-    """Rows of gold/contributions for rows of gold/forecasts of one region and origin.
+def explained(lake: Lake, region: Region, origin: Week, forecasts: pa.Table, sold_out: SoldOutWeeks) -> pa.Table:
+    """Rows of gold/contributions for rows of gold/forecasts of one region and origin; `sold_out` as the project says.
 
     Raises
     ------
@@ -45,7 +48,6 @@ def explained(lake: Lake, region: Region, origin: Week, forecasts: pa.Table) -> 
     """
     from models.artifacts import load  # noqa: PLC0415 - heavy: only workers pay
     from models.contributions import contributions  # noqa: PLC0415
-    from transforms.panel import Panel  # noqa: PLC0415
 
     tables = [CONTRIBUTIONS.schema.empty_table()]
     for version in pc.unique(forecasts["dataset_version"]).to_pylist():
@@ -55,7 +57,7 @@ def explained(lake: Lake, region: Region, origin: Week, forecasts: pa.Table) -> 
             raise MissingData(
                 f"{region}: data version {version}, from which forecasts of {origin} were made, is not on record: run the origin again."
             )
-        panel = Panel.load(lake.at(known[-1].delta_versions), region, origin).until(origin)
+        panel = panel_at(lake.at(known[-1].delta_versions), region, origin, sold_out)
         records = versions_named(lake, pc.unique(rows["model_version"]).to_pylist())
         models = {row["model_version"]: load(Path(lake.path(row["artifact_uri"])), row["sha256"]) for row in records}
         tables.append(contributions(panel, rows, models))

@@ -45,7 +45,7 @@ class HeldBack:
     @classmethod
     def load(cls, lake: Lake, region: Region, week: Week, project: Project) -> "HeldBack":
         """Read the region as it was known at `week`."""
-        spec, panel = TrainingSpec(**project.training), panel_at(lake, region, week)
+        spec, panel = TrainingSpec(**project.training), panel_at(lake, region, week, project.sold_out)
         labels = series_formats(panel, spec.clusters)
         return cls(panel, spec, Gate(**project.gate.judged), labels, *held_back_frame(panel, spec), scoring_frame(panel, project.horizons))
 

@@ -13,6 +13,7 @@ def as_pandas(rows: TrialRows, segments: Sequence[Segment]) -> pd.DataFrame:
     """The rows of `segments`; the index is the position in `rows.frame`. What the columns mean is in `transforms.feature_docs`."""
     at = np.flatnonzero(np.logical_or.reduce([rows.inside(segment) for segment in segments]))
     frame, back = rows.frame.take(at), rows.back[at]
+    assert frame.demand is not None and frame.judged is not None  # noqa: S101, PT018 - for the type checker
     target = np.datetime64(rows.panel.last.monday, "ns") - back.astype("timedelta64[W]")
     codes = {name: pd.Categorical.from_codes(column.codes, pd.Index(column.levels).astype(str)) for name, column in frame.categorical.items()}
     about = {
@@ -22,7 +23,7 @@ def as_pandas(rows: TrialRows, segments: Sequence[Segment]) -> pd.DataFrame:
         "mover": np.where(frame.fast, "fast", "slow"),
         "origin_week": target - frame.horizon.astype("timedelta64[W]"),
         "target_week": target,
-        "demand": frame.demand,
+        "demand": np.where(rows.held_back[at], frame.judged, frame.demand),
         "weight": frame.weight,
         "baseline": frame.baseline,
         "baseline_size": frame.baseline_size,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from models.settings import Settings
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
+from transforms.panel import SoldOutWeeks
 
 FILE = "shelfcast.yaml"
 _RETIRED = {"drift_share"}
@@ -110,6 +111,9 @@ class Project(BaseModel):
     """Hyperparameters that differ from the defaults in `models.settings`; written by `shelfcast tune`."""
     clusters: Clusters | None = None
     """How each format's stores are split into segments of their own, like {by: income, bins: 2}; see `transforms.clusters`."""
+    sold_out: SoldOutWeeks = "as_shipped"
+    """What models learn of weeks that sold out: that demand was what was shipped, or an estimate of what it would have been, for companies whose
+    leftovers come back; see `transforms.learned_demand`."""
     gate: GateSettings = GateSettings()
     promotion: Literal["automatic", "manual"] = "automatic"
     """Whether a model that passed validation becomes champion by itself, or waits for `shelfcast models approve`."""
@@ -153,6 +157,7 @@ class Project(BaseModel):
             "members": self.members,
             "clusters": self.clusters,
             "settings": self.settings,
+            "sold_out": self.sold_out,
         }
 
     @classmethod

@@ -22,6 +22,7 @@ from transforms.datasets import Dataset, History, approved_before, usable
 from transforms.errors import DataNotApproved, MissingData
 from transforms.lake import Lake, block_predicate
 from transforms.landing import last_week
+from transforms.panel import SoldOutWeeks
 from transforms.registry import POOLED, ModelVersion, champions
 from transforms.scoreboard import by_segment_of
 
@@ -113,6 +114,7 @@ class ScoreTask:
     horizons: int
     history: History
     clusters: Clusters | None
+    sold_out: SoldOutWeeks
     seconds: float
 
     def __call__(self, region: Region) -> tuple[pa.Table, pa.Table, pa.Table]:
@@ -122,7 +124,7 @@ class ScoreTask:
 
         lake = Lake(self.root, dict(self.storage_options))
         forecasts, plans, tested = [], [], []
-        for week, dataset, panel in _panels(lake, region, self.weeks, self.history):
+        for week, dataset, panel in _panels(lake, region, self.weeks, self.history, self.sold_out):
             ladders, averages = champions_serving(lake, region, week)
             score = partial(score_region, panel, self.horizons, clusters=self.clusters, seconds=self.seconds)
             made, plan, arms = with_tests(lake, region, week, score, ladders, averages, *score(ladders, averages))
@@ -190,14 +192,14 @@ def champions_serving(lake: Lake, region: Region, week: Week) -> tuple[dict[tupl
     return ladders, averages
 
 
-def panel_at(lake: Lake, region: Region, week: Week) -> Any:
-    """A region's history as it was known at the end of `week`."""
+def panel_at(lake: Lake, region: Region, week: Week, sold_out: SoldOutWeeks = "as_shipped") -> Any:
+    """A region's history as it was known at the end of `week`; features are made of it with sold-out weeks as the project says."""
     from transforms.panel import Panel  # noqa: PLC0415
 
-    return Panel.load(lake, region, week).until(week)
+    return replace(Panel.load(lake, region, week).until(week), sold_out=sold_out)
 
 
-def _panels(lake: Lake, region: Region, weeks: Sequence[Week], history: History) -> Iterator[tuple[Week, Dataset, Any]]:
+def _panels(lake: Lake, region: Region, weeks: Sequence[Week], history: History, sold_out: SoldOutWeeks) -> Iterator[tuple[Week, Dataset, Any]]:
     """Each origin with its dataset version and panel; what several origins share is read once."""
     from transforms.panel import Panel  # noqa: PLC0415
 
@@ -206,7 +208,7 @@ def _panels(lake: Lake, region: Region, weeks: Sequence[Week], history: History)
         shared = list(group)
         panel = Panel.load(lake.at(shared[0][1].delta_versions), region, shared[-1][0])
         for week, dataset in shared:
-            yield week, dataset, panel.until(week)
+            yield week, dataset, replace(panel.until(week), sold_out=sold_out)
 
 
 def _serving(lake: Lake, row: Mapping[str, Any], rung: str, reason: str) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -55,7 +55,7 @@ def reproduce(lake: Lake, region: Region, week: Week, segment: str | None) -> li
     # The models of one training share data and settings, so they are trained again together.
     for (data_versions, spec_text), rows in _together(chosen, lambda row: manifest_of(lake.path(row["artifact_uri"]), row["sha256"])).items():
         spec = spec_of(json.loads(spec_text))
-        panel = Panel.load(lake.at(json.loads(data_versions)), region, week).until(week)
+        panel = replace(Panel.load(lake.at(json.loads(data_versions)), region, week).until(week), sold_out=spec.sold_out)
         again = {(trained.format, trained.mover): trained for trained in retrain(panel, spec, set(rows))}
         for pair, row in rows.items():
             trained, model = again.get(pair), load(lake.path(row["artifact_uri"]), row["sha256"])

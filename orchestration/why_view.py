@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.explain import explained
+from orchestration.project import Project
 from orchestration.settings import Settings
 from transforms.calendar import Region, Week
 from transforms.contracts.gold import FORECASTS
@@ -23,7 +24,8 @@ def show_why(settings: Settings, region: str, store: str, product: str, origin: 
         there = "no forecast of that region, origin and week" if not forecasts.num_rows else f"{forecasts.num_rows:,} others of that region and week"
         raise MissingData(f"There is no forecast for {store} {product} made at {weeks[0]} for {weeks[1]}, but {there}: see 'shelfcast export'.")
     forecast = forecasts.take(mine)
-    _show(explained(lake, where, weeks[0], forecast).to_pylist()[0], forecast.to_pylist()[0], console)
+    parts = explained(lake, where, weeks[0], forecast, Project.load(lake.path()).sold_out)
+    _show(parts.to_pylist()[0], forecast.to_pylist()[0], console)
 
 
 def _show(parts: dict[str, float], forecast: dict[str, object], console: Console) -> None:

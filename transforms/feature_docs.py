@@ -23,7 +23,11 @@ _DOCS: tuple[tuple[str, str, str], ...] = (
     (r"origin_week", "Monday", "Last week that the row's features know of."),
     (r"target_week", "Monday", "Week whose demand is to be told."),
     (r"horizon", "weeks", "Target week minus origin week."),
-    (r"demand", "units", "What came in the target week: shipped minus returned, as known at the session's week. The target."),
+    (
+        r"demand",
+        "units",
+        "What came in the target week: shipped minus returned, as known at the session's week. The target; sold-out weeks as the project says.",
+    ),
     (r"weight", "rows", "Rows that the row stands for: rows without demand are a sample."),
     (r"baseline", "units a week", "Historical average " + _LIFE + ", weeks without demand included."),
     (r"baseline_size", "units", "Historical average of the weeks with demand."),

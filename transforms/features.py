@@ -5,11 +5,13 @@ followed beside them). So a training row cannot know more than the forecast that
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from transforms.frame import Bools, Frame
+from transforms.learned_demand import estimated_demand
 from transforms.origins import horizons_by_origin
 from transforms.panel import Coded, Codes, Floats, Panel
 from transforms.recency import last_deliveries, of_rhythm, of_sizes
@@ -30,7 +32,7 @@ class OriginFeatures:
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
-        demand = panel.demand()
+        demand = estimated_demand(panel)
         self.alive = np.flatnonzero(demand[:, -ALIVE_WEEKS:].any(axis=1))
         self.demand = demand[self.alive]
         self.store, self.product = panel.store[self.alive], panel.product[self.alive]
@@ -239,26 +241,23 @@ def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float
         The rows, and the target week of each, counted back from the panel's last week (0 is the last).
     """
     rng = np.random.default_rng(seed)
-    actual = panel.demand()
+    actual, learned = panel.demand(), estimated_demand(panel)
     frames, backs = [], []
     for back, ahead in horizons_by_origin(horizons, min(weeks, panel.weeks - 13)).items():
         origin = panel.last + -back
         at = OriginFeatures(panel.until(origin))
-        keep, demands, weights = [], [], []
+        keep, demands, records, weights = [], [], [], []
         for horizon in ahead:
-            came = actual[at.alive, origin - panel.first + horizon]
-            rows, weight = _with_some_zeros(came, zeros_per_hit, rng)
+            came, record = (demand[at.alive, origin - panel.first + horizon] for demand in (learned, actual))
+            rows, weight = _with_some_zeros(np.maximum(came, record), zeros_per_hit, rng)
             keep.append(rows)
             demands.append(came[rows])
+            records.append(record[rows])
             weights.append(weight)
-        frame = at.frame(ahead, keep)
-        frames.append(_completed(frame, np.concatenate(demands), np.concatenate(weights)))
-        backs.append(back - frame.horizon)
+        made = replace(at.frame(ahead, keep), demand=np.concatenate(demands), on_record=np.concatenate(records), weight=np.concatenate(weights))
+        frames.append(made)
+        backs.append(back - made.horizon)
     return Frame.concat(frames), np.concatenate(backs)
-
-
-def _completed(frame: Frame, demand: Floats, weight: Floats) -> Frame:
-    return Frame(**{**vars(frame), "demand": demand, "weight": weight})
 
 
 def _with_some_zeros(came: Floats, zeros_per_hit: float, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], Floats]:

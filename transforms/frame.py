@@ -30,7 +30,9 @@ class Frame:
     fast
         True where the product is a fast mover in its region and format, shape (n,).
     demand
-        What came, shape (n,); None while it is not known.
+        What is to be learned, shape (n,); None while it is not known.
+    on_record
+        What came as far as is on record, where that is not what is to be learned.
     weight
         Rows that a row stands for, shape (n,).
     """
@@ -48,6 +50,12 @@ class Frame:
     large: Bools
     weight: Floats
     demand: Floats | None = None
+    on_record: Floats | None = None
+
+    @property
+    def judged(self) -> Floats | None:
+        """What forecasts are judged by: what is on record, never an estimate."""
+        return self.demand if self.on_record is None else self.on_record
 
     def __len__(self) -> int:
         return len(self.series)
@@ -60,6 +68,7 @@ class Frame:
             names=self.names,
             categorical={name: column.take(index) for name, column in self.categorical.items()},
             demand=None if self.demand is None else self.demand[index],
+            on_record=None if self.on_record is None else self.on_record[index],
             **arrays,
         )
 
@@ -72,8 +81,14 @@ class Frame:
             name: Coded(np.concatenate([frame.categorical[name].codes for frame in frames]), column.levels)
             for name, column in first.categorical.items()
         }
-        known = [frame.demand for frame in frames if frame.demand is not None]
-        return Frame(names=first.names, categorical=columns, demand=np.concatenate(known) if len(known) == len(frames) else None, **arrays)
+        demand, on_record = (_stacked([getattr(frame, name) for frame in frames]) for name in ("demand", "on_record"))
+        return Frame(names=first.names, categorical=columns, demand=demand, on_record=on_record, **arrays)
 
 
 _ARRAYS = ("numeric", "series", "horizon", "recent", "rate", "baseline", "baseline_size", "fast", "large", "weight")
+
+
+def _stacked(parts: Sequence[Floats | None]) -> Floats | None:
+    """The parts one after the other; None where one is not known."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None

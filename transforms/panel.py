@@ -7,7 +7,7 @@ features is `transforms.features`' work.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ Texts = npt.NDArray[np.str_]
 STORE_NUMBERS = ("population", "income", "median_rent", "median_age")
 PRODUCT_NUMBERS = ("price", "size_ml", "case_pack")
 PRODUCT_ATTRIBUTES = (*PRODUCT_NUMBERS, "margin", "return_cost")
+SoldOutWeeks = Literal["as_shipped", "estimated"]
 _FOR_EVER = 1 << 31
 
 
@@ -132,8 +133,9 @@ class Panel:
     shipped
         Units shipped, shape (series, weeks); 0 where nothing was.
     stores, products
-        Texts of the ids; `store_text` and `product_text` hold categorical attributes, `store_number` and `product_number` numeric ones (NaN for
-        unknown), each with one entry for each store or product.
+        Texts of the ids. Their attributes are `store_text` and `product_text`, `store_number` and `product_number` (NaN for unknown), one entry each.
+    sold_out
+        What models learn from; see `transforms.learned_demand`.
     """
 
     region: Region
@@ -155,6 +157,7 @@ class Panel:
     place_names: Texts
     store_attributes: Attributes
     product_attributes: Attributes
+    sold_out: SoldOutWeeks = "as_shipped"
 
     @property
     def weeks(self) -> int:
@@ -199,9 +202,7 @@ class Panel:
         if not facts.num_rows:
             raise MissingData(f"{region}: no demand up to {until}; condition its weeks first (shelfcast run does).")
         tables = {
-            "returns": lake.read("silver/returns", where=inside)
-            if lake.exists("silver/returns")
-            else pa.table({"store_id": pa.array([], pa.string())}),
+            "returns": lake.read("silver/returns", where=inside) if lake.exists("silver/returns") else pa.table({"store_id": []}),
             "stores": lake.read("silver/stores", where=f"region = '{region}'"),
             "products": lake.read("silver/products"),
             "events": lake.read("silver/event_weeks", where=f"region is null or region = '{region}'"),

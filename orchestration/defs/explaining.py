@@ -32,10 +32,11 @@ from transforms.feature_groups import GROUPS
 )
 def contributions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Contributions of level, season, weather, price and events, demographics and returns to the largest forecasts; they add up exactly."""
-    opened, slices = lake.open(), slices_of(context)
+    opened, project, slices = lake.open(), lake.project(), slices_of(context)
     sums: dict[str, pa.Table] = {}
     for block in blocks_of(slices):
-        task = ExplainTask(opened.root, opened.storage_options, list(weeks_between(block.first, block.last)), lake.project().explain_share)
+        weeks = list(weeks_between(block.first, block.last))
+        task = ExplainTask(opened.root, opened.storage_options, weeks, project.explain_share, project.sold_out)
         made = dict(map_regions(task, block.regions, settings().workers))
         opened.replace(CONTRIBUTIONS.name, block, pa.concat_tables(list(made.values())))
         sums |= {str(region): table for region, table in made.items() if table.num_rows}

@@ -37,7 +37,8 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     for block in blocks_of(slices):
         weeks = list(weeks_between(block.first, block.last))
-        task = ScoreTask(opened.root, opened.storage_options, weeks, project.horizons, project.history, project.clusters, project.forecast_seconds)
+        decided = (project.horizons, project.history, project.clusters, project.sold_out, project.forecast_seconds)
+        task = ScoreTask(opened.root, opened.storage_options, weeks, *decided)
         results = [result for _, result in map_regions(task, block.regions, settings().workers)]
         made = pa.concat_tables([forecasts for forecasts, _, _ in results])
         column = made.schema.get_field_index("run_id")

@@ -1,5 +1,6 @@
 """A small region with known demand, as the panel that models learn from."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -92,6 +93,18 @@ def date_to_instant(day: date) -> object:
 @pytest.fixture(scope="session")
 def world() -> World:
     return simulate(SPEC)
+
+
+@pytest.fixture(scope="session")
+def planned_world() -> World:
+    """Deliveries are decided before demand is known: what is left comes back later, or the store has sold out."""
+    return simulate(replace(SPEC, stores_per_region=10, shipping="before_demand"))
+
+
+@pytest.fixture(scope="session")
+def planned(planned_world: World) -> Panel:
+    facts, tables = tables_of(planned_world, planned_world.last)
+    return replace(build_panel(Region("r"), planned_world.last, facts, tables), sold_out="estimated")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from models.failover import Serving
 from models.scoring import score_region
 from models.training import TrainingSpec, train_region
 from transforms.features import scoring_frame, training_frame
+from transforms.learned_demand import estimated_demand
 from transforms.panel import Events, Panel, Returns, Weather
 
 BACK = 10
@@ -97,3 +98,25 @@ def test_a_return_counts_from_the_origin_at_which_it_was_known(panel: Panel) -> 
     known = panel.demand()[returns.series[late], returns.week[late]]
     before = panel.until(week).demand()[returns.series[late], returns.week[late]]
     assert before > known
+
+
+def test_poisoning_the_future_moves_no_estimate_of_sold_out_weeks(planned: Panel) -> None:
+    origin = planned.last + -BACK
+    clean, other = planned.until(origin), poisoned(planned, np.random.default_rng(1)).until(origin)
+    assert not np.array_equal(estimated_demand(clean), clean.demand())
+    np.testing.assert_array_equal(estimated_demand(clean), estimated_demand(other))
+    np.testing.assert_array_equal(scoring_frame(clean, 4).numeric, scoring_frame(other, 4).numeric)
+    (rows, _), (same, _) = (training_frame(panel, 4, 40, 0.5, 7) for panel in (clean, other))
+    np.testing.assert_array_equal(rows.numeric, same.numeric)
+    np.testing.assert_array_equal(rows.demand, same.demand)
+
+
+def test_an_estimate_takes_returns_from_the_origin_at_which_they_were_known(planned: Panel) -> None:
+    before, after = planned.until(planned.last + -1), planned
+    week = before.weeks - 1
+    later = (after.returns.week == week) & ~np.isin(after.returns.series, before.returns.series[before.returns.week == week])
+    series = after.returns.series[later]
+    assert len(series) > 10
+    moved = estimated_demand(before)[series, week] != estimated_demand(after)[series, week]
+    assert moved.mean() > 0.5
+    np.testing.assert_array_equal(estimated_demand(after)[series, week], after.demand()[series, week])

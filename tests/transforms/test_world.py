@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,3 +71,13 @@ def test_an_oracle_stays_far_below_the_historical_average_in_every_segment() -> 
 
 def test_case_probabilities_sum_to_one() -> None:
     assert case_probabilities(np.linspace(-2, 5, 20), 0.25).sum(axis=-1) == pytest.approx(1)
+
+
+def test_deliveries_planned_before_demand_sell_out_or_come_back_and_change_nothing_else() -> None:
+    usual, planned = simulate(SMALL), simulate(replace(SMALL, shipping="before_demand"))
+    for name in ("demand", "return_delay", "promoted", "p_demand", "mean_log", "temperature", "precipitation", "case_pack", "price"):
+        np.testing.assert_array_equal(getattr(usual, name), getattr(planned, name))
+    np.testing.assert_array_equal(planned.shipped - planned.returned, np.minimum(planned.demand, planned.shipped))
+    assert (planned.shipped % planned.case_pack[planned.series_product][:, None] == 0).all()
+    assert (planned.shipped > 0).all()
+    assert 0.1 < (planned.demand > planned.shipped).mean() < 0.35

@@ -5,7 +5,8 @@ level, moved by season, weather, holidays, promotions and a slow trend. All of t
 can be measured against the best that is possible.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import holidays
 import numpy as np
@@ -26,6 +27,8 @@ HOLIDAY_LIFT = np.array([0.05, 0.40, 0.35, 0.30, 0.35, 0.25])
 PROMOTION_LIFT = np.array([0.5, 0.6, 0.7, 0.8, 0.6, 0.7])
 CASES = np.arange(1, 61)
 """Numbers of cases that a week's demand can be."""
+_PLANNED_FROM = 13
+"""Weeks of sales that a plan made before demand is known looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class WorldSpec:
     weeks: int = 130
     sigma: float = 0.22
     """Spread of the log of demand around what its causes say."""
+    shipping: Literal["after_demand", "before_demand"] = "after_demand"
+    """Whether deliveries follow demand but for accidents, or are planned before it is known: see `_planned`."""
+    safety: float = 1.0
+    """Deliveries planned before demand: standard deviations of what was sold lately that are shipped beyond its mean."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +144,12 @@ def simulate(spec: WorldSpec) -> World:
     # What came back had been put on the truck beyond demand: the company ships a case more now and then.
     extra = np.where(comes_back & ~sold_out, np.minimum(case_pack[series_product][:, None], shipped), 0)
     delay = rng.choice([0, 1, 2, 3], demand.shape, p=[0.3, 0.4, 0.2, 0.1])
-    return World(
+    world = World(
         spec, first, store_region, store_large, category, slow, case_pack, price, series_store, series_product, p_demand, mean_log,
         demand, shipped + extra, extra, delay, promoted, temperature, precipitation, named,
     )  # fmt: skip
+    # Drawn after everything else, so that the other worlds are what they would be without this.
+    return world if spec.shipping == "after_demand" else _planned(world, rng)
 
 
 def _weather(spec: WorldSpec, first: Week, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
@@ -188,6 +197,24 @@ def _levels(
     steps = np.where(rng.random((len(store_region), spec.weeks)) < 0.01, rng.normal(0, 0.4, (len(store_region), spec.weeks)), 0).cumsum(axis=1)
     level: Floats = base[:, None] + season + slope + steps[series_store]
     return level
+
+
+def _planned(world: World, rng: np.random.Generator) -> World:
+    """Deliveries decided before demand is known: what was sold in the last quarter, mean and `safety` standard deviations, as a planner judges it
+    (10 % either way), in whole cases and at least one. What is not sold comes back, and is reported with the same delays as everywhere.
+
+    So a delivery of which nothing comes back has sold out, and what the store could have sold beyond it is seen by nobody, the planner included.
+    """
+    pack = world.case_pack[world.series_product]
+    judged = np.exp(rng.normal(0, 0.1, world.demand.shape))
+    sold, shipped = np.zeros(world.demand.shape), np.zeros_like(world.demand)
+    expected = (world.p_demand * np.exp(world.mean_log))[:, 0] * pack
+    for week in range(world.spec.weeks):
+        past = sold[:, max(0, week - _PLANNED_FROM) : week] if week else expected[:, None]
+        plan = (past.mean(axis=1) + world.spec.safety * past.std(axis=1)) * judged[:, week]
+        shipped[:, week] = np.maximum(np.ceil(plan / pack), 1) * pack
+        sold[:, week] = np.minimum(world.demand[:, week], shipped[:, week])
+    return replace(world, shipped=shipped, returned=shipped - sold.astype(np.int64))
 
 
 def _draw(mean_log: Floats, p_demand: Floats, sigma: float, rng: np.random.Generator) -> Ints:
