@@ -7,7 +7,6 @@ with demand (the number of rows left out stands beside it); RMSE, WAPE and bias 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow as pa
 from models.distribution import QUANTILES, Points
 from models.support import Floats
 from transforms.contracts.gold import ACCURACY
+from transforms.database import open_database
 
 _PINBALL = " + ".join(f"greatest({level} * (demand - q{level * 100:.0f}), ({level} - 1) * (demand - q{level * 100:.0f}))" for level in QUANTILES)
 
@@ -107,7 +107,7 @@ def score_forecasts(forecasts: pa.Table, demand: pa.Table) -> pa.Table:
         Rows of gold/accuracy.
     """
     metrics = ", ".join(f"{sql} as {name}" for name, sql in SQL.items())
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.register("forecasts", forecasts)
         connection.register("actual", demand)
         rows = connection.execute(

@@ -4,10 +4,10 @@ A unit of demand that is not met costs its margin, a unit left over its return. 
 costs that the plan itself reckoned with.
 """
 
-import duckdb
 import pyarrow as pa
 
 from transforms.contracts.gold import PLAN_VALUE
+from transforms.database import open_database
 
 
 def plan_value(plans: pa.Table, forecasts: pa.Table, demand: pa.Table) -> pa.Table:
@@ -25,7 +25,7 @@ def plan_value(plans: pa.Table, forecasts: pa.Table, demand: pa.Table) -> pa.Tab
     pyarrow.Table
         Rows of gold/plan_value.
     """
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         for name, table in (("plans", plans), ("forecasts", forecasts), ("actual", demand)):
             connection.register(name, table)
         rows = connection.execute(_SQL).to_arrow_table()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow as pa
 from models.distribution import Points
 from models.metrics import score_quantiles
 from models.support import Floats
+from transforms.database import open_database
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Outcome:
 def outcomes(forecasts: pa.Table, demand: pa.Table) -> dict[str, Outcome]:
     """Rows of gold/forecasts with what came (gold/demand of their target weeks; a forecast without a row there met no demand), by region."""
     said = ", ".join(f"f.{name}::float as {name}" for name in Points.__dataclass_fields__)
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.register("forecasts", forecasts)
         connection.register("actual", demand)
         rows = connection.execute(

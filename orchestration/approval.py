@@ -66,9 +66,9 @@ def forecast_moves(lake: Lake, region: Region, project: Project, before: Mapping
 
 
 def _compare(origin: Week, before: pa.Table, after: pa.Table) -> Moves:
-    import duckdb  # noqa: PLC0415
+    from transforms.database import open_database  # noqa: PLC0415
 
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.register("b", before)
         connection.register("a", after)
         connection.execute(

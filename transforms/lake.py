@@ -24,6 +24,7 @@ from transforms.calendar import Region, SliceBlock, Week
 from transforms.chain import Link, genesis
 from transforms.contracts import CONTRACTS, Contract, SchemaChange
 from transforms.contracts.gold import AUDIT_HEADS
+from transforms.database import open_database
 from transforms.errors import ContractViolation, MissingData
 from transforms.evolution import additions, datafusion_columns, duckdb_columns, plain
 
@@ -141,8 +142,7 @@ class Lake:
 
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """Return an in-memory DuckDB in which each table is a view named `layer_table`, an empty one where it does not exist yet."""
-        connection = duckdb.connect()
-        connection.execute("set timezone = 'UTC'")
+        connection = open_database()
         for table in tables:
             connection.execute(f"create view {table.replace('/', '_')} as {self.select(table)}")
         return connection

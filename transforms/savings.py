@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from transforms.calendar import Week
 from transforms.contracts.gold import PLAN_VALUE, POLICIES
+from transforms.database import open_database
 from transforms.lake import Lake, day
 
 RIVALS = ("historical_average", "point_forecast")
@@ -50,7 +50,7 @@ def savings_of(rows: pa.Table, seed: int = 7, resamples: int = 2000) -> list[Sav
     Intervals are percentiles over resamples of whole stores (cluster bootstrap, Efron and Tibshirani 1993): weeks and products of a store hang
     together, and resampling rows would make the intervals too narrow. 'all' resamples within each region.
     """
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.register("rows", rows)
         by_store = connection.execute(
             f"""

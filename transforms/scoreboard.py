@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from transforms.calendar import Week
 from transforms.contracts import Contract
+from transforms.database import open_database
 from transforms.lake import Lake, day
 
 # Means over rows are weighted by rows, errors of squares by squares: a summary equals the metric over all rows.
@@ -39,7 +39,7 @@ def by_segment(lake: Lake, first: Week, last: Week) -> list[dict[str, Any]]:
 def by_segment_of(scored: pa.Table, constants: Mapping[str, Any], contract: Contract) -> pa.Table:
     """Rows of gold/accuracy summed up by segment, with constant columns beside, as rows of another contract."""
     given = ", ".join(f"${name} as {name}" for name in constants)
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.register("scored", scored)
         rows = connection.execute(
             f"select {_SEGMENT}, {given}, {_SUMS} from scored group by {_SEGMENT} order by all", dict(constants)
@@ -49,7 +49,7 @@ def by_segment_of(scored: pa.Table, constants: Mapping[str, Any], contract: Cont
 
 def overall(scored: pa.Table) -> dict[str, float | int | None]:
     """Rows of gold/accuracy summed up over all of them."""
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.register("scored", scored)
         summed: dict[str, float | int | None] = connection.execute(f"select {_SUMS} from scored").to_arrow_table().to_pylist()[0]
     return summed

@@ -59,7 +59,8 @@ class NetworkMember:
         with torch.inference_mode():
             for start in range(0, len(rows), _PREDICT_ROWS):
                 part = slice(start, start + _PREDICT_ROWS)
-                chance, logits = self.module_(*as_tensors(rows.numbers[part], rows.indices[part], rows.recent[part]))
+                numbers, indices, recent = as_tensors(rows.numbers[part], rows.indices[part], rows.recent[part])
+                chance, logits = self.module_(self.module_.inputs(numbers, recent), indices, recent)
                 chances.append(torch.sigmoid(chance).numpy())
                 sizes.append(torch.softmax(logits, dim=1).numpy())
         empty = np.zeros((0, len(self.support)), np.float32)
@@ -91,23 +92,24 @@ class NetworkMember:
         torch.set_num_threads(1)
         order, noise = np.random.default_rng(seed), np.random.Generator(np.random.SFC64(seed))
         weight, batch = (rows.weight / rows.weight.mean()).astype(np.float32), _batch(len(rows))
-        tensors = as_tensors(rows.numbers, rows.indices, rows.recent, rows.target, weight)
+        numbers, *others = as_tensors(rows.numbers, rows.indices, rows.recent, rows.target, weight)
+        tensors = [self.module_.inputs(numbers, others[1]), *others]
         rates = iter(_rates(rate, epochs * -(-len(rows) // batch)))
         parameters = list(self.module_.parameters())
         optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=self.settings.weight_decay, fused=True)
         for _ in range(epochs):
             shuffled = torch.from_numpy(order.permutation(len(rows)))
-            for parts in zip(*(tensor[shuffled].split(batch) for tensor in tensors), strict=True):
-                numbers, indices, recent, target, row_weight = parts
+            for parts in zip(*(torch.split(tensor[shuffled], batch) for tensor in tensors), strict=True):
+                inputs, indices, recent, target, row_weight = parts
                 kept = torch.from_numpy(_kept(noise, len(target), self.settings.hidden, self.settings.dropout))
-                chance, logits = self.module_(numbers, indices, recent, kept)
+                chance, logits = self.module_(inputs, indices, recent, kept)
                 came = target >= 0
                 loss = binary_cross_entropy_with_logits(chance, came.float(), weight=row_weight)
                 # The sum over the rows with demand, so that a batch without any adds nothing.
                 loss = loss + cross_entropy(logits, target, ignore_index=-1, reduction="sum") / came.sum().clamp(min=1)
                 optimizer.param_groups[0]["lr"] = next(rates)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
 
@@ -117,13 +119,12 @@ def _batch(rows: int) -> int:
     return int(2 ** np.clip(np.round(np.log2(max(rows, 1) / 24)), 6, np.log2(BATCH)))
 
 
-def _rates(peak: float, steps: int) -> Floats:
+def _rates(peak: float, steps: int) -> npt.NDArray[np.float64]:
     """Learning rate of each step, up to `peak` and down to nearly 0 along half cosines (one cycle, Smith and Topin 2018)."""
     up = max(int(_WARM_UP * steps), 1)
     rise = _FIRST_RATE + (1 - _FIRST_RATE) * (1 - np.cos(np.pi * np.arange(up) / up)) / 2
     fall = (1 + np.cos(np.pi * np.arange(steps - up) / max(steps - up, 1))) / 2
-    rates: Floats = peak * np.concatenate([rise, fall])
-    return rates
+    return np.asarray(peak * np.concatenate([rise, fall]))
 
 
 def _kept(noise: np.random.Generator, rows: int, hidden: int, dropout: float) -> Floats:

@@ -44,26 +44,31 @@ class SizeNetwork(nn.Module):
         self.embedding = nn.Embedding(sum(cardinalities), WIDTH)
         # Near zero: a category says nothing until it has been seen often enough.
         nn.init.normal_(self.embedding.weight, std=0.05)
-        inputs = numbers + len(cardinalities) * WIDTH + 2 * RECENT
-        self.body = nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU())
+        # Two products instead of one over everything side by side: what is known beforehand needs no gradient.
+        self.known = nn.Linear(numbers + 2 * RECENT, hidden)
+        self.embedded = nn.Linear(len(cardinalities) * WIDTH, hidden, bias=False)
+        self.body = nn.Sequential(nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU())
         self.chance = nn.Linear(hidden, 1)
         self.size = nn.Linear(hidden, len(sizes))
         self.copy = nn.Linear(hidden, RECENT)
         nn.init.zeros_(self.copy.weight)
         self.copy.bias.data = torch.linspace(1.0, 0.2, RECENT)
 
-    def forward(
-        self, numbers: torch.Tensor, indices: torch.Tensor, recent: torch.Tensor, kept: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the logit of demand (n,) and the logits of the sizes (n, k).
+    def inputs(self, numbers: torch.Tensor, recent: torch.Tensor) -> torch.Tensor:
+        """Numbers of rows beside the logs of their last sizes and whether there were any, (n, numbers + 2 RECENT); `recent` has -1 for none."""
+        return torch.cat([numbers, self.logs[recent + 1], (recent >= 0).to(numbers.dtype)], dim=1)
 
-        `recent` is (n, RECENT) with -1 for none; `kept`, shape (n, hidden), multiplies the last layer's outputs while training.
+    def forward(
+        self, inputs: torch.Tensor, indices: torch.Tensor, recent: torch.Tensor, kept: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logit of demand (n,) and the logits of the sizes (n, k) for `inputs`, category `indices` and `recent` sizes (n, RECENT).
+
+        `kept`, shape (n, hidden), multiplies the last layer's outputs while training.
         """
-        known = (recent >= 0).to(numbers.dtype)
-        inner = self.body(torch.cat([numbers, self.embedding(indices + self.offset).flatten(1), self.logs[recent + 1], known], dim=1))
+        inner = self.body(self.known(inputs) + self.embedded(self.embedding(indices + self.offset).flatten(1)))
         if kept is not None:
             inner = inner * kept
-        logits = self.size(inner).scatter_add(1, recent.clamp(min=0), self.copy(inner) * known)
+        logits = self.size(inner).scatter_add(1, recent.clamp(min=0), self.copy(inner) * inputs[:, -RECENT:])
         return self.chance(inner).squeeze(1), logits
 
 

@@ -12,6 +12,7 @@ from transforms.adapters.expressions import Kinds, can_fail, converted, quoted, 
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.contracts import SOURCES, Contract
+from transforms.database import open_database
 from transforms.errors import ContractViolation, LandingFileRefused
 
 # A source of which a file may be there without a row: nothing came back, nothing happens.
@@ -89,8 +90,8 @@ def read_file(
         rows; the message names file, row and column.
     """
     contract = SOURCES[source]
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'; set threads = 2")
+    with open_database() as connection:
+        connection.execute("set threads = 2")
         kinds, absent = _load(connection, spec, contract, path, name)
         columns = tuple(kinds)
         if references is not None:

@@ -60,6 +60,7 @@ def _rows(source: str, staged: str, predicate: str, several: bool, lines: bool) 
 
 
 def _stream(query: str) -> pa.RecordBatchReader:
+    # Not `open_database`, which collects results: a whole history must not lie in memory at once.
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'; set threads = 2")
     return connection.execute(query).to_arrow_reader(_BATCH)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.adapters import FileRows, ProviderSpec, References, RowCounts, read_file
 from transforms.contracts import SOURCES
 from transforms.contracts.sources import LANDING_FILES, LANDING_SLICES, QUARANTINE
+from transforms.database import open_database
 from transforms.errors import LandingFileRefused
 from transforms.lake import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
@@ -253,8 +253,7 @@ def _quarantine_rows(file: LandingFile, rows: pa.Table, arrived_at: datetime) ->
 def _fingerprints(file: LandingFile, table: pa.Table, now: datetime) -> pa.Table:
     """Rows and an order-free hash for each slice of a file."""
     values = ", ".join(f'"{name}"' for name in table.column_names)
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'")
+    with open_database() as connection:
         connection.register("t", table)
         found = connection.execute(
             f"""

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.adapters import References
 from transforms.contracts import CONTRACTS
+from transforms.database import open_database
 from transforms.errors import MissingData
 from transforms.landing.files import Identity
 
@@ -73,8 +73,7 @@ class Staging:
     def read(self, source: str, identities: Iterable[Identity]) -> pa.Table:
         """All rows of these versions with the bronze contract's columns, in the order of the versions."""
         contract = CONTRACTS[f"bronze/{source}"]
-        with duckdb.connect() as connection:
-            connection.execute("set timezone = 'UTC'")
+        with open_database() as connection:
             return (
                 connection.execute(f"select {', '.join(contract.names)} from ({self.select(source, identities)})")
                 .to_arrow_table()

@@ -1,0 +1,17 @@
+"""The in-memory database that tables are computed with: one way to open it, with the settings that every use needs."""
+
+import duckdb
+
+_NEVER_FULL = "64GB"
+
+
+def open_database() -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB of its own, in UTC, whose results are collected as a whole.
+
+    DuckDB hands results out through a buffer of 1 MB, and workers that find it full wait until rows have been fetched. With 1.5 a worker has been
+    seen not to wake up again (on a busy machine, once in some thousands of queries): the query then spins for ever. All rows are wanted in memory
+    anyway, so the buffer has no end.
+    """
+    connection = duckdb.connect()
+    connection.execute(f"set timezone = 'UTC'; set streaming_buffer_size = '{_NEVER_FULL}'")
+    return connection
