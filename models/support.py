@@ -9,6 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+CONTINUOUS = 0.5
+"""Share of deliveries that are none of the most frequent sizes from which sizes are taken to be continuous: multiples of a level, for example."""
+STEPS, ENDS = 80, (0.002, 0.998)
+"""Sizes in the grid of continuous ones, and the quantiles between which it reaches."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Support:
 
     @classmethod
     def of(cls, sizes: Floats, frequent: int = 40, tail: int = 16) -> Self:
-        """Choose the most frequent sizes, and quantiles of the rest.
+        """Choose the most frequent sizes and quantiles of the rest; or, where sizes hardly repeat, even steps of their logs.
 
         Parameters
         ----------
@@ -41,9 +45,11 @@ class Support:
             How many single values, and how many quantiles for those that are none of them.
         """
         values, counts = np.unique(sizes, return_counts=True)
-        chosen = values[np.argsort(-counts, kind="stable")[:frequent]]
-        rest = sizes[~np.isin(sizes, chosen)]
-        if len(rest):
+        order = np.argsort(-counts, kind="stable")[:frequent]
+        chosen, rest = values[order], sizes[~np.isin(sizes, values[order])]
+        if len(rest) > CONTINUOUS * len(sizes):
+            chosen = np.geomspace(*np.quantile(sizes, ENDS), STEPS)
+        elif len(rest):
             chosen = np.concatenate([chosen, np.quantile(rest, np.linspace(0.02, 0.98, tail), method="nearest")])
         grid = np.unique(chosen).astype(np.float32)
         place = nearest(grid, sizes)

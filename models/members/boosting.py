@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -154,14 +155,17 @@ def _columns(rows: Prepared) -> Floats:
 def _grow(target: str, rows: Prepared, y: npt.NDArray[Any], settings: BoostingSettings, trees: int, seed: int) -> Trees:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor  # noqa: PLC0415 - heavy
 
-    make = HistGradientBoostingRegressor if target == "size" else HistGradientBoostingClassifier
+    make = partial(HistGradientBoostingRegressor, loss=f"{settings.loss}_error") if target == "size" else HistGradientBoostingClassifier
     estimator = make(
-        max_iter=trees,
+        # Where all rows came out the same, there is nothing to grow.
+        max_iter=trees if np.ptp(y) else 1,
         learning_rate=settings.learning_rate,
         max_leaf_nodes=settings.leaves,
         min_samples_leaf=settings.smallest_leaf,
         l2_regularization=settings.l2,
+        max_features=settings.columns,
         early_stopping=False,
         random_state=seed,
     )
-    return Trees.of(estimator.fit(_columns(rows), y, sample_weight=rows.weight))
+    # Equal weights are left out: with weights, the borders of the histograms are found by a sort for each.
+    return Trees.of(estimator.fit(_columns(rows), y, sample_weight=rows.weight if np.ptp(rows.weight) else None))

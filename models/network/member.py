@@ -9,7 +9,7 @@ import numpy.typing as npt
 from models.encoding import Encoder
 from models.members.base import Distribution, Prepared
 from models.settings import Settings
-from models.support import Support
+from models.support import Floats, Support
 
 BATCH = 1024
 # Small segments get more epochs: at least as many steps as the settings say, within bounds. From the seventh on the network learns rows by heart.
@@ -98,6 +98,7 @@ class NetworkMember:
         steps = epochs * -(-len(rows) // batch)
         optimizer = torch.optim.AdamW(self.module_.parameters(), lr=rate, weight_decay=self.settings.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(steps, 10), pct_start=0.2)
+        shares = torch.from_numpy(_shares(self.support.sizes, self.settings.smoothing)) if self.settings.smoothing else None
         self.module_.train()
         for _ in range(epochs):
             shuffled = torch.from_numpy(order.permutation(len(rows)))
@@ -107,12 +108,19 @@ class NetworkMember:
                 hit = target >= 0
                 loss = binary_cross_entropy_with_logits(chance, hit.float(), weight=row_weight)
                 if bool(hit.any()):
-                    loss = loss + cross_entropy(logits[hit], target[hit])
+                    loss = loss + cross_entropy(logits[hit], target[hit] if shares is None else shares[target[hit]])
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(self.module_.parameters(), 1.0)
                 optimizer.step()
                 schedule.step()
+
+
+def _shares(sizes: Floats, width: float) -> Floats:
+    """How much of a target's probability each size is taught to have: a normal density of its distance in log size, shape (k, k)."""
+    log_sizes = np.log(sizes)
+    density = np.exp(-0.5 * ((log_sizes[:, None] - log_sizes) / width) ** 2)
+    return np.asarray(density / density.sum(axis=1, keepdims=True), np.float32)
 
 
 def _batch(rows: int) -> int:
