@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-CONTINUOUS = 0.5
+CONTINUOUS = 0.75
 """Share of deliveries that are none of the most frequent sizes from which sizes are taken to be continuous: multiples of a level, for example."""
 STEPS, ENDS = 80, (0.002, 0.998)
 """Sizes in the grid of continuous ones, and the quantiles between which it reaches."""
