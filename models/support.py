@@ -24,7 +24,7 @@ class Support:
     sizes
         In ascending order, shape (k,), all above 0.
     share
-        Share of deliveries that is nearest to each.
+        Share of deliveries that is nearest to each; the same for all where sizes hardly repeat, since none is more usual than its neighbours then.
     means
         Mean of those deliveries: what a size stands for when means are taken. The largest one stands for a long tail.
     """
@@ -47,7 +47,8 @@ class Support:
         values, counts = np.unique(sizes, return_counts=True)
         order = np.argsort(-counts, kind="stable")[:frequent]
         chosen, rest = values[order], sizes[~np.isin(sizes, values[order])]
-        if len(rest) > CONTINUOUS * len(sizes):
+        continuous = len(rest) > CONTINUOUS * len(sizes)
+        if continuous:
             chosen = np.geomspace(*np.quantile(sizes, ENDS), STEPS)
         elif len(rest):
             chosen = np.concatenate([chosen, np.quantile(rest, np.linspace(0.02, 0.98, tail), method="nearest")])
@@ -55,7 +56,8 @@ class Support:
         place = nearest(grid, sizes)
         count = np.bincount(place, minlength=len(grid))
         means = np.bincount(place, sizes, len(grid)) / np.maximum(count, 1)
-        return cls(grid, (count / len(sizes)).astype(np.float32), np.where(count > 0, means, grid).astype(np.float32))
+        share = np.full(len(grid), 1 / len(grid)) if continuous else count / len(sizes)
+        return cls(grid, share.astype(np.float32), np.where(count > 0, means, grid).astype(np.float32))
 
     def index(self, sizes: Floats) -> npt.NDArray[np.int64]:
         """Position of the nearest size (by ratio) for each of `sizes`; NaN gives -1."""
