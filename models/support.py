@@ -49,7 +49,8 @@ class Support:
         chosen, rest = values[order], sizes[~np.isin(sizes, values[order])]
         continuous = len(rest) > CONTINUOUS * len(sizes)
         if continuous:
-            chosen = np.geomspace(*np.quantile(sizes, ENDS), STEPS)
+            low, high = np.quantile(sizes, ENDS)
+            chosen = np.geomspace(low, high, STEPS)
         elif len(rest):
             chosen = np.concatenate([chosen, np.quantile(rest, np.linspace(0.02, 0.98, tail), method="nearest")])
         grid = np.unique(chosen).astype(np.float32)

@@ -1,7 +1,6 @@
 """What was sold in past weeks whose offers were like the target week's: means of what has been seen stay within it, whatever the offer."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +50,13 @@ def analogies(lift: Cube, offers: Offers) -> dict[str, Cube]:
     age = np.arange(weeks - 1, -1, -1.0)
     traits = {"price": offers.price, "attention": offers.attention, "deal": offers.deal}
     result = {}
+    before, ahead = _split(traits, weeks)
     for name, analogy in OWN.items():
-        weight = analogy.weights(*_split(traits, weeks), age)
+        weight = analogy.weights(before, ahead, age)
         result[name], result[f"{name}_weight"] = mean(lift, weight, 2)
     traits = {"cut": offers.cut, "attention": offers.attention, "deal": offers.deal}
-    before, ahead = {name: values[:, :, :weeks].mean(axis=0, keepdims=True) for name, values in traits.items()}, _split(traits, weeks)[1]
+    before = {name: values[:, :, :weeks].mean(axis=0, keepdims=True) for name, values in traits.items()}
+    ahead = _split(traits, weeks)[1]
     lifts = np.broadcast_to(mean(lift, None, 0)[0], lift.shape)
     result["chain"], result["chain_weight"] = mean(lifts, CHAIN.weights(before, ahead, age), 2)
     result["pool"] = _pooled(POOL, lifts[0], before, ahead, age)
@@ -82,9 +83,10 @@ def _moves(lift: Cube, lifts: Cube, offers: Offers, age: Cube) -> dict[str, Cube
     return result
 
 
-def _split(traits: dict[str, Cube], weeks: int) -> Sequence[dict[str, Cube]]:
+def _split(traits: dict[str, Cube], weeks: int) -> tuple[dict[str, Cube], dict[str, Cube]]:
     """The traits of the first weeks, and of the last one."""
-    return [{name: values[:, :, part] for name, values in traits.items()} for part in (slice(weeks), slice(-1, None))]
+    before, ahead = ({name: values[:, :, part] for name, values in traits.items()} for part in (slice(weeks), slice(-1, None)))
+    return before, ahead
 
 
 def _pooled(analogy: Analogy, lifts: Cube, before: dict[str, Cube], ahead: dict[str, Cube], age: Cube) -> Cube:
