@@ -57,6 +57,12 @@ class Trees:
             value=nodes["value"].astype(np.float64),
         )
 
+    @classmethod
+    def constant(cls, value: float) -> Self:
+        """One tree, a single leaf, that adds nothing to `value`."""
+        at, nothing = np.zeros(1, np.int32), np.zeros(1)
+        return cls(value, at, np.zeros(1, np.int16), nothing, at, at, nothing)
+
     def first(self, trees: int) -> "Trees":
         """Only the first `trees` trees."""
         end = self.roots[trees] if trees < len(self.roots) else len(self.value)
@@ -155,10 +161,12 @@ def _columns(rows: Prepared) -> Floats:
 def _grow(target: str, rows: Prepared, y: npt.NDArray[Any], settings: BoostingSettings, trees: int, seed: int) -> Trees:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor  # noqa: PLC0415 - heavy
 
+    if target == "chance" and not np.ptp(y):
+        # Where all rows came out the same there is nothing to grow; scikit-learn would take the only outcome for the first of two.
+        return Trees.constant(float(np.log(1 / _MOST_SURE - 1)) * (1 if y[0] else -1))
     make = partial(HistGradientBoostingRegressor, loss=f"{settings.loss}_error") if target == "size" else HistGradientBoostingClassifier
     estimator = make(
-        # Where all rows came out the same, there is nothing to grow.
-        max_iter=trees if np.ptp(y) else 1,
+        max_iter=trees,
         learning_rate=settings.learning_rate,
         max_leaf_nodes=settings.leaves,
         min_samples_leaf=settings.smallest_leaf,

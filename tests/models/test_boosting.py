@@ -38,7 +38,7 @@ def test_trees_say_what_scikit_learn_says() -> None:
     np.testing.assert_allclose(Trees.of(regressor).first(7).predict(x), staged[:, 6], rtol=1e-6)
 
 
-def test_with_absolute_errors_one_outlier_in_many_does_not_move_the_trees() -> None:
+def test_with_absolute_errors_one_outlier_in_twenty_does_not_move_the_trees() -> None:
     n = 400
     size = np.full(n, 6, np.float32)
     support = Support.of(np.asarray([6, 1000], np.float32))
@@ -59,7 +59,7 @@ def test_with_absolute_errors_one_outlier_in_many_does_not_move_the_trees() -> N
         member.fit(rows, rows, encoder, support, seed=1).refit(rows, seed=1)
         means[loss] = member.size_.predict(rows.numbers)
         assert len(member.chance_.roots) == 1, "every row had demand, so there is nothing to grow"
-        assert member.predict(rows).p_demand.min() > 0.99
+        assert member.predict(rows).p_demand.min() >= 0.995 - 1e-6
     assert means["absolute"] == pytest.approx(np.log(6), abs=1e-3)
     assert means["squared"].mean() > np.log(6) + 0.1
 
