@@ -17,7 +17,7 @@ from transforms.orange_juice import HORIZONS, LIGHTGBM_SECONDS, NAME, PUBLISHED,
 from transforms.priced import PricedFeatures, PricedRows, PricedSales, pairs_until
 
 SEEDS = (1, 2, 3, 4, 5)
-MEMBERS = ("lasso", "network", "boosting")
+MEMBERS = ("network", "boosting")
 SETTINGS = Settings(
     network=NetworkSettings(learning_rate=1.5e-3, dropout=0.3, steps=300, retrain=True, smoothing=0.15),
     boosting=BoostingSettings(iterations=100, learning_rate=0.1, leaves=12, smallest_leaf=300, loss="absolute", columns=0.3),

@@ -60,6 +60,11 @@ class Support:
         share = np.full(len(grid), 1 / len(grid)) if continuous else count / len(sizes)
         return cls(grid, share.astype(np.float32), np.where(count > 0, means, grid).astype(np.float32))
 
+    @property
+    def continuous(self) -> bool:
+        """Whether sizes hardly repeat, so that the grid is one of even steps."""
+        return len(self) == STEPS and not np.ptp(self.share)
+
     def index(self, sizes: Floats) -> npt.NDArray[np.int64]:
         """Position of the nearest size (by ratio) for each of `sizes`; NaN gives -1."""
         known = ~np.isnan(sizes)
