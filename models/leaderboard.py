@@ -1,4 +1,4 @@
-"""The published orange-juice benchmark with the ensemble of production: the same encoder, usual sizes, members and learned weights."""
+"""The published orange-juice benchmark with the ensemble of production: the same encoder, usual sizes and members."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
