@@ -67,8 +67,13 @@ class Ensemble:
     held_back: "Ensemble | None" = None
 
     @classmethod
-    def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int, settings: Settings) -> tuple[Self, Distribution]:
+    def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int, settings: Settings, even: float = 0.0) -> tuple[Self, Distribution]:
         """Train on `frame`, learn the weights on `held_back`, then let the members learn from both.
+
+        Parameters
+        ----------
+        even
+            Share of the size weights that all members have alike: where few weeks are held back, what they say of members is mostly chance.
 
         Returns
         -------
@@ -82,7 +87,7 @@ class Ensemble:
         members = [MEMBERS[name](encoder, support, settings).fit(early, late, encoder, support, seed) for name in names]
         ensemble = cls(encoder, support, members, settings=settings)
         said = [member.predict(late) for member in members]
-        ensemble.size_weights = _size_weights(said, held_back, support)
+        ensemble.size_weights = (1 - even) * _size_weights(said, held_back, support) + np.float32(even / len(names))
         ensemble.chance_weights = _chance_weights(said, late)
         pooled = ensemble._pool(said)
         ensemble.calibration = Calibration.fit(pooled.p_demand, pooled.pmf, held_back, support)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field, fields, is_dataclass
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -30,7 +30,8 @@ class NetworkSettings:
     """The embedding network. It learns rows by heart soon, so few `epochs` at a high rate are as good as they are quick.
 
     `retrain` makes the network learn anew from all rows once the held-back weeks have been used, rather than learn from them for one short epoch:
-    twice the time, worth it where few weeks are on record.
+    twice the time, worth it where few weeks are on record. `smoothing` is for continuous sizes: how far, in log size, what was seen speaks for its
+    neighbours too (standard deviation; 0: not at all).
     """
 
     hidden: Annotated[int, Field(ge=4, le=1024), Search(48, 192, log=True)] = 96
@@ -39,17 +40,23 @@ class NetworkSettings:
     dropout: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.5)] = 0.3
     epochs: Annotated[int, Field(ge=1, le=100), Search(2, 8, log=True)] = 3
     retrain: bool = False
+    smoothing: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 @dataclass(frozen=True, config=_STRICT)
 class BoostingSettings:
-    """The boosted trees; how many of the `iterations` are kept is decided on the held-back weeks."""
+    """The boosted trees; how many of the `iterations` are kept is decided on the held-back weeks.
+
+    `loss` is that of the log of the size, and `columns` the share of the columns that each split may choose from.
+    """
 
     iterations: Annotated[int, Field(ge=1, le=2000)] = 150
     learning_rate: Annotated[float, Field(gt=0, le=1), Search(0.03, 0.2, log=True)] = 0.08
     leaves: Annotated[int, Field(ge=2, le=255), Search(8, 63, log=True)] = 24
     smallest_leaf: Annotated[int, Field(ge=1), Search(10, 100, log=True)] = 30
     l2: Annotated[float, Field(ge=0), Search(1e-2, 10, log=True)] = 1.0
+    loss: Literal["squared", "absolute"] = "squared"
+    columns: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -9,6 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+CONTINUOUS = 0.75
+"""Share of deliveries that are none of the most frequent sizes from which sizes are taken to be continuous: multiples of a level, for example."""
+STEPS, ENDS = 80, (0.002, 0.998)
+"""Sizes in the grid of continuous ones, and the quantiles between which it reaches."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Support:
     sizes
         In ascending order, shape (k,), all above 0.
     share
-        Share of deliveries that is nearest to each.
+        Share of deliveries that is nearest to each; the same for all where sizes hardly repeat, since none is more usual than its neighbours then.
     means
         Mean of those deliveries: what a size stands for when means are taken. The largest one stands for a long tail.
     """
@@ -31,7 +35,7 @@ class Support:
 
     @classmethod
     def of(cls, sizes: Floats, frequent: int = 40, tail: int = 16) -> Self:
-        """Choose the most frequent sizes, and quantiles of the rest.
+        """Choose the most frequent sizes and quantiles of the rest; or, where sizes hardly repeat, even steps of their logs.
 
         Parameters
         ----------
@@ -41,15 +45,25 @@ class Support:
             How many single values, and how many quantiles for those that are none of them.
         """
         values, counts = np.unique(sizes, return_counts=True)
-        chosen = values[np.argsort(-counts, kind="stable")[:frequent]]
-        rest = sizes[~np.isin(sizes, chosen)]
-        if len(rest):
+        order = np.argsort(-counts, kind="stable")[:frequent]
+        chosen, rest = values[order], sizes[~np.isin(sizes, values[order])]
+        continuous = len(rest) > CONTINUOUS * len(sizes)
+        if continuous:
+            low, high = np.quantile(sizes, ENDS)
+            chosen = np.geomspace(low, high, STEPS)
+        elif len(rest):
             chosen = np.concatenate([chosen, np.quantile(rest, np.linspace(0.02, 0.98, tail), method="nearest")])
         grid = np.unique(chosen).astype(np.float32)
         place = nearest(grid, sizes)
         count = np.bincount(place, minlength=len(grid))
         means = np.bincount(place, sizes, len(grid)) / np.maximum(count, 1)
-        return cls(grid, (count / len(sizes)).astype(np.float32), np.where(count > 0, means, grid).astype(np.float32))
+        share = np.full(len(grid), 1 / len(grid)) if continuous else count / len(sizes)
+        return cls(grid, share.astype(np.float32), np.where(count > 0, means, grid).astype(np.float32))
+
+    @property
+    def continuous(self) -> bool:
+        """Whether sizes hardly repeat, so that the grid is one of even steps."""
+        return len(self) == STEPS and not np.ptp(self.share)
 
     def index(self, sizes: Floats) -> npt.NDArray[np.int64]:
         """Position of the nearest size (by ratio) for each of `sizes`; NaN gives -1."""

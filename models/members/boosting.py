@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -55,6 +56,12 @@ class Trees:
             right=np.where(leaf, own, nodes["right"] + offset).astype(np.int32),
             value=nodes["value"].astype(np.float64),
         )
+
+    @classmethod
+    def constant(cls, value: float) -> Self:
+        """One tree, a single leaf, that adds nothing to `value`."""
+        at, nothing = np.zeros(1, np.int32), np.zeros(1)
+        return cls(value, at, np.zeros(1, np.int16), nothing, at, at, nothing)
 
     def first(self, trees: int) -> "Trees":
         """Only the first `trees` trees."""
@@ -154,14 +161,19 @@ def _columns(rows: Prepared) -> Floats:
 def _grow(target: str, rows: Prepared, y: npt.NDArray[Any], settings: BoostingSettings, trees: int, seed: int) -> Trees:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor  # noqa: PLC0415 - heavy
 
-    make = HistGradientBoostingRegressor if target == "size" else HistGradientBoostingClassifier
+    if target == "chance" and not np.ptp(y):
+        # Where all rows came out the same there is nothing to grow; scikit-learn would take the only outcome for the first of two.
+        return Trees.constant(float(np.log(1 / _MOST_SURE - 1)) * (1 if y[0] else -1))
+    make = partial(HistGradientBoostingRegressor, loss=f"{settings.loss}_error") if target == "size" else HistGradientBoostingClassifier
     estimator = make(
         max_iter=trees,
         learning_rate=settings.learning_rate,
         max_leaf_nodes=settings.leaves,
         min_samples_leaf=settings.smallest_leaf,
         l2_regularization=settings.l2,
+        max_features=settings.columns,
         early_stopping=False,
         random_state=seed,
     )
-    return Trees.of(estimator.fit(_columns(rows), y, sample_weight=rows.weight))
+    # Equal weights are left out: with weights, the borders of the histograms are found by a sort for each.
+    return Trees.of(estimator.fit(_columns(rows), y, sample_weight=rows.weight if np.ptp(rows.weight) else None))

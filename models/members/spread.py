@@ -13,6 +13,8 @@ from models.support import Floats, Support
 WIDTHS = (0.35, 0.6, 1.0)
 RECENT_WEIGHTS = (0.0, 0.3, 1.0, 3.0)
 _TUNING_ROWS = 20_000
+# Standard deviation of a normal density over its median absolute deviation.
+_NORMAL = 1.4826
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Spread:
     Attributes
     ----------
     sigma
-        Root mean square of the regression's error.
+        Root mean square of the regression's error, or its robust estimate for continuous sizes.
     width
         Share of `sigma` that the density has: deliveries vary in steps, so the best point wants a narrower one.
     recent_weight
@@ -37,7 +39,12 @@ class Spread:
 
     @classmethod
     def choose(cls, sigma: float, mean: Floats, hits: Prepared, support: Support) -> Self:
-        """Choose width and weight with the least MAPE on rows with demand, whose predicted mean is `mean`, shape (n,)."""
+        """Choose width and weight with the least MAPE on rows with demand, whose predicted mean is `mean`, shape (n,).
+
+        Continuous sizes leave nothing to choose: none repeats, and the width is that of the middle of the errors, which outliers do not move.
+        """
+        if support.continuous:
+            return cls(_NORMAL * float(np.median(np.abs(hits.log_size - mean))), 1.0, 0.0)
         sample = np.linspace(0, len(hits) - 1, min(len(hits), _TUNING_ROWS)).astype(np.int64)
         rows, around = hits.take(sample), mean[sample]
         actual = np.exp(rows.log_size)

@@ -97,6 +97,7 @@ class NetworkMember:
         rates = iter(_rates(rate, epochs * -(-len(rows) // batch)))
         parameters = list(self.module_.parameters())
         optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=self.settings.weight_decay, fused=True)
+        shares = torch.from_numpy(_shares(self.support.sizes, self.settings.smoothing)) if self.settings.smoothing else None
         for _ in range(epochs):
             shuffled = torch.from_numpy(order.permutation(len(rows)))
             for parts in zip(*(torch.split(tensor[shuffled], batch) for tensor in tensors), strict=True):
@@ -106,12 +107,23 @@ class NetworkMember:
                 came = target >= 0
                 loss = binary_cross_entropy_with_logits(chance, came.float(), weight=row_weight)
                 # The sum over the rows with demand, so that a batch without any adds nothing.
-                loss = loss + cross_entropy(logits, target, ignore_index=-1, reduction="sum") / came.sum().clamp(min=1)
+                aim = target if shares is None else shares[target]
+                loss = loss + cross_entropy(logits, aim, ignore_index=-1, reduction="sum") / came.sum().clamp(min=1)
                 optimizer.param_groups[0]["lr"] = next(rates)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
+
+
+def _shares(sizes: Floats, width: float) -> Floats:
+    """How much of a target's probability each size is taught to have: a normal density of its distance in log size, shape (k + 1, k).
+
+    The last row, of a target that there was not (-1), is all 0.
+    """
+    log_sizes = np.log(sizes)
+    density = np.exp(-0.5 * ((log_sizes[:, None] - log_sizes) / width) ** 2)
+    return np.vstack([density / density.sum(axis=1, keepdims=True), np.zeros_like(density[:1])]).astype(np.float32)
 
 
 def _batch(rows: int) -> int:

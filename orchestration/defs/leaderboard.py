@@ -13,8 +13,9 @@ from orchestration.settings import settings
 from transforms.contracts.gold import LEADERBOARD
 
 HOW_CHOSEN = (
-    "Settings and features were chosen on rounds of the same form that train on weeks 40 to 111, 115, ... 131 and so end before the first test week "
-    "(137); weights and penalties are learned in each round on the last eight training weeks."
+    "Features, members and settings were chosen on rounds of the same form, from those that train on weeks 40 to 103, 105, ... 133 and so end "
+    "before the first test week (137); members count alike, and the number of trees and the spread are learned in each round on its last eight "
+    "training weeks."
 )
 COLUMNS = ("model", "source", "mape", "mape_best", "mape_worst", "rows", "seeds", "seconds")
 

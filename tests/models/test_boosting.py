@@ -5,9 +5,12 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from models.artifacts import load, manifest_of, save
+from models.encoding import Encoder
 from models.ensemble import Ensemble
-from models.members.boosting import Trees
+from models.members.base import Prepared
+from models.members.boosting import BoostingMember, Trees
 from models.settings import Settings
+from models.support import Support
 from models.training import Trained, TrainingSpec, train_region
 from transforms.features import scoring_frame
 from transforms.panel import Panel
@@ -33,6 +36,32 @@ def test_trees_say_what_scikit_learn_says() -> None:
     staged = np.column_stack(list(regressor.staged_predict(x)))
     np.testing.assert_allclose(Trees.of(regressor).staged(x), staged)
     np.testing.assert_allclose(Trees.of(regressor).first(7).predict(x), staged[:, 6], rtol=1e-6)
+
+
+def test_with_absolute_errors_one_outlier_in_twenty_does_not_move_the_trees() -> None:
+    n = 400
+    size = np.full(n, 6, np.float32)
+    support = Support.of(np.asarray([6, 1000], np.float32))
+    encoder = Encoder(("x",), np.zeros(1, np.float32), np.ones(1, np.float32), {})
+    log_size = np.log(size)
+    log_size[::20] = np.log(1000)
+    rows = Prepared(
+        numbers=np.linspace(-1, 1, n, dtype=np.float32)[:, None],
+        indices=np.zeros((n, 0), np.int64),
+        recent=np.full((n, 12), -1),
+        weight=np.ones(n, np.float32),
+        target=support.index(np.exp(log_size)),
+        log_size=log_size,
+    )
+    means = {}
+    for loss in ("absolute", "squared"):
+        member = BoostingMember(encoder, support, Settings(boosting={"iterations": 20, "loss": loss}))
+        member.fit(rows, rows, encoder, support, seed=1).refit(rows, seed=1)
+        means[loss] = member.size_.predict(rows.numbers)
+        assert len(member.chance_.roots) == 1, "every row had demand, so there is nothing to grow"
+        assert member.predict(rows).p_demand.min() >= 0.995 - 1e-6
+    assert means["absolute"] == pytest.approx(np.log(6), abs=1e-3)
+    assert means["squared"].mean() > np.log(6) + 0.1
 
 
 def test_boosting_is_a_member_by_configuration_and_earns_weight(trained: dict[tuple[str, str], Trained]) -> None:

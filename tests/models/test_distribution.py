@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.distribution import best_size, orders, points
-from models.support import Support
+from models.members.base import Prepared
+from models.members.spread import Spread
+from models.support import ENDS, STEPS, Support
 
 SIZES = np.array([1, 2, 3, 6, 12, 24], np.float32)
 
@@ -56,3 +58,32 @@ def test_rare_sizes_go_to_the_nearest_usual_one() -> None:
     assert list(support.means) == [6, 12, 1000]
     assert list(Support.of(np.array([6, 6, 7, 100, 400], np.float32), frequent=1, tail=2).means) == [6, 7, 250]
     assert list(support.index(np.array([5, 8, 9, 5000, np.nan], np.float32))) == [0, 0, 1, 2, -1]
+
+
+def test_sizes_that_hardly_repeat_get_even_steps_of_their_logs_and_case_multiples_do_not() -> None:
+    rng = np.random.default_rng(2)
+    multiples = np.exp(rng.normal(0, 0.8, 4000)).astype(np.float32)
+    support = Support.of(multiples)
+    steps = np.diff(np.log(support.sizes))
+    assert len(support) == STEPS
+    assert steps == pytest.approx(steps.mean(), rel=1e-3)
+    assert support.sizes[[0, -1]] == pytest.approx(np.quantile(multiples, ENDS), rel=1e-3)
+    assert list(Support.of((6 * rng.integers(1, 20, 4000)).astype(np.float32)).sizes) == [6.0 * case for case in range(1, 20)]
+
+
+def test_the_spread_of_continuous_sizes_is_that_of_the_middle_of_the_errors() -> None:
+    rng = np.random.default_rng(4)
+    n, sigma = 5000, 0.3
+    error = rng.normal(0, sigma, n)
+    error[::50] *= 20
+    log_size = error.astype(np.float32)
+    support = Support.of(np.exp(log_size))
+    nothing = np.zeros((n, 0))
+    hits = Prepared(
+        nothing.astype(np.float32), nothing.astype(np.int64), np.full((n, 12), -1), np.ones(n, np.float32), support.index(np.exp(log_size)), log_size
+    )
+    spread = Spread.choose(float(error.std()), np.zeros(n, np.float32), hits, support)
+    assert support.continuous
+    assert spread.sigma * spread.width == pytest.approx(sigma, rel=0.05)
+    point = best_size(spread.pmf(np.zeros(1, np.float32), hits.recent[:1], support), support.sizes)
+    assert np.log(point[0]) == pytest.approx(-(sigma**2), abs=0.06), "a lognormal's best point lies sigma squared below its median"

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.leaderboard import ENSEMBLE, HELD_BACK, VALIDATION, Result, board, forecast_round, run_rounds
+from models.ensemble import Ensemble
+from models.leaderboard import ENSEMBLE, EVEN, HELD_BACK, MEMBERS, VALIDATION, Result, board, forecast_round, run_rounds
 from models.leaderboard_plot import rounds_plot
-from models.settings import NetworkSettings, Settings
+from models.settings import BoostingSettings, NetworkSettings, Settings
 from transforms.contracts import CONTRACTS
 from transforms.errors import MissingData
 from transforms.lake import Lake
@@ -16,7 +17,10 @@ from transforms.orange_juice import FIRST_WEEK, HORIZONS, PUBLISHED, ROUNDS, loa
 from transforms.priced import PricedFeatures, PricedRows, PricedSales, pairs_until
 
 TRAIN_END = 90
-QUICK = Settings(network=NetworkSettings(hidden=16, learning_rate=1.5e-3, dropout=0.3, epochs=1))
+QUICK = Settings(
+    network=NetworkSettings(hidden=16, learning_rate=1.5e-3, dropout=0.3, epochs=1, smoothing=0.15),
+    boosting=BoostingSettings(iterations=40, leaves=8, loss="absolute", columns=0.3),
+)
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +130,29 @@ def test_the_board_takes_medians_over_seeds_and_stands_beside_the_published_rows
 
 def test_a_round_forecasts_every_row_with_every_model(sales: PricedSales) -> None:
     results = list(run_rounds(sales, [1], [replace(ROUNDS[0], train_end=TRAIN_END)], QUICK))
-    assert {result.model for result in results} == {"naive (reproduced)", "mean (reproduced)", ENSEMBLE, "lasso member", "network member"}
+    assert {result.model for result in results} == {"naive (reproduced)", "mean (reproduced)", ENSEMBLE, *(f"{name} member" for name in MEMBERS)}
     assert {len(result.errors) for result in results} == {60}
     assert all(np.isfinite(result.errors).all() for result in results)
+
+
+def test_members_count_alike_where_nothing_is_learned_of_their_weights(sales: PricedSales) -> None:
+    early, late, _ = rows_of(sales)
+    names = ("lasso", "boosting")
+    weights = [Ensemble.fit(early.frame, late.frame, names, 1, QUICK, even)[0].size_weights for even in (0.0, 0.5, EVEN)]
+    assert list(weights[2]) == [0.5, 0.5]
+    np.testing.assert_allclose(weights[1], (weights[0] + 0.5) / 2)
+
+
+def test_an_offer_that_goes_on_is_told_from_a_new_one(sales: PricedSales) -> None:
+    weeks = np.arange(sales.log_units.shape[2])
+    price = np.full(sales.log_price.shape, np.log(3))
+    price[:, 0, weeks >= 40], price[:, 1, weeks >= 42] = np.log(2), np.log(2)
+    frame = PricedFeatures(replace(sales, log_price=price)).rows([(FIRST_WEEK + 40, 2)]).frame
+    told = {name: frame.numeric[:3, frame.names.index(name)] for name in ("below_regular", "price_change", "weeks_at_price", "weeks_since_offer")}
+    np.testing.assert_allclose(told["below_regular"], [np.log(1.5), np.log(1.5), 0], atol=1e-6)
+    np.testing.assert_allclose(told["price_change"], [0, -np.log(1.5), 0], atol=1e-6)
+    assert list(told["weeks_at_price"]) == [2, 0, 26]
+    assert list(told["weeks_since_offer"]) == [0, 26, 26]
 
 
 def test_data_that_are_not_there_are_named(tmp_path: Path) -> None:
