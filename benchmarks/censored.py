@@ -7,14 +7,12 @@ By itself: `python -m benchmarks.censored`.
 """
 
 import argparse
-import io
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -23,21 +21,20 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.recording import record
+from benchmarks.worlds import conditioned, read_truth
 from models.metrics import score_points
 from models.money import plan_value
 from models.rolling import made_at, rolling_origins
 from models.training import TrainingSpec
-from orchestration.project import Project
-from orchestration.session import condition
-from orchestration.settings import use_root
 from transforms.calendar import Week
 from transforms.censoring import sold_out
+from transforms.database import open_database
 from transforms.lake import Lake
 from transforms.landing import last_week, regions
 from transforms.late_returns import Arrivals
 from transforms.learned_demand import estimated_demand
 from transforms.panel import Panel, SoldOutWeeks
-from transforms.world import WorldSpec, simulate, write_landing, write_truth
+from transforms.world import WorldSpec
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,7 +66,8 @@ def censored(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: A
     past: dict[tuple[str, str], list[Floats]] = {}
     ahead: dict[str, list[Made]] = {}
     for seed in SEEDS:
-        lake, truth = _world(scratch / f"censored_{seed}", WorldSpec(seed=seed, regions=REGIONS, shipping="before_demand"))
+        _, lake, path = conditioned(scratch / f"censored_{seed}", WorldSpec(seed=seed, regions=REGIONS, shipping="before_demand"))
+        truth = read_truth(path)
         for panel, origins in _panels(lake):
             known = truth.filter(pc.equal(truth["region"], str(panel.region)))
             true = (
@@ -80,16 +78,6 @@ def censored(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: A
                     past.setdefault(key, []).append(pair)
             _forecast(panel, origins, known, ahead)
     return [*_report_past(past, console), *_report_ahead(ahead, console)]
-
-
-def _world(root: Path, spec: WorldSpec) -> tuple[Lake, pa.Table]:
-    settings, world = use_root(str(root)), simulate(spec)
-    lake = Lake(settings.root)
-    Project(provider="sample").save(root)
-    write_landing(world, lake.path("landing", "sample"))
-    truth = duckdb.sql(f"select * replace (week::date as week) from '{write_truth(world, lake.path('truth'))}'").to_arrow_table()
-    condition(settings, True, Console(file=io.StringIO()))
-    return lake, truth
 
 
 def _panels(lake: Lake) -> Iterator[tuple[Panel, list[Week]]]:
@@ -132,7 +120,7 @@ def _forecast(panel: Panel, origins: Sequence[Week], demand: pa.Table, ahead: di
     for name in COUNTED:
         for origin in origins:
             forecasts, plan = made_at(panel, origin, TrainingSpec(sold_out=name))
-            with duckdb.connect() as connection:
+            with open_database() as connection:
                 connection.register("forecasts", forecasts)
                 connection.register("demand", demand)
                 rows = connection.execute(

@@ -9,7 +9,6 @@ By itself, on a root that is conditioned: `python -m benchmarks.drift --root ROO
 """
 
 import argparse
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,17 +20,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.recording import record
+from benchmarks.worlds import conditioned
 from models.drift import DriftResult, score_drift
 from orchestration.project import Project
-from orchestration.session import condition
-from orchestration.settings import use_root
 from transforms.calendar import SliceBlock
 from transforms.contracts.gold import FORECASTS
 from transforms.drift_frames import drift_frames
 from transforms.drift_history import DriftHistory
 from transforms.lake import Lake
 from transforms.landing import last_week, regions
-from transforms.world import WorldSpec, simulate, write_landing, write_truth
+from transforms.world import WorldSpec
 
 RATE = Project.model_fields["drift_rate"].default
 LOOKED_AT = 40
@@ -45,13 +43,8 @@ SEASON, TRAILING, NAIVE = "same season", "half year before", "half year before, 
 
 def drift(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: ARG001 - one signature for all; makes its own world
     """False alarms and detection on the sample world."""
-    settings = use_root(str(scratch / "drift"))
-    lake = Lake(settings.root)
-    world = simulate(WorldSpec())
-    write_landing(world, lake.path("landing", "sample"))
-    Project(provider="sample").save(lake.path())
-    condition(settings, True, Console(file=io.StringIO()))
-    histories = list(histories_of(lake, write_truth(world, lake.path("truth"))))
+    _, lake, truth = conditioned(scratch / "drift", WorldSpec())
+    histories = list(histories_of(lake, truth))
     return [*false_alarms(histories, "sample world"), *detection(histories)]
 
 

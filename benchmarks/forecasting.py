@@ -6,7 +6,7 @@ By itself: `python -m benchmarks.forecasting --root LAKE --regions fort_dodge,ot
 import argparse
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def compare(lake: Lake, chosen: Sequence[str], origins: Sequence[str], spec: Tra
             panel = full.until(origin)
             frame = scoring_frame(panel, spec.horizons)
             came = full.demand()[frame.series, panel.weeks - 1 + frame.horizon]
-            result.parts += list(_segments(panel, Frame(**{**vars(frame), "demand": came}), spec, result.seconds))
+            result.parts += list(_segments(panel, replace(frame, demand=came), spec, result.seconds))
             console.print(f"{name} {origin}: MAPE {result.mape(OURS, name):.4f}, {PEER} {result.mape(PEER, name):.4f}", highlight=False)
     return result
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +17,7 @@ from models.distribution import Points
 from models.metrics import score_points
 from models.oracle import oracle
 from models.reliability import Outcome
+from transforms.database import open_database
 from transforms.lake import Lake
 
 OURS, ORACLE = "ensemble", "oracle"
@@ -33,7 +33,7 @@ def limit(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: ARG0
 def distance(root: Path, console: Console) -> list[dict[str, object]]:
     """Print the table and return its rows. Both are scored against true demand, which sold-out weeks do not cut."""
     forecasts, truth = Lake(str(root)).read("gold/forecasts"), root / "truth" / "demand.parquet"
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.register("forecasts", forecasts)
         rows = connection.execute(
             f"""

@@ -4,23 +4,22 @@ Plans are made as in production, from deliveries alone, at two origins. They are
 true demand, beside a plan that knows the true distribution of each row: no other can be expected to cost less.
 """
 
-import io
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
 
+from benchmarks.worlds import QUIET, conditioned, read_truth
 from models.distribution import orders
 from models.money import plan_value
 from orchestration.project import Project
-from orchestration.session import condition, run_weeks
-from orchestration.settings import use_root
+from orchestration.session import run_weeks
+from transforms.database import open_database
 from transforms.lake import Lake
+from transforms.landing import last_week
 from transforms.savings import Savings, savings_of
-from transforms.world import WorldSpec, simulate, write_landing, write_truth
+from transforms.world import WorldSpec
 from transforms.world.simulation import CASES, case_probabilities
 
 SPEC = WorldSpec(regions=4)
@@ -28,23 +27,20 @@ SPEC = WorldSpec(regions=4)
 
 def plans(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: ARG001 - one signature for all
     """Cost of the plan, shares saved, and the ratio to the plan that knows the truth."""
-    settings, quiet = use_root(str(scratch / "world")), Console(file=io.StringIO())
-    lake, world = Lake(settings.root), simulate(SPEC)
     project = Project(provider="sample", explain_share=0)
-    write_landing(world, lake.path("landing", "sample"))
-    truth = write_truth(world, lake.path("truth"))
-    project.save(lake.path())
-    condition(settings, True, quiet)
+    settings, lake, truth = conditioned(scratch / "world", SPEC, project)
+    last = last_week(lake)
+    assert last is not None
     for back in (2, 1):
-        origin = str(world.last + -project.horizons * back)
-        run_weeks(settings, origin, origin, [], True, quiet)
+        origin = str(last + -project.horizons * back)
+        run_weeks(settings, origin, origin, [], True, QUIET)
     return measured(lake, truth)
 
 
 def measured(lake: Lake, truth: Path) -> list[dict[str, object]]:
     """Value the plans of a lake by deliveries and by the truth."""
     made, forecasts = lake.read("gold/order_plan"), lake.read("gold/forecasts")
-    known = duckdb.sql(f"select * replace (week::date as week) from '{truth}'").to_arrow_table()
+    known = read_truth(truth)
     landed = lake.read("gold/demand", columns="max(week) as week")["week"][0].as_py()
     made = made.filter(pc.less_equal(made["target_week"], landed))
     delivered = savings_of(plan_value(made, forecasts, lake.read("gold/demand")))[-1]
@@ -73,7 +69,7 @@ def _rows(by: str, found: Savings) -> list[dict[str, object]]:
 
 def _knowing(plan: pa.Table, truth: pa.Table) -> pa.Table:
     """The plan with the quantities that the true distribution asks for."""
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.register("plan", plan)
         connection.register("truth", truth)
         rows = connection.execute(
