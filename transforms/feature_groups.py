@@ -16,11 +16,11 @@ _PATTERNS: dict[Group, str] = {
     # What the series, its product and its store sold lately, when, and which series it is.
     "level": (
         r"recent|log_age|rate_.*(?<!last_year)|log_(mean|size)_(life|\d+)|log_last_\d+|log_recent.*|recent_.*|mode_share|(product|store)_.*"
-        r"|log_waiting|phase|log_gap.*|gap_.*|horizon|log_size_ml|log_case_pack|store|product|category|vendor"
+        r"|log_waiting|phase|log_gap.*|gap_.*|horizon|level_.*|log_size_ml|log_case_pack|store|product|category|vendor"
     ),
-    "season": r"(sin|cos)_(year|half)|log_size_last_year|rate_last_year|category_season|week_of_year",
-    "weather": r"tmin|tmax|log_precip|forecast_days|weather_.*",
-    "price_and_events": r"log_price|(next_)?holiday_days|promotion_.*|(next_)?event",
+    "season": r"(sin|cos)_(year|half)|log_size_last_year|rate_last_year|category_season|effect_season|week_of_year",
+    "weather": r"tmin|tmax|log_precip|forecast_days|weather_.*|effect_weather",
+    "price_and_events": r"log_price|(next_)?holiday_days|promotion_.*|(next_)?event|effect_events",
     "demographics": r"log_(population|income|median_rent|median_age)",
     "returns": r"return.*|log_return.*",
 }

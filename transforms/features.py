@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from transforms.frame import Bools, Frame
 from transforms.learned_demand import estimated_demand
+from transforms.levels import ANCHOR, Levels
+from transforms.occasions import holiday_days, promotion_days
 from transforms.origins import horizons_by_origin
 from transforms.panel import Coded, Codes, Floats, Panel
 from transforms.recency import last_deliveries, of_rhythm, of_sizes
@@ -37,6 +39,8 @@ class OriginFeatures:
         self.demand = demand[self.alive]
         self.store, self.product = panel.store[self.alive], panel.product[self.alive]
         self.large = (panel.store_text["format"].levels == "large")[panel.store_text["format"].codes][self.store]
+        self.case_pack = panel.product_number["case_pack"][self.product].astype(np.float32)
+        self.levels = Levels(panel, self.demand, self.store, self.product)
         self.fast = _fast(self.demand, self.product, self.large, len(panel.products))
         self._levels(demand)
 
@@ -58,6 +62,7 @@ class OriginFeatures:
             features[f"log_size_{window}"] = np.where(hit > 0, np.log(np.maximum(part, 1e-3) / np.maximum(hit, 1)), features["log_size_life"])
         features |= of_sizes(self.recent) | of_rhythm(ages)
         features |= self._groups(demand, nonzero)
+        features |= {"level_slope": self.levels.slope, "level_weeks": np.log1p(self.levels.weeks), "store_shift": self.levels.shift}
         features |= self._attributes()
         self.base = np.column_stack([values.astype(np.float32) for values in features.values()])
         self.base_names = tuple(features)
@@ -108,6 +113,7 @@ class OriginFeatures:
             rate=self.rate[rows],
             baseline=self.baseline[rows],
             baseline_size=self.baseline_size[rows],
+            case_pack=self.case_pack[rows],
             fast=self.fast[rows],
             large=self.large[rows],
             weight=np.ones(len(rows), np.float32),
@@ -131,15 +137,15 @@ class OriginFeatures:
             same_size,
             same_rate,
             self._season(horizon)[self._category[self.alive[rows]]],
-            np.full(len(rows), self._holiday_days(horizon)),
-            np.full(len(rows), self._holiday_days(horizon + 1)),
-            self._promotion(panel.weeks - 1 + horizon)[rows],
-            np.mean([self._promotion(panel.weeks - 1 - back)[rows] for back in range(4)], axis=0),
+            *np.broadcast_to(holiday_days(panel, panel.weeks - 1 + horizon, 2)[:, None], (2, len(rows))),
+            self._promotion(panel.weeks - 1 + horizon, 1)[rows, 0],
+            self._promotion(panel.weeks - 4, 4)[rows].mean(axis=1),
             panel.weather.tmin[place, -1, step],
             panel.weather.tmax[place, -1, step],
             np.log1p(panel.weather.precip[place, -1, step]),
             panel.weather.forecast_days[place, -1, step],
             np.isnan(panel.weather.tmax[place, -1, step]),
+            *(effect[rows] for effect in self.levels.ahead(horizon)),
         ]
         return np.column_stack([column.astype(np.float32) for column in columns])
 
@@ -164,22 +170,9 @@ class OriginFeatures:
         ratio: Floats = np.log((around + 1) / (year + 1))
         return ratio
 
-    def _holiday_days(self, horizon: int) -> float:
-        events = self.panel.events
-        everywhere = (events.week == self.panel.weeks - 1 + horizon) & ~events.promotion & (events.store < 0) & (events.product < 0)
-        return float(events.days[everywhere].sum())
-
-    def _promotion(self, week: int) -> Floats:
-        """Days of promotion in a week for each series alive."""
-        events = self.panel.events
-        events = events.take((events.week == week) & events.promotion)
-        days = np.zeros(len(self.alive), np.float32)
-        stores, products = len(self.panel.stores), len(self.panel.products)
-        pairs = np.zeros((stores + 1, products + 1), np.float32)
-        np.add.at(pairs, (events.store, events.product), events.days)
-        # Position -1 is the last row and column: "all".
-        days += pairs[self.store, self.product] + pairs[self.store, -1] + pairs[-1, self.product] + pairs[-1, -1]
-        return days
+    def _promotion(self, first: int, weeks: int) -> Floats:
+        """Days of promotion of each series alive in `weeks` weeks from week index `first`, shape (n, weeks)."""
+        return promotion_days(self.panel, self.store, self.product, first, weeks)
 
     def _categories(self, rows: npt.NDArray[np.integer], ahead: Codes) -> dict[str, Coded]:
         stores, products = self.panel.store_text, self.panel.product_text
@@ -216,6 +209,7 @@ class OriginFeatures:
 AHEAD = (
     "log_waiting", "phase", "horizon", "sin_year", "cos_year", "sin_half", "cos_half", "log_size_last_year", "rate_last_year", "category_season",
     "holiday_days", "next_holiday_days", "promotion_days", "promotion_recent", "tmin", "tmax", "log_precip", "forecast_days", "weather_unknown",
+    *ANCHOR[:4],
 )  # fmt: skip
 _ISO_WEEKS = np.asarray([f"{week:02d}" for week in range(54)])
 

@@ -27,6 +27,8 @@ class Frame:
         The last sizes of the series, newest first, shape (n, recency.RECENT), NaN where there were fewer.
     rate, baseline, baseline_size
         Historical averages over the life of the series: share of weeks with demand, demand, demand of the weeks with demand.
+    case_pack
+        Units in a case, 1 where unknown, shape (n,).
     fast
         True where the product is a fast mover in its region and format, shape (n,).
     demand
@@ -46,6 +48,7 @@ class Frame:
     rate: Floats
     baseline: Floats
     baseline_size: Floats
+    case_pack: Floats
     fast: Bools
     large: Bools
     weight: Floats
@@ -85,7 +88,7 @@ class Frame:
         return Frame(names=first.names, categorical=columns, demand=demand, on_record=on_record, **arrays)
 
 
-_ARRAYS = ("numeric", "series", "horizon", "recent", "rate", "baseline", "baseline_size", "fast", "large", "weight")
+_ARRAYS = ("numeric", "series", "horizon", "recent", "rate", "baseline", "baseline_size", "case_pack", "fast", "large", "weight")
 
 
 def _stacked(parts: Sequence[Floats | None]) -> Floats | None:

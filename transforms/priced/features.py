@@ -10,6 +10,7 @@ from transforms.panel import Coded, Floats
 from transforms.priced.analogies import analogies
 from transforms.priced.levels import level_features, usual_levels
 from transforms.priced.offers import offer_features
+from transforms.priced.response import response
 from transforms.priced.sales import Cube, Offers, PricedSales
 from transforms.recency import RECENT
 
@@ -61,6 +62,7 @@ class PricedFeatures:
             rate=ones,
             baseline=ones,
             baseline_size=ones,
+            case_pack=ones,
             fast=ones > 0,
             large=ones > 0,
             weight=ones,
@@ -83,6 +85,7 @@ class PricedFeatures:
             **analogies(lift, offers),
             **level_features(lift, level, whole, offers),
             **offer_features(offers),
+            "effect_offer": response(lift, offers),
             **{f"demographic_{i}": np.broadcast_to(values[:, None], level.shape) for i, values in enumerate(self.sales.demographics.T)},
             "horizon": np.full(level.shape, horizon),
             "sin_year": np.full(level.shape, np.sin(turn)),
