@@ -73,7 +73,7 @@ def _shares(means: Doubles, demand: Floats, weight: Floats) -> Doubles:
     scale = np.sqrt(weight) / (1 + means[:, 1])
     # Rows that say that all means are as good.
     strength = np.sqrt(_PRIOR_ROWS / max(len(means), 1)) * np.linalg.norm(means * scale[:, None], axis=0).mean()
-    prior = np.full(means.shape[1], 1 / means.shape[1])
+    prior = np.eye(means.shape[1])[0]
     left = np.vstack([means * scale[:, None], strength * np.eye(means.shape[1])])
     shares, _ = nnls(left, np.concatenate([demand * scale, strength * prior]))
     return np.asarray(shares, np.float64)

@@ -16,7 +16,10 @@ _ASIDE = {
     *("leaderboard_plot.py", "money.py", "oracle.py", "plots.py", "reliability.py", "reproduction.py", "rolling.py", "scoring.py"),
     *("trial.py", "trial_plot.py", "validation.py", "weather_value.py"),
 }
-_TRANSFORMS = ("censoring", "clusters", "features", "frame", "late_returns", "learned_demand", "origins", "panel", "recency")
+_TRANSFORMS = (
+    *("censoring", "clusters", "features", "frame", "late_returns", "learned_demand", "levels", "occasions", "origins", "panel", "recency"),
+    "structural",
+)
 
 
 def code_version(spec: TrainingSpec) -> str:

@@ -171,7 +171,7 @@ def _knowing(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, kno
 
 
 def _without_history(rows: Frame) -> Frame:
-    """The rows with no deliveries, and with the averages that their features tell."""
+    """The rows with no deliveries, of unknown case packs, and with the averages that their features tell."""
     of = dict(zip(rows.names, rows.numeric.T, strict=True))
     return replace(
         rows,
@@ -179,6 +179,7 @@ def _without_history(rows: Frame) -> Frame:
         rate=of["rate_life"],
         baseline=np.expm1(of["log_mean_life"]),
         baseline_size=np.exp(of["log_size_life"]),
+        case_pack=np.ones_like(rows.case_pack),
     )
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from models.support import Floats
 from transforms.frame import Frame
+from transforms.levels import ANCHOR
 
 Index = npt.NDArray[np.int64]
 
@@ -42,10 +43,23 @@ class Encoder:
         return cls(frame.names, mean.astype(np.float32), scale.astype(np.float32), levels)
 
     def numbers(self, frame: Frame) -> Floats:
-        """Standardised numbers, shape (n, p); unknown ones are 0, the mean. Clipped, so that a value far outside what was seen cannot explode."""
-        scaled = (frame.numeric - self.mean) / self.scale
+        """Standardised numbers, shape (n, width); unknown ones are 0, the mean. Clipped, so that a value far outside what was seen cannot explode.
+
+        The parts of the anchor are not among them: members begin with their sum (`models.members.base.Prepared`).
+        """
+        told = self._told
+        scaled = (frame.numeric[:, told] - self.mean[told]) / self.scale[told]
         known: Floats = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
         return np.clip(known, -5, 5)
+
+    @property
+    def width(self) -> int:
+        """Count of the numbers."""
+        return int(np.count_nonzero(self._told))
+
+    @property
+    def _told(self) -> npt.NDArray[np.bool_]:
+        return np.asarray([name not in ANCHOR for name in self.names])
 
     def indices(self, frame: Frame) -> Index:
         """Category indices, shape (n, columns), in the order of `levels`; 0 for unknown."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from models.calibration import Calibration
-from models.distribution import Points, best_size, points
+from models.distribution import Points, points
 from models.encoding import Encoder
 from models.members.base import Distribution, Member, Prepared
 from models.members.boosting import BoostingMember
@@ -87,7 +87,7 @@ class Ensemble:
         members = [MEMBERS[name](encoder, support, settings).fit(early, late, encoder, support, seed) for name in names]
         ensemble = cls(encoder, support, members, settings=settings)
         said = [member.predict(late) for member in members]
-        ensemble.size_weights = (1 - even) * _size_weights(said, held_back, support) + np.float32(even / len(names))
+        ensemble.size_weights = (1 - even) * _size_weights(said, late) + np.float32(even / len(names))
         ensemble.chance_weights = _chance_weights(said, late)
         pooled = ensemble._pool(said)
         ensemble.calibration = Calibration.fit(pooled.p_demand, pooled.pmf, held_back, support)
@@ -129,17 +129,12 @@ class Ensemble:
         return Distribution(np.asarray(chance, np.float32), pmf / pmf.sum(axis=1, keepdims=True))
 
 
-def _size_weights(said: Sequence[Distribution], held_back: Frame, support: Support) -> Floats:
-    """Weights with the least MAPE of the best point: members join one after the other, each at the best share along a grid."""
-    demand = held_back.demand
-    assert demand is not None  # noqa: S101
-    hit = demand > 0
-    actual = demand[hit]
-
-    def error(pmf: Floats) -> float:
-        return float(np.mean(np.abs(best_size(pmf, support.sizes) - actual) / actual))
-
-    return _greedy([one.pmf[hit] for one in said], error) if hit.any() else np.full(len(said), 1 / len(said), np.float32)
+def _size_weights(said: Sequence[Distribution], rows: Prepared) -> Floats:
+    """Weights with the least log loss of the size where there was demand: it tells members apart with fewer rows than the error of a point does."""
+    hit = np.flatnonzero(rows.target >= 0)
+    if not len(hit):
+        return np.full(len(said), 1 / len(said), np.float32)
+    return _greedy([one.pmf[hit, rows.target[hit]] for one in said], lambda told: float(-np.mean(np.log(np.maximum(told, 1e-6)))))
 
 
 def _chance_weights(said: Sequence[Distribution], rows: Prepared) -> Floats:

@@ -30,8 +30,8 @@ class NetworkSettings:
     """The embedding network. It learns rows by heart soon, so few `epochs` at a high rate are as good as they are quick.
 
     `retrain` makes the network learn anew from all rows once the held-back weeks have been used, rather than learn from them for one short epoch:
-    twice the time, worth it where few weeks are on record. `smoothing` is for continuous sizes: how far, in log size, what was seen speaks for its
-    neighbours too (standard deviation; 0: not at all).
+    twice the time, worth it where few weeks are on record. `count` networks, each from a seed of its own, are averaged. `smoothing` is for
+    continuous sizes: how far, in log size, what was seen speaks for its neighbours too (standard deviation; 0: not at all).
     """
 
     hidden: Annotated[int, Field(ge=4, le=1024), Search(48, 192, log=True)] = 96
@@ -40,6 +40,7 @@ class NetworkSettings:
     dropout: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.5)] = 0.3
     epochs: Annotated[int, Field(ge=1, le=100), Search(2, 8, log=True)] = 3
     retrain: bool = False
+    count: Annotated[int, Field(ge=1, le=20)] = 1
     smoothing: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 

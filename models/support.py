@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+FREQUENT_SHARE = 0.98
+"""Share of deliveries that the most frequent sizes shall hold."""
 CONTINUOUS = 0.75
 """Share of deliveries that are none of the most frequent sizes from which sizes are taken to be continuous: multiples of a level, for example."""
 STEPS, ENDS = 80, (0.002, 0.998)
@@ -34,18 +36,22 @@ class Support:
     means: Floats
 
     @classmethod
-    def of(cls, sizes: Floats, frequent: int = 40, tail: int = 16) -> Self:
-        """Choose the most frequent sizes and quantiles of the rest; or, where sizes hardly repeat, even steps of their logs.
+    def of(cls, sizes: Floats, most: int = 80, tail: int = 16) -> Self:
+        """Choose the most frequent sizes, until they hold nearly all deliveries, and quantiles of the rest.
+
+        Where sizes hardly repeat, choose even steps of their logs.
 
         Parameters
         ----------
         sizes
             Sizes seen, shape (n,), all above 0.
-        frequent, tail
-            How many single values, and how many quantiles for those that are none of them.
+        most, tail
+            How many single values at most, and how many quantiles for those that are none of them.
         """
         values, counts = np.unique(sizes, return_counts=True)
-        order = np.argsort(-counts, kind="stable")[:frequent]
+        order = np.argsort(-counts, kind="stable")
+        enough = int(np.searchsorted(np.cumsum(counts[order]), FREQUENT_SHARE * len(sizes))) + 1
+        order = order[: min(enough, most)]
         chosen, rest = values[order], sizes[~np.isin(sizes, values[order])]
         continuous = len(rest) > CONTINUOUS * len(sizes)
         if continuous:

@@ -13,6 +13,7 @@ from models.encoding import Encoder
 from models.settings import Settings
 from models.support import Floats, Support
 from transforms.frame import Frame
+from transforms.levels import ANCHOR
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Prepared:
         Support index of the demand, shape (n,), -1 where there was none; empty while scoring.
     log_size
         Log of the demand, 0 where there was none.
+    anchor
+        What the structural model says of the log of the demand, 0 for data without one.
+    case_pack
+        Units in a case.
     """
 
     numbers: Floats
@@ -37,6 +42,8 @@ class Prepared:
     weight: Floats
     target: npt.NDArray[np.int64]
     log_size: Floats
+    anchor: Floats
+    case_pack: Floats
 
     @classmethod
     def of(cls, frame: Frame, encoder: Encoder, support: Support) -> Self:
@@ -44,7 +51,11 @@ class Prepared:
         demand = frame.demand if frame.demand is not None else np.zeros(0, np.float32)
         target = np.where(demand > 0, support.index(np.maximum(demand, 1e-3)), -1)
         log_size = np.log(np.maximum(demand, 1e-3)) * (demand > 0)
-        return cls(encoder.numbers(frame), encoder.indices(frame), support.index(frame.recent), frame.weight, target, log_size.astype(np.float32))
+        parts = [name in ANCHOR for name in frame.names]
+        anchor = frame.numeric[:, parts].sum(axis=1)
+        recent = support.index(frame.recent)
+        logs = log_size.astype(np.float32)
+        return cls(encoder.numbers(frame), encoder.indices(frame), recent, frame.weight, target, logs, anchor, frame.case_pack)
 
     def take(self, rows: npt.NDArray[Any]) -> "Prepared":
         """The rows at `rows`."""

@@ -112,14 +112,14 @@ class BoostingMember:
         self.support, self.settings = support, settings.boosting
 
     def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
-        """Grow both forests, cut each where the held-back rows say, then choose the spread."""
+        """Grow both forests, cut each where the held-back rows say, then learn the spread."""
         self.support = support
         hits, tests = rows.take(rows.target >= 0), held_back.take(held_back.target >= 0)
         grown = _grow("size", hits, hits.log_size, self.settings, self.settings.iterations, seed)
         staged = grown.staged(_columns(tests))
         self.size_ = grown.first(1 + int(np.argmin(np.abs(staged - tests.log_size[:, None]).mean(axis=0))))
-        mean = staged[:, len(self.size_.roots) - 1].astype(np.float32)
-        self.spread_ = Spread.choose(float(np.sqrt(np.mean((tests.log_size - mean) ** 2))), mean, tests, support)
+        mean_held_back = staged[:, len(self.size_.roots) - 1].astype(np.float32)
+        self.spread_ = Spread.fit(self.size_.predict(_columns(hits)), hits, mean_held_back, tests, support)
         grown = _grow("chance", rows, (rows.target >= 0).astype(np.int8), self.settings, self.settings.iterations, seed)
         comes = np.where(held_back.target >= 0, 1, -1)[:, None]
         losses = np.average(np.logaddexp(0, -comes * grown.staged(_columns(held_back))), weights=held_back.weight, axis=0)
@@ -137,19 +137,18 @@ class BoostingMember:
         """Return the distribution of each row."""
         x = _columns(rows)
         chance = np.clip(1 / (1 + np.exp(-self.chance_.predict(x))), _MOST_SURE, 1 - _MOST_SURE)
-        return Distribution(chance.astype(np.float32), self.spread_.pmf(self.size_.predict(x), rows.recent, self.support))
+        return Distribution(chance.astype(np.float32), self.spread_.pmf(self.size_.predict(x), rows.case_pack, self.support))
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """Both forests, and the spread."""
-        spread = np.asarray([self.spread_.sigma, self.spread_.width, self.spread_.recent_weight])
-        return {**self.size_.state("size"), **self.chance_.state("chance"), "spread": spread}
+        return {**self.size_.state("size"), **self.chance_.state("chance"), **self.spread_.state()}
 
     @classmethod
     def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support, settings: Settings) -> Self:
         """Rebuild from `state()`."""
         member = cls(encoder, support, settings)
         member.size_, member.chance_ = Trees.restore(state, "size"), Trees.restore(state, "chance")
-        member.spread_ = Spread(*map(float, state["spread"]))
+        member.spread_ = Spread.restore(state)
         return member
 
 

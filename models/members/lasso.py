@@ -15,12 +15,15 @@ from models.support import Floats, Support
 
 # Penalties tried, as shares of the smallest one that sets all coefficients to 0.
 PATH = np.geomspace(0.3, 3e-4, 12)
+DOUBT = 2.0
+"""Standard errors by which a penalty may do worse than the best one and be preferred for being larger."""
 
 
 class LassoMember:
     """Two L1 linear regressions on standardised features (Tibshirani 1996).
 
-    The size regression gives a mean of log size, which `Spread` turns into probabilities of the usual sizes.
+    The size regression tells what to add to what the structural model says of the log of the size (`transforms.levels`), so that penalties draw it
+    towards that and not towards a constant. The sum is a mean of log size, which `Spread` turns into probabilities of the usual sizes.
     """
 
     name = "lasso"
@@ -29,41 +32,44 @@ class LassoMember:
         self.support = support
 
     def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
-        """Fit both paths, choose each penalty by the error on the held-back rows, then spread and weight of recent sizes by MAPE."""
+        """Fit both paths, choose each penalty by the error on the held-back rows, then learn the spread."""
         self.support = support
         hits, tests = rows.take(rows.target >= 0), held_back.take(held_back.target >= 0)
-        self.size_alpha_, self.size_ = _best_on_path(hits.numbers, hits.log_size, hits.weight, tests.numbers, tests.log_size, _absolute)
+        aim, aims = hits.log_size - hits.anchor, tests.log_size - tests.anchor
+        self.size_alpha_, self.size_ = _best_on_path(hits.numbers, aim, hits.weight, tests.numbers, aims, _absolute)
         came, comes = (rows.target >= 0).astype(np.float32), (held_back.target >= 0).astype(np.float32)
         self.chance_alpha_, self.chance_ = _best_on_path(rows.numbers, came, rows.weight, held_back.numbers, comes, _square, held_back.weight)
-        residual = hits.log_size - _linear(self.size_, hits.numbers)
-        self.spread_ = Spread.choose(float(np.sqrt(np.mean(residual**2))), _linear(self.size_, tests.numbers), tests, support)
+        self.spread_ = Spread.fit(self._mean(hits), hits, self._mean(tests), tests, support)
         return self
 
     def refit(self, rows: Prepared, seed: int) -> Self:  # noqa: ARG002 - protocol
         """Fit again on all rows with the penalties chosen."""
         hits = rows.take(rows.target >= 0)
-        self.size_ = _fit(hits.numbers, hits.log_size, hits.weight, [self.size_alpha_])[0]
+        self.size_ = _fit(hits.numbers, hits.log_size - hits.anchor, hits.weight, [self.size_alpha_])[0]
         self.chance_ = _fit(rows.numbers, (rows.target >= 0).astype(np.float32), rows.weight, [self.chance_alpha_])[0]
         return self
 
     def predict(self, rows: Prepared) -> Distribution:
         """Return clipped linear probabilities of demand, and the spread sizes."""
         chance = np.clip(_linear(self.chance_, rows.numbers), 0.005, 0.995)
-        return Distribution(chance.astype(np.float32), self.spread_.pmf(_linear(self.size_, rows.numbers), rows.recent, self.support))
+        return Distribution(chance.astype(np.float32), self.spread_.pmf(self._mean(rows), rows.case_pack, self.support))
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """Coefficients (intercept last), and the numbers that were chosen."""
-        chosen = np.asarray([self.size_alpha_, self.chance_alpha_, self.spread_.sigma, self.spread_.width, self.spread_.recent_weight])
-        return {"size": self.size_, "chance": self.chance_, "chosen": chosen}
+        return {"size": self.size_, "chance": self.chance_, "chosen": np.asarray([self.size_alpha_, self.chance_alpha_]), **self.spread_.state()}
 
     @classmethod
     def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support, settings: Settings) -> Self:
         """Rebuild from `state()`."""
         member = cls(encoder, support, settings)
         member.size_, member.chance_ = state["size"], state["chance"]
-        member.size_alpha_, member.chance_alpha_, *spread = map(float, state["chosen"])
-        member.spread_ = Spread(*spread)
+        member.size_alpha_, member.chance_alpha_ = map(float, state["chosen"])
+        member.spread_ = Spread.restore(state)
         return member
+
+    def _mean(self, rows: Prepared) -> Floats:
+        """Mean of log size: what the levels say, and what the regression adds to it."""
+        return rows.anchor + _linear(self.size_, rows.numbers)
 
 
 def _linear(coefficients: npt.NDArray[np.floating], numbers: Floats) -> Floats:
@@ -103,11 +109,17 @@ def _fit(x: Floats, y: Floats, weight: Floats, alphas: list[float]) -> list[npt.
 def _best_on_path(
     x: Floats, y: Floats, weight: Floats, x_test: Floats, y_test: Floats, loss: Any, test_weight: Floats | None = None
 ) -> tuple[float, Any]:
+    """The largest penalty that the held-back rows cannot tell from the best one (Breiman et al. 1984), and its coefficients."""
     w = weight.astype(np.float64) / weight.sum()
     centred = w * (y - float(w @ y))
     largest = float(np.abs((x * centred[:, None].astype(np.float32)).sum(axis=0)).max())
     alphas = [float(share * largest) for share in PATH]
     fits = _fit(x, y, weight, alphas)
-    errors = [float(np.average(loss(y_test - _linear(fit, x_test)), weights=test_weight)) for fit in fits]
-    best = int(np.argmin(errors))
-    return alphas[best], fits[best]
+    losses = np.stack([loss(y_test - _linear(fit, x_test)) for fit in fits])
+    share = np.ones(len(y_test)) if test_weight is None else test_weight
+    share = share / share.sum()
+    worse = losses - losses[int(np.argmin(losses @ share))]
+    mean = worse @ share
+    error = np.sqrt((worse - mean[:, None]) ** 2 @ share**2)
+    chosen = int(np.argmax(mean <= DOUBT * error))
+    return alphas[chosen], fits[chosen]

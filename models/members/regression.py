@@ -38,12 +38,12 @@ class RegressionMember(ABC):
         """Return what the target of each row is expected to be, shape (n,), by the arrays that `learn` returned."""
 
     def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
-        """Learn both regressions, then choose the spread on the held-back rows."""
+        """Learn both regressions, then learn the spread."""
         self.support = support
         self._learn(rows, seed)
-        tests = held_back.take(held_back.target >= 0)
-        mean = self.apply(self.size_, tests).astype(np.float32)
-        self.spread_ = Spread.choose(float(np.sqrt(np.mean((tests.log_size - mean) ** 2))), mean, tests, support)
+        hits, tests = rows.take(rows.target >= 0), held_back.take(held_back.target >= 0)
+        mean, mean_held_back = (self.apply(self.size_, part).astype(np.float32) for part in (hits, tests))
+        self.spread_ = Spread.fit(mean, hits, mean_held_back, tests, support)
         return self
 
     def refit(self, rows: Prepared, seed: int) -> Self:
@@ -54,13 +54,13 @@ class RegressionMember(ABC):
     def predict(self, rows: Prepared) -> Distribution:
         """Return clipped probabilities of demand, and the spread sizes."""
         chance = np.clip(self.apply(self.chance_, rows), _MOST_SURE, 1 - _MOST_SURE).astype(np.float32)
-        return Distribution(chance, self.spread_.pmf(self.apply(self.size_, rows).astype(np.float32), rows.recent, self.support))
+        return Distribution(chance, self.spread_.pmf(self.apply(self.size_, rows).astype(np.float32), rows.case_pack, self.support))
 
     def state(self) -> Arrays:
         """Both regressions, and the spread."""
         learned = {"size": self.size_, "chance": self.chance_}
         arrays = {f"{which}.{name}": np.asarray(array) for which, state in learned.items() for name, array in state.items()}
-        return {**arrays, "spread": np.asarray([self.spread_.sigma, self.spread_.width, self.spread_.recent_weight])}
+        return {**arrays, **self.spread_.state()}
 
     @classmethod
     def restore(cls, state: Arrays, encoder: Encoder, support: Support, settings: Settings) -> Self:
@@ -69,7 +69,7 @@ class RegressionMember(ABC):
         member.size_, member.chance_ = (
             {name.removeprefix(f"{which}."): array for name, array in state.items() if name.startswith(f"{which}.")} for which in ("size", "chance")
         )
-        member.spread_ = Spread(*map(float, state["spread"]))
+        member.spread_ = Spread.restore(state)
         return member
 
     def _learn(self, rows: Prepared, seed: int) -> None:

@@ -1,7 +1,8 @@
 """From a mean of log size to probabilities of the usual sizes: what members that regress the size have in common."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,65 +11,108 @@ from models.distribution import best_size
 from models.members.base import Prepared
 from models.support import Floats, Support
 
-WIDTHS = (0.35, 0.6, 1.0)
-RECENT_WEIGHTS = (0.0, 0.3, 1.0, 3.0)
-_TUNING_ROWS = 20_000
+WIDTHS = (0.7, 0.85, 1.0)
+"""Shares of the root mean square error that the density's width is tried with: deliveries vary in steps, so the best point wants a narrower one."""
+_ROWS, _ROUNDS = 20_000, 3
+_PRIOR = 0.3
+"""Deliveries that every size has had as often as the density says, before any is counted: the fewer a case pack has, the less they say."""
 # Standard deviation of a normal density over its median absolute deviation.
 _NORMAL = 1.4826
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A normal density around the mean, multiplied by how usual each size is in the segment and among the series' last deliveries.
+    """A normal density around the mean of the log, multiplied by how usual each size is for products of the same case pack.
 
-    So the mass lies on case multiples.
+    So the mass lies on case multiples, and on the halves and singles that this product group is delivered in.
 
     Attributes
     ----------
     sigma
-        Root mean square of the regression's error, or its robust estimate for continuous sizes.
-    width
-        Share of `sigma` that the density has: deliveries vary in steps, so the best point wants a narrower one.
-    recent_weight
-        Weight of the last deliveries.
+        Standard deviation of the density.
+    packs
+        Units in a case, ascending, shape (m,).
+    usual
+        How many times more often each size came than the density alone says, by case pack, shape (m, k).
     """
 
     sigma: float
-    width: float
-    recent_weight: float
+    packs: Floats
+    usual: Floats
 
     @classmethod
-    def choose(cls, sigma: float, mean: Floats, hits: Prepared, support: Support) -> Self:
-        """Choose width and weight with the least MAPE on rows with demand, whose predicted mean is `mean`, shape (n,).
+    def fit(cls, mean: Floats, hits: Prepared, mean_held_back: Floats, held_back: Prepared, support: Support) -> Self:
+        """Learn how usual sizes are, and choose the width with the least MAPE on held-back rows.
 
-        Continuous sizes leave nothing to choose: none repeats, and the width is that of the middle of the errors, which outliers do not move.
+        Continuous sizes leave nothing to choose: none is more usual than its neighbours, and the width is that of the middle of the errors, which
+        outliers do not move.
+
+        Parameters
+        ----------
+        mean, hits
+            What the regression says of the log of the size, shape (n,), and the rows with demand that it learned from.
+        mean_held_back, held_back
+            The same for rows with demand that it did not learn from.
         """
+        errors = held_back.log_size - mean_held_back
         if support.continuous:
-            return cls(_NORMAL * float(np.median(np.abs(hits.log_size - mean))), 1.0, 0.0)
-        sample = np.linspace(0, len(hits) - 1, min(len(hits), _TUNING_ROWS)).astype(np.int64)
-        rows, around = hits.take(sample), mean[sample]
-        actual = np.exp(rows.log_size)
-        tried = [cls(sigma, width, weight) for width in WIDTHS for weight in RECENT_WEIGHTS]
-        errors = [float(np.mean(np.abs(best_size(one.pmf(around, rows.recent, support), support.sizes) - actual) / actual)) for one in tried]
-        return tried[int(np.argmin(errors))]
+            return cls(_NORMAL * float(np.median(np.abs(errors))), np.ones(1, np.float32), np.ones((1, len(support)), np.float32))
+        learned, tested = _sample(len(hits)), _sample(len(held_back))
+        tests, actual = held_back.take(tested), np.exp(held_back.log_size[tested])
+        sigma = float(np.sqrt(np.mean(errors**2)))
+        tried = [cls._of(sigma * width, mean[learned], hits.take(learned), support) for width in WIDTHS]
+        points = (best_size(one.pmf(mean_held_back[tested], tests.case_pack, support), support.sizes) for one in tried)
+        return tried[int(np.argmin([np.mean(np.abs(point - actual) / actual) for point in points]))]
 
-    def pmf(self, mean: Floats, recent: npt.NDArray[np.int64], support: Support) -> Floats:
-        """Probabilities of the usual sizes, shape (n, k), for means of log size, shape (n,), and support indices of the last sizes."""
-        distance = (np.log(support.sizes)[None, :] - mean[:, None]) / (self.sigma * self.width)
-        density = np.exp(-0.5 * np.minimum(distance**2, 60)).astype(np.float32)
-        density *= support.share + 1e-4
-        if self.recent_weight:
-            usual = _counts(recent, len(support))
-            density *= 1 + self.recent_weight * usual / np.maximum(support.share, 0.01)
-        pmf: Floats = density / density.sum(axis=1, keepdims=True)
-        return pmf
+    @classmethod
+    def _of(cls, sigma: float, mean: Floats, hits: Prepared, support: Support) -> Self:
+        """Learn how usual sizes are by iterative proportional fitting (Deming and Stephan 1940).
+
+        What the density expects of each size is multiplied until it is what came, first for all rows, then for those of each case pack.
+        """
+        packs, pack = np.unique(hits.case_pack, return_inverse=True)
+        density, target, k = _density(mean, sigma, support), hits.target, len(support)
+        usual, came = np.ones(k, np.float32), np.bincount(target, minlength=k)
+        for _ in range(_ROUNDS):
+            usual = usual * (came + _PRIOR) / (_normalised(density * usual).sum(axis=0) + _PRIOR)
+        of_pack, came = np.tile(usual, (len(packs), 1)), np.bincount(pack * k + target, minlength=len(packs) * k).reshape(len(packs), k)
+        for _ in range(_ROUNDS):
+            of_pack = of_pack * (came + _PRIOR) / (_sums(_normalised(density * of_pack[pack]), pack, len(packs)) + _PRIOR)
+        return cls(sigma, packs, of_pack.astype(np.float32))
+
+    def pmf(self, mean: Floats, case_pack: Floats, support: Support) -> Floats:
+        """Probabilities of the usual sizes, shape (n, k), for means of log size and case packs, shape (n,); an unknown pack is as the nearest one."""
+        nearest = np.searchsorted((self.packs[1:] + self.packs[:-1]) / 2, case_pack)
+        return _normalised(_density(mean, self.sigma, support) * self.usual[nearest])
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Arrays by name."""
+        return {"spread.sigma": np.asarray([self.sigma]), "spread.packs": self.packs, "spread.usual": self.usual}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Rebuild from `state()`."""
+        return cls(float(state["spread.sigma"][0]), state["spread.packs"], state["spread.usual"])
 
 
-def _counts(recent: npt.NDArray[np.int64], k: int) -> Floats:
-    """Share of each usual size among the last deliveries, shape (n, k)."""
-    n = len(recent)
-    known = recent >= 0
-    flat = np.repeat(np.arange(n), known.sum(axis=1)) * k + recent[known]
-    counts = np.bincount(flat, minlength=n * k).reshape(n, k).astype(np.float32)
-    shares: Floats = counts / np.maximum(known.sum(axis=1, keepdims=True), 1).astype(np.float32)
+def _sample(rows: int) -> npt.NDArray[np.int64]:
+    """Rows evenly taken out of all."""
+    return np.linspace(0, rows - 1, min(rows, _ROWS)).astype(np.int64)
+
+
+def _density(mean: Floats, sigma: float, support: Support) -> Floats:
+    distance = (np.log(support.sizes)[None, :] - mean[:, None]) / np.float32(sigma)
+    density: Floats = np.exp(-0.5 * np.minimum(distance**2, 60)).astype(np.float32)
+    return density
+
+
+def _normalised(weights: Floats) -> Floats:
+    shares: Floats = weights / weights.sum(axis=1, keepdims=True)
     return shares
+
+
+def _sums(rows: Floats, group: npt.NDArray[np.intp], groups: int) -> Floats:
+    """Sum of the rows of each group, shape (groups, k)."""
+    order = np.argsort(group, kind="stable")
+    sums: Floats = np.add.reduceat(rows[order], np.searchsorted(group[order], np.arange(groups)), axis=0)
+    return sums

@@ -13,12 +13,13 @@ from models.support import Floats, Support
 
 BATCH = 1024
 _PREDICT_ROWS = 65_536
+_SEEDS_APART = 101
 _WARM_UP, _FIRST_RATE = 0.2, 0.04
 """Share of the steps in which the learning rate rises, and the share of its peak that it begins at."""
 
 
 class NetworkMember:
-    """Embedding network with a categorical head over the usual sizes."""
+    """Embedding networks with a categorical head over the usual sizes; what they say is averaged."""
 
     name = "network"
 
@@ -36,16 +37,23 @@ class NetworkMember:
         from models.network.module import SizeNetwork  # noqa: PLC0415
 
         torch.set_num_threads(1)
-        torch.manual_seed(seed)
-        self.module_ = SizeNetwork(rows.numbers.shape[1], self.encoder.cardinalities, self.support.sizes, self.settings.hidden)
-        self._train(rows, self.settings.epochs, self.settings.learning_rate, seed)
+        self.modules_ = []
+        for own in self._seeds(seed):
+            torch.manual_seed(own)
+            self.modules_.append(SizeNetwork(rows.numbers.shape[1], self.encoder.cardinalities, self.support.sizes, self.settings.hidden))
+            self._train(self.modules_[-1], rows, self.settings.epochs, self.settings.learning_rate, own)
         return self
+
+    def _seeds(self, seed: int) -> range:
+        """A seed for each network, far from those of the next seed."""
+        return range(seed, seed + _SEEDS_APART * self.settings.count, _SEEDS_APART)
 
     def refit(self, rows: Prepared, seed: int) -> Self:
         """Train one epoch more on all rows, at a small rate: the newest weeks join what was learned; or from scratch, where the settings say so."""
         if self.settings.retrain:
             return self._learn(rows, seed)
-        self._train(rows, 1, self.settings.learning_rate / 5, seed + 1)
+        for module, own in zip(self.modules_, self._seeds(seed), strict=True):
+            self._train(module, rows, 1, self.settings.learning_rate / 5, own + 1)
         return self
 
     def predict(self, rows: Prepared) -> Distribution:
@@ -59,16 +67,17 @@ class NetworkMember:
         with torch.inference_mode():
             for start in range(0, len(rows), _PREDICT_ROWS):
                 part = slice(start, start + _PREDICT_ROWS)
-                numbers, indices, recent = as_tensors(rows.numbers[part], rows.indices[part], rows.recent[part])
-                chance, logits = self.module_(self.module_.inputs(numbers, recent), indices, recent)
-                chances.append(torch.sigmoid(chance).numpy())
-                sizes.append(torch.softmax(logits, dim=1).numpy())
+                numbers, anchor, indices, recent = as_tensors(rows.numbers[part], rows.anchor[part], rows.indices[part], rows.recent[part])
+                said = [module(module.inputs(numbers, anchor, recent), indices, recent) for module in self.modules_]
+                chances.append(torch.stack([torch.sigmoid(chance) for chance, _ in said]).mean(dim=0).numpy())
+                sizes.append(torch.stack([torch.softmax(logits, dim=1) for _, logits in said]).mean(dim=0).numpy())
         empty = np.zeros((0, len(self.support)), np.float32)
         return Distribution(np.concatenate([empty[:, 0], *chances]), np.concatenate([empty, *sizes]))
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Parameters by their torch names."""
-        return {name: tensor.detach().numpy() for name, tensor in self.module_.state_dict().items()}
+        """Parameters by the number of the network and their torch names."""
+        modules = enumerate(self.modules_)
+        return {f"{number}.{name}": tensor.detach().numpy() for number, module in modules for name, tensor in module.state_dict().items()}
 
     @classmethod
     def restore(cls, state: Mapping[str, npt.NDArray[Any]], encoder: Encoder, support: Support, settings: Settings) -> Self:
@@ -78,11 +87,15 @@ class NetworkMember:
         from models.network.module import SizeNetwork  # noqa: PLC0415
 
         member = cls(encoder, support, settings)
-        member.module_ = SizeNetwork(len(encoder.names), encoder.cardinalities, support.sizes, member.settings.hidden)
-        member.module_.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
+        member.modules_ = []
+        for number in range(member.settings.count):
+            module, prefix = SizeNetwork(encoder.width, encoder.cardinalities, support.sizes, member.settings.hidden), f"{number}."
+            own = {name.removeprefix(prefix): torch.from_numpy(np.array(array)) for name, array in state.items() if name.startswith(prefix)}
+            module.load_state_dict(own)
+            member.modules_.append(module)
         return member
 
-    def _train(self, rows: Prepared, epochs: int, rate: float, seed: int) -> None:
+    def _train(self, module: Any, rows: Prepared, epochs: int, rate: float, seed: int) -> None:
         """AdamW under a one-cycle rate; cross-entropy of the size where there was demand, of the occurrence on every row by its weight."""
         import torch  # noqa: PLC0415
         from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy  # noqa: PLC0415
@@ -92,10 +105,10 @@ class NetworkMember:
         torch.set_num_threads(1)
         order, noise = np.random.default_rng(seed), np.random.Generator(np.random.SFC64(seed))
         weight, batch = (rows.weight / rows.weight.mean()).astype(np.float32), _batch(len(rows))
-        numbers, *others = as_tensors(rows.numbers, rows.indices, rows.recent, rows.target, weight)
-        tensors = [self.module_.inputs(numbers, others[1]), *others]
+        numbers, anchor, *others = as_tensors(rows.numbers, rows.anchor, rows.indices, rows.recent, rows.target, weight)
+        tensors = [module.inputs(numbers, anchor, others[1]), *others]
         rates = iter(_rates(rate, epochs * -(-len(rows) // batch)))
-        parameters = list(self.module_.parameters())
+        parameters = list(module.parameters())
         optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=self.settings.weight_decay, fused=True)
         shares = torch.from_numpy(_shares(self.support.sizes, self.settings.smoothing)) if self.settings.smoothing else None
         for _ in range(epochs):
@@ -103,7 +116,7 @@ class NetworkMember:
             for parts in zip(*(torch.split(tensor[shuffled], batch) for tensor in tensors), strict=True):
                 inputs, indices, recent, target, row_weight = parts
                 kept = torch.from_numpy(_kept(noise, len(target), self.settings.hidden, self.settings.dropout))
-                chance, logits = self.module_(inputs, indices, recent, kept)
+                chance, logits = module(inputs, indices, recent, kept)
                 came = target >= 0
                 loss = binary_cross_entropy_with_logits(chance, came.float(), weight=row_weight)
                 # The sum over the rows with demand, so that a batch without any adds nothing.

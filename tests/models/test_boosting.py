@@ -52,6 +52,8 @@ def test_with_absolute_errors_one_outlier_in_twenty_does_not_move_the_trees() ->
         weight=np.ones(n, np.float32),
         target=support.index(np.exp(log_size)),
         log_size=log_size,
+        anchor=np.zeros(n, np.float32),
+        case_pack=np.ones(n, np.float32),
     )
     means = {}
     for loss in ("absolute", "squared"):

@@ -56,7 +56,7 @@ def test_rare_sizes_go_to_the_nearest_usual_one() -> None:
     support = Support.of(np.array([6] * 50 + [12] * 30 + [1000], np.float32))
     assert list(support.sizes) == [6, 12, 1000]
     assert list(support.means) == [6, 12, 1000]
-    assert list(Support.of(np.array([6, 6, 7, 100, 400], np.float32), frequent=1, tail=2).means) == [6, 7, 250]
+    assert list(Support.of(np.array([6, 6, 7, 100, 400], np.float32), most=1, tail=2).means) == [6, 7, 250]
     assert list(support.index(np.array([5, 8, 9, 5000, np.nan], np.float32))) == [0, 0, 1, 2, -1]
 
 
@@ -78,12 +78,36 @@ def test_the_spread_of_continuous_sizes_is_that_of_the_middle_of_the_errors() ->
     error[::50] *= 20
     log_size = error.astype(np.float32)
     support = Support.of(np.exp(log_size))
-    nothing = np.zeros((n, 0))
-    hits = Prepared(
-        nothing.astype(np.float32), nothing.astype(np.int64), np.full((n, 12), -1), np.ones(n, np.float32), support.index(np.exp(log_size)), log_size
-    )
-    spread = Spread.choose(float(error.std()), np.zeros(n, np.float32), hits, support)
+    hits = rows_with(log_size, np.ones(n, np.float32), support)
+    spread = Spread.fit(np.zeros(n, np.float32), hits, np.zeros(n, np.float32), hits, support)
     assert support.continuous
-    assert spread.sigma * spread.width == pytest.approx(sigma, rel=0.05)
-    point = best_size(spread.pmf(np.zeros(1, np.float32), hits.recent[:1], support), support.sizes)
+    assert spread.sigma == pytest.approx(sigma, rel=0.05)
+    point = best_size(spread.pmf(np.zeros(1, np.float32), hits.case_pack[:1], support), support.sizes)
     assert np.log(point[0]) == pytest.approx(-(sigma**2), abs=0.06), "a lognormal's best point lies sigma squared below its median"
+
+
+def test_a_spread_learns_in_which_multiples_a_case_pack_is_delivered() -> None:
+    rng = np.random.default_rng(6)
+    pack = rng.choice([4, 6], 6000).astype(np.float32)
+    mean = rng.normal(np.log(30), 0.4, 6000).astype(np.float32)
+    size = (np.maximum(np.round(np.exp(mean + rng.normal(0, 0.25, 6000)) / pack), 1) * pack).astype(np.float32)
+    support = Support.of(size)
+    hits = rows_with(np.log(size), pack, support)
+    half = np.arange(6000) < 4000
+    spread = Spread.fit(mean[half], hits.take(half), mean[~half], hits.take(~half), support)
+    for case in (4, 6):
+        pmf = spread.pmf(np.log(np.asarray([30], np.float32)), np.asarray([case], np.float32), support)[0]
+        assert pmf[support.sizes % case == 0].sum() > 0.98
+        assert np.log(support.sizes) @ pmf == pytest.approx(np.log(30), abs=0.06)
+    between = spread.pmf(np.log(np.asarray([30], np.float32)), np.asarray([100], np.float32), support)
+    np.testing.assert_array_equal(between, spread.pmf(np.log(np.asarray([30], np.float32)), np.asarray([6], np.float32), support))
+
+
+def rows_with(log_size: np.ndarray, case_pack: np.ndarray, support: Support) -> Prepared:
+    """Rows with demand and no features."""
+    n = len(log_size)
+    nothing = np.zeros((n, 0))
+    return Prepared(
+        nothing.astype(np.float32), nothing.astype(np.int64), np.full((n, 12), -1), np.ones(n, np.float32), support.index(np.exp(log_size)), log_size,
+        np.zeros(n, np.float32), case_pack,
+    )  # fmt: skip

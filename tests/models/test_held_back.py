@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.ensemble import Ensemble
+from models.members.lasso import LassoMember
 from models.segments import series_formats
 from models.training import Trained, TrainingSpec, held_back_frame, train_region
 from models.validation import Gate
@@ -50,12 +51,15 @@ def on_record(lake: Lake, panel: Panel, trained: Trained, weeks: int) -> dict[st
 
 
 def shifted(model: Ensemble) -> Ensemble:
-    encoder = replace(model.encoder, mean=model.encoder.mean - 2 * model.encoder.scale)
-    return replace(model, encoder=encoder, calibration=replace(model.calibration, mean=2 * model.calibration.mean))
+    other = model.copy()
+    [lasso] = other.members
+    assert isinstance(lasso, LassoMember)
+    lasso.size_[-1] += np.log(2)
+    return replace(other, calibration=replace(model.calibration, mean=2 * model.calibration.mean))
 
 
 def spoiled(trained: Trained) -> Trained:
-    """A model that takes every feature for two standard deviations higher than it is, and doubles what it expects, before and after its refit."""
+    """A model that says twice the size, and twice of what it expects, before and after its refit."""
     assert isinstance(trained.model, Ensemble)
     assert trained.model.held_back is not None
     return replace(trained, model=replace(shifted(trained.model), held_back=shifted(trained.model.held_back)))

@@ -15,10 +15,12 @@ from transforms.errors import MissingData
 from transforms.lake import Lake
 from transforms.orange_juice import FIRST_WEEK, HORIZONS, PUBLISHED, ROUNDS, load_orange_juice, mean_forecast, naive_forecast
 from transforms.priced import PricedFeatures, PricedRows, PricedSales, pairs_until
+from transforms.priced.response import response
+from transforms.priced.sales import Offers
 
 TRAIN_END = 90
 QUICK = Settings(
-    network=NetworkSettings(hidden=16, learning_rate=1.5e-3, dropout=0.3, epochs=1, smoothing=0.15),
+    network=NetworkSettings(hidden=16, learning_rate=1.5e-3, dropout=0.3, epochs=1, count=2, smoothing=0.15),
     boosting=BoostingSettings(iterations=40, leaves=8, loss="absolute", columns=0.3),
 )
 
@@ -51,6 +53,14 @@ def sales() -> PricedSales:
         ads=np.broadcast_to(ads, shape),
         demographics=rng.normal(size=(6, 2)),
     )
+
+
+def test_a_regression_on_offers_tells_which_offers_sell(sales: PricedSales) -> None:
+    last = TRAIN_END - FIRST_WEEK
+    offers = Offers.until(sales, sales.attention, last + 3)
+    lift = sales.log_units[:, :, : last + 1] - np.nanmedian(sales.log_units[:, :, : last + 1], axis=2)[:, :, None]
+    expected = 2 * offers.cut[:, :, -1] + offers.attention[:, :, -1]
+    assert np.corrcoef(response(lift, offers).ravel(), expected.ravel())[0, 1] > 0.9
 
 
 def rows_of(sales: PricedSales) -> tuple[PricedRows, PricedRows, PricedRows]:
