@@ -78,7 +78,7 @@ def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
     if manifest["kind"] == "baseline":
         return HistoricalAverage(np.asarray(manifest["keys"], np.str_), arrays["mean"], arrays["size"], arrays["rate"])
     encoder = Encoder(tuple(manifest["names"]), arrays["mean"], arrays["scale"], {n: np.asarray(v, np.str_) for n, v in manifest["levels"].items()})
-    support = Support(arrays["sizes"], arrays["share"], arrays["means"])
+    support = Support(arrays["sizes"], arrays["means"], bool(arrays["continuous"][0]))
     settings = Settings(**manifest.get("settings", {}))
     states = {
         name: {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")} for name in manifest["members"]
@@ -118,8 +118,8 @@ def _ensemble_parts(model: Ensemble) -> tuple[dict[str, Any], dict[str, Any]]:
         "mean": model.encoder.mean,
         "scale": model.encoder.scale,
         "sizes": model.support.sizes,
-        "share": model.support.share,
         "means": model.support.means,
+        "continuous": np.asarray([model.support.continuous]),
         "size_weights": model.size_weights,
         "chance_weights": model.chance_weights,
     }

@@ -71,9 +71,9 @@ def _shares(means: Doubles, demand: Floats, weight: Floats) -> Doubles:
     from scipy.optimize import nnls  # noqa: PLC0415 - heavy
 
     scale = np.sqrt(weight) / (1 + means[:, 1])
-    # Rows that say that all means are as good.
+    # Rows that say that the distribution's own mean is right.
     strength = np.sqrt(_PRIOR_ROWS / max(len(means), 1)) * np.linalg.norm(means * scale[:, None], axis=0).mean()
-    prior = np.eye(means.shape[1])[0]
+    prior = Calibration.none().mean
     left = np.vstack([means * scale[:, None], strength * np.eye(means.shape[1])])
     shares, _ = nnls(left, np.concatenate([demand * scale, strength * prior]))
     return np.asarray(shares, np.float64)

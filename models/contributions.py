@@ -2,8 +2,8 @@
 
 The model itself is asked what it would expect if it knew some of the groups and nothing of the others, for every set of groups; a group's
 contribution is its Shapley value (Shapley 1953), which shares out interactions evenly and adds up by construction. What is not known says nothing:
-numbers have their mean over the rows that the model was trained on, categories were never seen, and there were no recent deliveries. So the
-reference, from which contributions are counted, is what the segment's model expects of a series that it knows nothing about.
+numbers have their mean over the rows that the model was trained on, categories were never seen, case packs are unknown, and there were no recent
+deliveries. So the reference, from which contributions are counted, is what the segment's model expects of a series that it knows nothing about.
 
 `returns` works through the other features, since deliveries count net of returns: without it, they are those of a panel to which no return was known.
 """
@@ -179,7 +179,7 @@ def _without_history(rows: Frame) -> Frame:
         rate=of["rate_life"],
         baseline=np.expm1(of["log_mean_life"]),
         baseline_size=np.exp(of["log_size_life"]),
-        case_pack=np.ones_like(rows.case_pack),
+        case_pack=np.zeros_like(rows.case_pack),
     )
 
 

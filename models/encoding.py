@@ -45,12 +45,17 @@ class Encoder:
     def numbers(self, frame: Frame) -> Floats:
         """Standardised numbers, shape (n, width); unknown ones are 0, the mean. Clipped, so that a value far outside what was seen cannot explode.
 
-        The parts of the anchor are not among them: members begin with their sum (`models.members.base.Prepared`).
+        The parts of the anchor are not among them: their sum stands by itself.
         """
         told = self._told
         scaled = (frame.numeric[:, told] - self.mean[told]) / self.scale[told]
         known: Floats = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
         return np.clip(known, -5, 5)
+
+    def anchor(self, frame: Frame) -> Floats:
+        """Sum of the parts of the anchor, shape (n,): 0 where the frame has none of them."""
+        total: Floats = frame.numeric[:, ~self._told].sum(axis=1)
+        return total
 
     @property
     def width(self) -> int:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 FREQUENT_SHARE = 0.98
 """Share of deliveries that the most frequent sizes shall hold."""
-CONTINUOUS = 0.75
-"""Share of deliveries that are none of the most frequent sizes from which sizes are taken to be continuous: multiples of a level, for example."""
+CONTINUOUS, JUDGED = 0.75, 40
+"""Share of deliveries that are none of the `JUDGED` most frequent sizes from which sizes are taken to be continuous: multiples of a level, say."""
 STEPS, ENDS = 80, (0.002, 0.998)
 """Sizes in the grid of continuous ones, and the quantiles between which it reaches."""
 
@@ -25,15 +25,15 @@ class Support:
     ----------
     sizes
         In ascending order, shape (k,), all above 0.
-    share
-        Share of deliveries that is nearest to each; the same for all where sizes hardly repeat, since none is more usual than its neighbours then.
     means
-        Mean of those deliveries: what a size stands for when means are taken. The largest one stands for a long tail.
+        Mean of the deliveries that are nearest to each: what a size stands for when means are taken. The largest one stands for a long tail.
+    continuous
+        Whether sizes hardly repeat, so that the grid is one of even steps and none is more usual than its neighbours.
     """
 
     sizes: Floats
-    share: Floats
     means: Floats
+    continuous: bool = False
 
     @classmethod
     def of(cls, sizes: Floats, most: int = 80, tail: int = 16) -> Self:
@@ -50,10 +50,10 @@ class Support:
         """
         values, counts = np.unique(sizes, return_counts=True)
         order = np.argsort(-counts, kind="stable")
+        continuous = counts[order[JUDGED:]].sum() > CONTINUOUS * len(sizes)
         enough = int(np.searchsorted(np.cumsum(counts[order]), FREQUENT_SHARE * len(sizes))) + 1
         order = order[: min(enough, most)]
         chosen, rest = values[order], sizes[~np.isin(sizes, values[order])]
-        continuous = len(rest) > CONTINUOUS * len(sizes)
         if continuous:
             low, high = np.quantile(sizes, ENDS)
             chosen = np.geomspace(low, high, STEPS)
@@ -63,13 +63,7 @@ class Support:
         place = nearest(grid, sizes)
         count = np.bincount(place, minlength=len(grid))
         means = np.bincount(place, sizes, len(grid)) / np.maximum(count, 1)
-        share = np.full(len(grid), 1 / len(grid)) if continuous else count / len(sizes)
-        return cls(grid, share.astype(np.float32), np.where(count > 0, means, grid).astype(np.float32))
-
-    @property
-    def continuous(self) -> bool:
-        """Whether sizes hardly repeat, so that the grid is one of even steps."""
-        return len(self) == STEPS and not np.ptp(self.share)
+        return cls(grid, np.where(count > 0, means, grid).astype(np.float32), bool(continuous))
 
     def index(self, sizes: Floats) -> npt.NDArray[np.int64]:
         """Position of the nearest size (by ratio) for each of `sizes`; NaN gives -1."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from transforms.frame import Bools, Frame
 from transforms.learned_demand import estimated_demand
-from transforms.levels import ANCHOR, Levels
+from transforms.levels import ANCHOR, Effects, Levels
 from transforms.occasions import holiday_days, promotion_days
 from transforms.origins import horizons_by_origin
 from transforms.panel import Coded, Codes, Floats, Panel
@@ -209,7 +209,7 @@ class OriginFeatures:
 AHEAD = (
     "log_waiting", "phase", "horizon", "sin_year", "cos_year", "sin_half", "cos_half", "log_size_last_year", "rate_last_year", "category_season",
     "holiday_days", "next_holiday_days", "promotion_days", "promotion_recent", "tmin", "tmax", "log_precip", "forecast_days", "weather_unknown",
-    *ANCHOR[:4],
+    *ANCHOR[: len(Effects._fields)],
 )  # fmt: skip
 _ISO_WEEKS = np.asarray([f"{week:02d}" for week in range(54)])
 

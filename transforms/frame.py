@@ -28,7 +28,7 @@ class Frame:
     rate, baseline, baseline_size
         Historical averages over the life of the series: share of weeks with demand, demand, demand of the weeks with demand.
     case_pack
-        Units in a case, 1 where unknown, shape (n,).
+        Units in a case, 1 where unknown, 0 where it is not to be known, shape (n,).
     fast
         True where the product is a fast mover in its region and format, shape (n,).
     demand

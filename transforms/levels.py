@@ -22,7 +22,7 @@ ANCHOR = ("level_log_size", "effect_season", "effect_weather", "effect_events", 
 """Features whose sum is what is expected of the log of the size: the parts of `Effects`, or the one of `transforms.priced.response`."""
 SPAN = 130
 """Weeks that are looked at."""
-AHEAD = 13
+FURTHEST = 13
 """Weeks ahead for which effects are told."""
 _SINGLE, _BLOCK = 8, 8
 """A store's level may differ in each of the last weeks; before, in blocks of weeks."""
@@ -35,7 +35,8 @@ _PARTS = slice(0, 2), slice(2, 3), slice(3, 4)
 _DEGREES, _FEWEST_WEEKS = 5.0, 40
 _ROUNDS, _OUTLIER = 2, 2.0
 """Times that the model is solved, and standard deviations of noise beyond which a week is drawn nearer for the next."""
-_LEAST_VARIANCE = 1e-3
+_LEAST_VARIANCE, _USUAL_VARIANCE = 1e-3, 0.1
+"""Of the noise: the least, and what it is taken for where no series was delivered twice."""
 # Standard deviation of noise over the mean absolute difference of two draws of it, sqrt(pi) / 2 for a normal density.
 _HALF_NORMAL = 0.8862
 
@@ -81,7 +82,7 @@ class Levels:
             place=panel.place[stores],
             category=_largest(panel.product_text["category"].codes[product]),
             shared=_shared(panel, span),
-            own=promotion_days(panel, store, product, panel.weeks - span, span + AHEAD) / np.float32(7),
+            own=promotion_days(panel, store, product, panel.weeks - span, span + FURTHEST) / np.float32(7),
             knot=_knots(span),
             prior=_PRIOR,
         )
@@ -95,9 +96,9 @@ class Levels:
         self.weeks = came.sum(axis=1)
 
     def ahead(self, horizon: int) -> Effects:
-        """What is expected `horizon` weeks after the origin; effects of weeks beyond `AHEAD` are those of its last."""
+        """What is expected `horizon` weeks after the origin, at most `FURTHEST`."""
         setting, solution = self._setting, self._solution
-        week = len(setting.time) - 1 + min(horizon, AHEAD)
+        week = len(setting.time) - 1 + horizon
         each = setting.shared[setting.place, week, None, :] * solution.effects[None, :, :-1]
         season, holiday, weather = (each[:, :, part].sum(axis=2)[self._of_store, setting.category] for part in _PARTS)
         events = holiday + solution.effects[setting.category, -1] * setting.own[:, week]
@@ -120,7 +121,7 @@ def _variance(log_size: Floats, came: Bools) -> float:
     """Variance of the noise, from the steps between deliveries that follow each other: a level that moves slowly is not in them."""
     rows, weeks = np.nonzero(came)
     steps = np.diff(log_size[rows, weeks])[rows[1:] == rows[:-1]]
-    return max((_HALF_NORMAL * float(np.abs(steps).mean())) ** 2, _LEAST_VARIANCE) if len(steps) else 1.0
+    return max((_HALF_NORMAL * float(np.abs(steps).mean())) ** 2, _LEAST_VARIANCE) if len(steps) else _USUAL_VARIANCE
 
 
 def _largest(category: Codes) -> Codes:
@@ -138,8 +139,8 @@ def _knots(span: int) -> npt.NDArray[np.intp]:
 
 
 def _shared(panel: Panel, span: int) -> Floats:
-    """Season (a wave), a week with a holiday, and degrees beyond what the season has, for each place: shape (places, span + AHEAD, 4)."""
-    weeks = np.arange(panel.weeks - span, panel.weeks + AHEAD)
+    """Season (a wave), a week with a holiday, and degrees beyond what the season has, for each place: shape (places, span + FURTHEST, 4)."""
+    weeks = np.arange(panel.weeks - span, panel.weeks + FURTHEST)
     angle = 2 * np.pi * (panel.first.iso_week - 1 + weeks) / 52.1775
     waves = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     holiday = np.minimum(holiday_days(panel, int(weeks[0]), len(weeks)), 1)
@@ -147,8 +148,8 @@ def _shared(panel: Panel, span: int) -> Floats:
     # Without a forecast, what is known is what past years were like: that has the season, and its deviations from it are chance.
     degrees = np.where(weather.forecast_days > 0, (weather.tmin + weather.tmax) / 2, np.nan)
     # Of a past week, what was said of it the week before: the weather that forecasts will know too.
-    known = np.concatenate([np.full((len(degrees), 1), np.nan), degrees[:, -span:-1, 0] if span < panel.weeks else degrees[:, :-1, 0]], axis=1)
-    known = np.concatenate([known[:, -span:], degrees[:, -1]], axis=1)
+    known = np.concatenate([np.full((len(degrees), 1), np.nan), degrees[:, :-1, 0]], axis=1)[:, -span:]
+    known = np.concatenate([known, degrees[:, -1]], axis=1)
     shared = np.zeros((len(degrees), len(weeks), 4), np.float32)
     shared[:, :, :2], shared[:, :, 2] = waves, holiday
     climate = np.column_stack([np.ones(len(weeks)), waves, np.sin(2 * angle), np.cos(2 * angle)])

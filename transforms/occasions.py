@@ -23,7 +23,7 @@ def promotion_days(panel: Panel, store: Codes, product: Codes, first: int, weeks
     np.add.at(of_store, (events.store[whole], week[whole]), events.days[whole])
     days = of_store[store] + of_store[-1] + of_product[product]
     single = (events.store >= 0) & (events.product >= 0)
-    if single.any():
+    if single.any() and len(store):
         pairs, keys = store.astype(np.int64) * n_products + product, events.store[single].astype(np.int64) * n_products + events.product[single]
         order = np.argsort(pairs)
         at = order[np.minimum(np.searchsorted(pairs, keys, sorter=order), len(pairs) - 1)]

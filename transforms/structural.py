@@ -2,7 +2,7 @@
 
 What is unknown: level and slope of each series, a path of each store over the weeks, effects on each category. A series belongs to one store, so
 its two numbers can be eliminated within the store, and the store's path after them; what is left has as many unknowns as there are effects. A region
-of n series, S stores and J pieces of a path costs n J^2 + S J^3 instead of the cube of all unknowns.
+of n series, S stores, J pieces of a path and K effects costs n (J + K)^2 + S J^2 (J + K) instead of the cube of all unknowns.
 """
 
 from collections.abc import Sequence
@@ -63,6 +63,8 @@ class Setting:
         The regressor that each series has for itself, shape (n, at least weeks).
     knot
         First week of each piece in which a store's path is constant, ascending from 0, shape (J,).
+    prior
+        What is known before any delivery.
     """
 
     time: Floats

@@ -13,7 +13,6 @@ from models.encoding import Encoder
 from models.settings import Settings
 from models.support import Floats, Support
 from transforms.frame import Frame
-from transforms.levels import ANCHOR
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class Prepared:
     log_size
         Log of the demand, 0 where there was none.
     anchor
-        What the structural model says of the log of the demand, 0 for data without one.
+        What the structural model says of the log of the demand, 0 for data without one. LASSO, network and regressions begin with it; boosted trees
+        do without, since they are worth most where they err otherwise.
     case_pack
         Units in a case.
     """
@@ -51,11 +51,8 @@ class Prepared:
         demand = frame.demand if frame.demand is not None else np.zeros(0, np.float32)
         target = np.where(demand > 0, support.index(np.maximum(demand, 1e-3)), -1)
         log_size = np.log(np.maximum(demand, 1e-3)) * (demand > 0)
-        parts = [name in ANCHOR for name in frame.names]
-        anchor = frame.numeric[:, parts].sum(axis=1)
-        recent = support.index(frame.recent)
-        logs = log_size.astype(np.float32)
-        return cls(encoder.numbers(frame), encoder.indices(frame), recent, frame.weight, target, logs, anchor, frame.case_pack)
+        recent, logs = support.index(frame.recent), log_size.astype(np.float32)
+        return cls(encoder.numbers(frame), encoder.indices(frame), recent, frame.weight, target, logs, encoder.anchor(frame), frame.case_pack)
 
     def take(self, rows: npt.NDArray[Any]) -> "Prepared":
         """The rows at `rows`."""

@@ -21,7 +21,7 @@ _MOST_SURE = 0.005
 
 
 class RegressionMember(ABC):
-    """Regresses the chance of demand (0 or 1), and the log of its size, which `Spread` turns into probabilities of the usual sizes."""
+    """Regresses the chance of demand (0 or 1), and what to add to the anchor for the log of its size, which `Spread` turns into probabilities."""
 
     name: ClassVar[str]
     """Word by which the project's `members` name it."""
@@ -42,7 +42,7 @@ class RegressionMember(ABC):
         self.support = support
         self._learn(rows, seed)
         hits, tests = rows.take(rows.target >= 0), held_back.take(held_back.target >= 0)
-        mean, mean_held_back = (self.apply(self.size_, part).astype(np.float32) for part in (hits, tests))
+        mean, mean_held_back = (self._mean(part) for part in (hits, tests))
         self.spread_ = Spread.fit(mean, hits, mean_held_back, tests, support)
         return self
 
@@ -54,7 +54,7 @@ class RegressionMember(ABC):
     def predict(self, rows: Prepared) -> Distribution:
         """Return clipped probabilities of demand, and the spread sizes."""
         chance = np.clip(self.apply(self.chance_, rows), _MOST_SURE, 1 - _MOST_SURE).astype(np.float32)
-        return Distribution(chance, self.spread_.pmf(self.apply(self.size_, rows).astype(np.float32), rows.case_pack, self.support))
+        return Distribution(chance, self.spread_.pmf(self._mean(rows), rows.case_pack, self.support))
 
     def state(self) -> Arrays:
         """Both regressions, and the spread."""
@@ -72,7 +72,11 @@ class RegressionMember(ABC):
         member.spread_ = Spread.restore(state)
         return member
 
+    def _mean(self, rows: Prepared) -> Floats:
+        mean: Floats = (rows.anchor + self.apply(self.size_, rows)).astype(np.float32)
+        return mean
+
     def _learn(self, rows: Prepared, seed: int) -> None:
         hits = rows.take(rows.target >= 0)
-        self.size_: Arrays = self.learn(hits, hits.log_size, seed)
+        self.size_: Arrays = self.learn(hits, hits.log_size - hits.anchor, seed)
         self.chance_: Arrays = self.learn(rows, (rows.target >= 0).astype(np.float32), seed)

@@ -13,7 +13,7 @@ from models.support import Floats, Support
 
 WIDTHS = (0.7, 0.85, 1.0)
 """Shares of the root mean square error that the density's width is tried with: deliveries vary in steps, so the best point wants a narrower one."""
-_ROWS, _ROUNDS = 20_000, 3
+_LEAST_SIGMA, _ROWS, _ROUNDS = 0.01, 20_000, 3
 _PRIOR = 0.3
 """Deliveries that every size has had as often as the density says, before any is counted: the fewer a case pack has, the less they say."""
 # Standard deviation of a normal density over its median absolute deviation.
@@ -31,7 +31,7 @@ class Spread:
     sigma
         Standard deviation of the density.
     packs
-        Units in a case, ascending, shape (m,).
+        Units in a case, ascending, shape (m,); the first is 0 and stands for a case that is not known.
     usual
         How many times more often each size came than the density alone says, by case pack, shape (m, k).
     """
@@ -52,15 +52,17 @@ class Spread:
         mean, hits
             What the regression says of the log of the size, shape (n,), and the rows with demand that it learned from.
         mean_held_back, held_back
-            The same for rows with demand that it did not learn from.
+            The same for rows with demand that it did not learn from; where there are none, the former have to do.
         """
-        errors = held_back.log_size - mean_held_back
+        errors = held_back.log_size - mean_held_back if len(held_back) else hits.log_size - mean
         if support.continuous:
             return cls(_NORMAL * float(np.median(np.abs(errors))), np.ones(1, np.float32), np.ones((1, len(support)), np.float32))
         learned, tested = _sample(len(hits)), _sample(len(held_back))
         tests, actual = held_back.take(tested), np.exp(held_back.log_size[tested])
-        sigma = float(np.sqrt(np.mean(errors**2)))
+        sigma = max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA)
         tried = [cls._of(sigma * width, mean[learned], hits.take(learned), support) for width in WIDTHS]
+        if not len(held_back):
+            return tried[-1]
         points = (best_size(one.pmf(mean_held_back[tested], tests.case_pack, support), support.sizes) for one in tried)
         return tried[int(np.argmin([np.mean(np.abs(point - actual) / actual) for point in points]))]
 
@@ -78,10 +80,10 @@ class Spread:
         of_pack, came = np.tile(usual, (len(packs), 1)), np.bincount(pack * k + target, minlength=len(packs) * k).reshape(len(packs), k)
         for _ in range(_ROUNDS):
             of_pack = of_pack * (came + _PRIOR) / (_sums(_normalised(density * of_pack[pack]), pack, len(packs)) + _PRIOR)
-        return cls(sigma, packs, of_pack.astype(np.float32))
+        return cls(sigma, np.append(np.float32(0), packs), np.vstack([usual, of_pack]).astype(np.float32))
 
     def pmf(self, mean: Floats, case_pack: Floats, support: Support) -> Floats:
-        """Probabilities of the usual sizes, shape (n, k), for means of log size and case packs, shape (n,); an unknown pack is as the nearest one."""
+        """Probabilities of the usual sizes, shape (n, k), for means of log size and case packs, shape (n,); one never seen is as the nearest."""
         nearest = np.searchsorted((self.packs[1:] + self.packs[:-1]) / 2, case_pack)
         return _normalised(_density(mean, self.sigma, support) * self.usual[nearest])
 

@@ -7,6 +7,8 @@ from torch import nn
 from torch.nn.functional import softplus
 
 RECENT = 12
+_LEAST_SCALE, _FURTHEST = 0.1, 5.0
+"""Least standard deviation of log sizes that is divided by, and the most that an anchor counts, as all numbers do."""
 _SHARPNESS = 2.0
 """What the sharpness of the bell begins with, before softplus."""
 WIDTH = 8
@@ -43,7 +45,7 @@ class SizeNetwork(nn.Module):
         counts, logs = torch.tensor(cardinalities), torch.log(torch.from_numpy(sizes))
         self.register_buffer("offset", counts.cumsum(0) - counts, persistent=False)
         # Standardised log of each size; the first entry stands for a delivery that there was not.
-        self.mean, self.scale = float(logs.mean()), max(float(logs.std(correction=0)), 1e-3)
+        self.mean, self.scale = float(logs.mean()), max(float(logs.std(correction=0)), _LEAST_SCALE)
         scaled = (logs - self.mean) / self.scale
         self.register_buffer("logs", torch.cat([torch.zeros(1), scaled]), persistent=False)
         self.embedding = nn.Embedding(sum(cardinalities), WIDTH)
@@ -67,7 +69,7 @@ class SizeNetwork(nn.Module):
 
         `anchor` is what the log of the size is expected to be, shape (n,); `recent` has -1 for none.
         """
-        anchored = ((anchor - self.mean) / self.scale)[:, None]
+        anchored = ((anchor - self.mean) / self.scale).clamp(-_FURTHEST, _FURTHEST)[:, None]
         return torch.cat([numbers, anchored, self.logs[recent + 1], (recent >= 0).to(numbers.dtype)], dim=1)
 
     def forward(

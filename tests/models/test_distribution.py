@@ -99,8 +99,15 @@ def test_a_spread_learns_in_which_multiples_a_case_pack_is_delivered() -> None:
         pmf = spread.pmf(np.log(np.asarray([30], np.float32)), np.asarray([case], np.float32), support)[0]
         assert pmf[support.sizes % case == 0].sum() > 0.98
         assert np.log(support.sizes) @ pmf == pytest.approx(np.log(30), abs=0.06)
-    between = spread.pmf(np.log(np.asarray([30], np.float32)), np.asarray([100], np.float32), support)
-    np.testing.assert_array_equal(between, spread.pmf(np.log(np.asarray([30], np.float32)), np.asarray([6], np.float32), support))
+    never_seen, nearest, unknown = spread.pmf(np.full(3, np.log(30), np.float32), np.asarray([100, 6, 0], np.float32), support)
+    np.testing.assert_array_equal(never_seen, nearest)
+    assert 0.4 < unknown[support.sizes % 6 == 0].sum() < 0.8
+
+
+def test_whether_sizes_are_continuous_is_told_by_the_most_frequent_ones_whatever_their_number() -> None:
+    rng = np.random.default_rng(3)
+    assert not Support.of(np.repeat(np.arange(1, 81), 2).astype(np.float32)).continuous
+    assert Support.of(np.exp(rng.normal(0, 0.8, 170)).astype(np.float32)).continuous
 
 
 def rows_with(log_size: np.ndarray, case_pack: np.ndarray, support: Support) -> Prepared:

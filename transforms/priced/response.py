@@ -64,6 +64,8 @@ def _before(values: Cube) -> Cube:
 
 
 def _deepest_other(depth: Cube) -> Cube:
-    """The deepest offer among the other products."""
+    """The deepest offer among the other products, 0 where there is no other."""
+    if depth.shape[1] == 1:
+        return np.zeros_like(depth)
     ordered = np.sort(depth, axis=1)
     return np.where(depth >= ordered[:, -1:], ordered[:, -2:-1], ordered[:, -1:])
