@@ -40,7 +40,7 @@ def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
     right.axvline(NOMINAL, color="0.6", linewidth=1)
     right.scatter(covered, names, color=np.where(within, "tab:blue", "tab:red"), zorder=3)
     right.set(xlabel="share of rows with demand between q10 and q90", xlim=(min(0.7, covered.min() - 0.02), max(0.9, covered.max() + 0.02)))
-    right.set_title("Coverage of the 80 % interval where there was demand")
+    right.set_title("80 % interval, where there was demand")
     return png(figure, 80)
 
 
