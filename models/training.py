@@ -13,8 +13,10 @@ from models.metrics import score_points, score_quantiles
 from models.segments import series_formats
 from models.settings import Settings
 from transforms.clusters import Clusters
+from transforms.errors import ConfigurationError
 from transforms.features import scoring_frame, training_frame
 from transforms.frame import Bools, Frame
+from transforms.levels import FURTHEST
 from transforms.origins import horizons_by_origin
 from transforms.panel import Codes, Panel, SoldOutWeeks
 
@@ -59,6 +61,10 @@ class TrainingSpec:
     sold_out: SoldOutWeeks = "as_shipped"
 
     def __post_init__(self) -> None:
+        if not 1 <= self.horizons <= FURTHEST:
+            raise ConfigurationError(
+                f"horizons: expected 1 to {FURTHEST} weeks, which is how far weather and events are looked up; got {self.horizons}."
+            )
         object.__setattr__(self, "held_back", max(self.held_back, self.horizons))
 
 

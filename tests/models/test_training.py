@@ -10,7 +10,7 @@ from models.failover import Serving
 from models.scoring import score_region
 from models.training import Trained, TrainingSpec, train_region
 from models.validation import Gate, judge
-from transforms.errors import ArtifactError
+from transforms.errors import ArtifactError, ConfigurationError
 from transforms.features import scoring_frame
 from transforms.panel import Panel
 
@@ -67,6 +67,11 @@ def test_a_corrupt_artifact_is_refused(trained: list[Trained], tmp_path: Path) -
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ArtifactError, match=r"is corrupt: expected SHA-256 .*Restore it from a backup\.$"):
         load(path, digest)
+
+
+def test_horizons_beyond_what_is_looked_up_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"^horizons: expected 1 to 13 weeks, which is how far weather and events are looked up; got 14\.$"):
+        TrainingSpec(horizons=14)
 
 
 def test_a_missing_artifact_is_named(tmp_path: Path) -> None:
