@@ -91,8 +91,8 @@ class Levels:
         self._mean = float(log_size.sum() / max(came.sum(), 1))
         self._solution = _robust((log_size - np.float32(self._mean)) * came, came, self._setting)
         path = self._solution.path
-        self.slope = self._solution.slope.astype(np.float32)
-        self.shift = (path[:, -1] - path[:, -_SINGLE:].mean(axis=1)).astype(np.float32)[self._of_store]
+        self.slope = self._solution.slope
+        self.shift = (path[:, -1] - path[:, -_SINGLE:].mean(axis=1))[self._of_store]
         self.weeks = came.sum(axis=1)
 
     def ahead(self, horizon: int) -> Effects:

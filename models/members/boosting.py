@@ -118,8 +118,7 @@ class BoostingMember:
         grown = _grow("size", hits, hits.log_size, self.settings, self.settings.iterations, seed)
         staged = grown.staged(_columns(tests))
         self.size_ = grown.first(1 + int(np.argmin(np.abs(staged - tests.log_size[:, None]).mean(axis=0))))
-        mean_held_back = staged[:, len(self.size_.roots) - 1].astype(np.float32)
-        self.spread_ = Spread.fit(self.size_.predict(_columns(hits)), hits, mean_held_back, tests, support)
+        self.spread_ = Spread.fit(lambda rows: self.size_.predict(_columns(rows)), hits, tests, support)
         grown = _grow("chance", rows, (rows.target >= 0).astype(np.int8), self.settings, self.settings.iterations, seed)
         comes = np.where(held_back.target >= 0, 1, -1)[:, None]
         losses = np.average(np.logaddexp(0, -comes * grown.staged(_columns(held_back))), weights=held_back.weight, axis=0)

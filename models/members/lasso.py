@@ -39,7 +39,7 @@ class LassoMember:
         self.size_alpha_, self.size_ = _best_on_path(hits.numbers, aim, hits.weight, tests.numbers, aims, _absolute)
         came, comes = (rows.target >= 0).astype(np.float32), (held_back.target >= 0).astype(np.float32)
         self.chance_alpha_, self.chance_ = _best_on_path(rows.numbers, came, rows.weight, held_back.numbers, comes, _square, held_back.weight)
-        self.spread_ = Spread.fit(self._mean(hits), hits, self._mean(tests), tests, support)
+        self.spread_ = Spread.fit(self._mean, hits, tests, support)
         return self
 
     def refit(self, rows: Prepared, seed: int) -> Self:  # noqa: ARG002 - protocol

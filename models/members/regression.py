@@ -42,8 +42,7 @@ class RegressionMember(ABC):
         self.support = support
         self._learn(rows, seed)
         hits, tests = rows.take(rows.target >= 0), held_back.take(held_back.target >= 0)
-        mean, mean_held_back = (self._mean(part) for part in (hits, tests))
-        self.spread_ = Spread.fit(mean, hits, mean_held_back, tests, support)
+        self.spread_ = Spread.fit(self._mean, hits, tests, support)
         return self
 
     def refit(self, rows: Prepared, seed: int) -> Self:

@@ -1,6 +1,6 @@
 """From a mean of log size to probabilities of the usual sizes: what members that regress the size have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -41,7 +41,7 @@ class Spread:
     usual: Floats
 
     @classmethod
-    def fit(cls, mean: Floats, hits: Prepared, mean_held_back: Floats, held_back: Prepared, support: Support) -> Self:
+    def fit(cls, mean_of: Callable[[Prepared], Floats], hits: Prepared, held_back: Prepared, support: Support) -> Self:
         """Learn how usual sizes are, and choose the width with the least MAPE on held-back rows.
 
         Continuous sizes leave nothing to choose: none is more usual than its neighbours, and the width is that of the middle of the errors, which
@@ -49,21 +49,24 @@ class Spread:
 
         Parameters
         ----------
-        mean, hits
-            What the regression says of the log of the size, shape (n,), and the rows with demand that it learned from.
-        mean_held_back, held_back
-            The same for rows with demand that it did not learn from; where there are none, the former have to do.
+        mean_of
+            What the regression says of the log of the size of rows, shape (n,); asked only for the rows that are looked at.
+        hits, held_back
+            Rows with demand that it learned from, and that it did not learn from; where there are none of these, the former have to do.
         """
-        errors = held_back.log_size - mean_held_back if len(held_back) else hits.log_size - mean
+        judged = held_back if len(held_back) else hits
+        mean = mean_of(judged)
+        errors = judged.log_size - mean
         if support.continuous:
             return cls(_NORMAL * float(np.median(np.abs(errors))), np.ones(1, np.float32), np.ones((1, len(support)), np.float32))
-        learned, tested = _sample(len(hits)), _sample(len(held_back))
+        learned, tested = hits.take(_sample(len(hits))), _sample(len(held_back))
         tests, actual = held_back.take(tested), np.exp(held_back.log_size[tested])
         sigma = max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA)
-        tried = [cls._of(sigma * width, mean[learned], hits.take(learned), support) for width in WIDTHS]
+        mean_learned = mean_of(learned)
+        tried = [cls._of(sigma * width, mean_learned, learned, support) for width in WIDTHS]
         if not len(held_back):
             return tried[-1]
-        points = (best_size(one.pmf(mean_held_back[tested], tests.case_pack, support), support.sizes) for one in tried)
+        points = (best_size(one.pmf(mean[tested], tests.case_pack, support), support.sizes) for one in tried)
         return tried[int(np.argmin([np.mean(np.abs(point - actual) / actual) for point in points]))]
 
     @classmethod

@@ -39,6 +39,7 @@ class SizeNetwork(nn.Module):
 
     offset: torch.Tensor
     logs: torch.Tensor
+    powers: torch.Tensor
 
     def __init__(self, numbers: int, cardinalities: list[int], sizes: Any, hidden: int) -> None:
         super().__init__()
@@ -48,6 +49,7 @@ class SizeNetwork(nn.Module):
         self.mean, self.scale = float(logs.mean()), max(float(logs.std(correction=0)), _LEAST_SCALE)
         scaled = (logs - self.mean) / self.scale
         self.register_buffer("logs", torch.cat([torch.zeros(1), scaled]), persistent=False)
+        self.register_buffer("powers", torch.stack([scaled, scaled**2]), persistent=False)
         self.embedding = nn.Embedding(sum(cardinalities), WIDTH)
         # Near zero: a category says nothing until it has been seen often enough.
         nn.init.normal_(self.embedding.weight, std=0.05)
@@ -87,7 +89,7 @@ class SizeNetwork(nn.Module):
         sharpness = softplus(sharpness)
         # -sharpness (log size - centre)^2 without its last term, which all sizes have alike: linear in log size and its square.
         bell = torch.stack([2 * sharpness * (inputs[:, -2 * RECENT - 1] + shift), -sharpness], dim=1)
-        return self.chance(inner).squeeze(1), torch.addmm(logits, bell, torch.stack([self.logs[1:], self.logs[1:] ** 2]))
+        return self.chance(inner).squeeze(1), torch.addmm(logits, bell, self.powers)
 
 
 def as_tensors(*arrays: Any) -> list[torch.Tensor]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,7 +81,7 @@ def test_the_spread_of_continuous_sizes_is_that_of_the_middle_of_the_errors() ->
     log_size = error.astype(np.float32)
     support = Support.of(np.exp(log_size))
     hits = rows_with(log_size, np.ones(n, np.float32), support)
-    spread = Spread.fit(np.zeros(n, np.float32), hits, np.zeros(n, np.float32), hits, support)
+    spread = Spread.fit(lambda rows: rows.anchor, hits, hits, support)
     assert support.continuous
     assert spread.sigma == pytest.approx(sigma, rel=0.05)
     point = best_size(spread.pmf(np.zeros(1, np.float32), hits.case_pack[:1], support), support.sizes)
@@ -92,9 +94,9 @@ def test_a_spread_learns_in_which_multiples_a_case_pack_is_delivered() -> None:
     mean = rng.normal(np.log(30), 0.4, 6000).astype(np.float32)
     size = (np.maximum(np.round(np.exp(mean + rng.normal(0, 0.25, 6000)) / pack), 1) * pack).astype(np.float32)
     support = Support.of(size)
-    hits = rows_with(np.log(size), pack, support)
+    hits = replace(rows_with(np.log(size), pack, support), anchor=mean)
     half = np.arange(6000) < 4000
-    spread = Spread.fit(mean[half], hits.take(half), mean[~half], hits.take(~half), support)
+    spread = Spread.fit(lambda rows: rows.anchor, hits.take(half), hits.take(~half), support)
     for case in (4, 6):
         pmf = spread.pmf(np.log(np.asarray([30], np.float32)), np.asarray([case], np.float32), support)[0]
         assert pmf[support.sizes % case == 0].sum() > 0.98
