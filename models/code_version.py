@@ -18,7 +18,7 @@ _ASIDE = {
 }
 _TRANSFORMS = (
     *("censoring", "clusters", "features", "frame", "late_returns", "learned_demand", "levels", "occasions", "origins", "panel", "recency"),
-    "structural",
+    *("structural", "whole_cases"),
 )
 
 

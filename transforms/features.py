@@ -40,7 +40,7 @@ class OriginFeatures:
         self.store, self.product = panel.store[self.alive], panel.product[self.alive]
         self.large = (panel.store_text["format"].levels == "large")[panel.store_text["format"].codes][self.store]
         self.case_pack = panel.product_number["case_pack"][self.product].astype(np.float32)
-        self.levels = Levels(panel, self.demand, self.store, self.product)
+        self.levels = Levels(panel, self.demand, self.store, self.product, self.case_pack)
         self.fast = _fast(self.demand, self.product, self.large, len(panel.products))
         self._levels(demand)
 

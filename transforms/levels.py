@@ -1,7 +1,7 @@
 """Where every series of a region stands at an origin, and what moves it: a structural model of the sizes delivered (Harvey 1989).
 
-The log of a size is the level of its series, which may slope; the level of its store, which wanders; what season, weather and events do to its
-category; and noise. All of that is Gaussian, so what is most probable given the past is the solution of one system of linear equations, which is
+The log of a size, before it was rounded to whole cases, is the level of its series, which may slope; the level of its store, which wanders; what
+season, weather and events do to its category; and noise. All of that is Gaussian, so what is most probable given the past is the solution of one system of linear equations, which is
 solved exactly, store by store: the two numbers of each series are eliminated first, then the store's path, then the few effects that stores share.
 Effects are learned from all stores, and a store that moves takes all of its series with it, at once.
 
@@ -17,6 +17,7 @@ from transforms.frame import Bools
 from transforms.occasions import holiday_days, promotion_days
 from transforms.panel import Codes, Floats, Panel
 from transforms.structural import Prior, Setting, Solution, System
+from transforms.whole_cases import WholeCases
 
 ANCHOR = ("level_log_size", "effect_season", "effect_weather", "effect_events", "effect_offer")
 """Features whose sum is what is expected of the log of the size: the parts of `Effects`, or the one of `transforms.priced.response`."""
@@ -57,8 +58,8 @@ class Levels:
     ----------
     panel
         History up to the origin.
-    demand, store, product
-        Demand of the series up to the origin, shape (n, weeks), 0 for none, and their stores (ascending) and products.
+    demand, store, product, case_pack
+        Demand of the series up to the origin, shape (n, weeks), 0 for none, their stores (ascending) and products, and units in a case.
 
     Attributes
     ----------
@@ -70,7 +71,7 @@ class Levels:
         Weeks with a delivery that each series was judged by, shape (n,).
     """
 
-    def __init__(self, panel: Panel, demand: Floats, store: Codes, product: Codes) -> None:
+    def __init__(self, panel: Panel, demand: Floats, store: Codes, product: Codes, case_pack: Floats) -> None:
         span = min(SPAN, panel.weeks)
         demand = demand[:, -span:]
         stores, first = np.unique(store, return_index=True)
@@ -89,7 +90,8 @@ class Levels:
         came = demand > 0
         log_size = np.log(np.where(came, demand, 1))
         self._mean = float(log_size.sum() / max(came.sum(), 1))
-        self._solution = _robust((log_size - np.float32(self._mean)) * came, came, self._setting)
+        self._cases = WholeCases(demand, case_pack, self._mean)
+        self._solution, self._sigma = _robust((log_size - np.float32(self._mean)) * came, came, self._setting, self._cases)
         path = self._solution.path
         self.slope = self._solution.slope
         self.shift = (path[:, -1] - path[:, -_SINGLE:].mean(axis=1))[self._of_store]
@@ -102,19 +104,28 @@ class Levels:
         each = setting.shared[setting.place, week, None, :] * solution.effects[None, :, :-1]
         season, holiday, weather = (each[:, :, part].sum(axis=2)[self._of_store, setting.category] for part in _PARTS)
         events = holiday + solution.effects[setting.category, -1] * setting.own[:, week]
-        level = self._mean + solution.level + solution.path[self._of_store, -1] + solution.slope * horizon / 52
+        level = solution.level + solution.path[self._of_store, -1] + solution.slope * horizon / 52
+        # What rounding to whole cases adds depends on all of them together; it goes to the level, which it moves most.
+        wanted = level + season + weather + events
+        level = level + self._cases.delivered(wanted, self._sigma) - wanted + self._mean
         return Effects(*(part.astype(np.float32) for part in (level, season, weather, events)))
 
 
-def _robust(log_size: Floats, came: Bools, setting: Setting) -> Solution:
-    """Solve, then solve again with weeks that lie far off drawn nearer: sold out, a feast, a return on its way (Huber 1981, modified residuals)."""
+def _robust(log_size: Floats, came: Bools, setting: Setting, cases: WholeCases) -> tuple[Solution, float]:
+    """Solve, then solve again with sizes as they were before rounding, and with weeks that lie far off drawn nearer; with the spread of the noise.
+
+    Far off: sold out, a feast, a return on its way (Huber 1981, modified residuals).
+    """
     variance = _variance(log_size, came)
-    system, bound = System(came, variance, setting), np.float32(_OUTLIER * np.sqrt(variance))
-    solution = system.solve(log_size)
+    system, sigma, told = System(came, variance, setting), float(np.sqrt(variance)), log_size
+    bound = np.float32(_OUTLIER * sigma)
+    solution = system.solve(told)
     for _ in range(_ROUNDS - 1):
-        beyond = solution.errors - np.clip(solution.errors, -bound, bound)
-        solution = system.solve(log_size - beyond * came, solution)
-    return solution
+        fitted = told - solution.errors
+        wanted, sigma = cases.wanted(log_size, fitted, sigma)
+        told = (fitted + np.clip(wanted - fitted, -bound, bound)) * came
+        solution = system.solve(told, solution)
+    return solution, sigma
 
 
 def _variance(log_size: Floats, came: Bools) -> float:

@@ -1,15 +1,17 @@
 """Which past origins training rows are made from, and for which horizons."""
 
-ORIGINS_EVERY = 4
+ORIGINS_EVERY = 2
 """Weeks between origins, where horizons reach that far."""
+TIMES = 2
+"""Origins that speak for a target week, where as many reach it."""
 
 
 def horizons_by_origin(horizons: int, weeks: int) -> dict[int, list[int]]:
     """The horizons that each past origin gives training rows for; origins are counted in weeks back from the panel's last one.
 
-    Origins follow each other every `ORIGINS_EVERY` weeks (every `horizons` weeks where those are fewer), however far ahead forecasts reach: a model
-    that sees few origins sees few states of its series. Where several origins could speak for a target week, groups of target weeks take them in
-    turn, so that each week appears once and all horizons do.
+    Origins follow each other every `ORIGINS_EVERY` weeks, however far ahead forecasts reach: a model that sees few origins sees few states of its
+    series. Where more than `TIMES` origins could speak for a target week, groups of target weeks take them in turn, so that no week counts more
+    than others and all horizons appear.
     """
     step = min(horizons, ORIGINS_EVERY)
     found: dict[int, list[int]] = {back: [] for back in range(step, weeks + 1, step)}
@@ -18,7 +20,8 @@ def horizons_by_origin(horizons: int, weeks: int) -> dict[int, list[int]]:
         nearest = (block + 1) * step
         choices = (horizons - (nearest - target)) // step + 1
         # Each round begins one further, so that turns and blocks do not keep step and leave origins out.
-        back = nearest + (block + block // choices) % choices * step
-        if back in found:
-            found[back].append(back - target)
+        first, times = block + block // choices, min(TIMES, choices)
+        for back in (nearest + (first + turn * choices // times) % choices * step for turn in range(times)):
+            if back in found:
+                found[back].append(back - target)
     return {back: sorted(ahead) for back, ahead in found.items() if ahead}
