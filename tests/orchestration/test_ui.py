@@ -77,7 +77,8 @@ class Ui:
             found = self.query("query($id: String!){partitionBackfillOrError(backfillId:$id){... on PartitionBackfill{status}}}", id=backfill)
             status = found["partitionBackfillOrError"]["status"]
             why = {run["runId"]: self.why_failed(run["runId"]) for run in self.of_backfill(backfill) if run["status"] == "FAILURE"}
-            assert status not in {"FAILED", "COMPLETED_FAILED", "CANCELED"} and not why, (status, why)
+            assert not why, why
+            assert status not in {"FAILED", "COMPLETED_FAILED", "CANCELED"}, status
             return status == "COMPLETED_SUCCESS"
 
         wait_for(done, 400)
