@@ -220,7 +220,7 @@ def scoring_frame(panel: Panel, horizons: int) -> Frame:
 
 
 def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float, seed: int) -> tuple[Frame, Codes]:
-    """Rows of past origins with the demand that followed, every target week of the last `weeks` once, horizons in turn: see `transforms.origins`.
+    """Rows of past origins with the demand that followed, each target week of the last `weeks` from up to two of them: see `transforms.origins`.
 
     Parameters
     ----------

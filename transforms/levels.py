@@ -1,8 +1,9 @@
 """Where every series of a region stands at an origin, and what moves it: a structural model of the sizes delivered (Harvey 1989).
 
 The log of a size, before it was rounded to whole cases, is the level of its series, which may slope; the level of its store, which wanders; what
-season, weather and events do to its category; and noise. All of that is Gaussian, so what is most probable given the past is the solution of one system of linear equations, which is
-solved exactly, store by store: the two numbers of each series are eliminated first, then the store's path, then the few effects that stores share.
+season, weather and events do to its category; and noise. All of that is Gaussian, so what is most probable given the past is the solution of one
+system of linear equations, which is solved exactly, store by store: the two numbers of each series are eliminated first, then the store's path,
+then the few effects that stores share.
 Effects are learned from all stores, and a store that moves takes all of its series with it, at once.
 
 Means over windows, which `transforms.features` has too, must choose between being quick and being steady.
