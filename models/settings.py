@@ -38,7 +38,7 @@ class NetworkSettings:
     learning_rate: Annotated[float, Field(gt=0, lt=1), Search(1e-3, 2e-2, log=True)] = 6e-3
     weight_decay: Annotated[float, Field(ge=0, lt=1), Search(1e-3, 1e-1, log=True)] = 1e-2
     dropout: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.5)] = 0.3
-    epochs: Annotated[int, Field(ge=1, le=100), Search(1, 6, log=True)] = 2
+    epochs: Annotated[int, Field(ge=1, le=100), Search(1, 8, log=True)] = 2
     retrain: bool = False
     count: Annotated[int, Field(ge=1, le=20)] = 1
     smoothing: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -39,7 +39,7 @@ class TrainingSpec:
     zeros_per_hit
         Rows without demand kept for each row with demand.
     fewest_rows
-        Rows with demand below which a segment gets no ensemble: the baseline serves it.
+        Rows with demand, two for most deliveries, below which a segment gets no ensemble: the baseline serves it.
     clusters
         How each format is split into segments of its own; None for not at all.
     members, settings
@@ -53,7 +53,7 @@ class TrainingSpec:
     weeks: int = 104
     held_back: int = 8
     zeros_per_hit: float = 0.5
-    fewest_rows: int = 200
+    fewest_rows: int = 400
     members: tuple[str, ...] = ("lasso", "network")
     seed: int = 7
     clusters: Clusters | None = None

@@ -224,16 +224,19 @@ class Session:
             found |= {f"{key[0]}.{name}": value for key, value in split[name].items() if isinstance(key, tuple) and key[1] == "trial"}
         return {str(name): int(value) if str(name).endswith(("n", "n_zero")) else float(value) for name, value in found.items() if pd.notna(value)}
 
+    def units_by_week(self, predictions: Predictions, name: str = "trial") -> pd.DataFrame:
+        """Units of demand and what was expected of them by held-back week; a week that is forecast from several origins counts as their mean."""
+        said = self._checked(predictions)
+        rows = self.held_back.loc[said.index]
+        by_model = {"actual": rows["demand"], name: said["expected"], AVERAGE: self._average["expected"], CHAMPION: self._champion["expected"]}
+        weighted = pd.DataFrame({key: (values * rows["weight"]).loc[rows.index] for key, values in by_model.items()})
+        sums = weighted.groupby(rows["target_week"]).sum(min_count=1)
+        return sums.div(rows.groupby("target_week")["origin_week"].nunique(), axis=0)
+
     def plot(self, predictions: Predictions, name: str = "trial") -> Picture:
         """Show demand of the held-back weeks beside what was expected, and the error of each segment."""
         said = self._checked(predictions)
-        rows = self.held_back.loc[said.index]
-        by_week = {"actual": rows["demand"], name: said["expected"], AVERAGE: self._average["expected"], CHAMPION: self._champion["expected"]}
-        sums = (
-            pd.DataFrame({key: (values * rows["weight"]).loc[rows.index] for key, values in by_week.items()})
-            .groupby(rows["target_week"])
-            .sum(min_count=1)
-        )
+        sums = self.units_by_week(said, name)
         split = self.score(said, name, by="segment").reset_index()
         mape = split.pivot_table("mape", "segment", "model").reindex(columns=[name, AVERAGE, CHAMPION]).dropna(axis=1, how="all")
         units = {str(key): list(values) for key, values in sums.dropna(axis=1, how="all").items()}

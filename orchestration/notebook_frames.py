@@ -1,4 +1,4 @@
-"""Training rows as a pandas frame: one row for each series and target week, with ids, weeks and segment before the features."""
+"""Training rows as a pandas frame: one row for each series, origin and target week, with ids, weeks and segment before the features."""
 
 from collections.abc import Sequence
 

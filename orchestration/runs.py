@@ -36,10 +36,6 @@ event_log_storage:
 concurrency:
   runs:
     max_concurrent_runs: 2
-  pools:
-    # Runs that train (pool "training") follow each other: each takes all cores by itself.
-    granularity: run
-    default_limit: 1
 backfills:
   use_threads: false
 schedules:

@@ -56,7 +56,11 @@ _DOCS: tuple[tuple[str, str, str], ...] = (
     (r"(product|store)_log_size_(\d+)", "log(units)", r"Mean size of all deliveries of the \1 in the region's last \2 weeks."),
     (r"(product|store)_rate_(\d+)", "share", r"Share of the \1's series and of the last \2 weeks with demand."),
     (r"(product|store)_series", "log(series)", r"Series of the \1 that are alive."),
-    (r"level_log_size", "log(units)", "Size that the structural model expects by the levels of series and store (`transforms.levels`)."),
+    (
+        r"level_log_size",
+        "log(units)",
+        "Size that the structural model expects by the levels of series and store, in whole cases (`transforms.levels`).",
+    ),
     (r"level_slope", "log(units) a year", "Slope of the series' level, as the structural model sees it."),
     (r"level_weeks", "log(1 + weeks)", "Weeks with a delivery that the level was learned from."),
     (r"store_shift", "log(units)", "How far the store's level has moved from its mean of the last eight weeks."),

@@ -13,7 +13,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Frame:
-    """Rows to train on or to score: one for each series and target week.
+    """Rows to train on or to score: one for each series, origin and target week.
 
     Attributes
     ----------

@@ -91,7 +91,7 @@ class Levels:
         came = demand > 0
         log_size = np.log(np.where(came, demand, 1))
         self._mean = float(log_size.sum() / max(came.sum(), 1))
-        self._cases = WholeCases(demand, case_pack, self._mean)
+        self._cases = WholeCases(demand, product, case_pack, self._mean)
         self._solution, self._sigma = _robust((log_size - np.float32(self._mean)) * came, came, self._setting, self._cases)
         path = self._solution.path
         self.slope = self._solution.slope
@@ -106,10 +106,10 @@ class Levels:
         season, holiday, weather = (each[:, :, part].sum(axis=2)[self._of_store, setting.category] for part in _PARTS)
         events = holiday + solution.effects[setting.category, -1] * setting.own[:, week]
         level = solution.level + solution.path[self._of_store, -1] + solution.slope * horizon / 52
-        # What rounding to whole cases adds depends on all of them together; it goes to the level, which it moves most.
-        wanted = level + season + weather + events
-        level = level + self._cases.delivered(wanted, self._sigma) - wanted + self._mean
-        return Effects(*(part.astype(np.float32) for part in (level, season, weather, events)))
+        # Each part as it shows in what is delivered, in their order: half a case more is nothing, or a case.
+        totals = np.cumsum([level, season, weather, events], axis=0)
+        first, *steps = np.diff([self._cases.delivered(total, self._sigma) for total in totals], axis=0, prepend=0)
+        return Effects(*(part.astype(np.float32) for part in (self._mean + first, *steps)))
 
 
 def _robust(log_size: Floats, came: Bools, setting: Setting, cases: WholeCases) -> tuple[Solution, float]:

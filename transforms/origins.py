@@ -9,11 +9,11 @@ TIMES = 2
 def horizons_by_origin(horizons: int, weeks: int) -> dict[int, list[int]]:
     """The horizons that each past origin gives training rows for; origins are counted in weeks back from the panel's last one.
 
-    Origins follow each other every `ORIGINS_EVERY` weeks, however far ahead forecasts reach: a model that sees few origins sees few states of its
-    series. Where more than `TIMES` origins could speak for a target week, groups of target weeks take them in turn, so that no week counts more
-    than others and all horizons appear.
+    Origins follow each other every `ORIGINS_EVERY` weeks, however far ahead forecasts reach (every week where each target would else be seen from
+    fewer than `TIMES` of them): a model that sees few origins sees few states of its series. Where more than `TIMES` origins could speak for a
+    target week, groups of target weeks take them in turn, so that no week counts more than others and all horizons appear.
     """
-    step = min(horizons, ORIGINS_EVERY)
+    step = ORIGINS_EVERY if horizons >= TIMES * ORIGINS_EVERY else 1
     found: dict[int, list[int]] = {back: [] for back in range(step, weeks + 1, step)}
     for target in range(weeks):
         block = target // step

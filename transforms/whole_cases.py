@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.frame import Bools
-from transforms.panel import Floats
+from transforms.panel import Codes, Floats
+from transforms.structural import Doubles
 
-Doubles = npt.NDArray[np.float64]
-
-_WHOLE = 0.95
-"""Share of a case pack's deliveries in whole cases from which these are no choice of the store's."""
-_PASSES, _WITHIN = 2, 2.0
-"""Passes in which the spread is learned, and the most standard deviations that an error counts in it."""
+_WHOLE, _PRIOR = 0.95, 10
+"""Share of deliveries in whole cases from which these are no choice of the store's, and deliveries for which a case pack speaks for a product."""
+_PASSES, _WITHIN, _LEAST_SIGMA = 2, 2.0, 0.03
+"""Passes in which the spread is learned, the most standard deviations that an error counts in it, and the least that it can be."""
 _MOST_CASES = 60
-"""Cases up to which the mean of what is delivered is summed; far above, rounding changes nothing."""
-_TINY, _FURTHEST = 1e-6, 8.0
+"""Cases up to which rounding is reckoned with; beyond, it changes nothing."""
+_TINY, _FARTHEST = 1e-6, 8.0
+"""Least share of a density that an interval can have, and standard deviations that stand for infinitely many."""
 
 
 class Wanted(NamedTuple):
@@ -36,22 +36,24 @@ class WholeCases:
 
     Parameters
     ----------
-    demand
-        Of each series and week, shape (n, weeks), 0 for none.
+    demand, product
+        Demand of each series and week, shape (n, weeks), 0 for none, and the products of the series.
     case_pack
         Units in a case, shape (n,); a series whose case is not known is delivered in units.
     centre
         What all logs are told as a distance to.
     """
 
-    def __init__(self, demand: Floats, case_pack: Floats, centre: float) -> None:
-        self._whole, self._log_case = _in_whole_cases(demand, case_pack), np.log(np.maximum(case_pack, 1)) - centre
-        rows, weeks = np.nonzero((demand > 0) & self._whole[:, None])
-        self._at = rows, weeks
-        size, case = demand[rows, weeks].astype(np.float64), case_pack[rows].astype(np.float64)
-        first = size < 1.5 * case
-        self._low = np.where(first, -np.inf, np.log(np.where(first, 1, size - case / 2)) - centre)
-        self._high = np.log(size + case / 2) - centre
+    def __init__(self, demand: Floats, product: Codes, case_pack: Floats, centre: float) -> None:
+        came, case = demand > 0, np.where(case_pack > 1, case_pack, np.inf)
+        whole = came & (np.mod(demand, case[:, None]) == 0)
+        self._series = _never_broken(whole.sum(axis=1), came.sum(axis=1), product, case)
+        self._log_case = np.log(np.where(self._series, case, 1)) - centre
+        self._deliveries = rows, weeks = np.nonzero(whole & self._series[:, None])
+        size, half = demand[rows, weeks].astype(np.float64), case[rows] / 2
+        with np.errstate(divide="ignore"):
+            self._low = np.log(np.where(size > 2 * half, size - half, 0)) - centre
+        self._high = np.log(size + half) - centre
 
     def wanted(self, log_size: Floats, fitted: Floats, sigma: float) -> Wanted:
         """Return the logs of sizes with those of whole cases as they were before rounding, given what was expected of each, shape (n, weeks).
@@ -60,12 +62,12 @@ class WholeCases:
         """
         if not len(self._low):
             return Wanted(log_size, sigma)
-        mean = fitted[self._at].astype(np.float64)
+        mean = fitted[self._deliveries].astype(np.float64)
         for _ in range(_PASSES):
             value, variance = _within(self._low, self._high, mean, sigma)
-            sigma = float(np.sqrt(np.mean(np.minimum((value - mean) ** 2, (_WITHIN * sigma) ** 2) + variance)))
+            sigma = max(float(np.sqrt(np.mean(np.minimum((value - mean) ** 2, (_WITHIN * sigma) ** 2) + variance))), _LEAST_SIGMA)
         before = log_size.copy()
-        before[self._at] = _within(self._low, self._high, mean, sigma)[0]
+        before[self._deliveries] = _within(self._low, self._high, mean, sigma)[0]
         return Wanted(before, sigma)
 
     def delivered(self, mean: Floats, sigma: float) -> Floats:
@@ -73,31 +75,37 @@ class WholeCases:
         from scipy.special import ndtr  # noqa: PLC0415 - heavy
 
         cases = np.arange(1, _MOST_CASES + 1)
-        in_cases = np.clip(mean[self._whole] - self._log_case[self._whole], -_FURTHEST, None)
-        below = ndtr((np.log(cases[:-1] + 0.5) - in_cases[:, None]) / sigma)
-        # The mean of log cases is the sum of its steps, each times the chance to be above it.
-        rounded = (1 - below) @ np.diff(np.log(cases))
+        in_cases = mean[self._series] - self._log_case[self._series]
+        above = ndtr((in_cases[:, None] - np.log(cases[:-1] + 0.5)) / sigma)
+        # The mean of log cases is the sum of its steps, each times the chance to be above it; then what a density has beyond the last of them.
+        z = (in_cases - np.log(_MOST_CASES)) / sigma
         result = mean.copy()
-        result[self._whole] = np.where(in_cases < np.log(_MOST_CASES / 2), rounded, in_cases) + self._log_case[self._whole]
+        result[self._series] = above @ np.diff(np.log(cases)) + sigma * (_density(z) + z * ndtr(z)) + self._log_case[self._series]
         return result
 
 
-def _in_whole_cases(demand: Floats, case_pack: Floats) -> Bools:
-    """Series whose case pack is delivered in whole cases, shape (n,)."""
-    came, case = demand > 0, np.where(case_pack > 1, case_pack, np.inf)
+def _never_broken(whole: npt.NDArray[np.intp], every: npt.NDArray[np.intp], product: Codes, case: Floats) -> Bools:
+    """Series whose product is delivered in whole cases, shape (n,): what few deliveries do not tell is told by those of the case pack."""
     packs, pack = np.unique(case, return_inverse=True)
-    whole, every = (np.bincount(pack, counted.sum(axis=1), len(packs)) for counted in (came & (np.mod(demand, case[:, None]) == 0), came))
-    return np.asarray((whole >= _WHOLE * np.maximum(every, 1))[pack])
+    of_pack = np.bincount(pack, whole, len(packs)) / np.maximum(np.bincount(pack, every, len(packs)), 1)
+    n = int(product.max(initial=-1)) + 1
+    counted = np.bincount(product, whole, n)[product] + _PRIOR * of_pack[pack]
+    return np.asarray(counted >= _WHOLE * (np.bincount(product, every, n)[product] + _PRIOR))
 
 
 def _within(low: Doubles, high: Doubles, mean: Doubles, sigma: float) -> tuple[Doubles, Doubles]:
     """Mean and variance of a normal density within an interval; the end nearest to `mean`, where the interval lies too far off."""
     from scipy.special import ndtr  # noqa: PLC0415 - heavy
 
-    a, b = (np.clip((end - mean) / sigma, -_FURTHEST, _FURTHEST) for end in (low, high))
-    share, (at_a, at_b) = ndtr(b) - ndtr(a), (np.exp(-0.5 * end * end) / np.sqrt(2 * np.pi) for end in (a, b))
+    a, b = (np.clip((end - mean) / sigma, -_FARTHEST, _FARTHEST) for end in (low, high))
+    share, (at_a, at_b) = ndtr(b) - ndtr(a), (_density(end) for end in (a, b))
     inside = share > _TINY
     share = np.where(inside, share, 1)
     pull = (at_a - at_b) / share
     variance = np.clip(1 + (a * at_a - b * at_b) / share - pull**2, 0, 1)
     return np.where(inside, mean + sigma * pull, np.clip(mean, low, high)), np.where(inside, sigma**2 * variance, 0)
+
+
+def _density(z: Doubles) -> Doubles:
+    density: Doubles = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    return density

@@ -46,7 +46,7 @@ ENSEMBLES = dg.AssetKey(["models", "ensembles"])
     ],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    # Training takes all cores by itself: one run at a time.
+    # A limit of this pool, set in the UI, makes runs that train take turns; without one, two at a time share the cores.
     pool="training",
 )
 def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable[dg.MaterializeResult[Any]]:

@@ -86,6 +86,14 @@ def test_one_call_logs_scores_versions_and_commit(session: Session) -> None:
     assert session.plot(guess, "average").png.startswith(b"\x89PNG")
 
 
+def test_the_units_of_a_week_are_those_that_came_however_many_origins_it_is_forecast_from(session: Session) -> None:
+    panel = Panel.load(session.lake.at(session.dataset.delta_versions), session.region, session.week)
+    came = panel.demand()[:, -session.rows.spec.held_back :].sum(axis=0)
+    units = session.units_by_week(session.held_back["baseline_size"])
+    assert list(units.index) == [pd.Timestamp((session.week + -back).monday) for back in range(len(came))][::-1]
+    assert units["actual"].to_numpy() == pytest.approx(came, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -112,7 +120,7 @@ def test_tracking_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_region_with_too_little_history_is_told_in_a_notebook_and_left_out_by_the_asset(session: Session) -> None:
     early = Slice(session.region, Week.parse("2022-05-02"))
-    with pytest.raises(TooLittleHistory, match="north_texas at 2022-05-02: no segment has the 200 rows with demand that an ensemble needs"):
+    with pytest.raises(TooLittleHistory, match="north_texas at 2022-05-02: no segment has the 400 rows with demand that an ensemble needs"):
         Session.open(str(early.region), str(early.week), root=session.lake.root).try_members(LassoMember)
     with dg.DagsterInstance.ephemeral() as instance:
         register_regions(instance, [early.region])

@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ class Ui:
         return content["data"]
 
     def runs(self) -> list[dict[str, Any]]:
-        return self.query("{runsOrError{... on Runs{results{runId status jobName tags{key value} startTime endTime}}}}")["runsOrError"]["results"]
+        return self.query("{runsOrError{... on Runs{results{runId status jobName tags{key value} startTime}}}}")["runsOrError"]["results"]
 
     def backfill(self, assets: list[list[str]], keys: list[str]) -> str:
         data = self.query(
@@ -72,7 +71,7 @@ class Ui:
         )["logsForRun"]
         return [json.dumps(event) for event in found["events"] if event.get("error")]
 
-    def await_backfill(self, backfill: str) -> list[dict[str, Any]]:
+    def await_backfill(self, backfill: str) -> None:
         def done() -> bool:
             found = self.query("query($id: String!){partitionBackfillOrError(backfillId:$id){... on PartitionBackfill{status}}}", id=backfill)
             status = found["partitionBackfillOrError"]["status"]
@@ -86,7 +85,6 @@ class Ui:
         mine = self.of_backfill(backfill)
         assert mine
         assert {run["status"] for run in mine} == {"SUCCESS"}
-        return mine
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
@@ -181,9 +179,7 @@ def test_the_sensor_takes_in_history_then_exactly_what_a_new_week_touches(ui: Ui
 def test_a_backfill_of_all_assets_over_weeks_and_regions_succeeds(ui: Ui) -> None:
     first = ui.world.last + -5
     keys = [f"{region}|{first + step}" for region in ("north_texas", "south_texas") for step in range(4)]
-    runs = sorted(ui.await_backfill(ui.backfill(ASSETS, keys)), key=lambda run: run["startTime"])
-    assert len(runs) > 1
-    assert all(before["endTime"] <= after["startTime"] for before, after in pairwise(runs)), "runs that train take turns"
+    ui.await_backfill(ui.backfill(ASSETS, keys))
     forecasts = ui.lake.read("gold/forecasts", columns="distinct region, origin_week").to_pylist()
     assert {f"{row['region']}|{row['origin_week']}" for row in forecasts} == set(keys)
     scored = ui.lake.read("gold/accuracy", columns="distinct week")["week"].to_pylist()
