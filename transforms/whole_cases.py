@@ -85,12 +85,12 @@ class WholeCases:
 
 
 def _never_broken(whole: npt.NDArray[np.intp], every: npt.NDArray[np.intp], product: Codes, case: Floats) -> Bools:
-    """Series whose product is delivered in whole cases, shape (n,): what few deliveries do not tell is told by those of the case pack."""
+    """Series whose product is delivered in whole cases, as those of its case pack are, shape (n,): few deliveries of a product tell little."""
     packs, pack = np.unique(case, return_inverse=True)
-    of_pack = np.bincount(pack, whole, len(packs)) / np.maximum(np.bincount(pack, every, len(packs)), 1)
+    of_pack = (np.bincount(pack, whole, len(packs)) / np.maximum(np.bincount(pack, every, len(packs)), 1))[pack]
     n = int(product.max(initial=-1)) + 1
-    counted = np.bincount(product, whole, n)[product] + _PRIOR * of_pack[pack]
-    return np.asarray(counted >= _WHOLE * (np.bincount(product, every, n)[product] + _PRIOR))
+    of_product = (np.bincount(product, whole, n)[product] + _PRIOR * of_pack) / (np.bincount(product, every, n)[product] + _PRIOR)
+    return np.asarray((of_pack >= _WHOLE) & (of_product >= _WHOLE))
 
 
 def _within(low: Doubles, high: Doubles, mean: Doubles, sigma: float) -> tuple[Doubles, Doubles]:
