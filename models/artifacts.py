@@ -20,7 +20,7 @@ from models.settings import Settings
 from models.support import Support
 from transforms.errors import ArtifactError
 
-FORMAT = 4
+FORMAT = 5
 """Version of the layout; a file of another layout is refused rather than misread."""
 SUFFIX = ".safetensors"
 

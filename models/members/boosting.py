@@ -136,7 +136,7 @@ class BoostingMember:
         """Return the distribution of each row."""
         x = _columns(rows)
         chance = np.clip(1 / (1 + np.exp(-self.chance_.predict(x))), _MOST_SURE, 1 - _MOST_SURE)
-        return Distribution(chance.astype(np.float32), self.spread_.pmf(self.size_.predict(x), rows.case_pack, self.support))
+        return Distribution(chance.astype(np.float32), self.spread_.pmf(self.size_.predict(x), rows, self.support))
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """Both forests, and the spread."""

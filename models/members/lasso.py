@@ -52,7 +52,7 @@ class LassoMember:
     def predict(self, rows: Prepared) -> Distribution:
         """Return clipped linear probabilities of demand, and the spread sizes."""
         chance = np.clip(_linear(self.chance_, rows.numbers), 0.005, 0.995)
-        return Distribution(chance.astype(np.float32), self.spread_.pmf(self._mean(rows), rows.case_pack, self.support))
+        return Distribution(chance.astype(np.float32), self.spread_.pmf(self._mean(rows), rows, self.support))
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """Coefficients (intercept last), and the numbers that were chosen."""

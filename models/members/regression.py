@@ -53,7 +53,7 @@ class RegressionMember(ABC):
     def predict(self, rows: Prepared) -> Distribution:
         """Return clipped probabilities of demand, and the spread sizes."""
         chance = np.clip(self.apply(self.chance_, rows), _MOST_SURE, 1 - _MOST_SURE).astype(np.float32)
-        return Distribution(chance, self.spread_.pmf(self._mean(rows), rows.case_pack, self.support))
+        return Distribution(chance, self.spread_.pmf(self._mean(rows), rows, self.support))
 
     def state(self) -> Arrays:
         """Both regressions, and the spread."""

@@ -13,9 +13,13 @@ from models.support import Floats, Support
 
 WIDTHS = (0.7, 0.85, 1.0)
 """Shares of the root mean square error that the density's width is tried with: deliveries vary in steps, so the best point wants a narrower one."""
+DOUBT = 1.0
+"""Standard errors by which scales of rows have to be better than none."""
 _LEAST_SIGMA, _ROWS, _ROUNDS = 0.01, 20_000, 3
 _PRIOR = 0.3
 """Deliveries that every size has had as often as the density says, before any is counted: the fewer a case pack has, the less they say."""
+_LEAST_ERROR, _RIDGE, _WIDEST = 0.1, 1e-3, 2.0
+"""What is added to an error before its log is taken, the ridge penalty of the regression of these, and the most that its result can be."""
 # Standard deviation of a normal density over its median absolute deviation.
 _NORMAL = 1.4826
 
@@ -29,7 +33,10 @@ class Spread:
     Attributes
     ----------
     sigma
-        Standard deviation of the density.
+        Standard deviation of the density of a row whose scale is 1.
+    scale
+        Linear coefficients of the log of each row's scale, the intercept last, shape (p + 1,); empty where all rows have 1. Series that always get
+        the same are known better than those that are delivered now one case and now five.
     packs
         Units in a case, ascending, shape (m,); the first is 0 and stands for a case that is not known.
     usual
@@ -37,12 +44,13 @@ class Spread:
     """
 
     sigma: float
+    scale: Floats
     packs: Floats
     usual: Floats
 
     @classmethod
     def fit(cls, mean_of: Callable[[Prepared], Floats], hits: Prepared, held_back: Prepared, support: Support) -> Self:
-        """Learn how usual sizes are, and choose the width with the least MAPE on held-back rows.
+        """Learn how usual sizes are, and choose width and scale by MAPE on held-back rows.
 
         Continuous sizes leave nothing to choose: none is more usual than its neighbours, and the width is that of the middle of the errors, which
         outliers do not move.
@@ -54,50 +62,55 @@ class Spread:
         hits, held_back
             Rows with demand that it learned from, and that it did not learn from; where there are none of these, the former have to do.
         """
-        judged = held_back if len(held_back) else hits
-        mean = mean_of(judged)
-        errors = judged.log_size - mean
+        judged, flat = held_back if len(held_back) else hits, np.zeros(0, np.float32)
+        errors = judged.log_size - mean_of(judged)
         if support.continuous:
-            return cls(_NORMAL * float(np.median(np.abs(errors))), np.ones(1, np.float32), np.ones((1, len(support)), np.float32))
-        learned, tested = hits.take(_sample(len(hits))), _sample(len(held_back))
-        tests, actual = held_back.take(tested), np.exp(held_back.log_size[tested])
-        sigma = max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA)
-        mean_learned = mean_of(learned)
-        tried = [cls._of(sigma * width, mean_learned, learned, support) for width in WIDTHS]
+            return cls(_NORMAL * float(np.median(np.abs(errors))), flat, np.ones(1, np.float32), np.ones((1, len(support)), np.float32))
+        learned, tests = hits.take(_sample(len(hits))), held_back.take(_sample(len(held_back)))
+        means, actual = (mean_of(learned), mean_of(tests)), np.exp(tests.log_size)
+
+        def tried(scale: Floats, width: float) -> tuple[Self, Floats]:
+            sigma = max(float(np.sqrt(np.mean((errors / _scales(scale, judged)) ** 2))), _LEAST_SIGMA)
+            one = cls._of(sigma * width, scale, means[0], learned, support)
+            point = best_size(one.pmf(means[1], tests, support), support.sizes)
+            return one, (np.abs(point - actual) / actual).astype(np.float32)
+
         if not len(held_back):
-            return tried[-1]
-        points = (best_size(one.pmf(mean[tested], tests.case_pack, support), support.sizes) for one in tried)
-        return tried[int(np.argmin([np.mean(np.abs(point - actual) / actual) for point in points]))]
+            return cls._of(max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA), flat, means[0], learned, support)
+        scale = _log_scale(learned, learned.log_size - means[0])
+        better = tried(flat, WIDTHS[1])[1] - tried(scale, WIDTHS[1])[1]
+        chosen = scale if better.mean() > DOUBT * better.std() / np.sqrt(len(better)) else flat
+        return min((tried(chosen, width) for width in WIDTHS), key=lambda found: float(found[1].mean()))[0]
 
     @classmethod
-    def _of(cls, sigma: float, mean: Floats, hits: Prepared, support: Support) -> Self:
+    def _of(cls, sigma: float, scale: Floats, mean: Floats, hits: Prepared, support: Support) -> Self:
         """Learn how usual sizes are by iterative proportional fitting (Deming and Stephan 1940).
 
         What the density expects of each size is multiplied until it is what came, first for all rows, then for those of each case pack.
         """
         packs, pack = np.unique(hits.case_pack, return_inverse=True)
-        density, target, k = _density(mean, sigma, support), hits.target, len(support)
+        density, target, k = _density(mean, sigma * _scales(scale, hits), support), hits.target, len(support)
         usual, came = np.ones(k, np.float32), np.bincount(target, minlength=k)
         for _ in range(_ROUNDS):
             usual = usual * (came + _PRIOR) / (_normalised(density * usual).sum(axis=0) + _PRIOR)
         of_pack, came = np.tile(usual, (len(packs), 1)), np.bincount(pack * k + target, minlength=len(packs) * k).reshape(len(packs), k)
         for _ in range(_ROUNDS):
             of_pack = of_pack * (came + _PRIOR) / (_sums(_normalised(density * of_pack[pack]), pack, len(packs)) + _PRIOR)
-        return cls(sigma, np.append(np.float32(0), packs), np.vstack([usual, of_pack]).astype(np.float32))
+        return cls(sigma, scale, np.append(np.float32(0), packs), np.vstack([usual, of_pack]).astype(np.float32))
 
-    def pmf(self, mean: Floats, case_pack: Floats, support: Support) -> Floats:
-        """Probabilities of the usual sizes, shape (n, k), for means of log size and case packs, shape (n,); one never seen is as the nearest."""
-        nearest = np.searchsorted((self.packs[1:] + self.packs[:-1]) / 2, case_pack)
-        return _normalised(_density(mean, self.sigma, support) * self.usual[nearest])
+    def pmf(self, mean: Floats, rows: Prepared, support: Support) -> Floats:
+        """Probabilities of the usual sizes, shape (n, k), for means of log size, shape (n,), of rows; a case pack never seen is as the nearest."""
+        nearest = np.searchsorted((self.packs[1:] + self.packs[:-1]) / 2, rows.case_pack)
+        return _normalised(_density(mean, self.sigma * _scales(self.scale, rows), support) * self.usual[nearest])
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays by name."""
-        return {"spread.sigma": np.asarray([self.sigma]), "spread.packs": self.packs, "spread.usual": self.usual}
+        return {"spread.sigma": np.asarray([self.sigma]), "spread.scale": self.scale, "spread.packs": self.packs, "spread.usual": self.usual}
 
     @classmethod
     def restore(cls, state: Mapping[str, npt.NDArray[Any]]) -> Self:
         """Rebuild from `state()`."""
-        return cls(float(state["spread.sigma"][0]), state["spread.packs"], state["spread.usual"])
+        return cls(float(state["spread.sigma"][0]), state["spread.scale"], state["spread.packs"], state["spread.usual"])
 
 
 def _sample(rows: int) -> npt.NDArray[np.int64]:
@@ -105,8 +118,24 @@ def _sample(rows: int) -> npt.NDArray[np.int64]:
     return np.linspace(0, rows - 1, min(rows, _ROWS)).astype(np.int64)
 
 
-def _density(mean: Floats, sigma: float, support: Support) -> Floats:
-    distance = (np.log(support.sizes)[None, :] - mean[:, None]) / np.float32(sigma)
+def _log_scale(rows: Prepared, errors: Floats) -> Floats:
+    """Ridge regression of the log of the size of errors on the numbers of rows, the intercept last: shape (p + 1,)."""
+    x = np.column_stack([rows.numbers, np.ones(len(rows), np.float32)])
+    gram = (x.T @ x).astype(np.float64) / len(x) + _RIDGE * np.eye(x.shape[1])
+    aim = (x.T @ np.log(np.abs(errors) + np.float32(_LEAST_ERROR))).astype(np.float64) / len(x)
+    return np.linalg.solve(gram, aim).astype(np.float32)
+
+
+def _scales(scale: Floats, rows: Prepared) -> Floats:
+    """Scale of each row's density, shape (n,)."""
+    if not len(scale):
+        return np.ones(len(rows), np.float32)
+    scales: Floats = np.exp(np.clip(rows.numbers @ scale[:-1] + scale[-1], -_WIDEST, _WIDEST))
+    return scales
+
+
+def _density(mean: Floats, sigma: Floats, support: Support) -> Floats:
+    distance = (np.log(support.sizes)[None, :] - mean[:, None]) / sigma[:, None]
     density: Floats = np.exp(-0.5 * np.minimum(distance**2, 60)).astype(np.float32)
     return density
 

@@ -84,7 +84,7 @@ def test_the_spread_of_continuous_sizes_is_that_of_the_middle_of_the_errors() ->
     spread = Spread.fit(lambda rows: rows.anchor, hits, hits, support)
     assert support.continuous
     assert spread.sigma == pytest.approx(sigma, rel=0.05)
-    point = best_size(spread.pmf(np.zeros(1, np.float32), hits.case_pack[:1], support), support.sizes)
+    point = best_size(spread.pmf(np.zeros(1, np.float32), hits.take(slice(0, 1)), support), support.sizes)
     assert np.log(point[0]) == pytest.approx(-(sigma**2), abs=0.06), "a lognormal's best point lies sigma squared below its median"
 
 
@@ -97,13 +97,39 @@ def test_a_spread_learns_in_which_multiples_a_case_pack_is_delivered() -> None:
     hits = replace(rows_with(np.log(size), pack, support), anchor=mean)
     half = np.arange(6000) < 4000
     spread = Spread.fit(lambda rows: rows.anchor, hits.take(half), hits.take(~half), support)
+    assert not len(spread.scale), "all errors are alike"
+
+    def pmf_of(*packs: float) -> np.ndarray:
+        rows = replace(hits.take(np.arange(len(packs))), case_pack=np.asarray(packs, np.float32))
+        return spread.pmf(np.full(len(packs), np.log(30), np.float32), rows, support)
+
     for case in (4, 6):
-        pmf = spread.pmf(np.log(np.asarray([30], np.float32)), np.asarray([case], np.float32), support)[0]
+        (pmf,) = pmf_of(case)
         assert pmf[support.sizes % case == 0].sum() > 0.98
         assert np.log(support.sizes) @ pmf == pytest.approx(np.log(30), abs=0.06)
-    never_seen, nearest, unknown = spread.pmf(np.full(3, np.log(30), np.float32), np.asarray([100, 6, 0], np.float32), support)
+    never_seen, nearest, unknown = pmf_of(100, 6, 0)
     np.testing.assert_array_equal(never_seen, nearest)
     assert 0.4 < unknown[support.sizes % 6 == 0].sum() < 0.8
+
+
+def test_rows_whose_errors_are_known_to_be_small_get_a_narrow_spread() -> None:
+    rng = np.random.default_rng(7)
+    n, unsteady = 8000, rng.random(8000) < 0.5
+    mean = rng.normal(np.log(30), 0.3, n).astype(np.float32)
+    sigma = np.where(unsteady, 0.6, 0.1)
+    size = np.maximum(np.round(np.exp(mean + sigma * rng.normal(size=n))), 1).astype(np.float32)
+    support = Support.of(size)
+    hits = replace(
+        rows_with(np.log(size), np.ones(n, np.float32), support), anchor=mean, numbers=np.where(unsteady, 1, -1).astype(np.float32)[:, None]
+    )
+    half = np.arange(n) < 5000
+    spread = Spread.fit(lambda rows: rows.anchor, hits.take(half), hits.take(~half), support)
+    pmf = spread.pmf(mean, hits, support)
+    centre = np.log(support.sizes) @ pmf.T
+    width = np.sqrt(np.sum(pmf * (np.log(support.sizes) - centre[:, None]) ** 2, axis=1))
+    assert np.median(width[unsteady]) > 3 * np.median(width[~unsteady])
+    restored = Spread.restore(spread.state())
+    np.testing.assert_array_equal(restored.pmf(mean, hits, support), pmf)
 
 
 def test_whether_sizes_are_continuous_is_told_by_the_most_frequent_ones_whatever_their_number() -> None:
