@@ -11,8 +11,9 @@ from models.distribution import best_size
 from models.members.base import Prepared
 from models.support import Floats, Support
 
-WIDTHS = (0.7, 0.85, 1.0)
-"""Shares of the root mean square error that the density's width is tried with: deliveries vary in steps, so the best point wants a narrower one."""
+WIDTHS = (0.85, 0.7, 1.0)
+"""Shares of the root mean square error that the density's width is tried with, the one that scales are compared with first: deliveries vary in
+steps, so the best point wants a narrower one."""
 DOUBT = 1.0
 """Standard errors by which scales of rows have to be better than none."""
 _LEAST_SIGMA, _ROWS, _ROUNDS = 0.01, 20_000, 3
@@ -66,7 +67,10 @@ class Spread:
         errors = judged.log_size - mean_of(judged)
         if support.continuous:
             return cls(_NORMAL * float(np.median(np.abs(errors))), flat, np.ones(1, np.float32), np.ones((1, len(support)), np.float32))
-        learned, tests = hits.take(_sample(len(hits))), held_back.take(_sample(len(held_back)))
+        learned = hits.take(_sample(len(hits)))
+        if not len(held_back):
+            return cls._of(max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA), flat, mean_of(learned), learned, support)
+        tests = held_back.take(_sample(len(held_back)))
         means, actual = (mean_of(learned), mean_of(tests)), np.exp(tests.log_size)
 
         def tried(scale: Floats, width: float) -> tuple[Self, Floats]:
@@ -75,12 +79,11 @@ class Spread:
             point = best_size(one.pmf(means[1], tests, support), support.sizes)
             return one, (np.abs(point - actual) / actual).astype(np.float32)
 
-        if not len(held_back):
-            return cls._of(max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA), flat, means[0], learned, support)
         scale = _log_scale(learned, learned.log_size - means[0])
-        better = tried(flat, WIDTHS[1])[1] - tried(scale, WIDTHS[1])[1]
-        chosen = scale if better.mean() > DOUBT * better.std() / np.sqrt(len(better)) else flat
-        return min((tried(chosen, width) for width in WIDTHS), key=lambda found: float(found[1].mean()))[0]
+        without, with_scale = tried(flat, WIDTHS[0]), tried(scale, WIDTHS[0])
+        better = without[1] - with_scale[1]
+        chosen, first = (scale, with_scale) if better.mean() > DOUBT * better.std() / np.sqrt(len(better)) else (flat, without)
+        return min((first, *(tried(chosen, width) for width in WIDTHS[1:])), key=lambda found: float(found[1].mean()))[0]
 
     @classmethod
     def _of(cls, sigma: float, scale: Floats, mean: Floats, hits: Prepared, support: Support) -> Self:

@@ -128,6 +128,8 @@ def test_rows_whose_errors_are_known_to_be_small_get_a_narrow_spread() -> None:
     centre = np.log(support.sizes) @ pmf.T
     width = np.sqrt(np.sum(pmf * (np.log(support.sizes) - centre[:, None]) ** 2, axis=1))
     assert np.median(width[unsteady]) > 3 * np.median(width[~unsteady])
+    alone = Spread.fit(lambda rows: rows.anchor if len(rows) else pytest.fail("asked for no rows"), hits, hits.take(slice(0, 0)), support)
+    assert not len(alone.scale), "nothing to be judged on"
     restored = Spread.restore(spread.state())
     np.testing.assert_array_equal(restored.pmf(mean, hits, support), pmf)
 
