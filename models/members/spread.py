@@ -80,10 +80,11 @@ class Spread:
             return one, (np.abs(point - actual) / actual).astype(np.float32)
 
         scale = _log_scale(learned, learned.log_size - means[0])
-        without, with_scale = tried(flat, WIDTHS[0]), tried(scale, WIDTHS[0])
-        better = without[1] - with_scale[1]
-        chosen, first = (scale, with_scale) if better.mean() > DOUBT * better.std() / np.sqrt(len(better)) else (flat, without)
-        return min((first, *(tried(chosen, width) for width in WIDTHS[1:])), key=lambda found: float(found[1].mean()))[0]
+        found: list[tuple[Self, Floats]] = [tried(flat, WIDTHS[0]), tried(scale, WIDTHS[0])]
+        better = found[0][1] - found[1][1]
+        scaled = int(better.mean() > DOUBT * better.std() / np.sqrt(len(better)))
+        found = [found[scaled], *(tried((flat, scale)[scaled], width) for width in WIDTHS[1:])]
+        return min(found, key=lambda one: float(one[1].mean()))[0]
 
     @classmethod
     def _of(cls, sigma: float, scale: Floats, mean: Floats, hits: Prepared, support: Support) -> Self:
