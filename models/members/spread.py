@@ -15,12 +15,12 @@ WIDTHS = (0.85, 0.7, 1.0)
 """Shares of the root mean square error that the density's width is tried with, the one that scales are compared with first: deliveries vary in
 steps, so the best point wants a narrower one."""
 DOUBT = 1.0
-"""Standard errors by which scales of rows have to be better than none."""
+"""Standard errors by which scales of rows have to be better than none; a delivery that is forecast from two origins counts as two rows in them."""
 _LEAST_SIGMA, _ROWS, _ROUNDS = 0.01, 20_000, 3
 _PRIOR = 0.3
 """Deliveries that every size has had as often as the density says, before any is counted: the fewer a case pack has, the less they say."""
-_LEAST_ERROR, _RIDGE, _WIDEST = 0.1, 1e-3, 2.0
-"""What is added to an error before its log is taken, the ridge penalty of the regression of these, and the most that its result can be."""
+_LEAST_ERROR, _RIDGE, _FARTHEST = 0.1, 1e-3, 2.0
+"""What is added to an error before its log is taken, the ridge penalty of the regression of these, and how far from 0 its result can be."""
 # Standard deviation of a normal density over its median absolute deviation.
 _NORMAL = 1.4826
 
@@ -64,25 +64,26 @@ class Spread:
             Rows with demand that it learned from, and that it did not learn from; where there are none of these, the former have to do.
         """
         judged, flat = held_back if len(held_back) else hits, np.zeros(0, np.float32)
-        errors = judged.log_size - mean_of(judged)
+        mean = mean_of(judged)
+        errors = judged.log_size - mean
         if support.continuous:
             return cls(_NORMAL * float(np.median(np.abs(errors))), flat, np.ones(1, np.float32), np.ones((1, len(support)), np.float32))
         learned = hits.take(_sample(len(hits)))
         if not len(held_back):
             return cls._of(max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA), flat, mean_of(learned), learned, support)
-        tests = held_back.take(_sample(len(held_back)))
-        means, actual = (mean_of(learned), mean_of(tests)), np.exp(tests.log_size)
+        tested = _sample(len(held_back))
+        tests, actual, mean_learned = held_back.take(tested), np.exp(held_back.log_size[tested]), mean_of(learned)
 
         def tried(scale: Floats, width: float) -> tuple[Self, Floats]:
             sigma = max(float(np.sqrt(np.mean((errors / _scales(scale, judged)) ** 2))), _LEAST_SIGMA)
-            one = cls._of(sigma * width, scale, means[0], learned, support)
-            point = best_size(one.pmf(means[1], tests, support), support.sizes)
+            one = cls._of(sigma * width, scale, mean_learned, learned, support)
+            point = best_size(one.pmf(mean[tested], tests, support), support.sizes)
             return one, (np.abs(point - actual) / actual).astype(np.float32)
 
-        scale = _log_scale(learned, learned.log_size - means[0])
+        scale = _log_scale(learned, learned.log_size - mean_learned)
         found: list[tuple[Self, Floats]] = [tried(flat, WIDTHS[0]), tried(scale, WIDTHS[0])]
         better = found[0][1] - found[1][1]
-        scaled = int(better.mean() > DOUBT * better.std() / np.sqrt(len(better)))
+        scaled = int(len(better) > 1 and better.mean() > DOUBT * better.std(ddof=1) / np.sqrt(len(better)))
         found = [found[scaled], *(tried((flat, scale)[scaled], width) for width in WIDTHS[1:])]
         return min(found, key=lambda one: float(one[1].mean()))[0]
 
@@ -123,7 +124,10 @@ def _sample(rows: int) -> npt.NDArray[np.int64]:
 
 
 def _log_scale(rows: Prepared, errors: Floats) -> Floats:
-    """Ridge regression of the log of the size of errors on the numbers of rows, the intercept last: shape (p + 1,)."""
+    """Ridge regression of the log of the size of errors on the numbers of rows, the intercept last: shape (p + 1,).
+
+    The errors are those of rows that were learned from, which are too small alike: how wide a scale of 1 is, held-back rows say.
+    """
     x = np.column_stack([rows.numbers, np.ones(len(rows), np.float32)])
     gram = (x.T @ x).astype(np.float64) / len(x) + _RIDGE * np.eye(x.shape[1])
     aim = (x.T @ np.log(np.abs(errors) + np.float32(_LEAST_ERROR))).astype(np.float64) / len(x)
@@ -134,13 +138,14 @@ def _scales(scale: Floats, rows: Prepared) -> Floats:
     """Scale of each row's density, shape (n,)."""
     if not len(scale):
         return np.ones(len(rows), np.float32)
-    scales: Floats = np.exp(np.clip(rows.numbers @ scale[:-1] + scale[-1], -_WIDEST, _WIDEST))
+    scales: Floats = np.exp(np.clip(rows.numbers @ scale[:-1] + scale[-1], -_FARTHEST, _FARTHEST))
     return scales
 
 
 def _density(mean: Floats, sigma: Floats, support: Support) -> Floats:
-    distance = (np.log(support.sizes)[None, :] - mean[:, None]) / sigma[:, None]
-    density: Floats = np.exp(-0.5 * np.minimum(distance**2, 60)).astype(np.float32)
+    """Of the log of each size, times what makes the largest of a row 1: a mean far beyond all sizes stands for the nearest."""
+    squared = ((np.log(support.sizes)[None, :] - mean[:, None]) / sigma[:, None]) ** 2
+    density: Floats = np.exp(-0.5 * np.minimum(squared - squared.min(axis=1, keepdims=True), 60)).astype(np.float32)
     return density
 
 

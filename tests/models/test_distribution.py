@@ -94,7 +94,8 @@ def test_a_spread_learns_in_which_multiples_a_case_pack_is_delivered() -> None:
     mean = rng.normal(np.log(30), 0.4, 6000).astype(np.float32)
     size = (np.maximum(np.round(np.exp(mean + rng.normal(0, 0.25, 6000)) / pack), 1) * pack).astype(np.float32)
     support = Support.of(size)
-    hits = replace(rows_with(np.log(size), pack, support), anchor=mean)
+    chance = rng.normal(size=(6000, 5)).astype(np.float32)
+    hits = replace(rows_with(np.log(size), pack, support), anchor=mean, numbers=chance)
     half = np.arange(6000) < 4000
     spread = Spread.fit(lambda rows: rows.anchor, hits.take(half), hits.take(~half), support)
     assert not len(spread.scale), "all errors are alike"
@@ -110,6 +111,17 @@ def test_a_spread_learns_in_which_multiples_a_case_pack_is_delivered() -> None:
     never_seen, nearest, unknown = pmf_of(100, 6, 0)
     np.testing.assert_array_equal(never_seen, nearest)
     assert 0.4 < unknown[support.sizes % 6 == 0].sum() < 0.8
+
+
+def test_a_mean_far_beyond_all_sizes_stands_for_the_nearest() -> None:
+    sizes = np.arange(6, 600, 6).astype(np.float32)
+    support = Support.of(np.repeat(sizes, 50))
+    hits = rows_with(np.log(np.repeat(sizes, 50)), np.full(50 * len(sizes), 6, np.float32), support)
+    spread = replace(Spread.fit(lambda rows: rows.log_size, hits, hits, support), sigma=0.13)
+    far = np.log(np.asarray([0.5, 900, 2000, 9000], np.float32))
+    smallest, *largest = best_size(spread.pmf(far, hits.take(np.arange(4)), support), support.sizes)
+    assert smallest == 6
+    assert min(largest) >= support.sizes[-3]
 
 
 def test_rows_whose_errors_are_known_to_be_small_get_a_narrow_spread() -> None:

@@ -41,7 +41,7 @@ def test_the_mean_of_what_is_delivered_is_that_of_draws(sigma: float) -> None:
     assert said == pytest.approx(np.log(12 * np.maximum(np.rint(drawn / 12), 1)).mean(axis=0), abs=4e-3)
 
 
-def test_a_product_that_breaks_its_cases_is_no_reason_to_doubt_the_others_and_none_to_be_rounded_itself() -> None:
+def test_a_product_that_breaks_its_cases_seldom_among_others_is_the_only_one_that_is_not_rounded() -> None:
     demand = np.full((25, 40), 24.0)
     demand[0] = 6
     cases, mean = cases_of(demand.tolist(), [12.0] * 25), np.log(np.full(25, 6, np.float32))
@@ -52,6 +52,13 @@ def test_a_product_that_breaks_its_cases_is_no_reason_to_doubt_the_others_and_no
     rare = np.zeros((1, 40))
     rare[0, 3] = 12
     assert cases_of([*demand[1:].tolist(), *rare.tolist()], [12.0] * 25).delivered(mean, 0.3)[-1] > mean[0] + 0.6
+
+
+def test_where_many_products_of_a_case_pack_break_their_cases_the_others_do_not_by_choice() -> None:
+    demand = np.full((25, 40), 24.0)
+    demand[:3] = 6
+    mean = np.log(np.full(25, 6, np.float32))
+    assert cases_of(demand.tolist(), [12.0] * 25).delivered(mean, 0.3).tolist() == mean.tolist()
 
 
 def test_a_delivery_that_is_no_multiple_is_what_it_is() -> None:
