@@ -50,10 +50,10 @@ class WholeCases:
         self._series = _never_broken(whole.sum(axis=1), came.sum(axis=1), product, case)
         self._log_case = np.log(np.where(self._series, case, 1)) - centre
         self._deliveries = rows, weeks = np.nonzero(whole & self._series[:, None])
-        size, half = demand[rows, weeks].astype(np.float64), case[rows] / 2
+        size, of_case = demand[rows, weeks].astype(np.float64), case[rows]
         with np.errstate(divide="ignore"):
-            self._low = np.log(np.where(size > 2 * half, size - half, 0)) - centre
-        self._high = np.log(size + half) - centre
+            self._low = np.log(np.where(size > of_case, size - of_case / 2, 0)) - centre
+        self._high = np.log(size + of_case / 2) - centre
 
     def wanted(self, log_size: Floats, fitted: Floats, sigma: float) -> Wanted:
         """Return the logs of sizes with those of whole cases as they were before rounding, given what was expected of each, shape (n, weeks).

@@ -70,13 +70,13 @@ class Spread:
             return cls(_NORMAL * float(np.median(np.abs(errors))), flat, np.ones(1, np.float32), np.ones((1, len(support)), np.float32))
         learned = hits.take(_sample(len(hits)))
         if not len(held_back):
-            return cls._of(max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA), flat, mean_of(learned), learned, support)
+            return cls._of(_root_mean_square(errors), flat, mean_of(learned), learned, support)
         tested = _sample(len(held_back))
         tests, actual, mean_learned = held_back.take(tested), np.exp(held_back.log_size[tested]), mean_of(learned)
 
         def tried(scale: Floats, width: float) -> tuple[Self, Floats]:
-            sigma = max(float(np.sqrt(np.mean((errors / _scales(scale, judged)) ** 2))), _LEAST_SIGMA)
-            one = cls._of(sigma * width, scale, mean_learned, learned, support)
+            sigma = width * _root_mean_square(errors / _scales(scale, judged))
+            one = cls._of(sigma, scale, mean_learned, learned, support)
             point = best_size(one.pmf(mean[tested], tests, support), support.sizes)
             return one, (np.abs(point - actual) / actual).astype(np.float32)
 
@@ -121,6 +121,10 @@ class Spread:
 def _sample(rows: int) -> npt.NDArray[np.int64]:
     """Rows evenly taken out of all."""
     return np.linspace(0, rows - 1, min(rows, _ROWS)).astype(np.int64)
+
+
+def _root_mean_square(errors: Floats) -> float:
+    return max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA)
 
 
 def _log_scale(rows: Prepared, errors: Floats) -> Floats:
