@@ -1,13 +1,15 @@
 """Plans as files that a planner opens, prints and edits: a CSV file for each store, or one workbook a region with a sheet for each store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
+from xlsxwriter import Workbook
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
 
 from transforms.planner import StorePlan
 
@@ -21,6 +23,11 @@ class _Column:
     width: float
     format: str = "@"
     total: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its cells are texts, and not numbers."""
+        return self.format == "@"
 
 
 _COLUMNS = (
@@ -40,8 +47,8 @@ _COLUMNS = (
 _OVERVIEW = ("packs", "units", "expected", "expected_returns", "expected_lost_sales")
 _HEADER_ROW = 5
 _FIRST_ROW = _HEADER_ROW + 1
-_TEXT_FIELDS = 3
 _US_LETTER = 1
+_LONGEST_TEXT = 32_767
 # Three lines: programs differ in whether they fit a wrapped heading by themselves.
 _HEADER_POINTS = 45
 
@@ -59,121 +66,151 @@ def write_csv(plans: Iterable[StorePlan], folder: Path) -> list[Path]:
 
 
 def write_workbook(plans: Sequence[StorePlan], target: Path) -> None:
-    """Write a workbook: an overview of all stores, then a sheet for each with what to load. Units and totals are formulas, so they follow edits."""
-    from openpyxl import Workbook  # noqa: PLC0415 - heavy
+    """Write a workbook: an overview of all stores, then a sheet for each with what to load.
 
-    book = Workbook(write_only=True)
-    names = _sheet_names(plans)
-    _overview(book, plans, names)
-    for plan, name in zip(plans, names, strict=True):
-        _store_sheet(book.create_sheet(name), plan)
+    Units and totals are formulas, so they follow edits; each carries its result, for viewers that show and do not calculate.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.stem}.part.xlsx")
-    book.save(draft)
+    with draft.open("wb") as file, Workbook(file, {"in_memory": True}) as book:
+        names, style = _sheet_names(plans), _Style(book)
+        overview = _Sheet(book.add_worksheet("Overview"), style)
+        totals = [_store_sheet(_Sheet(book.add_worksheet(name), style), plan) for plan, name in zip(plans, names, strict=True)]
+        _overview(overview, plans, names, totals)
     draft.replace(target)
 
 
-def _overview(book: Any, plans: Sequence[StorePlan], names: Sequence[str]) -> None:
-    sheet, style = book.create_sheet("Overview"), _Style()
+def _overview(sheet: "_Sheet", plans: Sequence[StorePlan], names: Sequence[str], totals: Sequence[Mapping[str, float]]) -> None:
     columns = [column for column in _COLUMNS if column.field in _OVERVIEW]
     widths = [11, 34, *(max(column.width, 11) for column in columns)]
-    _lay_out(sheet, widths, "C")
+    sheet.lay_out(widths)
     first = plans[0]
-    sheet.append([style.text(sheet, f"Plan for the week of {first.week}: {first.region}", bold=True)])
-    sheet.append([style.text(sheet, f"Made with what was known at the end of the week of {first.origin}. {len(plans)} stores, a sheet for each.")])
-    sheet.append([])
-    sheet.append([])
-    sheet.append([style.heading(sheet, text) for text in ("Store", "Name", *(column.heading for column in columns))])
-    for plan, name in zip(plans, names, strict=True):
-        total = _FIRST_ROW + len(plan.to_load)
-        values = [style.number(sheet, f"='{name}'!{_letter(column)}{total}", column.format) for column in columns]
-        sheet.append([style.link(sheet, plan.store_id, name), style.text(sheet, plan.store_name), *values])
+    sheet.line(f"Plan for the week of {first.week}: {first.region}", bold=True)
+    sheet.line(f"Made with what was known at the end of the week of {first.origin}. {len(plans)} stores, a sheet for each.")
+    sheet.headings(["Store", "Name", *(column.heading for column in columns)])
+    for plan, name, total in zip(plans, names, totals, strict=True):
+        sheet.link(plan.store_id, name)
+        sheet.text(plan.store_name)
+        for column in columns:
+            sheet.formula(f"='{name}'!{_letter(column)}{_FIRST_ROW + len(plan.to_load)}", total[column.field], column.format)
+        sheet.end_row()
     last = _FIRST_ROW + len(plans) - 1
-    letters = [chr(ord("C") + index) for index in range(len(columns))]
-    sums = [f"=SUM({letter}{_FIRST_ROW}:{letter}{last})" for letter in letters]
-    totals = [style.number(sheet, formula, column.format, bold=True) for formula, column in zip(sums, columns, strict=True)]
-    sheet.append([style.text(sheet, "Total", bold=True), style.text(sheet, ""), *totals])
+    sheet.text("Total", bold=True)
+    sheet.text("")
+    for index, column in enumerate(columns):
+        letter = chr(ord("C") + index)
+        sheet.formula(f"=SUM({letter}{_FIRST_ROW}:{letter}{last})", sum(total[column.field] for total in totals), column.format, bold=True)
 
 
-def _store_sheet(sheet: Any, plan: StorePlan) -> None:
-    style, rows, (others, rest) = _Style(), plan.to_load, plan.not_loaded
-    _lay_out(sheet, [column.width for column in _COLUMNS], "C")
-    title = f"Store {plan.store_id}" + (f": {plan.store_name}" if plan.store_name else "")
-    sheet.append([style.text(sheet, title, bold=True)])
-    sheet.append([style.text(sheet, f"Week of {plan.week}, {plan.region}. Made with what was known at the end of the week of {plan.origin}.")])
-    sheet.append([style.text(sheet, f"Carried with nothing to load: {others:,} products (expected demand {rest:,.1f} units).")])
-    sheet.append([])
-    sheet.append([style.heading(sheet, column.heading) for column in _COLUMNS])
+def _store_sheet(sheet: "_Sheet", plan: StorePlan) -> dict[str, float]:
+    """Fill a store's sheet; return the totals that stand at its end."""
+    rows, (others, rest) = plan.to_load, plan.not_loaded
+    sheet.lay_out([column.width for column in _COLUMNS])
+    sheet.line(f"Store {plan.store_id}" + (f": {plan.store_name}" if plan.store_name else ""), bold=True)
+    sheet.line(f"Week of {plan.week}, {plan.region}. Made with what was known at the end of the week of {plan.origin}.")
+    sheet.line(f"Carried with nothing to load: {others:,} products (expected demand {rest:,.1f} units).")
+    sheet.headings([column.heading for column in _COLUMNS])
     packs, size = (_letter(column) for column in _COLUMNS if column.field in {"packs", "case_pack"})
     for at, row in enumerate(rows, _FIRST_ROW):
-        cells = [row[column.field] for column in _COLUMNS]
-        cells = [f"={packs}{at}*{size}{at}" if column.field == "units" else value for column, value in zip(_COLUMNS, cells, strict=True)]
-        texts = [style.text(sheet, value or "") for value in cells[:_TEXT_FIELDS]]
-        numbers = [style.number(sheet, value, column.format) for column, value in zip(_COLUMNS[_TEXT_FIELDS:], cells[_TEXT_FIELDS:], strict=True)]
-        sheet.append([*texts, *numbers])
+        for column in _COLUMNS:
+            if column.is_text:
+                sheet.text(row[column.field] or "")
+            elif column.field == "units":
+                sheet.formula(f"={packs}{at}*{size}{at}", row["units"], column.format)
+            else:
+                sheet.number(row[column.field], column.format)
+        sheet.end_row()
     last = _FIRST_ROW + len(rows) - 1
-    totals = [_total(style, sheet, column, last) for column in _COLUMNS[1:]]
-    sheet.append([style.text(sheet, "Total", bold=True), *totals])
-
-
-def _total(style: "_Style", sheet: Any, column: _Column, last: int) -> Any:
-    if not column.total:
-        return style.text(sheet, "")
-    letter = _letter(column)
-    return style.number(sheet, f"=SUM({letter}{_FIRST_ROW}:{letter}{last})" if last >= _FIRST_ROW else 0, column.format, bold=True)
-
-
-def _lay_out(sheet: Any, widths: Sequence[float], freeze: str) -> None:
-    """Widths, frozen header and landscape pages, one page wide, the header repeated on each."""
-    for index, width in enumerate(widths):
-        sheet.column_dimensions[chr(ord("A") + index)].width = width
-    sheet.row_dimensions[_HEADER_ROW].height = _HEADER_POINTS
-    sheet.freeze_panes = f"{freeze}{_FIRST_ROW}"
-    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", _US_LETTER
-    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True
-    sheet.print_title_rows = f"{_HEADER_ROW}:{_HEADER_ROW}"
-    sheet.oddFooter.center.text = "&A, page &P of &N"
+    totals = {column.field: sum(row[column.field] for row in rows) for column in _COLUMNS if column.total}
+    for column in _COLUMNS:
+        if not column.total:
+            sheet.text("Total" if column is _COLUMNS[0] else "", bold=True)
+        elif rows:
+            sheet.formula(f"=SUM({_letter(column)}{_FIRST_ROW}:{_letter(column)}{last})", totals[column.field], column.format, bold=True)
+        else:
+            sheet.number(0, column.format, bold=True)
+    return totals
 
 
 class _Style:
-    """Cells with their look. Texts are never read as formulas, whatever a product is called."""
+    """Looks of cells, each kept once in a workbook."""
 
-    def __init__(self) -> None:
-        from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415 - heavy
+    def __init__(self, book: Workbook) -> None:
+        self._book, self._formats = book, dict[tuple[str, bool], Format]()
+        self.heading = book.add_format({"bold": True, "num_format": "@", "text_wrap": True, "valign": "top", "bg_color": "#DDE6F0"})
+        self.linked = book.add_format({"num_format": "@", "font_color": "#0563C1", "underline": 1})
 
-        self._bold, self._linked = Font(bold=True), Font(color="0563C1", underline="single")
-        self._wrapped = Alignment(wrap_text=True, vertical="top")
-        self._shade = PatternFill("solid", fgColor="DDE6F0")
+    def __call__(self, number_format: str, bold: bool) -> Format:
+        """Return the look of ordinary cells of that number format."""
+        key = (number_format, bold)
+        if key not in self._formats:
+            self._formats[key] = self._book.add_format({"num_format": number_format, "bold": bold})
+        return self._formats[key]
 
-    def text(self, sheet: Any, value: str, bold: bool = False) -> Any:
-        cell = self._cell(sheet, value, "@", bold)
-        cell.data_type = "s"
-        return cell
 
-    def heading(self, sheet: Any, value: str) -> Any:
-        cell = self._cell(sheet, value, "@", bold=True)
-        cell.alignment, cell.fill = self._wrapped, self._shade
-        return cell
+class _Sheet:
+    """A sheet that is filled cell by cell, row by row. Texts are never read as formulas, whatever a product is called."""
 
-    def number(self, sheet: Any, value: float | str, number_format: str, bold: bool = False) -> Any:
-        return self._cell(sheet, value, number_format, bold)
+    def __init__(self, sheet: Worksheet, style: _Style) -> None:
+        self._sheet, self._style = sheet, style
+        self._row, self._column = 0, 0
 
-    def link(self, sheet: Any, value: str, target: str) -> Any:
-        from openpyxl.worksheet.hyperlink import Hyperlink  # noqa: PLC0415 - heavy
+    def lay_out(self, widths: Sequence[float]) -> None:
+        """Widths, frozen header and landscape pages, one page wide, the header repeated on each."""
+        for index, width in enumerate(widths):
+            self._sheet.set_column(index, index, width)
+        self._sheet.set_row(_HEADER_ROW - 1, _HEADER_POINTS)
+        self._sheet.freeze_panes(_HEADER_ROW, 2)
+        self._sheet.set_landscape()
+        self._sheet.set_paper(_US_LETTER)
+        self._sheet.fit_to_pages(1, 0)
+        self._sheet.repeat_rows(_HEADER_ROW - 1)
+        self._sheet.set_footer("&C&A, page &P of &N")
 
-        cell = self.text(sheet, value)
-        cell.hyperlink, cell.font = Hyperlink(ref="", location=f"'{target}'!A1"), self._linked
-        return cell
+    def line(self, value: str, bold: bool = False) -> None:
+        """Write a row of one text."""
+        self.text(value, bold)
+        self.end_row()
 
-    def _cell(self, sheet: Any, value: float | str, number_format: str, bold: bool) -> Any:
-        from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415 - heavy
+    def headings(self, values: Iterable[str]) -> None:
+        """Write the header row, wherever the lines above it end."""
+        self._row, self._column = _HEADER_ROW - 1, 0
+        for value in values:
+            self._sheet.write_string(*self._next(), value, self._style.heading)
+        self.end_row()
 
-        cell = WriteOnlyCell(sheet, value)
-        cell.number_format = number_format
-        if bold:
-            cell.font = self._bold
-        return cell
+    def text(self, value: str, bold: bool = False) -> None:
+        """Write a text; what is beyond a cell's limit is cut."""
+        at, look = self._next(), self._style("@", bold)
+        if value:
+            self._sheet.write_string(*at, value[:_LONGEST_TEXT], look)
+        else:
+            self._sheet.write_blank(*at, None, look)
+
+    def number(self, value: float | None, number_format: str, bold: bool = False) -> None:
+        """Write a number, or an empty cell."""
+        at, look = self._next(), self._style(number_format, bold)
+        if value is None:
+            self._sheet.write_blank(*at, None, look)
+        else:
+            self._sheet.write_number(*at, value, look)
+
+    def formula(self, formula: str, value: float, number_format: str, bold: bool = False) -> None:
+        """Write a formula with its result."""
+        self._sheet.write_formula(*self._next(), formula, self._style(number_format, bold), value)
+
+    def link(self, value: str, target: str) -> None:
+        """Write a text that leads to another sheet."""
+        self._sheet.write_url(*self._next(), f"internal:'{target}'!A1", self._style.linked, value[:_LONGEST_TEXT])
+
+    def end_row(self) -> None:
+        """Go on with the next row."""
+        self._row, self._column = self._row + 1, 0
+
+    def _next(self) -> tuple[int, int]:
+        at = (self._row, self._column)
+        self._column += 1
+        return at
 
 
 def _letter(column: _Column) -> str:

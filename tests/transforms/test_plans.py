@@ -1,11 +1,13 @@
 """Savings with their intervals, and the files that planners get."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import openpyxl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pytest
 
@@ -122,6 +124,34 @@ def test_a_workbook_has_an_overview_and_a_sheet_for_each_store_that_prints_well(
     assert [cell.value for cell in overview[6]] == ["A/1", "Main St", "='A_1'!D8", "='A_1'!F8", "='A_1'!G8", "='A_1'!K8", "='A_1'!L8"]
     assert overview["A6"].hyperlink.location == "'A_1'!A1"
     assert [cell.value for cell in overview[8]][:3] == ["Total", None, "=SUM(C6:C7)"]
+
+
+def test_a_viewer_that_does_not_calculate_shows_units_and_totals(lake: Lake, tmp_path: Path) -> None:
+    target = tmp_path / "plan.xlsx"
+    plans = list(store_plans(lake, Region("ohio"), WEEK))
+    write_workbook(plans, target)
+    shown = openpyxl.load_workbook(target, data_only=True)
+    reckoned = openpyxl.load_workbook(target)
+    blank = [
+        f"{sheet.title}!{cell.coordinate}"
+        for sheet in reckoned
+        for row in sheet.iter_rows()
+        for cell in row
+        if cell.data_type == "f" and shown[sheet.title][cell.coordinate].value is None
+    ]
+    assert blank == []
+    assert [shown["A_1"][cell].value for cell in ("F6", "F7", "D8", "F8", "G8")] == [24, 24, 6, 48, 19]
+    assert [cell.value for cell in shown["Overview"][6]] == ["A/1", "Main St", 6, 48, 19, 2.5, 1]
+    assert [cell.value for cell in shown["Overview"][8]] == ["Total", None, 12, 96, 38, 5, 2]
+
+
+def test_a_store_with_nothing_to_load_has_totals_of_zero(lake: Lake, tmp_path: Path) -> None:
+    [plan] = store_plans(lake, Region("ohio"), WEEK, "B2")
+    idle = replace(plan, rows=plan.rows.filter(pc.equal(plan.rows["packs"], 0)))
+    write_workbook([idle], tmp_path / "plan.xlsx")
+    shown = openpyxl.load_workbook(tmp_path / "plan.xlsx", data_only=True)
+    assert [cell.value for cell in shown["B2"][6]][:6] == ["Total", None, None, 0, None, 0]
+    assert [cell.value for cell in shown["Overview"][6]][:4] == ["B2", None, 0, 0]
 
 
 def test_what_is_not_planned_is_said_with_what_to_do(lake: Lake) -> None:
