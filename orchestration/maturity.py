@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from orchestration.instance import open_instance
 from orchestration.recovery import backups_made
 from orchestration.report import Report, Section
-from orchestration.runs import open_instance
 from orchestration.settings import CHECKOUT
 from transforms.audit import verify_tables
 from transforms.lake import Lake

@@ -50,7 +50,6 @@ def restore_root(settings: Settings, source: Path, name: str | None, console: Co
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
     backup = read_backup(source, name)
     restore(source, backup, lake.path())
-    _point_run_history(lake.path("dagster", "dagster.yaml"), backup.root, str(lake.path().resolve()))
     findings = [f"{audit.table}: {finding}" for audit in verify_tables(lake, backup.heads) for finding in audit.findings]
     state = "its record is as it was written" if not findings else f"{len(findings)} findings in its record"
     console.print(
@@ -69,12 +68,6 @@ def backups_made(lake: Lake) -> list[dict[str, Any]]:
     """Backups that were made of a root, oldest first."""
     path = lake.path(LOG)
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-
-
-def _point_run_history(config: Path, before: str, now: str) -> None:
-    """The run history's settings name its own folder: after a move they have to name the new one."""
-    if config.is_file() and before != now:
-        config.write_text(config.read_text().replace(f"{before}/dagster", f"{now}/dagster"))
 
 
 def _size(count: int) -> str:

@@ -1,14 +1,13 @@
 """Execute jobs over blocks of slices and watch them: the way in which the command line runs things.
 
-Runs go through a real Dagster instance whose history the UI shows, or, for `--local`, through one that is gone afterwards. Both execute
-the same jobs of the same code location in this process.
+Runs go through a real Dagster instance whose history the UI shows, or, for `--local`, through one that is gone afterwards (see
+orchestration.instance). Both execute the same jobs of the same code location in this process.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -16,53 +15,16 @@ from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 from orchestration.partitions import MANY_SLICES, contiguous_blocks, range_tags, register_regions
-from orchestration.settings import one_planned_event_for_each_asset, use_dagster_home
+from orchestration.settings import one_planned_event_for_each_asset
 from transforms.calendar import Region, SliceBlock
 from transforms.errors import ShelfcastError
 
 LOCATION = "shelfcast"
 _QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_INSTANCE = """\
-# Written by shelfcast; the run history of this lake.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-event_log_storage:
-  module: orchestration.event_storage
-  class: BatchingSqliteEventLogStorage
-  config:
-    base_dir: {home}/history/runs
-concurrency:
-  runs:
-    max_concurrent_runs: 2
-backfills:
-  use_threads: false
-schedules:
-  use_threads: true
-sensors:
-  use_threads: true
-"""
 
 
 class RunFailed(ShelfcastError):
     """A Dagster run failed; the message holds the first error of the step that broke."""
-
-
-@contextmanager
-def open_instance(root: Path, local: bool) -> Iterator[dg.DagsterInstance]:
-    """Open the run history below `root`, or one that is gone afterwards."""
-    with TemporaryDirectory(prefix="shelfcast-runs-") if local else nullcontext(root / "dagster") as folder:
-        home = Path(folder)
-        home.mkdir(parents=True, exist_ok=True)
-        config = home / "dagster.yaml"
-        if not config.exists():
-            config.write_text(_INSTANCE.format(home=home))
-        if not local:
-            use_dagster_home(home)
-        # Not Dagster's storage in memory: that one opens a connection for each event, 8 ms for every slice and asset of a range.
-        with dg.DagsterInstance.from_config(str(home)) as instance:
-            yield instance
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import uvicorn
 from rich.console import Console
 
+from orchestration.instance import open_instance
 from orchestration.reports_server import create_app
-from orchestration.runs import open_instance
 from orchestration.settings import CHECKOUT, Settings, child_environment
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake

@@ -10,9 +10,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.board import show_accuracy, show_leaderboard, show_weather
 from orchestration.cycle import Voice, Workspace, initialise, run_cycle, take_in, value_weather
+from orchestration.instance import open_instance
 from orchestration.models_view import show_retraining
 from orchestration.project import Project
-from orchestration.runs import Runner, open_instance
+from orchestration.runs import Runner
 from orchestration.settings import Settings
 from transforms.adapters import load_provider
 from transforms.calendar import Week

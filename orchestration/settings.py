@@ -75,9 +75,21 @@ def use_leaderboard_data(folder: str | None) -> Path | None:
     return Path(settings().leaderboard_data) if settings().leaderboard_data else None
 
 
-def use_dagster_home(home: Path) -> None:
-    """Point Dagster at the run history of this lake."""
+@contextmanager
+def dagster_home_at(home: Path, for_good: bool) -> Iterator[None]:
+    """Point Dagster, and with `for_good` the processes that are started later too, at a run history."""
+    before = os.environ.get("DAGSTER_HOME")
     os.environ["DAGSTER_HOME"] = str(home)
+    try:
+        yield
+    finally:
+        if not for_good:
+            _put_back("DAGSTER_HOME", before)
+
+
+def dagster_home() -> Path:
+    """The run history that Dagster is pointed at."""
+    return Path(os.environ["DAGSTER_HOME"])
 
 
 @contextmanager
@@ -92,12 +104,16 @@ def one_planned_event_for_each_asset() -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        _put_back(name, before)
 
 
 def child_environment(**extra: str) -> dict[str, str]:
     """Environment for a process that Shelfcast starts: this one's, with `extra` on top."""
     return {**os.environ, **QUIET, **extra}
+
+
+def _put_back(name: str, before: str | None) -> None:
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before

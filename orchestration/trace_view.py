@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.instance import open_instance
 from orchestration.project import Project
 from orchestration.report import Report, Section, lines
-from orchestration.runs import open_instance
 from transforms import trace
 from transforms.adapters import load_provider
 from transforms.calendar import Region, Week

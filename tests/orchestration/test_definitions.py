@@ -7,9 +7,9 @@ import yaml
 from starlette.testclient import TestClient
 
 from orchestration.event_storage import BatchingSqliteEventLogStorage
+from orchestration.instance import open_instance
 from orchestration.partitions import REGION_WEEK, contiguous_blocks, register_regions, slice_of
 from orchestration.reports_server import create_app
-from orchestration.runs import open_instance
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.errors import InvalidKey

@@ -1,0 +1,95 @@
+"""The Dagster instance of a lake: its settings file, and the run history, in which no run stays begun whose process is gone."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import yaml
+
+from orchestration.event_storage import BatchingSqliteEventLogStorage
+from orchestration.settings import dagster_home_at
+from transforms.errors import ConfigurationError
+
+FILE = "dagster.yaml"
+_HEAD = "# Written by shelfcast; the run history of this lake.\n"
+_BLOCKS = {
+    "telemetry": "telemetry:\n  enabled: false\n",
+    "nux": "nux:\n  enabled: false\n",
+    # Without a folder: the one below DAGSTER_HOME, so that a root that is copied or moved writes into its own.
+    "event_log_storage": "event_log_storage:\n  module: orchestration.event_storage\n  class: BatchingSqliteEventLogStorage\n",
+    "run_launcher": "run_launcher:\n  module: orchestration.run_launcher\n  class: WatchedRunLauncher\n",
+    # A run worker loads the code location before it starts, which takes minutes on a machine that is busy.
+    "run_monitoring": (
+        "run_monitoring:\n  enabled: true\n  poll_interval_seconds: 30\n  start_timeout_seconds: 900\n  cancel_timeout_seconds: 900\n"
+    ),
+    "concurrency": "concurrency:\n  runs:\n    max_concurrent_runs: 2\n",
+    "backfills": "backfills:\n  use_threads: false\n",
+    "schedules": "schedules:\n  use_threads: true\n",
+    "sensors": "sensors:\n  use_threads: true\n",
+}
+_FOLDER_OF_BEFORE = re.compile(r"(  class: BatchingSqliteEventLogStorage\n)  config:\n    base_dir: [^\n]*/dagster/history/runs\n")
+"""Files of before named the folder of the root that they were written for."""
+_BEGUN = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+_ADDED_LATER = ("run_launcher", "run_monitoring")
+
+
+@contextmanager
+def open_instance(root: Path, local: bool) -> Iterator[dg.DagsterInstance]:
+    """Open the run history below `root`, or one that is gone afterwards; runs whose process is gone are failed by then."""
+    with TemporaryDirectory(prefix="shelfcast-runs-") if local else nullcontext(root / "dagster") as folder:
+        home = Path(folder)
+        home.mkdir(parents=True, exist_ok=True)
+        _prepare(home / FILE)
+        # Not Dagster's storage in memory: that one opens a connection for each event, 8 ms for every slice and asset of a range.
+        with dagster_home_at(home, for_good=not local), dg.DagsterInstance.from_config(str(home)) as instance:
+            fail_dead_runs(instance)
+            yield instance
+
+
+def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs as failed, or as canceled where somebody wanted that, whose process was killed; return their ids.
+
+    Otherwise they would count as running for ever, and two of them would keep everything else waiting.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, BatchingSqliteEventLogStorage):
+        return []
+    begun = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=list(_BEGUN)))}
+    failed = []
+    for run_id in sorted(begun | storage.locks.known()):
+        with storage.locks.claim(run_id) as free:
+            # Read again: it may have ended between the two looks.
+            run = instance.get_run_by_id(run_id) if free else None
+            if run is not None and run.status in _BEGUN:
+                _end(instance, run)
+                failed.append(run_id)
+            if free and (run is None or run.is_finished or run_id in failed):
+                storage.locks.forget(run_id)
+    return failed
+
+
+def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    why = "The process that executed this run is gone: it was killed, or the machine was restarted. What was finished stays; run it again."
+    if run.status == dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, why)
+    else:
+        instance.report_run_failed(run, why)
+
+
+def _prepare(config: Path) -> None:
+    """Write the settings file where there is none, and bring one of before up to date; whatever else stands in it is the user's."""
+    before = config.read_text() if config.exists() else _HEAD
+    text = _FOLDER_OF_BEFORE.sub(r"\1", before)
+    try:
+        there = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{config} is not YAML: {error}. Mend it, or remove it: it is then written anew.") from error
+    wanted = _ADDED_LATER if config.exists() else _BLOCKS
+    text += "".join(_BLOCKS[name] for name in wanted if name not in there)
+    if text != before:
+        draft = config.with_suffix(".tmp")
+        draft.write_text(text)
+        draft.replace(config)

@@ -1,0 +1,55 @@
+"""Locks that tell which runs are executed: a process that executes a run holds the run's lock, and the kernel frees it however the process ends.
+
+A process number would not do: numbers are given anew after a restart, and a run that the UI launched tells nobody its own.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+
+_held: dict[str, TextIOWrapper] = {}
+
+
+@dataclass(frozen=True)
+class RunLocks:
+    """The locks of one run history, a file for each run."""
+
+    folder: Path
+
+    def hold(self, run_id: str) -> None:
+        """Hold a run's lock from now on; locks of runs that this process executed before are freed, since it executes one after the other."""
+        for lock in _held.values():
+            lock.close()
+        _held.clear()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = (self.folder / run_id).open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _held[run_id] = lock
+
+    def is_held(self, run_id: str) -> bool:
+        """Whether a process executes the run."""
+        with self.claim(run_id) as free:
+            return not free
+
+    @contextmanager
+    def claim(self, run_id: str) -> Iterator[bool]:
+        """True where no process executes the run, nor will any be told so until the end of the block: two that clean up do not meet."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / run_id).open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def known(self) -> set[str]:
+        """Runs that have a lock, held or not."""
+        return {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+
+    def forget(self, run_id: str) -> None:
+        """Remove the lock of a run that has ended."""
+        (self.folder / run_id).unlink(missing_ok=True)
