@@ -20,8 +20,8 @@ from models.settings import Settings
 from models.support import Support
 from transforms.errors import ArtifactError
 
-FORMAT = 5
-"""Version of the layout; a file of another layout is refused rather than misread."""
+LAYOUTS = {"ensemble": 5, "baseline": 6}
+"""Version of the layout of each kind; a file of another layout is refused rather than misread."""
 SUFFIX = ".safetensors"
 
 
@@ -41,7 +41,7 @@ def save(model: Ensemble | HistoricalAverage, about: Mapping[str, Any], folder: 
     from safetensors.numpy import save as to_bytes  # noqa: PLC0415
 
     arrays, described = _parts(model)
-    manifest = json.dumps({"format": FORMAT, **described, "about": dict(about)}, sort_keys=True)
+    manifest = json.dumps({"format": LAYOUTS[described["kind"]], **described, "about": dict(about)}, sort_keys=True)
     content = to_bytes({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}, metadata={"manifest": manifest})
     digest = hashlib.sha256(content).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,13 +76,15 @@ def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
     manifest, content = _verified(path, sha256)
     arrays = from_bytes(content)
     if manifest["kind"] == "baseline":
-        return HistoricalAverage(np.asarray(manifest["keys"], np.str_), arrays["mean"], arrays["size"], arrays["rate"])
+        keys, categories = (np.asarray(manifest[name], np.str_) for name in ("keys", "categories"))
+        counts: dict[str, Any] = {name: arrays[name] for name in ("weeks", "starts", "at", "count", "usual", "rate")}
+        return HistoricalAverage(keys=keys, categories=categories, support=_support(arrays), **counts)
     encoder = Encoder(tuple(manifest["names"]), arrays["mean"], arrays["scale"], {n: np.asarray(v, np.str_) for n, v in manifest["levels"].items()})
-    support = Support(arrays["sizes"], arrays["means"], bool(arrays["continuous"][0]))
     settings = Settings(**manifest.get("settings", {}))
     states = {
         name: {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")} for name in manifest["members"]
     }
+    support = _support(arrays)
     members = [MEMBERS[name].restore(state, encoder, support, settings) for name, state in states.items()]
     calibration = Calibration(arrays["calibration/chance"], arrays["calibration/mean"])
     return Ensemble(encoder, support, members, arrays["size_weights"], arrays["chance_weights"], calibration, settings)
@@ -104,8 +106,8 @@ def _verified(path: Path, sha256: str) -> tuple[dict[str, Any], bytes]:
         )
     length = int.from_bytes(content[:8], "little")
     manifest: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["manifest"])
-    if manifest["format"] != FORMAT:
-        raise ArtifactError(f"Model artifact {path.name} has layout {manifest['format']}, expected {FORMAT}: train the week again with this version.")
+    if manifest["format"] != (layout := LAYOUTS[manifest["kind"]]):
+        raise ArtifactError(f"Model artifact {path.name} has layout {manifest['format']}, expected {layout}: train the week again with this version.")
     return manifest, content
 
 
@@ -137,4 +139,9 @@ def _ensemble_parts(model: Ensemble) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _baseline_parts(model: HistoricalAverage) -> tuple[dict[str, Any], dict[str, Any]]:
-    return dict(model.state()), {"kind": "baseline", "keys": [str(key) for key in model.keys]}
+    texts = {"keys": [str(key) for key in model.keys], "categories": [str(category) for category in model.categories]}
+    return dict(model.state()), {"kind": "baseline", **texts}
+
+
+def _support(arrays: Mapping[str, Any]) -> Support:
+    return Support(arrays["sizes"], arrays["means"], bool(arrays["continuous"][0]))

@@ -83,7 +83,8 @@ def contributions(panel: Panel, forecasts: pa.Table, models: Mapping[str, Ensemb
     for name in np.unique(served):
         here = np.flatnonzero(served == name)
         mine = rows.take(here)
-        model = models.get(name.split()[0]) or HistoricalAverage.fit(frame.take((frame.large == mine.large[0]) & (frame.fast == mine.fast[0])))
+        segment = frame.take((frame.large == mine.large[0]) & (frame.fast == mine.fast[0]))
+        model = models.get(name.split()[0]) or HistoricalAverage.fit(panel, segment)
         found = explain(model, mine, gross.take(here), expected[here])
         reference[here], groups[here] = found.reference, found.groups
     shares: dict[str, Floats] = {group: groups[:, index] for index, group in enumerate(GROUPS)}
@@ -151,8 +152,6 @@ def without_returns(panel: Panel, rows: Frame) -> Frame:
 
 
 def _expected(model: Ensemble | HistoricalAverage, rows: Frame) -> Floats:
-    if isinstance(model, HistoricalAverage):
-        return model.predict(rows).expected.astype(np.float64)
     return model.points(model.predict(rows), rows).expected.astype(np.float64)
 
 

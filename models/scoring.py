@@ -11,7 +11,6 @@ import pyarrow as pa
 from models.baselines import HistoricalAverage
 from models.costs import Costs, costs_of
 from models.distribution import Orders, Points, orders
-from models.ensemble import Ensemble
 from models.failover import SECONDS, Model, Serving, check_features, descend
 from models.segments import series_formats
 from models.training import MOVERS, segment_rows
@@ -63,7 +62,8 @@ def score_region(
             rows = frame.take(segment_rows(frame, labels, name, mover))
             if not len(rows):
                 continue
-            fresh = Serving(HistoricalAverage.fit(rows), "none", panel.last.monday, "baseline", "historical average made from the region's data")
+            made_now = partial(HistoricalAverage.fit, panel, rows)
+            fresh = Serving(made_now, "none", panel.last.monday, "baseline", "historical average made from the region's data")
             uppermost, costs, keys = champions.get((name, mover)), costs_of(panel, rows), _keys(panel, rows)
             top = _over(uppermost, baselines.get(name))
             serving, (made, plan), why = descend(top, fresh, partial(usable_forecast, rows, costs), seconds)
@@ -93,12 +93,8 @@ def usable_forecast(rows: Frame, costs: Costs, model: Model) -> tuple[Points, Or
 
 def predict_rows(rows: Frame, costs: Costs, model: Model) -> tuple[Points, Orders]:
     """Points and orders of a frame's rows."""
-    if isinstance(model, Ensemble):
-        said = model.predict(rows)
-        return model.points(said, rows), orders(said.p_demand, said.pmf, model.support.sizes, *costs)
-    made = model.predict(rows)
-    # The historical average knows one size for each series.
-    return made, orders(made.p_demand, np.ones((len(rows), 1), np.float32), made.size[:, None], *costs)
+    said = model.predict(rows)
+    return model.points(said, rows), orders(said.p_demand, said.pmf, model.support.sizes, *costs)
 
 
 def _keys(panel: Panel, rows: Frame) -> dict[str, object]:

@@ -91,7 +91,7 @@ def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, s
     late = back < spec.held_back
     for name in map(str, np.unique(labels)):
         if (formats_now == name).any() and (only is None or (name, "all") in only):
-            yield _baseline(name, now.take(formats_now == name), frame.take((formats == name) & late))
+            yield _baseline(name, panel, now.take(formats_now == name), frame.take((formats == name) & late))
         for mover in MOVERS:
             if only is not None and (name, mover) not in only:
                 continue
@@ -126,8 +126,8 @@ def _held_back_reach(spec: TrainingSpec) -> int:
     return spec.held_back + spec.horizons - 1
 
 
-def _baseline(name: str, now: Frame, held_back: Frame) -> Trained:
-    return Trained(name, "all", HistoricalAverage.fit(now), _baseline_metrics(held_back))
+def _baseline(name: str, panel: Panel, now: Frame, held_back: Frame) -> Trained:
+    return Trained(name, "all", HistoricalAverage.fit(panel, now), _baseline_metrics(held_back))
 
 
 def train_ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:

@@ -43,6 +43,7 @@ _COLUMNS = (
     _Column("service_level", "Demand met with", 10, "0 %"),
     _Column("expected_returns", "Expected returns", 10, "#,##0.0", total=True),
     _Column("expected_lost_sales", "Expected lost sales", 10, "#,##0.0", total=True),
+    _Column("rung", "Forecast made by", 11),
 )
 _OVERVIEW = ("packs", "units", "expected", "expected_returns", "expected_lost_sales")
 _HEADER_ROW = 5

@@ -11,6 +11,7 @@ import pytest
 from models.artifacts import save
 from models.baselines import HistoricalAverage
 from models.code_version import code_version
+from models.support import Support
 from models.training import TrainingSpec
 from models.validation import Gate
 from orchestration.mlflow_mirror import MlflowMirror, catch_up, mirror_registry
@@ -224,8 +225,9 @@ def test_without_a_good_champion_the_segment_is_left_to_the_lower_steps(lake: La
 
 def pooled(lake: Lake, name: str, mape: float, broken: bool = False) -> ModelVersion:
     """A version over all regions with a real artifact."""
-    rate = np.asarray([0.5], np.float32)
-    average = HistoricalAverage(np.asarray([f"s|{name}"]), rate, rate, rate)
+    one, none = np.ones(1, np.float32), np.zeros(1, np.int32)
+    sizes, starts = Support(one, one), np.asarray([0, 1], np.int32)
+    average = HistoricalAverage(np.asarray([f"s|{name}"]), sizes, one, starts, none, one, np.asarray(["c"]), np.ones((2, 1), np.float32), one)
     file, digest = save(average, {}, lake.path("models", "all"))
     if broken:
         lake.path("models", "all", file).write_bytes(b"gone")

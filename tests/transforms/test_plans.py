@@ -112,6 +112,7 @@ def test_a_workbook_has_an_overview_and_a_sheet_for_each_store_that_prints_well(
     assert "2024-06-10" in rows[1][0]
     assert rows[2][0] == "Carried with nothing to load: 1 products (expected demand 9.5 units)."
     assert rows[5][:7] == ["P1", "=1+1", "snacks", 4, 6, "=D6*E6", 9.5]
+    assert (rows[4][12], rows[5][12]) == ("Forecast made by", "champion")
     assert rows[7][0] == "Total"
     assert (rows[7][3], rows[7][5]) == ("=SUM(D6:D7)", "=SUM(F6:F7)")
     # A product's name that looks like a formula stays a text.
