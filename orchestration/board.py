@@ -11,7 +11,7 @@ from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import LEADERBOARD
 from transforms.lake import Lake
-from transforms.landing import last_week, pending, refused_files, regions
+from transforms.landing import last_week, noticed_files, pending, refused_files, regions
 from transforms.scoreboard import by_region, champions_by_region, drift_by_region, weather_by_kind
 
 TARGET_MAPE = 0.45
@@ -94,6 +94,12 @@ def show_status(settings: Settings, console: Console) -> None:
     console.print(f"{len(waiting)} slices wait to be taken in; {len(refused)} files refused")
     for refusal in refused:
         console.print(f"  [red]-[/] {escape(refusal.message)}", highlight=False, soft_wrap=True)
+    noticed: dict[str, list[str]] = {}
+    for notice in noticed_files(lake, provider):
+        noticed.setdefault(notice.message, []).append(notice.source_file)
+    for message, names in noticed.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        console.print(f"  [yellow]-[/] {escape(f'{names[-1]}{more}: {message}')}", highlight=False, soft_wrap=True)
     table = Table("table", "rows", "version", title="Tables")
     for name in CONTRACTS:
         if lake.exists(name):

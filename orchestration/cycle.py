@@ -17,7 +17,7 @@ from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_betwe
 from transforms.datasets import latest_versions, usable
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake import Lake
-from transforms.landing import Refused, drop, last_week, pending, refused_files, regions, register
+from transforms.landing import Told, drop, last_week, pending, refused_files, regions, register
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,18 @@ class Workspace:
     provider: ProviderSpec
 
 
-def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence[str] = ()) -> list[Refused]:
+def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence[str] = ()) -> list[Told]:
     """Register what landed and condition every slice in which landing and lake differ.
 
     Returns
     -------
-    list of Refused
+    list of Told
         Files that stand in landing and cannot be taken in; all others have been.
     """
     lake, provider = workspace.lake, workspace.provider
     found = register(lake, provider, now=datetime.now(UTC), progress=voice.busy)
+    for notice in found.noticed:
+        voice.say(f"{notice.source_file}: {notice.message}")
     if found.references_changed or not lake.exists("bronze/stores"):
         voice.say("conditioning stores, products, demographics and events")
         runner.execute_unpartitioned("reference_data")

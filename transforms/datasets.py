@@ -62,8 +62,10 @@ def record(lake: Lake, regions: Sequence[Region], limits: Limits, run_id: str, n
     pins = lake.versions(READ_TABLES)
     present = lake.at(pins)
     newest = {dataset.region: dataset for dataset in log(lake, regions)}
-    last_week, contents = _last_week(present), contents_of(present, regions)
-    rows = []
+    last_week = _last_week(present)
+    if last_week is None:
+        return []
+    contents, rows = contents_of(present, regions), []
     for region in regions:
         if region not in contents:
             continue
@@ -175,8 +177,10 @@ def _dataset(row: dict[str, Any]) -> Dataset:
     )
 
 
-def _last_week(lake: Lake) -> Week:
-    return Week(lake.read("gold/demand", columns="max(week) as week")["week"][0].as_py())
+def _last_week(lake: Lake) -> Week | None:
+    """The last week with demand, None where every delivery waits or was withdrawn."""
+    found = lake.read("gold/demand", columns="max(week) as week")["week"][0].as_py()
+    return None if found is None else Week(found)
 
 
 def contents_of(lake: Lake, regions: Sequence[Region]) -> dict[Region, tuple[int, str]]:

@@ -78,6 +78,8 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> I
     found = register(opened, provider, now=datetime.now(UTC))
     for refused in found.refused:
         context.log.error(refused.message)
+    for notice in found.noticed:
+        context.log.warning(f"{notice.source_file}: {notice.message}")
     if found.references_changed:
         yield dg.RunRequest(
             job_name=reference_job.name,

@@ -12,7 +12,7 @@ from transforms.contracts import CONTRACTS
 from transforms.contracts.sources import INGESTED_SLICES
 from transforms.lake import Lake, Receipt, block_predicate
 from transforms.landing.files import FACTS, REFERENCES, Progress, scan
-from transforms.landing.record import landed_by_source, records, speaking, staging, touching
+from transforms.landing.record import landed_by_source, records, reference_rows, speaking, staging, touching
 
 _BATCH = 200_000
 
@@ -40,7 +40,7 @@ def ingest_reference(lake: Lake, provider: ProviderSpec) -> list[Receipt]:
     """Replace stores, products, demographics and events in bronze; all are read before any is written."""
     staged = staging(lake, provider)
     versions = speaking(records(lake), scan(lake, provider))
-    tables = {source: staged.read(source, sorted(version for version in versions if version[0] == source)) for source in REFERENCES}
+    tables = {source: reference_rows(lake, staged, source, versions) for source in REFERENCES}
     return [lake.overwrite(f"bronze/{source}", table) for source, table in tables.items()]
 
 

@@ -18,18 +18,20 @@ from transforms.database import open_database
 from transforms.errors import LandingFileRefused
 from transforms.lake import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
-from transforms.landing.record import FileRecord, Refused, accepted_last, records, speaking, staging
+from transforms.landing.record import HISTORIED, FileRecord, Told, accepted_last, left, records, reference_rows, speaking, staging
 from transforms.landing.staging import Staging
 
 _NOTHING = RowCounts(0, 0, 0, 0, 0)
+_CUT_OFF = "If the file was cut off, drop it again whole."
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What looking at landing brought: new versions of files, and those among them that were refused."""
+    """What looking at landing brought: versions of files that were accepted, what was noticed about them, and those that were refused."""
 
     accepted: list[LandingFile] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[Told] = field(default_factory=list)
+    noticed: list[Told] = field(default_factory=list)
 
     @property
     def references_changed(self) -> bool:
@@ -41,7 +43,8 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
     """Parse, validate and put on record every version of a file that is not on record yet.
 
     Facts are looked at again when what they are checked against changed: refused files and those with rows in quarantine when stores or products were
-    added, all files when a store or product that was known changed its region, its weather place, or went away.
+    added, all files when a store or product that was known changed its region, its weather place, or went away. A version that was accepted and is
+    refused when it is looked at again goes on speaking with the rows of then.
 
     Parameters
     ----------
@@ -56,13 +59,13 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         # The latest look counts, so looks have to follow each other even where the clock was set back.
         now = max([now, *(record.looked_at + timedelta(microseconds=1) for record in known.values())])
         look = _Look(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), known)
-        before = staged.references(identity for identity in speaking(look.known, look.files) if staged.holds(identity))
+        before = look.references()
         new = _new(look)
         for source in REFERENCES:
             for file in new:
                 if file.source == source:
                     look.at(file, None)
-        references = staged.references(look.speaking())
+        references = look.references()
         again = _again(look, _facts_of(before), _facts_of(references))
         facts = [file for file in look.files if file.source in FACTS and (file in new or file in again)]
         # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
@@ -93,6 +96,11 @@ class _Look:
         """Versions whose rows count, with what this look has found so far."""
         return speaking(self.known, self.files)
 
+    def references(self) -> References:
+        """Stores and products that facts are checked against."""
+        versions = [identity for identity in self.speaking() if self.staged.holds(identity)]
+        return References(*(reference_rows(self.lake, self.staged, source, versions) for source in HISTORIED))
+
     def at(self, file: LandingFile, references: References | None) -> None:
         """Read one file and keep what became of it."""
         self.progress(f"reading {file.name} as {file.source}")
@@ -103,11 +111,13 @@ class _Look:
             found = read_file(self.provider, file.source, file.spec, file.path, file.name, references, arrived_at)
             self._refuse_conflicts(file, found)
         except LandingFileRefused as error:
-            found, message = None, str(error)
-            self.result.refused.append(Refused(file.source, file.name, message))
+            found, message = None, f"{error}{self._stays(file, before)}"
+            self.result.refused.append(Told(file.source, file.name, message))
         if found is not None:
             message = self._noticed(file, found)
             self.result.accepted.append(file)
+            if message:
+                self.result.noticed.append(Told(file.source, file.name, message))
             self.staged.write(file.identity, found.rows, arrived_at)
             if file.source in FACTS:
                 self.slices.append(_fingerprints(file, found.rows, self.now))
@@ -116,7 +126,8 @@ class _Look:
         mapping = mapping_hash(self.provider, file)
         counts = found.counts if found else _NOTHING
         columns = found.columns if found else ()
-        self.known[file.identity] = FileRecord(status, message, counts.quarantined, columns, mapping, arrived_at, self.now)
+        accepted_at = self.now if found else before.accepted_at if before else None
+        self.known[file.identity] = FileRecord(status, message, counts.quarantined, columns, mapping, arrived_at, self.now, accepted_at)
         self.rows.append(_record(file, found, status, message, mapping, self.now))
 
     def write(self) -> None:
@@ -166,7 +177,32 @@ class _Look:
             notes.append(f"New columns {new} are not mapped and were left aside: map them in the provider YAML if they are wanted.")
         if found.absent:
             notes.append(f"Columns {list(found.absent)} are absent and were taken as empty.")
+        if file.source in HISTORIED:
+            notes += self._left(file, found)
         return " ".join(notes) or None
+
+    def _left(self, file: LandingFile, found: FileRows) -> list[str]:
+        """Which stores or products are in no list any more."""
+        key = SOURCES[file.source].key[0]
+        others = [identity for identity in self.speaking() if identity[0] == file.source and identity[1] != file.name and self.staged.holds(identity)]
+        rows = self.staged.read(file.source, others).select([key])
+        listed = pa.concat_tables([rows, found.rows.select([key]).cast(rows.schema)])
+        gone = sorted(set(left(self.lake, file.source, listed)[key].to_pylist()))
+        if not gone:
+            return []
+        one, many = file.source.removesuffix("s"), len(gone) > 1
+        named = f"{len(gone)} {file.source} are" if many else f"{one.capitalize()} {gone[0]} is"
+        some = f" (like {', '.join(gone[:3])})" if many else ""
+        stays = "they stay with their last known rows, and their" if many else "it stays with its last known row, and its"
+        return [f"{named} no longer in the list of {file.source}{some}: {stays} history with {'them' if many else 'it'}. {_CUT_OFF}"]
+
+    def _stays(self, file: LandingFile, before: FileRecord | None) -> str:
+        """Why a version that was accepted is refused now, and that its rows stay."""
+        if before is None or accepted_last(self.known | {file.identity: before}).get((file.source, file.name)) != file.identity:
+            return ""
+        settings = before.mapping != mapping_hash(self.provider, file)
+        read, advice = ("settings", "the provider YAML") if settings else ("lists of stores and products", "the lists")
+        return f" It was accepted with other {read} before: its rows of then stay until it is read without this fault. Correct {advice}, or the file."
 
 
 def mapping_hash(provider: ProviderSpec, file: LandingFile) -> str:

@@ -1,7 +1,8 @@
 """What is on record about landing: which versions of files were looked at, which slices they touch, what is pending.
 
 Every version (content hash) of a file is parsed and validated once, with a fingerprint for each slice. Pending is the difference between what
-landing told and what stands in bronze. Of each file its latest accepted version speaks: while a newer one is refused, and after it was cleared away.
+landing told and what stands in bronze. Of each file its latest accepted version speaks: while a newer one is refused, while it is refused itself
+because it was read again with other settings or lists, and after it was cleared away.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,18 +10,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Region, Slice, Week
+from transforms.contracts import CONTRACTS, SOURCES
 from transforms.contracts.sources import INGESTED_SLICES, LANDING_FILES, LANDING_SLICES
 from transforms.lake import Lake
 from transforms.landing.files import Identity, LandingFile, folder, scan
 from transforms.landing.staging import Staging
 
+HISTORIED = ("stores", "products")
+"""Reference sources whose first key column facts are about: what leaves them keeps its row, so that its history keeps its meaning."""
+
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A landing file that cannot be taken in, and why."""
+class Told:
+    """A landing file and what is told about it: why it cannot be taken in, or what was noticed."""
 
     source: str
     source_file: str
@@ -29,7 +35,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """What is on record about one version of a file: the latest look, and when the version was first seen."""
+    """What is on record about one version of a file: the latest look, when the version was first seen, and when it was accepted last."""
 
     status: str
     message: str | None
@@ -38,6 +44,7 @@ class FileRecord:
     mapping: str | None
     arrived_at: datetime
     looked_at: datetime
+    accepted_at: datetime | None
 
 
 def staging(lake: Lake, provider: ProviderSpec) -> Staging:
@@ -61,6 +68,7 @@ def records(lake: Lake) -> dict[Identity, FileRecord]:
             row["mapping"],
             before.arrived_at if before else row["registered_at"],
             row["registered_at"],
+            row["registered_at"] if row["status"] == "accepted" else before.accepted_at if before else None,
         )
     return found
 
@@ -73,15 +81,44 @@ def speaking(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) ->
 
 
 def accepted_last(known: dict[Identity, FileRecord]) -> dict[tuple[str, str], Identity]:
-    """The version of each file (source, name) that was looked at and accepted last."""
-    return {identity[:2]: identity for identity, record in known.items() if record.status == "accepted"}
+    """The version of each file (source, name) that was accepted last, whatever a later look at it found."""
+    accepted = [(record.accepted_at, identity) for identity, record in known.items() if record.accepted_at is not None]
+    return {identity[:2]: identity for _, identity in sorted(accepted)}
 
 
-def refused_files(lake: Lake, provider: ProviderSpec) -> list[Refused]:
+def refused_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
     """Files that stand in landing now and are refused."""
+    return _told(lake, provider, "refused")
+
+
+def noticed_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
+    """Files that stand in landing now and were accepted with something to tell about them."""
+    return [told for told in _told(lake, provider, "accepted") if told.message]
+
+
+def _told(lake: Lake, provider: ProviderSpec, status: str) -> list[Told]:
     known = records(lake)
     found = [(file, known.get(file.identity)) for file in scan(lake, provider)]
-    return [Refused(file.source, file.name, record.message or "") for file, record in found if record is not None and record.status == "refused"]
+    return [Told(file.source, file.name, record.message or "") for file, record in found if record is not None and record.status == status]
+
+
+def reference_rows(lake: Lake, staged: Staging, source: str, versions: Iterable[Identity]) -> pa.Table:
+    """Rows of a reference source: what these versions say, and the last known row of each store or product that has left its list with a history."""
+    listed = staged.read(source, sorted(version for version in versions if version[0] == source))
+    return pa.concat_tables([listed, left(lake, source, listed)]) if source in HISTORIED else listed
+
+
+def left(lake: Lake, source: str, listed: pa.Table) -> pa.Table:
+    """Rows in bronze of the stores or products that are not listed any more and have been delivered (to): a list that shrinks deletes nothing."""
+    contract, key = CONTRACTS[f"bronze/{source}"], SOURCES[source].key[0]
+    if not lake.exists(contract.name) or not lake.exists("bronze/shipments"):
+        return contract.schema.empty_table()
+    standing = lake.read(contract.name).select(contract.names).cast(contract.schema)
+    gone = standing.filter(pc.invert(pc.is_in(standing[key], listed[key])))
+    if not gone.num_rows:
+        return gone
+    delivered = lake.read("bronze/shipments", columns=f"distinct {key}")[key].cast(pa.string())
+    return gone.filter(pc.is_in(gone[key], delivered))
 
 
 def regions(lake: Lake) -> list[Region]:

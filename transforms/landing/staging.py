@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.adapters import References
 from transforms.contracts import CONTRACTS
 from transforms.database import open_database
 from transforms.errors import MissingData
@@ -79,11 +78,6 @@ class Staging:
                 .to_arrow_table()
                 .cast(contract.schema)
             )
-
-    def references(self, speaking: Iterable[Identity]) -> References:
-        """Stores and products that facts are checked against."""
-        versions = list(speaking)
-        return References(*(self.read(source, (v for v in versions if v[0] == source)) for source in ("stores", "products")))
 
     def keep_only(self, speaking: Iterable[Identity]) -> None:
         """Delete the copies that speak no longer."""

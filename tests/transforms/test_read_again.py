@@ -1,0 +1,160 @@
+"""Files on record that are read again under other settings or against other lists: what stood stays, and the cause is told."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from transforms.adapters import ProviderSpec, load_provider
+from transforms.calendar import Region, SliceBlock, Week, blocks_of
+from transforms.contracts import CONTRACTS
+from transforms.datasets import READ_TABLES, record
+from transforms.lake import Lake
+from transforms.landing import Registration, drop, folder, ingest, ingest_reference, noticed_files, pending, refused_files, register
+from transforms.quality import Limits
+
+HOURS = (datetime(2022, 5, 18, tzinfo=UTC) + timedelta(hours=n) for n in count())
+
+TYPOS = {
+    "a date format that no date has": ("week: week,", 'week: {column: week, date_format: "%d.%m.%Y"},'),
+    "a column that is not there": ("units_shipped: units}", "units_shipped: unit}"),
+    "another delimiter": ('"shipments/*.csv"\n      format: csv', '"shipments/*.csv"\n      format: csv\n      delimiter: ";"'),
+}
+
+
+@pytest.fixture
+def provider(shop: Path) -> ProviderSpec:
+    return load_provider(str(shop / "corner_shop.yaml"))
+
+
+@pytest.fixture
+def lake(tmp_path: Path, shop: Path, provider: ProviderSpec) -> Lake:
+    lake = Lake(str(tmp_path / "lake"))
+    drop(lake, provider, shop)
+    take_in(lake, provider)
+    return lake
+
+
+def take_in(lake: Lake, provider: ProviderSpec) -> Registration:
+    found = register(lake, provider, next(HOURS))
+    if found.references_changed:
+        ingest_reference(lake, provider)
+    ingest(lake, provider, blocks_of(pending(lake, provider)))
+    return found
+
+
+def contents(lake: Lake, *tables: str) -> dict[str, list[dict[str, object]]]:
+    return {table: sorted(lake.read(f"bronze/{table}").to_pylist(), key=str) for table in tables}
+
+
+def edited(shop: Path, old: str, new: str) -> ProviderSpec:
+    text = (shop / "corner_shop.yaml").read_text()
+    assert old in text
+    (shop / "edited.yaml").write_text(text.replace(old, new, 1))
+    return load_provider(str(shop / "edited.yaml"))
+
+
+@pytest.mark.parametrize("typo", TYPOS)
+def test_a_typo_in_the_yaml_of_files_on_record_takes_no_row_out_of_bronze(typo: str, lake: Lake, shop: Path, provider: ProviderSpec) -> None:
+    before = contents(lake, "shipments", "returns")
+    broken = edited(shop, *TYPOS[typo])
+    found = take_in(lake, broken)
+    assert pending(lake, broken) == {}
+    assert contents(lake, "shipments", "returns") == before
+    assert [refused.source_file for refused in found.refused] == ["shipments/2022-05-02.csv", "shipments/2022-05-09.csv"]
+    assert refused_files(lake, broken) == found.refused
+    assert all(
+        refused.message.endswith(
+            " It was accepted with other settings before: its rows of then stay until it is read without this fault. Correct the provider YAML, or the file."
+        )
+        for refused in found.refused
+    )
+    take_in(lake, provider)
+    assert refused_files(lake, provider) == []
+    assert pending(lake, provider) == {}
+    assert contents(lake, "shipments", "returns") == before
+
+
+def test_a_typo_in_the_yaml_of_the_stores_leaves_stores_and_facts(lake: Lake, shop: Path) -> None:
+    before = contents(lake, "shipments", "stores")
+    broken = edited(shop, "clean: lower}, place: town", "clean: upper}, place: town")
+    take_in(lake, broken)
+    assert contents(lake, "shipments", "stores") == before
+    assert [refused.source_file for refused in refused_files(lake, broken)] == ["stores.csv"]
+
+
+def test_a_corrected_file_speaks_although_the_version_before_was_refused_when_it_was_read_again(
+    lake: Lake, shop: Path, provider: ProviderSpec
+) -> None:
+    take_in(lake, edited(shop, *TYPOS["a date format that no date has"]))
+    path = folder(lake, provider) / "shipments/2022-05-02.csv"
+    path.write_text(path.read_text().replace("1,A,2022-05-02,12", "1,A,2022-05-02,60"))
+    take_in(lake, provider)
+    units = lake.read("bronze/shipments", where="store_id = '1' and week = date '2022-05-02'")["units_shipped"].to_pylist()
+    assert units == [60]
+    assert refused_files(lake, provider) == []
+
+
+def test_demand_without_a_row_makes_no_version_of_the_data(tmp_path: Path) -> None:
+    lake, block = Lake(str(tmp_path / "empty")), SliceBlock((Region("ohio"),), Week.parse("2022-05-02"), Week.parse("2022-05-09"))
+    for table in READ_TABLES:
+        empty = CONTRACTS[table].schema.empty_table()
+        lake.replace(table, block, empty) if CONTRACTS[table].sliced else lake.overwrite(table, empty)
+    assert record(lake, [Region("ohio")], Limits(), "run", next(HOURS)) == []
+
+
+LISTS = {
+    "stores.csv": ("stores", "2,North Texas,SMALL,Dallas\n", "Store 2 is no longer in the list of stores"),
+    "products.csv": ("products", "B,12,1.00\n", "Product B is no longer in the list of products"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_leaves_its_list_keeps_its_last_row_and_its_history(name: str, lake: Lake, provider: ProviderSpec) -> None:
+    source, line, message = LISTS[name]
+    before = contents(lake, "shipments", "returns")
+    listed = {next(iter(row.values())) for row in lake.read(f"bronze/{source}").to_pylist()}
+    path = folder(lake, provider) / name
+    path.write_text(path.read_text().replace(line, ""))
+    found = take_in(lake, provider)
+    assert contents(lake, "shipments", "returns") == before
+    assert {next(iter(row.values())) for row in lake.read(f"bronze/{source}").to_pylist()} == listed
+    assert refused_files(lake, provider) == []
+    assert [(notice.source_file, notice.message) for notice in found.noticed] == [
+        (name, f"{message}: it stays with its last known row, and its history with it. If the file was cut off, drop it again whole.")
+    ]
+    assert noticed_files(lake, provider) == found.noticed
+
+
+def test_deliveries_to_a_store_that_left_its_list_are_still_taken_in(lake: Lake, provider: ProviderSpec) -> None:
+    path = folder(lake, provider) / "stores.csv"
+    path.write_text(path.read_text().replace("2,North Texas,SMALL,Dallas\n", ""))
+    take_in(lake, provider)
+    (folder(lake, provider) / "shipments/2022-05-16.csv").write_text("id,sku,week,units\n1,A,2022-05-16,6\n2,B,2022-05-16,6\n")
+    take_in(lake, provider)
+    assert lake.read("bronze/shipments", where="week = date '2022-05-16'")["store_id"].to_pylist() == ["1", "2"]
+    assert lake.read("bronze/quarantine").num_rows == 0
+
+
+def test_a_store_that_was_never_delivered_to_leaves_with_its_line(lake: Lake, provider: ProviderSpec) -> None:
+    path = folder(lake, provider) / "stores.csv"
+    good = path.read_text()
+    for text in (good + "77,Ohio,SMALL,Columbus\n", good):
+        path.write_text(text)
+        take_in(lake, provider)
+    assert lake.read("bronze/stores").num_rows == 3
+
+
+def test_a_store_that_moves_to_another_file_counts_once(lake: Lake, shop: Path) -> None:
+    provider = edited(shop, "files: stores.csv", 'files: "stores*.csv"')
+    top = folder(lake, provider)
+    header, line = "id,area,kind,town\n", "2,North Texas,SMALL,Dallas\n"
+    (top / "stores.csv").write_text((top / "stores.csv").read_text().replace(line, ""))
+    take_in(lake, provider)
+    (top / "stores_2.csv").write_text(header + line.replace("SMALL", "LARGE"))
+    take_in(lake, provider)
+    rows = lake.read("bronze/stores").sort_by("store_id").to_pylist()
+    assert [(row["store_id"], row["format"], row["source_file"]) for row in rows] == [
+        ("1", "large", "stores.csv"), ("2", "large", "stores_2.csv"), ("3", "large", "stores.csv"),
+    ]  # fmt: skip
