@@ -78,6 +78,8 @@ class FileSpec(_Strict):
     """Column that identifies a line: a line that is there twice counts once."""
     duplicates: Literal["refuse", "sum"] = "refuse"
     """What rows with the same key mean: an error, or parts of a sum (invoice lines, days)."""
+    counted: list[str] = Field(default_factory=list)
+    """Names or patterns of files that count although they say what another file says: deliveries of their own that happen to be alike."""
     net_to_last_delivery: bool = False
     """For returns: move each credit to the week of the latest delivery of that product to that store that the same file knows."""
 

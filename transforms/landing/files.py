@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from transforms.adapters import FileSpec, ProviderSpec
@@ -20,10 +21,10 @@ Identity = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class LandingFile:
-    """A file that stands in landing now, as one source reads it."""
+    """A file that stands in landing now, as one source reads it: by each of the mappings whose pattern it meets."""
 
     source: str
-    spec: FileSpec
+    specs: tuple[FileSpec, ...]
     path: Path
     name: str
     digest: str
@@ -33,6 +34,16 @@ class LandingFile:
         """Key in `bronze/landing_files`."""
         return self.source, self.name, self.digest
 
+    @property
+    def adds_up(self) -> bool:
+        """True where rows of several files add up without line numbers that tell them apart: what is there twice is counted twice."""
+        return any(spec.duplicates == "sum" and spec.line_id is None for spec in self.specs)
+
+    @property
+    def counted(self) -> bool:
+        """True where the provider says that the file counts, though it says what another file says."""
+        return any(fnmatchcase(self.name, pattern) for spec in self.specs for pattern in spec.counted)
+
 
 def folder(lake: Lake, provider: ProviderSpec) -> Path:
     """Where the provider's files are dropped."""
@@ -40,15 +51,17 @@ def folder(lake: Lake, provider: ProviderSpec) -> Path:
 
 
 def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
-    """The files that stand in landing now. The same content under two names counts once, under the name that sorts first."""
-    top, found, seen = folder(lake, provider), [], set()
+    """The files that stand in landing now, in the order of the sources, their mappings and the files' names."""
+    top, found = folder(lake, provider), []
     for source, specs in provider.sources.items():
+        readings: dict[Path, list[FileSpec]] = {}
         for spec in specs:
             for path in sorted(top.glob(spec.files)):
-                file = LandingFile(source, spec, path, path.relative_to(top).as_posix(), _sha256(path))
-                if (source, file.digest) not in seen:
-                    seen.add((source, file.digest))
-                    found.append(file)
+                there = readings.setdefault(path, [])
+                # Patterns that overlap are no second mapping.
+                if all(spec.model_copy(update={"files": other.files}) != other for other in there):
+                    there.append(spec)
+        found += [LandingFile(source, tuple(of), path, path.relative_to(top).as_posix(), _sha256(path)) for path, of in readings.items()]
     return found
 
 

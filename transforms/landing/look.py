@@ -2,7 +2,7 @@
 
 import fcntl
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,14 +11,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.adapters import FileRows, ProviderSpec, References, RowCounts, read_file
+from transforms.adapters import FileRows, ProviderSpec, References, RowCounts
 from transforms.contracts import SOURCES
 from transforms.contracts.sources import LANDING_FILES, LANDING_SLICES, QUARANTINE
 from transforms.database import open_database
 from transforms.errors import LandingFileRefused
 from transforms.lake import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
-from transforms.landing.record import HISTORIED, FileRecord, Told, accepted_last, left, records, reference_rows, speaking, staging
+from transforms.landing.readings import read_all
+from transforms.landing.record import HISTORIED, FileRecord, Told, accepted_last, left, records, reference_rows, repeated, speaking, staging
 from transforms.landing.staging import Staging
 
 _NOTHING = RowCounts(0, 0, 0, 0, 0)
@@ -60,14 +61,19 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         now = max([now, *(record.looked_at + timedelta(microseconds=1) for record in known.values())])
         look = _Look(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), known)
         before = look.references()
-        new = _new(look)
+        copies = repeated(look.known, look.files)
+        told = {identity for identity, record in look.known.items() if record.status == "repeated"}
+        for file in look.files:
+            if file.identity in copies and file.identity not in told:
+                look.repeats(file, copies[file.identity])
+        new = _new(look, copies)
         for source in REFERENCES:
             for file in new:
                 if file.source == source:
                     look.at(file, None)
         references = look.references()
         again = _again(look, _facts_of(before), _facts_of(references))
-        facts = [file for file in look.files if file.source in FACTS and (file in new or file in again)]
+        facts = [file for file in look.files if file.source in FACTS and file.identity not in copies and (file in new or file in again)]
         # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
         for file in facts if references.stores.num_rows else []:
             look.at(file, references)
@@ -108,7 +114,7 @@ class _Look:
         arrived_at = before.arrived_at if before else self.now
         found, message = None, None
         try:
-            found = read_file(self.provider, file.source, file.spec, file.path, file.name, references, arrived_at)
+            found = read_all(self.provider, file, references, arrived_at)
             self._refuse_conflicts(file, found)
         except LandingFileRefused as error:
             found, message = None, f"{error}{self._stays(file, before)}"
@@ -122,13 +128,23 @@ class _Look:
             if file.source in FACTS:
                 self.slices.append(_fingerprints(file, found.rows, self.now))
             self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
-        status = "accepted" if found else "refused"
+        self._keep(file, before, found, "accepted" if found else "refused", message)
+
+    def _keep(self, file: LandingFile, before: FileRecord | None, found: FileRows | None, status: str, message: str | None) -> None:
         mapping = mapping_hash(self.provider, file)
         counts = found.counts if found else _NOTHING
         columns = found.columns if found else ()
+        arrived_at = before.arrived_at if before else self.now
         accepted_at = self.now if found else before.accepted_at if before else None
-        self.known[file.identity] = FileRecord(status, message, counts.quarantined, columns, mapping, arrived_at, self.now, accepted_at)
+        self.known[file.identity] = FileRecord(status, message, counts.quarantined, columns, mapping, arrived_at, self.now, accepted_at, file.counted)
         self.rows.append(_record(file, found, status, message, mapping, self.now))
+
+    def repeats(self, file: LandingFile, other: str) -> None:
+        """Keep that a file has the content of another one."""
+        advice = ", or name this one under 'counted' in the provider YAML if they are two deliveries" if file.adds_up else ""
+        message = f"It has the same content as {other}: it counts once. Remove one of them{advice}."
+        self.result.noticed.append(Told(file.source, file.name, message))
+        self._keep(file, self.known.pop(file.identity, None), None, "repeated", message)
 
     def write(self) -> None:
         """Put everything on record. Slices first: a crash in between leaves files that are simply looked at again."""
@@ -207,7 +223,9 @@ class _Look:
 
 def mapping_hash(provider: ProviderSpec, file: LandingFile) -> str:
     """Hash of the settings that a file is read with: when they change, it is looked at again."""
-    settings = provider.model_dump_json(exclude={"sources", "description"}) + file.spec.model_dump_json()
+    settings = provider.model_dump_json(exclude={"sources", "description"}) + "".join(
+        spec.model_dump_json(exclude={"counted"}) for spec in file.specs
+    )
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
@@ -220,13 +238,17 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _new(look: _Look) -> list[LandingFile]:
-    """Files to be looked at: not on record, read with other settings, without a copy of their rows, or back in a version that others had replaced."""
+def _new(look: _Look, copies: Container[Identity]) -> list[LandingFile]:
+    """Files to be read: not on record, read with other settings, without a copy of their rows, back in a version that others had replaced, or no
+    longer a copy of another file.
+    """
     last = accepted_last(look.known)
 
     def is_new(file: LandingFile) -> bool:
         record = look.known.get(file.identity)
-        if record is None or record.mapping != mapping_hash(look.provider, file):
+        if file.identity in copies:
+            return False
+        if record is None or record.status == "repeated" or record.counted != file.counted or record.mapping != mapping_hash(look.provider, file):
             return True
         return record.status == "accepted" and (last[file.source, file.name] != file.identity or not look.staged.holds(file.identity))
 
@@ -272,6 +294,7 @@ def _record(file: LandingFile, found: FileRows | None, status: str, message: str
         "rows_quarantined": counts.quarantined,
         "rows_taken": counts.taken,
         "columns": ",".join(found.columns) if found else None,
+        "counted": file.counted,
         "mapping": mapping,
         "status": status,
         "message": message,

@@ -45,6 +45,8 @@ class FileRecord:
     arrived_at: datetime
     looked_at: datetime
     accepted_at: datetime | None
+    counted: bool = False
+    """True where the provider says that it counts, though it says what another file says."""
 
 
 def staging(lake: Lake, provider: ProviderSpec) -> Staging:
@@ -69,15 +71,35 @@ def records(lake: Lake) -> dict[Identity, FileRecord]:
             before.arrived_at if before else row["registered_at"],
             row["registered_at"],
             row["registered_at"] if row["status"] == "accepted" else before.accepted_at if before else None,
+            row["counted"],
         )
     return found
 
 
 def speaking(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) -> list[Identity]:
-    """The version of each file whose rows count; one that was cleared away goes on speaking, unless its content stands under another name."""
+    """The version of each file whose rows count; one that was cleared away goes on speaking. The same content under several names counts once."""
     standing = {file.identity for file in files}
-    contents = {(file.source, file.digest) for file in files}
-    return [identity for identity in accepted_last(known).values() if identity in standing or (identity[0], identity[2]) not in contents]
+    found, alike = [], dict[tuple[str, str], Identity]()
+    # The one that stands before the others, then the one that was accepted last.
+    for identity in sorted(accepted_last(known).values(), key=lambda identity: (identity in standing, known[identity].accepted_at)):
+        if known[identity].counted:
+            found.append(identity)
+        else:
+            alike[identity[0], identity[2]] = identity
+    return [*found, *alike.values()]
+
+
+def repeated(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) -> dict[Identity, str]:
+    """Files whose content stands under another name, and that name: the one whose rows count, before there is one the first."""
+    speakers = {*speaking(known, files)}
+    first: dict[tuple[str, str], LandingFile] = {}
+    for file in sorted(files, key=lambda file: file.identity not in speakers):
+        if not file.counted:
+            first.setdefault((file.source, file.digest), file)
+    there = {(file.source, file.digest): file.name for file in first.values()}
+    return {
+        file.identity: there[file.source, file.digest] for file in files if not file.counted and first[file.source, file.digest].name != file.name
+    }
 
 
 def accepted_last(known: dict[Identity, FileRecord]) -> dict[tuple[str, str], Identity]:
@@ -92,14 +114,14 @@ def refused_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
 
 
 def noticed_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
-    """Files that stand in landing now and were accepted with something to tell about them."""
-    return [told for told in _told(lake, provider, "accepted") if told.message]
+    """Files that stand in landing now and were accepted with something to tell about them, or repeat another file."""
+    return [told for told in _told(lake, provider, "accepted", "repeated") if told.message]
 
 
-def _told(lake: Lake, provider: ProviderSpec, status: str) -> list[Told]:
+def _told(lake: Lake, provider: ProviderSpec, *statuses: str) -> list[Told]:
     known = records(lake)
     found = [(file, known.get(file.identity)) for file in scan(lake, provider)]
-    return [Told(file.source, file.name, record.message or "") for file, record in found if record is not None and record.status == status]
+    return [Told(file.source, file.name, record.message or "") for file, record in found if record is not None and record.status in statuses]
 
 
 def reference_rows(lake: Lake, staged: Staging, source: str, versions: Iterable[Identity]) -> pa.Table:
@@ -157,7 +179,7 @@ def landed_by_source(lake: Lake, provider: ProviderSpec) -> dict[tuple[Slice, st
         _of_speaking(
             lake,
             speaking(records(lake), scan(lake, provider)),
-            "region, week, source, string_agg(distinct fingerprint, '+' order by fingerprint) as fingerprint",
+            "region, week, source, string_agg(fingerprint, '+' order by fingerprint) as fingerprint",
         )
     )
 

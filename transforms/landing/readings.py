@@ -1,0 +1,89 @@
+"""One file as all the mappings read it that its source has for it: their rows side by side, added up where files add up."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.adapters import FileRows, ProviderSpec, References, RowCounts, read_file
+from transforms.contracts import SOURCES, Contract
+from transforms.database import open_database
+from transforms.errors import LandingFileRefused
+from transforms.landing.files import LandingFile
+from transforms.landing.staging import LINE
+
+_READING = "reading"
+
+
+def read_all(provider: ProviderSpec, file: LandingFile, references: References | None, arrived_at: datetime) -> FileRows:
+    """Read a file by each of its mappings.
+
+    Raises
+    ------
+    LandingFileRefused
+        If one of the mappings refuses the file, or two of them say different things about the same key and do not add up.
+    """
+    readings = [read_file(provider, file.source, spec, file.path, file.name, references, arrived_at) for spec in file.specs]
+    quarantined = [_numbered(reading.quarantined, number) for number, reading in enumerate(readings, start=1)]
+    rows, repeated = (readings[0].rows, 0) if len(readings) == 1 else _side_by_side(file, [reading.rows for reading in readings])
+    counts = [reading.counts for reading in readings]
+    return FileRows(
+        rows,
+        pa.concat_tables(quarantined),
+        RowCounts(
+            read=sum(c.read for c in counts),
+            skipped=sum(c.skipped for c in counts),
+            repeated=sum(c.repeated for c in counts) + repeated,
+            quarantined=sum(c.quarantined for c in counts),
+            taken=sum(c.taken for c in counts) - repeated,
+        ),
+        tuple(dict.fromkeys(name for reading in readings for name in reading.columns)),
+        tuple(dict.fromkeys(name for reading in readings for name in reading.absent)),
+    )
+
+
+def _numbered(rows: pa.Table, number: int) -> pa.Table:
+    return rows.append_column(_READING, pa.repeat(pa.scalar(number, pa.int64()), rows.num_rows))
+
+
+def _side_by_side(file: LandingFile, parts: Sequence[pa.Table]) -> tuple[pa.Table, int]:
+    """Rows of all readings, and how many were left out because another reading has them."""
+    contract = SOURCES[file.source]
+    if any(spec.line_id is not None for spec in file.specs):
+        return pa.concat_tables([_told_apart(part, number) for number, part in enumerate(parts)]), 0
+    rows = pa.concat_tables(parts)
+    if all(spec.duplicates == "sum" for spec in file.specs):
+        return _grouped(contract, rows, {column.name for column in contract.columns if column.kind == "integer"}), 0
+    found = _grouped(contract, rows, set())
+    _refuse_contradictions(file, contract, found)
+    return found, rows.num_rows - found.num_rows
+
+
+def _told_apart(part: pa.Table, number: int) -> pa.Table:
+    """Rows with `line_id`: what a later mapping makes of a line is a line of its own."""
+    lines = part[LINE.name] if LINE.name in part.column_names else pa.nulls(part.num_rows, LINE.type)
+    told = pc.binary_join_element_wise(f"mapping {number + 1}", lines, " ") if number else lines
+    return part.select([name for name in part.column_names if name != LINE.name]).append_column(LINE, told)
+
+
+def _grouped(contract: Contract, rows: pa.Table, summed: set[str]) -> pa.Table:
+    columns = ", ".join(f'sum("{name}")::bigint as "{name}"' if name in summed else f'"{name}"' for name in contract.names)
+    with open_database() as connection:
+        connection.register("t", rows)
+        found: pa.Table = connection.execute(f"select {columns} from t group by all order by {', '.join(contract.key)}").to_arrow_table()
+    return found.cast(contract.schema)
+
+
+def _refuse_contradictions(file: LandingFile, contract: Contract, rows: pa.Table) -> None:
+    key = ", ".join(contract.key)
+    with open_database() as connection:
+        connection.register("t", rows)
+        twice = connection.execute(f"select {key} from t group by {key} having count(*) > 1 order by {key}").to_arrow_table().to_pylist()
+    if twice:
+        named = ", ".join(f"{name} {value}" for name, value in twice[0].items() if name != "region" and value is not None)
+        advice = ", or set 'duplicates: sum' if they add up" if contract.sliced else ""
+        raise LandingFileRefused(
+            f"{file.name}: {len(file.specs)} mappings of source {file.source!r} read this file, and they say different things about {len(twice)} "
+            f"rows, the first being {named}. Let each mapping read other rows ('rows' in the provider YAML){advice}."
+        )
