@@ -214,10 +214,10 @@ def obfuscate(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI; the reports are served on the next one.")] = 3000,
+    port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI; the reports are below its /reports/.")] = 3000,
     root: Root = None,
 ) -> None:
-    """Open the Dagster UI with its daemon, and serve the reports beside it (this machine only)."""
+    """Open the Dagster UI with its daemon, and serve the reports below it (this machine only, and no other web page)."""
     from orchestration.services import serve  # noqa: PLC0415
 
     serve(use_root(root), port, console)

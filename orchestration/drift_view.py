@@ -8,6 +8,7 @@ import dagster as dg
 import pyarrow as pa
 
 from models.drift_page import notes, ranking, write_report
+from orchestration.report import report_url
 from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock
 from transforms.contracts.drift import DRIFT
@@ -56,7 +57,7 @@ def drift_of(lake: Lake, item: Slice, rate: float) -> Outcome:
     result = score_drift(drift_frames(history), rate)
     if not result.judged:
         return Outcome(item, "too little history", DRIFT.schema.empty_table(), [], notes(result), "")
-    url = f"{settings().reports_url}/{write_report(result, lake.path('reports'))}"
+    url = report_url(settings().reports_url, write_report(result, lake.path("reports")))
     return Outcome(item, "drifted" if result.drifted else "as usual", result.rows(), ranking(result), notes(result), url)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
 from rich.console import Console
@@ -121,6 +122,11 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def report_url(base: str, page: str) -> str:
+    """Address of a page below the reports' address, whatever its name holds."""
+    return f"{base.rstrip('/')}/{quote(page)}"
 
 
 def lines(values: Iterable[Any]) -> str:

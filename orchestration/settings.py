@@ -38,8 +38,8 @@ class Settings(BaseSettings):
     """Object-store settings as deltalake takes them, as a JSON object."""
     workers: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
     """Processes that train regions side by side, one torch thread in each."""
-    reports_url: str = "http://127.0.0.1:3001"
-    """Where `shelfcast ui` serves the reports; links on asset pages start with it."""
+    reports_url: str = "/reports"
+    """What links on asset pages start with: where `shelfcast ui` serves the reports, at whatever port, unless somebody else serves them."""
     tracking_uri: str = ""
     """MLflow server to which experiments and the registry are mirrored (needs the extra `mlflow`); empty for the lake alone."""
     commit: str = ""

@@ -9,7 +9,7 @@ from orchestration.audit_report import audit_report
 from orchestration.defs.datasets import VERSIONS
 from orchestration.defs.scoring import FORECASTS
 from orchestration.maturity import Scene, maturity_report
-from orchestration.report import metadata, write_page
+from orchestration.report import metadata, report_url, write_page
 from orchestration.resources import LakeResource
 from orchestration.settings import settings
 
@@ -44,7 +44,7 @@ def audit_trail(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.A
     yield dg.MaterializeResult(
         asset_key=AUDIT_TRAIL,
         metadata={
-            "page": dg.MetadataValue.url(f"{settings().reports_url}/audit/index.html"),
+            "page": dg.MetadataValue.url(report_url(settings().reports_url, "audit/index.html")),
             "heads": dg.MetadataValue.md("\n".join(f"- `{head}`" for head in found.heads)),
             **metadata(report),
         },
@@ -68,7 +68,7 @@ def maturity(lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-a
         metadata={
             "level": level,
             "summary": report.lead,
-            "page": dg.MetadataValue.url(f"{settings().reports_url}/audit/maturity.html"),
+            "page": dg.MetadataValue.url(report_url(settings().reports_url, "audit/maturity.html")),
             **metadata(report),
         }
     )

@@ -4,12 +4,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from orchestration.event_storage import BatchingSqliteEventLogStorage
 from orchestration.instance import open_instance
 from orchestration.partitions import REGION_WEEK, contiguous_blocks, register_regions, slice_of
-from orchestration.reports_server import create_app
+from orchestration.webserver import behind_front
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.errors import InvalidKey
@@ -121,8 +122,8 @@ def test_reports_are_served_to_this_machine_only(tmp_path: Path) -> None:
     page.parent.mkdir(parents=True)
     page.write_text("<h1>ohio</h1>")
     (tmp_path.parent / "secret.html").write_text("secret")
-    client = TestClient(create_app(tmp_path), base_url="http://127.0.0.1:3001")
-    assert client.get("/drift/ohio/2022-05-02.html").text == "<h1>ohio</h1>"
-    assert "drift/ohio/2022-05-02.html" in client.get("/").text
-    assert client.get("/../secret.html").status_code == 404
-    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    client = TestClient(behind_front(Starlette(), tmp_path, port=3001), base_url="http://127.0.0.1:3001")
+    assert client.get("/reports/drift/ohio/2022-05-02.html").text == "<h1>ohio</h1>"
+    assert "drift/ohio/2022-05-02.html" in client.get("/reports/").text
+    assert client.get("/reports/../secret.html").status_code == 404
+    assert client.get("/reports/", headers={"host": "evil.example"}).status_code == 403

@@ -213,7 +213,7 @@ def test_one_slice_materializes_and_its_drift_report_opens_from_the_asset_page(u
         errors: list[str] = []
         report = browser.new_page()
         report.on("pageerror", lambda error: errors.append(str(error)))
-        report.goto(link.get_attribute("href"))
+        report.goto(link.evaluate("link => link.href"))
         report.get_by_text("Drift in column 'demand'").wait_for(timeout=30_000)
         assert "drift" in report.locator("h1").first.inner_text().lower()
         assert errors == []

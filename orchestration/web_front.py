@@ -1,0 +1,121 @@
+"""The ASGI front of `shelfcast ui`: which requests reach the Dagster webserver and the reports, and what a browser may do with their answers.
+
+Dagster's webserver asks nobody who they are and executes mutations, by GET too; and a browser sends requests to this machine for any page that it
+shows. Signing in is no business of this module: whoever may run programs on this machine may use the UI.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+_LOOPBACK = ("127.0.0.1", "localhost")
+_READING = frozenset({"GET", "HEAD"})
+_HTTP_PORT = 80
+
+POLICY = "Content-Security-Policy"
+BASE_HEADERS = {
+    POLICY: "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""For each answer that does not say better."""
+
+
+def ui_policy(port: int) -> str:
+    """Content security policy of the Dagster UI, beside its own (browsers enforce both): all comes from here and nothing goes elsewhere."""
+    sockets = " ".join(f"ws://{host}" for host in sorted(_hosts(port)))
+    return (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        f"font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' {sockets}; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+
+
+class WithHeaders:
+    """An application whose answers carry `headers` where they have no such header yet, and `added` beside what they have."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] | None = None, added: Mapping[str, str] | None = None) -> None:
+        self._app, self._headers, self._added = app, headers or {}, added or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                for name, value in self._added.items():
+                    headers.append(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class SameOriginOnly:
+    """An application that answers to loopback names at its port, to its own pages and to programs; other pages are refused with a sentence.
+
+    Browsers send Origin with each POST and each WebSocket, and ask beforehand (a preflight, which is refused) where a page of another origin wants to
+    post JSON. A program sends no Origin, and is asked for JSON alike.
+    """
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app, self._own = app, _hosts(port)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or hand on."""
+        refusal = self._refusal(scope) if scope["type"] in {"http", "websocket"} else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(refusal)
+        else:
+            await refusal(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        return self._foreign(Headers(scope=scope)) or (_not_asked_for(scope) if scope["type"] == "http" else None)
+
+    def _foreign(self, headers: Headers) -> PlainTextResponse | None:
+        hosts, origins = ([value.lower() for value in headers.getlist(name)] for name in ("host", "origin"))
+        own = {host: f"http://{host}" for host in sorted(self._own)}
+        if len(hosts) != 1 or hosts[0] not in own:
+            return _refuse(403, f"The host is {_list(hosts)}; expected {_list(own)}. Open the UI under the address that 'shelfcast ui' printed.")
+        if not set(origins) <= set(own.values()):
+            return _refuse(
+                403, f"This page's origin is {_list(origins)}; expected {_list(own.values())}. Other web pages have no access to this lake."
+            )
+        return None
+
+
+def _not_asked_for(scope: Scope) -> PlainTextResponse | None:
+    """A refusal of what another page could send without asking first: reading must change nothing, and all else is JSON by POST."""
+    if scope["method"] in _READING:
+        if scope["path"].strip("/").lower() == "graphql" and scope["query_string"]:
+            return _refuse(405, "GraphQL is asked by POST: a GET can be sent by any web page. Post JSON with the field 'query'.")
+        return None
+    if scope["method"] != "POST":
+        return _refuse(405, f"The method is {scope['method']}; expected GET, HEAD or POST.")
+    # A form can send text/plain, and its parameters may name JSON.
+    kind = Headers(scope=scope).get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/json":
+        return _refuse(415, f"The content type is {kind or 'not given'}; expected application/json, which a form of another page cannot send.")
+    return None
+
+
+def _hosts(port: int) -> frozenset[str]:
+    """The Host header of a browser that was sent here: without the port where that is the one of http."""
+    return frozenset(name if port == _HTTP_PORT else f"{name}:{port}" for name in _LOOPBACK)
+
+
+def _list(values: Iterable[str]) -> str:
+    return " or ".join(values) or "not given"
+
+
+def _refuse(status: int, sentence: str) -> PlainTextResponse:
+    return PlainTextResponse(f"{sentence}\n", status_code=status)
