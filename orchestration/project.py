@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.settings import Settings
 from transforms.clusters import Clusters
-from transforms.errors import ConfigurationError, MissingData
+from transforms.errors import MissingData
 from transforms.panel import SoldOutWeeks
+from transforms.yaml_files import read_model
 
 FILE = "shelfcast.yaml"
 _RETIRED = {"drift_share"}
@@ -166,10 +167,7 @@ class Project(BaseModel):
         path = root / FILE
         if not path.exists():
             raise MissingData(f"{path} does not exist: {root} is not a lake root yet. Run 'shelfcast init --provider sample' (or 'make demo') first.")
-        try:
-            return cls.model_validate(yaml.safe_load(path.read_text()) or {})
-        except (ValidationError, yaml.YAMLError) as error:
-            raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        return read_model(path, cls, "Project file")
 
     def save(self, root: Path) -> Path:
         """Write the project file in one step."""

@@ -16,24 +16,33 @@ _UNITS = {
 
 
 def literal(value: str | float) -> str:
-    """SQL literal of a text or a number."""
+    """SQL literal of a text (without NUL, which no provider file may hold) or a finite number: the only way in which a value gets into SQL."""
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
 
 
 def quoted(name: str) -> str:
-    """SQL identifier."""
+    """SQL identifier of a name that is not empty: the only way in which a column's name gets into SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def scan(spec: FileSpec, path: Path) -> str:
-    """SQL that reads a file; CSV comes as text throughout, so that a value that cannot be converted can be shown as it was."""
+def scan(spec: FileSpec, path: Path, compression: str) -> str:
+    """SQL that reads a file; CSV comes as text throughout, so that a value that cannot be converted can be shown as it was.
+
+    Parameters
+    ----------
+    path
+        A name without characters that stand for others: DuckDB reads `s[1].csv` as a pattern, and takes columns from folders called `week=...`.
+    compression
+        `none`, `gzip` or `zstd`.
+    """
     file = literal(str(path))
     if spec.format == "parquet":
         return f"read_parquet({file})"
     if spec.format == "jsonl":
-        return f"read_json({file}, format = 'newline_delimited', sample_size = -1)"
+        return f"read_json({file}, format = 'newline_delimited', sample_size = -1, compression = {literal(compression)})"
     return (
         f"read_csv({file}, header = true, all_varchar = true, delim = {literal(spec.delimiter)}, encoding = {literal(spec.encoding)}, "
+        f"compression = {literal(compression)}, "
         "quote = '\"', strict_mode = true, null_padding = false)"
     )
 
@@ -61,7 +70,7 @@ def can_fail(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
 def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: Kinds) -> str:
     """SQL of the contract's value; null where the provider's value cannot be converted (validation tells that from an empty one)."""
     if spec.fraction_of is not None and spec.value is not None:
-        return f"round({spec.value!r} * {quoted(spec.fraction_of)}, 4)"
+        return f"round({literal(spec.value)} * {quoted(spec.fraction_of)}, 4)"
     if spec.value is not None:
         return f"{literal(spec.value)}::{column.duckdb}"
     ready = _is_of_kind(column, spec, kinds)
@@ -138,7 +147,7 @@ def with_nearest_station(rows: str, stations: Mapping[str, tuple[float, float]])
 
     Stores without a position have no place.
     """
-    listed = ", ".join(f"({literal(name)}, {latitude!r}, {longitude!r})" for name, (latitude, longitude) in stations.items())
+    listed = ", ".join(f"({literal(name)}, {literal(latitude)}, {literal(longitude)})" for name, (latitude, longitude) in stations.items())
     half = "pow(sin(radians(station.lat - m.latitude) / 2), 2)"
     turned = "cos(radians(m.latitude)) * cos(radians(station.lat)) * pow(sin(radians(station.lon - m.longitude) / 2), 2)"
     distance = f"2 * 6371.0088 * asin(sqrt({half} + {turned}))"

@@ -1,14 +1,17 @@
 """Read one landing file into its contract: scan, map, sort out what breaks the contract, complete. Nothing is written here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
 
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
-from transforms.adapters.expressions import Kinds, can_fail, converted, quoted, raw, scan, with_nearest_station
+from transforms.adapters.expressions import Kinds, can_fail, converted, literal, quoted, raw, scan, with_nearest_station
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.contracts import SOURCES, Contract
@@ -17,6 +20,7 @@ from transforms.errors import ContractViolation, LandingFileRefused
 
 # A source of which a file may be there without a row: nothing came back, nothing happens.
 _MAY_BE_EMPTY = frozenset({"returns", "events"})
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,8 @@ def read_file(
         rows; the message names file, row and column.
     """
     contract = SOURCES[source]
-    with open_database() as connection:
-        connection.execute("set threads = 2")
-        kinds, absent = _load(connection, spec, contract, path, name)
+    with _database_of(path) as (connection, link):
+        kinds, absent = _load(connection, spec, contract, link, name)
         columns = tuple(kinds)
         if references is not None:
             connection.register("stores", references.stores)
@@ -117,6 +120,17 @@ def read_file(
     return FileRows(rows, quarantined, counts, columns, absent)
 
 
+@contextmanager
+def _database_of(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Open a database that can reach one file and nothing else of the machine, and the plain name under which it reaches it."""
+    with TemporaryDirectory(prefix="shelfcast-") as folder, open_database() as connection:
+        link = Path(folder) / "file"
+        link.symlink_to(path.resolve())
+        connection.execute(f"set threads = 2; set temp_directory = {literal(f'{folder}/spill')}; set allowed_paths = [{literal(str(link))}]")
+        connection.execute("set enable_external_access = false; set lock_configuration = true")
+        yield connection, link
+
+
 def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """Make the table `raw` of the file's rows; return its columns with their types, and those that were added as empty."""
     if path.stat().st_size == 0:
@@ -126,13 +140,13 @@ def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contr
             connection.register("sheet", _sheet(spec, path))
             source = "sheet"
         else:
-            source = scan(spec, path)
+            source = scan(spec, path, _COMPRESSIONS.get(Path(name).suffix.lower(), "none"))
         kinds = {row[0]: row[1] for row in connection.execute(f"describe select * from {source}").fetchall()}
         absent = _absent_columns(spec, contract, tuple(kinds), name)
         added = "".join(f", null::varchar as {quoted(column)}" for column in absent)
         connection.execute(f"create temp table raw as select row_number() over () as row, *{added} from {source}")
     except (duckdb.Error, UnicodeDecodeError) as error:
-        first = str(error).strip().splitlines()[0]
+        first = str(error).strip().splitlines()[0].replace(str(path), name)
         raise LandingFileRefused(
             f"{name}: expected a readable {spec.format} file ({spec.encoding}), but reading failed: {first} "
             "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
@@ -145,7 +159,7 @@ def _sheet(spec: FileSpec, path: Path) -> pa.Table:
     from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(path.open("rb"), read_only=True, data_only=True)
     except (InvalidFileException, OSError, KeyError, ValueError) as error:
         raise LandingFileRefused(f"{path.name}: expected an XLSX workbook, but it cannot be opened: {error}. Drop the file again.") from error
     rows = (book[spec.sheet] if spec.sheet else book.worksheets[0]).iter_rows(values_only=True)
@@ -175,10 +189,10 @@ def _filter(spec: FileSpec) -> str:
     column = f"{quoted(spec.rows.column)}::varchar"
     parts = []
     if spec.rows.starting_with is not None:
-        parts.append(f"coalesce(starts_with({column}, '{spec.rows.starting_with}'), false)")
+        parts.append(f"coalesce(starts_with({column}, {literal(spec.rows.starting_with)}), false)")
     if spec.rows.not_starting_with is not None:
         # A row without the text belongs to none of the others: here its line is found missing.
-        parts.append(f"coalesce(not starts_with({column}, '{spec.rows.not_starting_with}'), true)")
+        parts.append(f"coalesce(not starts_with({column}, {literal(spec.rows.not_starting_with)}), true)")
     return " and ".join(parts) or "true"
 
 

@@ -3,20 +3,25 @@
 What a provider file may say is defined here; turning it into SQL is `transforms.adapters.expressions`' work.
 """
 
-from pathlib import Path
-from typing import Literal, Self
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+import duckdb
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from transforms.contracts import SOURCES
+from transforms.contracts import SOURCES, Column
 from transforms.contracts.sources import COMPUTED
+from transforms.database import open_database
 from transforms.errors import ConfigurationError
+from transforms.yaml_files import RuleBroken, read_model
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "providers"
 
 Unit = Literal["fahrenheit", "inch", "mile", "thousand", "percent"]
 Cleaning = Literal["key", "lower", "upper", "week", "end_of_day", "digits"]
+Name = Annotated[str, Field(min_length=1)]
+"""A column of the provider's."""
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -26,11 +31,11 @@ class _Strict(BaseModel):
 class ColumnSpec(_Strict):
     """How one standard column comes about: from a column of the file, or from a constant."""
 
-    column: str | None = None
+    column: Name | None = None
     """Name of the provider's column."""
-    value: str | float | None = None
+    value: str | Number | None = None
     """Constant, where the files do not tell."""
-    default: str | float | None = None
+    default: str | Number | None = None
     """Taken where the provider's value is empty."""
     fraction_of: str | None = None
     """Standard column that `value` is a fraction of (`return_cost: {value: 0.15, fraction_of: price}`)."""
@@ -54,11 +59,36 @@ class ColumnSpec(_Strict):
             raise ValueError("a column needs exactly one of 'column' (the provider's name) and 'value' (a constant)")
         return self
 
+    @field_validator("date_format")
+    @classmethod
+    def _readable_format(cls, date_format: str | None) -> str | None:
+        if date_format is not None and (problem := _refused_by_database("select try_strptime('', $value)", date_format)):
+            raise ValueError(f"expected a strptime format like %m/%d/%Y, came {date_format!r}: {problem}")
+        return date_format
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, timezone: str | None) -> str | None:
+        if timezone is not None and (problem := _refused_by_database("select timezone($value, timestamp '2000-01-01')", timezone)):
+            raise ValueError(f"expected a time zone like America/Chicago, came {timezone!r}: {problem}")
+        return timezone
+
+    def check(self, column: Column, numbers: set[str]) -> None:
+        """Raise `RuleBroken` for a constant that is none of `column`'s kind, or a fraction of something that is no mapped number."""
+        if self.fraction_of is not None and (self.fraction_of not in numbers or isinstance(self.value, str | None)):
+            raise RuleBroken(
+                f"expected a number as 'value' and one of the mapped columns {sorted(numbers)} as 'fraction_of', came {self.fraction_of!r}",
+                "fraction_of",
+            )
+        for name, value in (("value", self.value), ("default", self.default)):
+            if value is not None and (problem := _refused_by_database(f"select $value::{column.duckdb}", value)):
+                raise RuleBroken(f"expected a {column.kind} for {column.name!r}, came {value!r}: {problem}", name)
+
 
 class RowFilter(_Strict):
     """Keep only the rows whose text column starts, or does not start, with a prefix."""
 
-    column: str
+    column: Name
     starting_with: str | None = None
     not_starting_with: str | None = None
 
@@ -69,12 +99,12 @@ class FileSpec(_Strict):
     files: str
     """Pattern relative to the provider's landing folder, like `shipments/*.csv`."""
     format: Literal["csv", "jsonl", "parquet", "xlsx"]
-    delimiter: str = ","
+    delimiter: str = Field(default=",", min_length=1, max_length=4)
     encoding: str = "utf-8"
     sheet: str | None = None
     columns: dict[str, ColumnSpec]
     rows: RowFilter | None = None
-    line_id: str | None = None
+    line_id: Name | None = None
     """Column that identifies a line: a line that is there twice counts once."""
     duplicates: Literal["refuse", "sum"] = "refuse"
     """What rows with the same key mean: an error, or parts of a sum (invoice lines, days)."""
@@ -82,6 +112,14 @@ class FileSpec(_Strict):
     """Names or patterns of files that count although they say what another file says: deliveries of their own that happen to be alike."""
     net_to_last_delivery: bool = False
     """For returns: move each credit to the week of the latest delivery of that product to that store that the same file knows."""
+
+    @field_validator("files")
+    @classmethod
+    def _inside_landing(cls, pattern: str) -> str:
+        parts = PurePosixPath(pattern).parts
+        if not parts or pattern.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
+            raise ValueError(f"expected a pattern within the provider's landing folder like 'shipments/*.csv', came {pattern!r}")
+        return pattern
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -94,13 +132,14 @@ class FileSpec(_Strict):
 class ProviderSpec(_Strict):
     """A data provider."""
 
-    name: str = Field(pattern=r"[a-z][a-z0-9_]{0,62}")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    """A plain key: it is a folder's name below landing."""
     description: str
     unknown_products: Literal["refuse", "accept"] = "refuse"
     """Whether a delivered product may be missing in the products file; accepted ones get a case pack of 1 and no attributes."""
     regions: dict[str, str] = Field(default_factory=dict)
     """Provider's spelling of a region -> region key, where lower case and underscores are not enough."""
-    stations: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    stations: dict[str, tuple[Number, Number]] = Field(default_factory=dict)
     """Weather place -> latitude and longitude: stores whose file names no place get the nearest one, with its distance."""
     refuse_above: float = Field(default=0.5, gt=0, le=1)
     """Share of broken rows above which a file is refused whole: it is then more likely another file than a file with faults."""
@@ -116,17 +155,42 @@ class ProviderSpec(_Strict):
     def _known(cls, value: dict[str, list[FileSpec]]) -> dict[str, list[FileSpec]]:
         for source, files in value.items():
             if source not in SOURCES:
-                raise ValueError(f"source {source!r} is not a standard source; expected one of {', '.join(SOURCES)}")
-            names = set(SOURCES[source].names)
-            for spec in files:
-                if unknown := sorted(set(spec.columns) - names):
-                    raise ValueError(f"source {source!r}: {unknown} are not columns of its contract; expected {', '.join(SOURCES[source].names)}")
-                required = {column.name for column in SOURCES[source].columns if column.required} - COMPUTED.get(source, set())
-                if absent := sorted(required - set(spec.columns)):
-                    raise ValueError(f"source {source!r}: required columns {absent} are not mapped")
+                raise RuleBroken(f"source {source!r} is not a standard source; expected one of {', '.join(SOURCES)}", source)
+            for number, spec in enumerate(files):
+                _check_columns(source, spec, source, number)
         if missing := [source for source in ("stores", "products", "shipments") if source not in value]:
             raise ValueError(f"sources {missing} are missing: without them nothing can be forecast")
         return value
+
+
+def _check_columns(source: str, spec: FileSpec, *at: str | int) -> None:
+    """Raise `RuleBroken` where a file's columns are not those of its source's contract."""
+    contract = SOURCES[source]
+    if unknown := sorted(set(spec.columns) - set(contract.names)):
+        raise RuleBroken(
+            f"source {source!r}: {unknown} are not columns of its contract; expected {', '.join(contract.names)}", *at, "columns", unknown[0]
+        )
+    required = {column.name for column in contract.columns if column.required} - COMPUTED.get(source, set())
+    if absent := sorted(required - set(spec.columns)):
+        raise RuleBroken(f"source {source!r}: required columns {absent} are not mapped", *at, "columns")
+    if spec.net_to_last_delivery and source != "returns":
+        raise RuleBroken(f"expected 'net_to_last_delivery' for returns alone, came for {source}", *at, "net_to_last_delivery")
+    numbers = {name for name in spec.columns if contract[name].kind in {"integer", "number"}}
+    for name, column in spec.columns.items():
+        try:
+            column.check(contract[name], numbers - {name})
+        except RuleBroken as error:
+            raise RuleBroken(str(error), *at, "columns", name, *error.at) from error
+
+
+def _refused_by_database(query: str, value: str | float) -> str | None:
+    """What the database that will read the files says against a value, which goes to it as a parameter; None where it takes it."""
+    with open_database() as connection:
+        try:
+            connection.execute(query, {"value": value})
+        except duckdb.Error as error:
+            return str(error).strip().splitlines()[0]
+    return None
 
 
 def load_provider(name: str, base: Path | None = None) -> ProviderSpec:
@@ -144,21 +208,22 @@ def load_provider(name: str, base: Path | None = None) -> ProviderSpec:
     ConfigurationError
         If there is no such provider or its file breaks the rules; the message lists what is available and each rule broken.
     """
+    is_file = name.endswith((".yaml", ".yml"))
+    if not is_file and name not in built_in_providers():
+        raise _no_provider(name)
     path = BUILT_IN / f"{name}.yaml"
-    if name.endswith((".yaml", ".yml")):
+    if is_file:
         path = Path(name) if base is None or Path(name).is_absolute() else base / name
     if not path.exists():
-        raise ConfigurationError(
-            f"There is no provider {name!r}: expected one of {', '.join(built_in_providers())}, or the path of a provider YAML "
-            "(see README, 'Bring your own data')."
-        )
-    try:
-        return ProviderSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"Provider file {path.name} is not YAML: {error}") from error
-    except ValidationError as error:
-        details = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
-        raise ConfigurationError(f"Provider file {path.name} breaks the rules: {details}.") from error
+        raise _no_provider(name)
+    return read_model(path, ProviderSpec, "Provider file")
+
+
+def _no_provider(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"There is no provider {name!r}: expected one of {', '.join(built_in_providers())}, or the path of a provider YAML "
+        "(see README, 'Bring your own data')."
+    )
 
 
 def built_in_providers() -> list[str]:
