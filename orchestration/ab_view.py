@@ -17,6 +17,7 @@ from transforms.contracts.ab_tests import METRICS, MODES
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake import Lake, day
 from transforms.landing import last_week
+from transforms.lease import lease
 from transforms.registry import POOLED, versions_named
 
 _MATCHED_ON = 26
@@ -60,16 +61,17 @@ def start_test(settings: Settings, plan: Plan, actor: str, reason: str, console:
         seed=plan.seed,
         pairs=() if plan.mode == "shadow" else _pairs(lake, region, first, plan),
     )
-    for other in recorded(lake, region):
-        if other.test_id == test.test_id and other.stopped is not None:
-            raise ConfigurationError(
-                f"{test.test_id} is on record already, stopped from origin {other.stopped} on: choose another --first or --mode."
-            )
-        if other.segment == test.segment and any(other.runs_at(first + step) for step in range(plan.weeks)):
-            raise ConfigurationError(
-                f"{other.test_id} runs in {region}, {test.format}/{test.mover} then: one test at a time. Stop it, or start later."
-            )
-    start(lake, test, datetime.now(UTC))
+    with lease(lake, "decisions", f"decision by {actor}", console.print):
+        for other in recorded(lake, region):
+            if other.test_id == test.test_id and other.stopped is not None:
+                raise ConfigurationError(
+                    f"{test.test_id} is on record already, stopped from origin {other.stopped} on: choose another --first or --mode."
+                )
+            if other.segment == test.segment and any(other.runs_at(first + step) for step in range(plan.weeks)):
+                raise ConfigurationError(
+                    f"{other.test_id} runs in {region}, {test.format}/{test.mover} then: one test at a time. Stop it, or start later."
+                )
+        start(lake, test, datetime.now(UTC))
     console.print(
         f"{test.test_id} starts with origin {first}: {plan.challenger} against what serves {test.format}/{test.mover}, {plan.mode}.", soft_wrap=True
     )
@@ -79,11 +81,12 @@ def start_test(settings: Settings, plan: Plan, actor: str, reason: str, console:
 def stop_test(settings: Settings, name: str, actor: str, reason: str, console: Console) -> None:
     """Put the end of a test on record."""
     lake = Lake(settings.root, settings.storage_options)
-    test = _test(lake, name)
-    if test.stopped is not None:
-        raise ConfigurationError(f"{name} was stopped already, from origin {test.stopped} on.")
-    origin = max(_after_last(lake), test.first)
-    stop(lake, test, origin, actor, reason, datetime.now(UTC))
+    with lease(lake, "decisions", f"decision by {actor}", console.print):
+        test = _test(lake, name)
+        if test.stopped is not None:
+            raise ConfigurationError(f"{name} was stopped already, from origin {test.stopped} on.")
+        origin = max(_after_last(lake), test.first)
+        stop(lake, test, origin, actor, reason, datetime.now(UTC))
     console.print(f"{name} no longer runs from origin {origin} on; promotion is for the gate or 'shelfcast models approve'.", soft_wrap=True)
 
 

@@ -1,6 +1,6 @@
 """A new version of a region's data on its way into production: data checks, training check, scoring check; then approved, or left to a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from orchestration.workers import map_regions
 from transforms.calendar import Region, Week
 from transforms.datasets import Dataset, approved_before, decide, latest_versions, record
 from transforms.lake import Lake
+from transforms.lease import lease
 from transforms.quality import Check, Limits
 
 
@@ -38,8 +39,19 @@ class Moves:
     largest: list[dict[str, Any]]
 
 
-def review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str) -> list[Dataset]:
-    """Record and check the present data of `regions`, approve what passes all checks; return the latest version of each region."""
+def review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str, tell: Callable[[str], None]) -> list[Dataset]:
+    """Record and check the present data of `regions`, approve what passes all checks; return the latest version of each region.
+
+    Parameters
+    ----------
+    tell
+        Told whom this waits for, where somebody else decides at the moment: what they have decided is not decided again.
+    """
+    with lease(lake, "decisions", f"data versions, {run_id}", tell):
+        return _review(lake, project, regions, run_id)
+
+
+def _review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str) -> list[Dataset]:
     limits = Limits(**project.data.model_dump(include=set(Limits.__dataclass_fields__)))
     record(lake, regions, limits, run_id, datetime.now(UTC))
     undecided = {dataset.region: dataset for dataset in latest_versions(lake, regions) if not dataset.actor}

@@ -86,7 +86,7 @@ def run_cycle(
             f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week."
         )
     voice.busy("checking data versions")
-    regions_ready, blocked = _approved(workspace, known_regions(lake, chosen), first, last)
+    regions_ready, blocked = _approved(workspace, known_regions(lake, chosen), first, last, voice)
     if not regions_ready:
         raise DataNotApproved("\n".join(blocked))
     for dataset in latest_versions(lake, regions_ready):
@@ -119,9 +119,9 @@ def initialise(lake: Lake, project: Project, provider: ProviderSpec, landing: Pa
     return len(copied)
 
 
-def _approved(workspace: Workspace, wanted: Sequence[Region], first: Week, last: Week) -> tuple[tuple[Region, ...], list[str]]:
+def _approved(workspace: Workspace, wanted: Sequence[Region], first: Week, last: Week, voice: Voice) -> tuple[tuple[Region, ...], list[str]]:
     """Regions whose data may be used at all these origins, and why the others may not."""
-    review(workspace.lake, workspace.project, wanted, "shelfcast")
+    review(workspace.lake, workspace.project, wanted, "shelfcast", voice.say)
     ready, blocked = [], []
     for region in wanted:
         try:

@@ -18,6 +18,7 @@ from transforms.differences import table_difference
 from transforms.errors import ConfigurationError, MissingData
 from transforms.export import export
 from transforms.lake import Lake, day
+from transforms.lease import lease
 from transforms.obfuscation import PROVIDER, SampleSize, obfuscate
 
 
@@ -69,10 +70,11 @@ def show_table(settings: Settings, table: str, as_of: datetime | None, region: s
 def decide_latest(settings: Settings, region: Region, event: Status, who: str | None, reason: str, console: Console) -> None:
     """Approve or reject the latest version of a region's data."""
     lake, actor = _lake(settings), who or getpass.getuser()
-    found = log(lake, [region])
-    if not found:
+    if not log(lake, [region]):
         raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
-    decide(lake, found[-1], event, actor, reason, datetime.now(UTC))
+    with lease(lake, "decisions", f"decision by {actor}", console.print):
+        found = log(lake, [region])
+        decide(lake, found[-1], event, actor, reason, datetime.now(UTC))
     console.print(f"{found[-1].version}: [bold]{event}[/] by {actor}: {reason}")
 
 

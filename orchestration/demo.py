@@ -8,6 +8,7 @@ from orchestration.project import Project
 from orchestration.session import condition, run_weeks
 from orchestration.settings import Settings
 from transforms.lake import Lake
+from transforms.lease import lease
 
 PROVIDER = "sample"
 
@@ -24,9 +25,10 @@ def run_demo(settings: Settings, local: bool, console: Console) -> None:
         console.print(f"[bold]sample world[/]: {len(world.series_store):,} series in {world.spec.regions} regions, {world.first}..{world.last}")
         write_landing(world, landing)
         write_truth(world, lake.path("truth"))
-    project.save(lake.path())
-    condition(settings, local, console)
-    run_weeks(settings, str(world.last + -project.horizons), str(world.last + -project.horizons), [], local, console)
+    with lease(lake, "cycle", "shelfcast demo", console.print):
+        project.save(lake.path())
+        condition(settings, local, console)
+        run_weeks(settings, str(world.last + -project.horizons), str(world.last + -project.horizons), [], local, console)
     console.print(
         f"\nDone in {time.monotonic() - started:.0f} s. Where to look:\n"
         f"  [bold]shelfcast ui[/]      the Dagster UI with the runs, assets and drift reports of this demo (http://127.0.0.1:3000)\n"

@@ -20,6 +20,7 @@ from transforms.contracts.gold import RETRAINING
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake import Lake, day
 from transforms.landing import last_week, regions
+from transforms.lease import lease
 from transforms.registry import CHAMPION, POOLED, REJECTED, WAITING, ModelEvent, champions, decide, events_of, states, version
 
 
@@ -104,22 +105,24 @@ def show_retraining(lake: Lake, chosen: Sequence[Region], first: Week, last: Wee
 def approve_version(settings: Settings, name: str, by: str, why: str, console: Console) -> None:
     """`shelfcast models approve`."""
     lake = _lake(settings)
-    row = _version(lake, name)
-    if row["state"] == CHAMPION:
-        raise ConfigurationError(f"{name} is champion already: there is nothing to approve.")
-    week = max(_present(lake), Week(row["trained_week"]))
-    champion = serving(lake, [Region(row["region"])], week).get((row["region"], row["format"], row["mover"]))
-    _decide(settings, lake, promotion(row, champion, week, by, why), console)
+    with lease(lake, "decisions", f"decision by {by}", console.print):
+        row = _version(lake, name)
+        if row["state"] == CHAMPION:
+            raise ConfigurationError(f"{name} is champion already: there is nothing to approve.")
+        week = max(_present(lake), Week(row["trained_week"]))
+        champion = serving(lake, [Region(row["region"])], week).get((row["region"], row["format"], row["mover"]))
+        _decide(settings, lake, promotion(row, champion, week, by, why), console)
 
 
 def reject_version(settings: Settings, name: str, by: str, why: str, console: Console) -> None:
     """`shelfcast models reject`."""
     lake = _lake(settings)
-    row = _version(lake, name)
-    if row["state"] not in {WAITING, None}:
-        hint = " Roll it back instead: 'shelfcast models rollback --previous'." if row["state"] == CHAMPION else ""
-        raise ConfigurationError(f"{name} is {row['state']}: only a version that is {WAITING} can be rejected.{hint}")
-    _decide(settings, lake, [event(row, REJECTED, Week(row["trained_week"]), by, why)], console)
+    with lease(lake, "decisions", f"decision by {by}", console.print):
+        row = _version(lake, name)
+        if row["state"] not in {WAITING, None}:
+            hint = " Roll it back instead: 'shelfcast models rollback --previous'." if row["state"] == CHAMPION else ""
+            raise ConfigurationError(f"{name} is {row['state']}: only a version that is {WAITING} can be rejected.{hint}")
+        _decide(settings, lake, [event(row, REJECTED, Week(row["trained_week"]), by, why)], console)
 
 
 def roll_back(settings: Settings, to: date | None, previous: bool, region: str | None, by: str, why: str, console: Console) -> None:
@@ -128,11 +131,12 @@ def roll_back(settings: Settings, to: date | None, previous: bool, region: str |
         raise ConfigurationError("rollback needs one of --to DATE and --previous: say what shall come back.")
     lake = _lake(settings)
     chosen, week = _regions(lake, region), _present(lake)
-    events = to_date(lake, chosen, to, week, by, why) if to is not None else to_previous(lake, chosen, week, by, why)
-    if not events:
-        console.print("Nothing to roll back: the champions are those already.")
-        return
-    _decide(settings, lake, events, console)
+    with lease(lake, "decisions", f"decision by {by}", console.print):
+        events = to_date(lake, chosen, to, week, by, why) if to is not None else to_previous(lake, chosen, week, by, why)
+        if not events:
+            console.print("Nothing to roll back: the champions are those already.")
+            return
+        _decide(settings, lake, events, console)
     console.print(f"In force from origin {week} on. To make its forecasts anew: shelfcast run --week {week}")
 
 

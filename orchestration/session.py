@@ -19,20 +19,22 @@ from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake import Lake
+from transforms.lease import lease
 
 
 def initialise_root(settings: Settings, provider: str, landing: Path | None, horizons: int, local: bool, console: Console) -> list[str]:
     """`shelfcast init`: return the messages of the files that were refused."""
     lake = Lake(settings.root, settings.storage_options)
     spec = load_provider(provider, base=Path.cwd())
-    count = initialise(lake, Project(provider=_reference_to(provider), horizons=horizons), spec, landing)
-    console.print(f"[bold]{spec.name}[/]: {count} files copied to {lake.path('landing', spec.name)}")
-    return condition(settings, local, console)
+    with lease(lake, "cycle", "shelfcast init", console.print):
+        count = initialise(lake, Project(provider=_reference_to(provider), horizons=horizons), spec, landing)
+        console.print(f"[bold]{spec.name}[/]: {count} files copied to {lake.path('landing', spec.name)}")
+        return condition(settings, local, console)
 
 
 def condition(settings: Settings, local: bool, console: Console) -> list[str]:
     """Take in whatever stands in landing."""
-    with session(settings, local, console) as (workspace, runner, voice):
+    with session(settings, local, console, "taking in what landed") as (workspace, runner, voice):
         refused = take_in(workspace, runner, voice)
     return [refusal.message for refusal in refused]
 
@@ -42,7 +44,7 @@ def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], loca
     start, end = Week.parse(first), Week.parse(last)
     if end < start:
         raise ConfigurationError(f"--from {first} lies after --to {last}: expected the earlier week first.")
-    with session(settings, local, console) as (workspace, runner, voice):
+    with session(settings, local, console, f"shelfcast run {start}..{end}") as (workspace, runner, voice):
         refused = take_in(workspace, runner, voice, chosen)
         result = run_cycle(workspace, runner, start, end, chosen, voice, retrain)
     show_retraining(workspace.lake, result.scored.regions, start, end, console)
@@ -53,7 +55,7 @@ def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], loca
 def report_weather(settings: Settings, origin: str, chosen: list[str], local: bool, console: Console) -> None:
     """`shelfcast weather`: measure and show what accuracy owes to the weather."""
     week = Week.parse(origin)
-    with session(settings, local, console) as (workspace, runner, voice):
+    with session(settings, local, console, "shelfcast weather") as (workspace, runner, voice):
         value_weather(workspace, runner, week, chosen, voice)
     show_weather(workspace.lake, week, console)
 
@@ -64,18 +66,24 @@ def run_leaderboard(settings: Settings, data: Path | None, local: bool, console:
         raise MissingData(
             f"The orange-juice data are not at {data or '(no folder given)'}: name their folder by --data or SHELFCAST_LEADERBOARD_DATA."
         )
-    with session(settings, local, console) as (workspace, runner, voice):
+    with session(settings, local, console, "shelfcast leaderboard") as (workspace, runner, voice):
         voice.busy("orange juice: 12 rounds with 5 seeds each")
         runner.execute_unpartitioned("public_leaderboard")
     show_leaderboard(workspace.lake, console)
 
 
 @contextmanager
-def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple[Workspace, Runner, Voice]]:
-    """Open workspace and runner; the third value reports progress."""
+def session(settings: Settings, local: bool, console: Console, what: str) -> Iterator[tuple[Workspace, Runner, Voice]]:
+    """Hold the lake and open workspace and runner; the third value reports progress.
+
+    Parameters
+    ----------
+    what
+        What the lake is held for, as other commands that want it are told while they wait.
+    """
     lake = Lake(settings.root, settings.storage_options)
-    project = Project.load(lake.path())
-    workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
+    # Refuses a folder that is no lake root before anything is written there.
+    Project.load(lake.path())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("loading the code location", total=None)
@@ -92,8 +100,12 @@ def session(settings: Settings, local: bool, console: Console) -> Iterator[tuple
         def notify(step: str, state: str) -> None:
             progress.update(task, description=f"{step} {state}")
 
-        with open_instance(lake.path(), local) as instance:
-            yield workspace, Runner(defs, instance, lake.path("steps.log"), notify), Voice(say, busy)
+        with lease(lake, "cycle", what, say):
+            # Read once the lake is ours: the command that was waited for may have changed it.
+            project = Project.load(lake.path())
+            workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
+            with open_instance(lake.path(), local) as instance:
+                yield workspace, Runner(defs, instance, lake.path("steps.log"), notify), Voice(say, busy)
 
 
 def _reference_to(provider: str) -> str:

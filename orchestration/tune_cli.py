@@ -28,6 +28,8 @@ def tune(
 ) -> None:
     """Search for better settings of the members on rolling origins; every try is logged in gold/experiments."""
     from orchestration import tuning  # noqa: PLC0415 - commands import what they need, so that --help is quick
+    from orchestration.project import Project  # noqa: PLC0415
+    from transforms.lease import lease  # noqa: PLC0415
 
     console = _console()
     bench = _bench(root, week, origins, regions, console)
@@ -37,7 +39,9 @@ def tune(
     if not outcome.better:
         console.print(f"Not {tuning.SMALLEST_GAIN:.1%} better: settings {outcome.settings.version} stay.")
     elif apply:
-        path = bench.project.model_copy(update={"settings": outcome.settings}).save(bench.lake.path())
+        # The file as it is by now: somebody may have changed something else in it during the search.
+        with lease(bench.lake, "cycle", "shelfcast tune", console.print):
+            path = Project.load(bench.lake.path()).model_copy(update={"settings": outcome.settings}).save(bench.lake.path())
         console.print(f"Settings {outcome.settings.version} written to {path}: {outcome.settings.changed()}. The next training uses them.")
     else:
         console.print(f"Settings {outcome.settings.version} would be: {outcome.settings.changed()}.")
@@ -76,7 +80,7 @@ def _bench(root: str | None, week: str, origins: int, regions: list[str] | None,
     settings = use_root(root)
     lake = Lake(settings.root, settings.storage_options)
     project, chosen = Project.load(lake.path()), known_regions(lake, _names(regions or []))
-    review(lake, project, chosen, "shelfcast")
+    review(lake, project, chosen, "shelfcast", console.print)
     return Bench(lake, project, Tracking.of(lake, settings), chosen, Week.parse(week), origins, lambda line: console.print(line, highlight=False))
 
 

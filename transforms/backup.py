@@ -21,8 +21,8 @@ from transforms.delta_log import data_files, log_files, read_log
 from transforms.errors import AuditFailed, ConfigurationError, MissingData
 
 FORMAT = 1
-_SKIPPED = (".part", ".tmp", "-wal", "-shm", "-journal")
-"""Drafts, and what SQLite keeps beside its files while they are open."""
+_SKIPPED = (".part", ".tmp", ".lock", "-wal", "-shm", "-journal")
+"""Drafts, locks, and what SQLite keeps beside its files while they are open."""
 _SQLITE = b"SQLite format 3\0"
 _LAST_COMMIT_FIRST = ("gold", "silver", "bronze")
 

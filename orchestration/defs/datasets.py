@@ -13,6 +13,7 @@ from orchestration.resources import LakeResource
 from transforms.calendar import Region
 from transforms.contracts.sources import LANDING_FILES, QUARANTINE
 from transforms.datasets import READ_TABLES, Dataset, Status, decide, latest_versions
+from transforms.lease import lease
 
 VERSIONS = dg.AssetKey(["gold", "dataset_versions"])
 
@@ -43,7 +44,7 @@ quarantine = table_spec(
 def dataset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Versions of the regions' conditioned data: data checks, training check and scoring check, then approval or a wait for a person."""
     opened = lake.open()
-    latest = review(opened, lake.project(), sorted({item.region for item in slices_of(context)}), context.run_id)
+    latest = review(opened, lake.project(), sorted({item.region for item in slices_of(context)}), context.run_id, context.log.info)
     add_large(context, VERSIONS, lambda: _shown(latest, lake.project().snapshots))
     yield dg.MaterializeResult(asset_key=VERSIONS)
     waiting = [found for found in latest_versions(opened) if found.status != "approved"]
@@ -98,11 +99,12 @@ def decide_on_data(context: dg.OpExecutionContext, config: Decision, lake: LakeR
     opened, region = lake.open(), Region(config.region)
     if config.decision not in {"approved", "rejected"}:
         raise dg.Failure(f"decision: expected approved or rejected, came {config.decision!r}.", allow_retries=False)
-    found = latest_versions(opened, [region])
-    if not found:
-        raise dg.Failure(f"{region} has no data version yet: condition it first.", allow_retries=False)
     event: Status = "approved" if config.decision == "approved" else "rejected"
-    decide(opened, found[0], event, config.who, config.reason, datetime.now(UTC))
+    with lease(opened, "decisions", f"run {context.run_id}", context.log.info):
+        found = latest_versions(opened, [region])
+        if not found:
+            raise dg.Failure(f"{region} has no data version yet: condition it first.", allow_retries=False)
+        decide(opened, found[0], event, config.who, config.reason, datetime.now(UTC))
     context.log.info(f"{found[0].version}: {event} by {config.who}: {config.reason}")
 
 

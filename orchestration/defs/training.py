@@ -26,6 +26,7 @@ from orchestration.workers import map_regions
 from transforms.calendar import Region, Slice, SliceBlock, Week
 from transforms.contracts.gold import RETRAINING
 from transforms.lake import Lake
+from transforms.lease import lease
 from transforms.registry import POOLED, ModelVersion, decide, register
 
 ENSEMBLES = dg.AssetKey(["models", "ensembles"])
@@ -52,7 +53,7 @@ ENSEMBLES = dg.AssetKey(["models", "ensembles"])
 def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable[dg.MaterializeResult[Any]]:
     """Train what needs it, week after week, and put on record what was trained, what was kept, and why."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
-    review(opened, project, sorted({item.region for item in slices}), context.run_id)
+    review(opened, project, sorted({item.region for item in slices}), context.run_id, context.log.info)
     trained: list[ModelVersion] = []
     decided: list[tuple[Slice, Decision]] = []
     for week, regions in _by_week(slices):
@@ -66,8 +67,9 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
         pooled, made = train_pooled_models(opened, project, regions, week, context.run_id, task.on_demand)
         here += [(Slice(POOLED, week), decision) for decision in pooled]
         versions += made
-        _register(opened, versions, here, f"run {context.run_id}", again=task.on_demand)
-        opened.replace(RETRAINING.name, SliceBlock((*regions, POOLED), week, week), _rows(here))
+        with lease(opened, "decisions", f"registration, run {context.run_id}", context.log.info):
+            _register(opened, versions, here, f"run {context.run_id}", again=task.on_demand)
+            opened.replace(RETRAINING.name, SliceBlock((*regions, POOLED), week, week), _rows(here))
         trained, decided = trained + versions, decided + here
     rows = [(v.region, v.format, v.mover, str(v.trained_week), *_scores(v.metrics)) for v in trained if v.kind == "ensemble"]
     yield dg.MaterializeResult(
@@ -103,10 +105,12 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
     opened, project = lake.open(), lake.project()
     events = []
     for week, regions in _by_week(slices_of(context)):
-        back = after_failing(opened, project, regions, week, f"live accuracy, run {context.run_id}")
-        decide(opened, back)
-        judged = validate(opened, project, regions, week, f"gate, run {context.run_id}")
-        decide(opened, judged)
+        # What another run has judged by the time the lease is ours no longer waits, and is not judged again.
+        with lease(opened, "decisions", f"validation, run {context.run_id}", context.log.info):
+            back = after_failing(opened, project, regions, week, f"live accuracy, run {context.run_id}")
+            decide(opened, back)
+            judged = validate(opened, project, regions, week, f"gate, run {context.run_id}")
+            decide(opened, judged)
         events += [*back, *judged]
     rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.replaces, e.reason) for e in events if e.event != "retired"]
     counts = Counter(event.event for event in events)
