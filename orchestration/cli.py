@@ -70,11 +70,11 @@ def demo(root: Root = None, local: Local = False) -> None:
 def init(
     provider: Annotated[str, typer.Option("--provider", help="A built-in provider (sample, iowa_dsd, iowa_statewide) or a provider YAML.")],
     landing: Annotated[Path | None, typer.Option("--landing", help="Folder with the provider's files; copied into landing.")] = None,
-    horizons: Annotated[int, typer.Option("--horizons", min=1, max=13, help="Weeks ahead to forecast.")] = 4,
+    horizons: Annotated[int | None, typer.Option("--horizons", min=1, max=13, help="Weeks ahead to forecast (default: 4).")] = None,
     root: Root = None,
     local: Local = False,
 ) -> None:
-    """Start a lake: copy the files into landing, check them, and condition them into tables."""
+    """Start a lake: copy the files into landing, check them, and condition them into tables. One that exists keeps its settings."""
     from orchestration.session import initialise_root  # noqa: PLC0415
 
     _report_refused(initialise_root(use_root(root), provider, landing, horizons, local, console))

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestration.approval import review
-from orchestration.project import Project
+from orchestration.project import FILE, Project
+from orchestration.provider_file import is_path, keep
 from orchestration.retraining import ON_DEMAND
 from orchestration.runs import Runner
-from transforms.adapters import ProviderSpec
+from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.datasets import latest_versions, usable
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
@@ -112,11 +113,45 @@ def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequ
     runner.execute("weather_report", [SliceBlock(known_regions(workspace.lake, chosen), week, week)])
 
 
-def initialise(lake: Lake, project: Project, provider: ProviderSpec, landing: Path | None) -> int:
-    """Write the project file and, where a folder is given, copy its files into landing; return the number of files."""
-    copied = drop(lake, provider, landing) if landing is not None else []
-    project.save(lake.path())
+def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | None, landing: Path | None) -> int:
+    """Make a lake root and, where a folder is given, copy its files into landing; return the number of files.
+
+    A lake that exists keeps its project file, and more files may be copied into it.
+
+    Parameters
+    ----------
+    provider
+        Name of the built-in provider, or path of the YAML that `spec` was read from.
+
+    Raises
+    ------
+    ConfigurationError
+        If the lake exists and has another provider, or other horizons than those asked for.
+    """
+    root = lake.path()
+    exists = (root / FILE).exists()
+    if exists:
+        _refuse_other(root, spec, horizons)
+    copied = drop(lake, spec, landing) if landing is not None else []
+    kept = keep(root, Path(provider)) if is_path(provider) else provider
+    if not exists:
+        Project(provider=kept, **({} if horizons is None else {"horizons": horizons})).save(root)
     return len(copied)
+
+
+def _refuse_other(root: Path, provider: ProviderSpec, horizons: int | None) -> None:
+    """What is decided about a lake that exists, by persons too, is not reset by making it again."""
+    project = Project.load(root)
+    there = load_provider(project.provider, base=root).name
+    if provider.name != there:
+        raise ConfigurationError(
+            f"{root} is a lake of provider {there!r} already, came {provider.name!r}: choose another --root. Nothing was changed."
+        )
+    if horizons not in {None, project.horizons}:
+        raise ConfigurationError(
+            f"{root} is a lake already and forecasts {project.horizons} weeks ahead, came --horizons {horizons}: write 'horizons: {horizons}' into "
+            f"{root / FILE}, whose other settings stay. Nothing was changed."
+        )
 
 
 def _approved(workspace: Workspace, wanted: Sequence[Region], first: Week, last: Week, voice: Voice) -> tuple[tuple[Region, ...], list[str]]:

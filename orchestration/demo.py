@@ -4,9 +4,11 @@ import time
 
 from rich.console import Console
 
+from orchestration.cycle import initialise
 from orchestration.project import Project
 from orchestration.session import condition, run_weeks
 from orchestration.settings import Settings
+from transforms.adapters import load_provider
 from transforms.lake import Lake
 from transforms.lease import lease
 
@@ -18,17 +20,17 @@ def run_demo(settings: Settings, local: bool, console: Console) -> None:
     from transforms.world import WorldSpec, simulate, write_landing, write_truth  # noqa: PLC0415
 
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
-    project = Project(provider=PROVIDER)
     landing = lake.path("landing", PROVIDER)
-    world = simulate(WorldSpec())
-    if not landing.exists():
-        console.print(f"[bold]sample world[/]: {len(world.series_store):,} series in {world.spec.regions} regions, {world.first}..{world.last}")
-        write_landing(world, landing)
-        write_truth(world, lake.path("truth"))
     with lease(lake, "cycle", "shelfcast demo", console.print):
-        project.save(lake.path())
+        initialise(lake, load_provider(PROVIDER), PROVIDER, None, None)
+        world = simulate(WorldSpec())
+        if not landing.exists():
+            console.print(f"[bold]sample world[/]: {len(world.series_store):,} series in {world.spec.regions} regions, {world.first}..{world.last}")
+            write_landing(world, landing)
+            write_truth(world, lake.path("truth"))
         condition(settings, local, console)
-        run_weeks(settings, str(world.last + -project.horizons), str(world.last + -project.horizons), [], local, console)
+        origin = str(world.last + -Project.load(lake.path()).horizons)
+        run_weeks(settings, origin, origin, [], local, console)
     console.print(
         f"\nDone in {time.monotonic() - started:.0f} s. Where to look:\n"
         f"  [bold]shelfcast ui[/]      the Dagster UI with the runs, assets and drift reports of this demo (http://127.0.0.1:3000)\n"

@@ -12,7 +12,8 @@ from orchestration.board import show_accuracy, show_leaderboard, show_weather
 from orchestration.cycle import Voice, Workspace, initialise, run_cycle, take_in, value_weather
 from orchestration.instance import open_instance
 from orchestration.models_view import show_retraining
-from orchestration.project import Project
+from orchestration.project import FILE, Project
+from orchestration.provider_file import take_in_provider
 from orchestration.runs import Runner
 from orchestration.settings import Settings
 from transforms.adapters import load_provider
@@ -22,12 +23,15 @@ from transforms.lake import Lake
 from transforms.lease import lease
 
 
-def initialise_root(settings: Settings, provider: str, landing: Path | None, horizons: int, local: bool, console: Console) -> list[str]:
+def initialise_root(settings: Settings, provider: str, landing: Path | None, horizons: int | None, local: bool, console: Console) -> list[str]:
     """`shelfcast init`: return the messages of the files that were refused."""
     lake = Lake(settings.root, settings.storage_options)
     spec = load_provider(provider, base=Path.cwd())
     with lease(lake, "cycle", "shelfcast init", console.print):
-        count = initialise(lake, Project(provider=_reference_to(provider), horizons=horizons), spec, landing)
+        existed = lake.path(FILE).exists()
+        count = initialise(lake, spec, provider, horizons, landing)
+        if existed:
+            console.print(f"{lake.path(FILE)} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
         console.print(f"[bold]{spec.name}[/]: {count} files copied to {lake.path('landing', spec.name)}")
         return condition(settings, local, console)
 
@@ -102,12 +106,7 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
 
         with lease(lake, "cycle", what, say):
             # Read once the lake is ours: the command that was waited for may have changed it.
-            project = Project.load(lake.path())
+            project = take_in_provider(lake.path(), say)
             workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
             with open_instance(lake.path(), local) as instance:
                 yield workspace, Runner(defs, instance, lake.path("steps.log"), notify), Voice(say, busy)
-
-
-def _reference_to(provider: str) -> str:
-    """How the project file names the provider: built-in ones by name, files by their full path."""
-    return str(Path(provider).resolve()) if provider.endswith((".yaml", ".yml")) else provider

@@ -1,0 +1,65 @@
+"""The provider's YAML as a file of the lake root: without it, neither a copy of the root nor a backup could read its landing files."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestration.project import FILE, Project
+from transforms.errors import ConfigurationError, MissingData
+
+FOLDER = "provider"
+
+
+def is_path(provider: str) -> bool:
+    """Whether a provider is named by the path of its YAML, and not one of the built-in ones."""
+    return provider.endswith((".yaml", ".yml"))
+
+
+def keep(root: Path, source: Path) -> str:
+    """Copy a provider's YAML into the root in one step and return what the project file calls it.
+
+    Raises
+    ------
+    ConfigurationError
+        If the root holds another one of that name.
+    """
+    target = root / FOLDER / source.name
+    content = source.read_bytes()
+    if target.exists() and target.read_bytes() != content:
+        raise ConfigurationError(
+            f"{target} differs from {source}: the lake reads its files as its own copy says. Edit that one, or remove it to take in {source} instead."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.tmp")
+    draft.write_bytes(content)
+    draft.replace(target)
+    return target.relative_to(root).as_posix()
+
+
+def take_in_provider(root: Path, tell: Callable[[str], None]) -> Project:
+    """Take the provider's YAML into a root whose project file names one that lies elsewhere; return the project as it then stands."""
+    project = Project.load(root)
+    source = root / project.provider
+    if not is_path(project.provider) or source.resolve().is_relative_to(root.resolve()):
+        return project
+    if not source.is_file():
+        raise MissingData(
+            f"{root / FILE} names the provider file {source}, which does not exist: put it back, or put a copy into {root / FOLDER} and write "
+            f"'provider: {FOLDER}/{source.name}' there."
+        )
+    kept = project.model_copy(update={"provider": keep(root, source)})
+    _rename(root, kept)
+    tell(f"{source} was copied to {root / kept.provider}, so that it is part of the lake and of its backups: edit it there from now on")
+    return kept
+
+
+def _rename(root: Path, project: Project) -> None:
+    """Change the project file's provider alone: comments and order are the user's."""
+    path = root / FILE
+    text = re.sub(r"(?m)^provider:.*$", lambda _: f"provider: {project.provider}", path.read_text(), count=1)
+    draft = path.with_name(f".{FILE}.tmp")
+    draft.write_text(text)
+    draft.replace(path)
+    if Project.load(root) != project:
+        # The old name went over several lines.
+        project.save(root)
