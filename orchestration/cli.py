@@ -8,30 +8,34 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from orchestration.ab_cli import app as ab_app
 from orchestration.audit_cli import register_commands
 from orchestration.data_cli import app as data_app
+from orchestration.failures import explained, log_defect
 from orchestration.models_cli import app as models_app
 from orchestration.notebook_cli import promote_notebook
-from orchestration.settings import use_leaderboard_data, use_root
+from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
 from orchestration.tune_cli import compare, tune
-from transforms.errors import ShelfcastError
 
 
 class ClearErrors(TyperGroup):
-    """Ends a command with the message alone where the message says all."""
+    """Ends a command with a sentence, whatever went wrong: a traceback is for a file."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except ShelfcastError as error:
-            errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from None
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
         except KeyboardInterrupt:
             errors.print("Stopped. Slices that were finished stay; run the command again to do the rest.")
             sys.exit(130)
+        except Exception as error:  # noqa: BLE001 - the outermost boundary: what cannot be named is a defect, and its traceback is kept in a file
+            told = explained(error, place_of_logs()) or log_defect(error, place_of_logs())
+            errors.print(f"[bold red]Error:[/] {escape(told)}", highlight=False, soft_wrap=True)
+            raise typer.Exit(1) from None
 
 
 app = typer.Typer(

@@ -18,7 +18,7 @@ from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_betwe
 from transforms.datasets import latest_versions, usable
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake import Lake
-from transforms.landing import Told, drop, last_week, pending, refused_files, regions, register
+from transforms.landing import Told, drop, first_week, last_week, pending, refused_files, regions, register
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,9 @@ def run_cycle(
         raise MissingData(
             f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week."
         )
+    begins = first_week(lake)
+    if begins is None or first < begins:
+        raise MissingData(f"Week {first} lies before the first shipments in the lake, which are of {begins}: choose that week or a later one.")
     voice.busy("checking data versions")
     regions_ready, blocked = _approved(workspace, known_regions(lake, chosen), first, last, voice)
     if not regions_ready:
@@ -135,7 +138,7 @@ def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | No
     copied = drop(lake, spec, landing) if landing is not None else []
     kept = keep(root, Path(provider)) if is_path(provider) else provider
     if not exists:
-        Project(provider=kept, **({} if horizons is None else {"horizons": horizons})).save(root)
+        Project.model_validate({"provider": kept} | ({} if horizons is None else {"horizons": horizons})).save(root)
     return len(copied)
 
 

@@ -161,6 +161,14 @@ class Project(BaseModel):
             "sold_out": self.sold_out,
         }
 
+    def with_members(self, members: tuple[str, ...]) -> Self:
+        """The same project with other members; raise `ConfigurationError` where they are not some of those there are."""
+        try:
+            return type(self).model_validate({**self.model_dump(), "members": members})
+        except ValidationError as error:
+            told = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+            raise ConfigurationError(f"members {','.join(members)}: {told}.") from error
+
     @classmethod
     def load(cls, root: Path) -> Self:
         """Read the project file of a lake root; raise `MissingData` or `ConfigurationError` with what to do."""

@@ -16,10 +16,12 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 
 from orchestration.partitions import MANY_SLICES, contiguous_blocks, range_tags, register_regions
 from orchestration.settings import one_planned_event_for_each_asset
+from transforms import errors
 from transforms.calendar import Region, SliceBlock
 from transforms.errors import ShelfcastError
 
 LOCATION = "shelfcast"
+_OURS = {error.__name__ for error in vars(errors).values() if isinstance(error, type) and issubclass(error, ShelfcastError)}
 _QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -90,9 +92,9 @@ class Runner:
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:
-    """Last line of the innermost error: for our own errors the whole message; the rest is in the run's log."""
+    """Message of our own error, which says what to do, else the last line of the innermost one; the rest is in the run's log."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None and "RemoteTraceback" not in str(error.cause.cls_name):
+    while error is not None and error.cause is not None and error.cls_name not in _OURS and "RemoteTraceback" not in str(error.cause.cls_name):
         error = error.cause
     # Neither quotes nor the mark below the place in a query that is wrong.
     lines = [] if error is None else [line for line in error.message.strip().splitlines() if any(map(str.isalnum, line))]

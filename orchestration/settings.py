@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from transforms.errors import ConfigurationError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = CHECKOUT / "dbt_project"
@@ -49,8 +51,20 @@ class Settings(BaseSettings):
 
 
 def settings() -> Settings:
-    """Return the settings as the environment has them now."""
-    return Settings()
+    """Return the settings as the environment has them now; raise `ConfigurationError` where a variable is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        told = "; ".join(f"SHELFCAST_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors())
+        raise ConfigurationError(f"{told}. Correct the environment variable, or unset it for the default.") from error
+    except SettingsError as error:
+        raise ConfigurationError(f"{error}: expected JSON. Correct the environment variable, or unset it for the default.") from error
+
+
+def place_of_logs() -> Path:
+    """The lake root where it is a folder that the environment names, else the present folder."""
+    named = os.environ.get("SHELFCAST_ROOT", "")
+    return Path(named) if named and "://" not in named else Path.cwd()
 
 
 @lru_cache(maxsize=1)

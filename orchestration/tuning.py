@@ -151,7 +151,7 @@ def gains(present: ExperimentRun, best: ExperimentRun) -> bool:
 def compare(bench: Bench, alternatives: Sequence[tuple[str, ...]]) -> list[ExperimentRun]:
     """Measure ensembles of different members on the same origins."""
     experiment = _name("compare", bench.week)
-    projects = [Project.model_validate({**bench.project.model_dump(), "members": members}) for members in alternatives]
+    projects = [bench.project.with_members(members) for members in alternatives]
     return [
         bench.measure(project, experiment, number, "comparison", {"members": list(project.members), "settings": project.settings.version})
         for number, project in enumerate(projects)

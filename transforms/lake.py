@@ -25,7 +25,7 @@ from transforms.chain import Link, genesis
 from transforms.contracts import CONTRACTS, Contract, SchemaChange
 from transforms.contracts.gold import AUDIT_HEADS
 from transforms.database import open_database
-from transforms.errors import ContractViolation, MissingData
+from transforms.errors import AuditFailed, ContractViolation, MissingData
 from transforms.evolution import additions, datafusion_columns, duckdb_columns, plain
 
 # Deltalake's default of 15 retries runs out when eight regions are replaced at once.
@@ -138,7 +138,10 @@ class Lake:
             evolved.append(f"{alias} as (select {datafusion_columns(CONTRACTS[table], change)} from {alias}_stored)")
         if evolved:
             sql = f"with {', '.join(evolved)} {sql}"
-        return plain(pa.table(builder.execute(sql).read_all()))
+        try:
+            return plain(pa.table(builder.execute(sql).read_all()))
+        except DeltaError as error:
+            raise _unreadable(self, ", ".join(tables.values()), error) from error
 
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """Return an in-memory DuckDB in which each table is a view named `layer_table`, an empty one where it does not exist yet."""
@@ -253,6 +256,8 @@ class Lake:
             return DeltaTable(self.uri(table), version=wanted, storage_options=self.storage_options or None)
         except TableNotFoundError as error:
             raise MissingData(missing.format("yet")) from error
+        except DeltaError as error:
+            raise _unreadable(self, table, error) from error
 
     def _version_at(self, table: str, moment: datetime) -> int:
         limit = moment.timestamp() * 1000
@@ -346,6 +351,14 @@ def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> 
             f"{contract.name}: {outside.num_rows} rows lie outside the slices that are replaced ({block}); first: region {first['region']}, "
             f"{contract.week_column} {first[contract.week_column]}. Nothing was written."
         )
+
+
+def _unreadable(lake: Lake, table: str, error: DeltaError) -> AuditFailed:
+    # What follows the first line are the library's own frames.
+    return AuditFailed(
+        f"Table {table} in {lake.root} cannot be read: {str(error).splitlines()[0]}. Its files are not as they were written: "
+        "'shelfcast audit verify' names what else is damaged, 'shelfcast restore' brings back a backup."
+    )
 
 
 def _stored(delta: DeltaTable) -> dict[str, str]:

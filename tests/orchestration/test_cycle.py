@@ -363,6 +363,7 @@ def test_a_bad_file_is_refused_by_name_and_the_rest_goes_on(root: Path) -> None:
         (["run", "--week", "2023-05-30"], "Week 2023-05-30 is a Tuesday: a week is named by its Monday. Did you mean 2023-05-29?"),
         (["run", "--week", "soon"], "Week 'soon' is not a week key: expected the Monday of the week as YYYY-MM-DD"),
         (["run", "--week", "2030-01-07"], "Week 2030-01-07 has no shipments yet: the last week in the lake is"),
+        (["run", "--week", "2010-01-04"], f"Week 2010-01-04 lies before the first shipments in the lake, which are of {WORLD.first}"),
         (["run", "--week", str(ORIGIN), "--regions", "atlantis"], "Regions ['atlantis'] have no stores in the lake: expected some of north_texas, south_texas."),
         (["backfill", "--from", "2023-06-05", "--to", "2023-05-29"], "--from 2023-06-05 lies after --to 2023-05-29"),
     ],
@@ -371,6 +372,13 @@ def test_wrong_arguments_are_explained(root: Path, arguments: list[str], message
     code, output = shelfcast(*arguments, "--root", str(root), "--local")
     assert code == 1
     assert message in output
+
+
+def test_members_that_do_not_exist_are_named_before_anything_is_trained(root: Path) -> None:
+    code, output = shelfcast("compare", "--week", str(ORIGIN), "--members", "lasso,foo", "--root", str(root))
+    assert code == 1
+    assert "members lasso,foo: expected one or more of " in output
+    assert "each once, came lasso, foo." in output
 
 
 def test_a_folder_that_is_no_lake_says_how_to_make_one(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,23 +19,39 @@ from transforms.calendar import Week
 from transforms.lake import Lake
 from transforms.landing import last_week
 from transforms.lease import lease
+from transforms.registry import all_versions, register
 
-# The way of the UI: a run of the job, without the command around it.
-JOB = """
-import sys
+ALONE = {**os.environ, "SHELFCAST_WORKERS": "1"}
+
+# A step as the UI runs it, without the command around it; its judgement takes long enough for the other process to begin its own.
+STEP = """
+import sys, time
 from pathlib import Path
-from orchestration.definitions import defs
-from orchestration.instance import open_instance
-from orchestration.runs import Runner
+import dagster as dg
+from orchestration.defs import training
+from orchestration.resources import LakeResource
 from orchestration.settings import use_root
-from transforms.calendar import Region, SliceBlock, Week
 
-root, week = Path(sys.argv[1]), Week.parse(sys.argv[2])
+root, origin, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 use_root(str(root))
-with open_instance(root, local=True) as instance:
-    runner = Runner(defs, instance, root / "steps.log", lambda *_: None)
-    runner.register([Region("north_texas")])
-    runner.execute("weekly_cycle", [SliceBlock((Region("north_texas"),), week, week)])
+judge = training.validate
+
+def slow(*arguments):
+    judged = judge(*arguments)
+    time.sleep(3)
+    return judged
+
+training.validate = slow
+with dg.DagsterInstance.ephemeral() as instance:
+    instance.add_dynamic_partitions("region", ["north_texas"])
+    (root / f"ready-{name}").touch()
+    while len(list(root.glob("ready-*"))) < 2:
+        time.sleep(0.01)
+    made = dg.materialize(
+        [*training.ensembles.to_source_assets(), training.champions], selection=[training.champions], instance=instance,
+        partition_key=f"north_texas|{origin}", resources={"lake": LakeResource(root=str(root))},
+    )
+    sys.exit(not made.success)
 """
 
 
@@ -53,34 +70,36 @@ def decided(root: Path, origin: Week) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["command", "job"])
-def test_a_week_that_is_run_twice_at_once_is_decided_once(small_lake: Path, tmp_path: Path, way: str) -> None:
+def test_steps_of_two_runs_that_judge_the_same_models_at_once_decide_once(small_lake: Path, tmp_path: Path) -> None:
+    """As a run of the UI and one of the command line do that cover the same week: each decision was on record twice."""
+    root = shutil.copytree(small_lake, tmp_path / "root")
+    lake = Lake(str(root))
+    versions = [version for version in all_versions(lake) if version.region == "north_texas"]
+    origin = Week(versions[0].trained_week)
+    before = decided(root, origin)
+    register(lake, versions, datetime.now(UTC), "test", {version.model_version: "asked for" for version in versions}, again=True)
+    processes = [subprocess.Popen([sys.executable, "-c", STEP, str(root), str(origin), name], env=ALONE) for name in "ab"]
+    assert [process.wait(timeout=600) for process in processes] == [0, 0]
+    judged = Counter({key: count for key, count in (decided(root, origin) - before).items() if key[1] != "awaiting validation"})
+    assert len(judged) == len(versions)
+    assert set(judged.values()) == {1}, judged
+
+
+@pytest.mark.slow
+def test_a_week_that_is_run_twice_at_once_is_run_once_and_found_done_by_the_second(small_lake: Path, tmp_path: Path) -> None:
     root = shutil.copytree(small_lake, tmp_path / "root")
     last = last_week(Lake(str(root)))
     assert last is not None
     origin = last + -3
-    arguments = {
-        "command": ["-m", "orchestration", "run", "--week", str(origin), "--local", "--root", str(root)],
-        "job": ["-c", JOB, str(root), str(origin)],
-    }
-    processes = [
-        subprocess.Popen(
-            [sys.executable, *arguments[way]],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "SHELFCAST_WORKERS": "1"},
-        )
-        for _ in range(2)
-    ]
+    command = [sys.executable, "-m", "orchestration", "run", "--week", str(origin), "--local", "--root", str(root)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ALONE) for _ in range(2)]
     outputs = [process.communicate(timeout=600)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     counts = decided(root, origin)
     assert counts
-    assert max(counts.values()) == 1, counts.most_common(3)
-    if way == "command":
-        [waited] = [output for output in outputs if "waiting for" in output]
-        assert f"waiting for 'shelfcast run {origin}..{origin}'" in " ".join(waited.split())
+    assert set(counts.values()) == {1}, counts
+    [waited] = [output for output in outputs if "waiting for" in output]
+    assert f"waiting for 'shelfcast run {origin}..{origin}'" in " ".join(waited.split())
 
 
 HOLD = """
@@ -88,6 +107,9 @@ import sys, time
 from pathlib import Path
 from transforms.lake import Lake
 from transforms.lease import lease
+from transforms.registry import all_versions, register
+
+ALONE = {**os.environ, "SHELFCAST_WORKERS": "1"}
 
 with lease(Lake(sys.argv[1]), sys.argv[2], "shelfcast run 2024-05-06..2024-05-06", print):
     Path(sys.argv[1], "held").touch()

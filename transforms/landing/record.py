@@ -8,6 +8,7 @@ because it was read again with other settings or lists, and after it was cleared
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -167,9 +168,18 @@ def pending(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
 
 def last_week(lake: Lake) -> Week | None:
     """The last week of which shipments stand in bronze, None before there are any."""
+    return _week_of_shipments(lake, "max")
+
+
+def first_week(lake: Lake) -> Week | None:
+    """The first week of which shipments stand in bronze, None before there are any."""
+    return _week_of_shipments(lake, "min")
+
+
+def _week_of_shipments(lake: Lake, choice: Literal["min", "max"]) -> Week | None:
     if not lake.exists(INGESTED_SLICES.name):
         return None
-    found = lake.read(INGESTED_SLICES.name, where="source = 'shipments'", columns="max(week) as week")["week"][0].as_py()
+    found = lake.read(INGESTED_SLICES.name, where="source = 'shipments'", columns=f"{choice}(week) as week")["week"][0].as_py()
     return None if found is None else Week(found)
 
 

@@ -1,0 +1,78 @@
+"""What a command says when it fails: a sentence with what to do for everything that can be named, and where the traceback is for a defect."""
+
+import errno
+import re
+import sqlite3
+import tempfile
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+from sqlalchemy.exc import SQLAlchemyError
+
+from transforms.errors import ShelfcastError
+
+_LOG = "defects.log"
+# Libraries wrap what the system says in errors of their own, and some keep its words alone.
+_FULL = re.compile(r"no space left on device|disk quota exceeded|disk is full|os error (28|122)\b", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"permission denied|read-only file system|readonly database|os error (13|30)\b", re.IGNORECASE)
+_BROKEN = {errno.EIO: "the disk reports an error", errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open"}
+
+
+def explained(error: BaseException, root: Path) -> str | None:
+    """The sentence for an error that a user can act on; None for a defect."""
+    return next((told for one in _chain(error) if (told := _sentence(one, root))), None)
+
+
+def _sentence(one: BaseException, root: Path) -> str:
+    """What one error of the chain says by itself; empty where that is nothing to act on."""
+    text, first, told = str(one), _first_line(str(one)), ""
+    if _FULL.search(text):
+        told = (
+            f"The disk is full ({first}). Free space on the disk of {root}, or give another one, and run the command again: what was finished stays."
+        )
+    elif _FORBIDDEN.search(text):
+        told = f"{first}: this user may not write there, or read it. Give {root} and all below it to the user who runs Shelfcast."
+    elif isinstance(one, ShelfcastError):
+        told = text
+    elif isinstance(one, OSError) and one.errno in _BROKEN:
+        told = f"{_BROKEN[one.errno]} ({first}): run the command again once that is mended; what was finished stays."
+    elif isinstance(one, duckdb.Error) and ".parquet" in text:
+        told = (
+            f"A data file of the lake cannot be read: {first} 'shelfcast audit verify' names what else is damaged, 'shelfcast restore' brings back a "
+            "backup."
+        )
+    elif isinstance(one, sqlite3.Error | SQLAlchemyError):
+        told = (
+            f"The run history in {root}/dagster cannot be read or written ({first}). Restore it from a backup, or move that folder away: a new one "
+            "is then begun. Data, models and the record do not depend on it."
+        )
+    return told
+
+
+def log_defect(error: BaseException, root: Path) -> str:
+    """Write a defect's traceback into a file, beside the lake's other logs where that can be, and return what to say."""
+    lines = "".join(traceback.format_exception(error))
+    text = f"{datetime.now(UTC).isoformat()}\n{lines}\n"
+    for folder in (root, Path(tempfile.gettempdir())):
+        log = folder / _LOG
+        try:
+            with log.open("a") as stream:
+                stream.write(text)
+        except OSError:
+            continue
+        return f"This is a defect of Shelfcast and not of your data: {type(error).__name__}: {_first_line(str(error))}. The traceback is in {log}."
+    return f"This is a defect of Shelfcast, and its traceback can be written to no file:\n{text}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it, as far as that was not hidden on purpose."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no message")
