@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.settings import Settings
 from transforms.clusters import Clusters
-from transforms.errors import MissingData
+from transforms.errors import ConfigurationError, MissingData
 from transforms.panel import SoldOutWeeks
 from transforms.yaml_files import read_model
 
