@@ -1,5 +1,6 @@
 """Provider YAML and `shelfcast.yaml` as strangers write them: what they say stays a value, what they name stays in landing, what is garbled is told."""
 
+import gzip
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,6 +106,14 @@ def test_a_file_name_is_no_pattern_over_other_files(shop: Path) -> None:
     """`s[1].csv` was read as a pattern: the rows of `s1.csv` came instead of its own."""
     (shop / "shipments" / "2022-05-0[2].csv").write_text("id,sku,week,units\n1,A,2022-05-02,77\n")
     assert taken(load_provider(str(shop / "corner_shop.yaml")), shop, "2022-05-0[2].csv") == [77]
+
+
+@pytest.mark.parametrize("name", ["s.jsonl", "s.jsonl.gz", "s.JSONL.GZ"])
+def test_json_lines_are_read_plain_and_compressed(shop: Path, name: str) -> None:
+    path = written(shop, 'shipments/*.csv"\n      format: csv', f'shipments/{name}"\n      format: jsonl')
+    lines = b'{"id": 1, "sku": "A", "week": "2022-05-02", "units": 77}\n'
+    (shop / "shipments" / name).write_bytes(gzip.compress(lines) if name.lower().endswith(".gz") else lines)
+    assert taken(load_provider(str(path)), shop, name) == [77]
 
 
 def test_a_folder_name_is_no_column(shop: Path) -> None:

@@ -33,7 +33,7 @@ def scan(spec: FileSpec, path: Path, compression: str) -> str:
     path
         A name without characters that stand for others: DuckDB reads `s[1].csv` as a pattern, and takes columns from folders called `week=...`.
     compression
-        `none`, `gzip` or `zstd`.
+        `uncompressed`, `gzip` or `zstd`.
     """
     file = literal(str(path))
     if spec.format == "parquet":

@@ -140,7 +140,7 @@ def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contr
             connection.register("sheet", _sheet(spec, path))
             source = "sheet"
         else:
-            source = scan(spec, path, _COMPRESSIONS.get(Path(name).suffix.lower(), "none"))
+            source = scan(spec, path, _COMPRESSIONS.get(Path(name).suffix.lower(), "uncompressed"))
         kinds = {row[0]: row[1] for row in connection.execute(f"describe select * from {source}").fetchall()}
         absent = _absent_columns(spec, contract, tuple(kinds), name)
         added = "".join(f", null::varchar as {quoted(column)}" for column in absent)
