@@ -23,6 +23,9 @@ SHARED_SCRIPT_CHARACTERS = 1_000_000
 """Scripts from this size on are libraries, the same on every page; smaller ones hold the page's own data."""
 _QUANTILES = 400
 RANKING = ("column", "of", "verdict", "distance", "drifts from", "p-value", "MAPE", "RMSE, units", "USD in the week", "compared with")
+# Evidently writes texts into scripts as they are, so that a category could end the script; and its plots
+# read some of HTML. Shown are the angle quotation marks that look alike.
+_HARMLESS = str.maketrans({"<": "\u2039", ">": "\u203a", "\u2028": " ", "\u2029": " "})
 _EVIDENTLY = {True: "jensenshannon", False: "wasserstein"}
 
 
@@ -107,7 +110,8 @@ def aggregated(one: Judged, which: str) -> "pd.Series[Any]":
     if one.edges is not None:
         return pd.Series(np.interp(at, *_steps(below, one.edges)))
     assert one.column.levels is not None  # noqa: S101 - texts have levels
-    return pd.Series(one.column.levels[np.minimum(np.searchsorted(below[1:], at), len(shares) - 1)].astype(object))
+    levels = np.asarray([str(level).translate(_HARMLESS) for level in one.column.levels], dtype=object)
+    return pd.Series(levels[np.minimum(np.searchsorted(below[1:], at), len(shares) - 1)])
 
 
 def evidently_scores(current: "pd.DataFrame", reference: "pd.DataFrame") -> Mapping[str, float]:

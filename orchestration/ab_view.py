@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from models.ab_test import pair_stores
@@ -98,7 +99,14 @@ def show_tests(settings: Settings, console: Console) -> None:
         test, row = standing.test, standing.rows[-1] if standing.rows else {}
         table.add_row(
             *(test.test_id, test.challenger, test.mode, test.metric, str(test.weeks), str(test.from_week), str(test.stopped or "")),
-            *(str(row.get("look", 0)), _number(row.get("difference")), _interval(row), str(row.get("verdict", "undecided")), test.actor, test.reason),
+            *(
+                str(row.get("look", 0)),
+                _number(row.get("difference")),
+                _interval(row),
+                str(row.get("verdict", "undecided")),
+                escape(test.actor),
+                escape(test.reason),
+            ),
         )
     console.print(table)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 
 from orchestration.audit_report import audit_report, verification
 from orchestration.maturity import Scene, maturity_report
@@ -59,7 +60,7 @@ def show_trace(settings: Settings, make: Callable[[Lake], Report], page: bool, c
         name = re.sub(r"[^a-z0-9]+", "-", report.title.lower()).strip("-")
         digest = hashlib.sha256(f"{report.title} {report.lead}".encode()).hexdigest()[:8]
         path = write_page(report, lake.path("reports", "trace", f"{name}-{digest}.html"))
-        console.print(f"\nPage: {path}", highlight=False, soft_wrap=True)
+        console.print(f"\nPage: {escape(str(path))}", highlight=False, soft_wrap=True)
 
 
 def show_verification(settings: Settings, heads: Sequence[str], every: bool, console: Console) -> bool:
@@ -82,7 +83,7 @@ def write_audit_page(settings: Settings, console: Console) -> None:
     """`shelfcast audit page`."""
     lake = Lake(settings.root, settings.storage_options)
     report, _ = audit_report(lake)
-    console.print(f"Page: {write_page(report, lake.path('reports', 'audit', 'index.html'))}", highlight=False, soft_wrap=True)
+    console.print(f"Page: {escape(str(write_page(report, lake.path('reports', 'audit', 'index.html'))))}", highlight=False, soft_wrap=True)
 
 
 def show_maturity(settings: Settings, console: Console) -> None:

@@ -89,7 +89,7 @@ def show_status(settings: Settings, console: Console) -> None:
     lake = Lake(settings.root, settings.storage_options)
     project = Project.load(lake.path())
     provider = load_provider(project.provider, base=lake.path())
-    console.print(f"[bold]{provider.name}[/] in {lake.root}; last week with shipments: {last_week(lake) or 'none'}")
+    console.print(f"[bold]{escape(provider.name)}[/] in {escape(lake.root)}; last week with shipments: {last_week(lake) or 'none'}")
     waiting, refused = pending(lake, provider), refused_files(lake, provider)
     console.print(f"{len(waiting)} slices wait to be taken in; {len(refused)} files refused")
     for refusal in refused:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orchestration.approval import forecast_moves
@@ -31,7 +32,7 @@ def show_log(settings: Settings, region: str | None, limit: int, console: Consol
     for dataset in found[-limit:]:
         colour = {"approved": "green", "rejected": "red"}.get(dataset.status, "yellow")
         moment, status = f"{dataset.recorded_at:%Y-%m-%d %H:%M:%S}", f"[{colour}]{dataset.status}[/]"
-        table.add_row(dataset.version, moment, str(dataset.last_week), f"{dataset.rows:,}", status, dataset.actor, dataset.reason)
+        table.add_row(dataset.version, moment, str(dataset.last_week), f"{dataset.rows:,}", status, escape(dataset.actor), escape(dataset.reason))
     console.print(table)
 
 
@@ -63,7 +64,7 @@ def show_table(settings: Settings, table: str, as_of: datetime | None, region: s
     console.print(f"[bold]{table}[/] {f'as of {as_of} UTC' if as_of else 'now'}: {rows.num_rows:,} rows, Delta version {lake.version(table)}")
     shown = Table(*rows.column_names)
     for row in rows.slice(0, limit).to_pylist():
-        shown.add_row(*("" if value is None else str(value) for value in row.values()))
+        shown.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
     console.print(shown)
 
 
@@ -75,14 +76,14 @@ def decide_latest(settings: Settings, region: Region, event: Status, who: str | 
     with lease(lake, "decisions", f"decision by {actor}", console.print):
         found = log(lake, [region])
         decide(lake, found[-1], event, actor, reason, datetime.now(UTC))
-    console.print(f"{found[-1].version}: [bold]{event}[/] by {actor}: {reason}")
+    console.print(f"{found[-1].version}: [bold]{event}[/] by {escape(actor)}: {escape(reason)}")
 
 
 def export_table(settings: Settings, table: str, target: Path, region: str | None, first: str | None, last: str | None, console: Console) -> None:
     """Write a slice of a table as a file."""
     _contract(table)
     rows = export(_lake(settings), table, slice_filter(table, region, first, last), target)
-    console.print(f"{rows:,} rows of {table} -> {target}", highlight=False)
+    console.print(f"{rows:,} rows of {table} -> {escape(str(target))}", highlight=False)
 
 
 def obfuscate_lake(settings: Settings, target: Path, salt_file: Path | None, size: SampleSize, console: Console) -> None:
@@ -92,7 +93,9 @@ def obfuscate_lake(settings: Settings, target: Path, salt_file: Path | None, siz
     salt = salt_file.read_text().strip() if salt_file else os.environ.get("SHELFCAST_SALT", "")
     counts = obfuscate(_lake(settings), target, salt, size)
     console.print(", ".join(f"{source} {count:,}" for source, count in counts.items()), highlight=False)
-    console.print(f"Try it: shelfcast init --provider {target / PROVIDER} --landing {target} --root <new root>", highlight=False)
+    console.print(
+        f"Try it: shelfcast init --provider {escape(str(target / PROVIDER))} --landing {escape(str(target))} --root <new root>", highlight=False
+    )
 
 
 def _contract(table: str) -> Contract:
@@ -156,5 +159,5 @@ def _show_moves(lake: Lake, region: Region, old: Dataset, new: Dataset, console:
     if moves.largest:
         table = Table("store", "product", "target week", "before", "after")
         for row in moves.largest:
-            table.add_row(row["store_id"], row["product_id"], str(row["target_week"]), f"{row['before']:.1f}", f"{row['after']:.1f}")
+            table.add_row(escape(row["store_id"]), escape(row["product_id"]), str(row["target_week"]), f"{row['before']:.1f}", f"{row['after']:.1f}")
         console.print(table)

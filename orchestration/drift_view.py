@@ -8,6 +8,7 @@ import dagster as dg
 import pyarrow as pa
 
 from models.drift_page import notes, ranking, write_report
+from orchestration.metadata import Link
 from orchestration.report import report_url
 from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock
@@ -41,7 +42,7 @@ class Outcome:
         drifted = [row for row in self.scores.to_pylist() if row["drifted"]]
         money = f"{max(row['effect_money'] for row in drifted):+,.0f}" if drifted else ""
         names = ", ".join(row["column"] for row in drifted)
-        page = f"[open]({self.url})" if self.url else ""
+        page = Link("open", self.url) if self.url else ""
         return str(self.item.region), str(self.item.week), self.verdict, names, self.scores.num_rows, money, page, " ".join(self.notes)
 
 

@@ -1,7 +1,10 @@
 """What the asset pages show: column schemas from the contracts, and one typed result for each slice that was written."""
 
 import base64
+import html
+import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -12,6 +15,7 @@ from transforms.contracts import CONTRACTS, Column, Contract
 from transforms.lake import Lake
 
 Metadata = Mapping[str, Any]
+_MARKUP = re.compile(r"[\\`*\[\]|~!]")
 
 
 def table_metadata(contract: Contract) -> dict[str, Any]:
@@ -80,8 +84,16 @@ def rounded(values: Mapping[str, float | int | None]) -> dict[str, float | int]:
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that leads elsewhere."""
+
+    text: str
+    url: str
+
+
 def markdown_table(columns: list[str], rows: Iterable[Iterable[Any]]) -> dg.MarkdownMetadataValue:
-    """A table for the asset page."""
+    """A table for the asset page; texts in it are shown as they are, whatever they hold."""
     lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))
@@ -89,11 +101,18 @@ def markdown_table(columns: list[str], rows: Iterable[Iterable[Any]]) -> dg.Mark
 
 def picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
     """A picture for the asset page, inside the page: it needs no server and no file."""
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    return dg.MetadataValue.md(f"![{markdown_text(title)}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def markdown_text(text: str) -> str:
+    """A text that stays a text in Markdown: no table, link, picture or HTML begins or ends in it."""
+    return html.escape(_MARKUP.sub(r"\\\g<0>", " ".join(text.split())), quote=False)
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
+    if isinstance(value, Link):
+        return f"[{markdown_text(value.text)}]({value.url})"
+    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else markdown_text(str(value))
 
 
 def _quoted(values: Iterable[str]) -> str:

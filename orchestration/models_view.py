@@ -33,7 +33,7 @@ def show_versions(settings: Settings, region: str | None, state: str | None, lim
         metrics = json.loads(row["metrics"])
         numbers = (_number(metrics.get("mape")), _number(metrics.get("baseline_mape")))
         table.add_row(
-            row["model_version"], row["state"] or "trained", _text(row["since"]), *numbers, _text(row["actor"]), escape(_text(row["reason"]))
+            row["model_version"], row["state"] or "trained", _text(row["since"]), *numbers, escape(_text(row["actor"])), escape(_text(row["reason"]))
         )
     console.print(table)
 
@@ -49,7 +49,7 @@ def show_version(settings: Settings, name: str, console: Console) -> None:
     numbers: list[dict[str, Any]] = []
     for one in events_of(lake, name):
         moment = f"{one['event_time']:%Y-%m-%d %H:%M:%S}"
-        table.add_row(moment, one["event"], str(one["effective_week"]), one["actor"], _text(one["replaces"]), escape(one["reason"]))
+        table.add_row(moment, one["event"], str(one["effective_week"]), escape(one["actor"]), _text(one["replaces"]), escape(one["reason"]))
         numbers = json.loads(one["numbers"]) if one["numbers"] else numbers
     for check in numbers:
         checks.add_row(
@@ -67,7 +67,7 @@ def show_ledger(settings: Settings, on: date, known_at: datetime | None, region:
     table = _table(f"Champions on {on} (decisions up to origin {origin_on(on)})", ["region", "format", "mover", "champion", "since", "who", "why"])
     for row in rows:
         since = f"{row['since']}"
-        table.add_row(row["region"], row["format"], row["mover"], row["model_version"], since, row["actor"], escape(row["reason"]))
+        table.add_row(row["region"], row["format"], row["mover"], row["model_version"], since, escape(row["actor"]), escape(row["reason"]))
     console.print(table)
     counts = Counter("pooled" if row["region"] == str(POOLED) else row["kind"] for row in rows)
     console.print(f"{counts['ensemble']} ensembles, {counts['baseline']} historical averages, {counts['pooled']} pooled models.")
@@ -159,7 +159,7 @@ def _decide(settings: Settings, lake: Lake, events: Sequence[ModelEvent], consol
     decide(lake, events)
     table = _table("Put on record", ["version", "decision", "from origin", "who", "replacing", "why"])
     for one in events:
-        table.add_row(one.model_version, one.event, str(one.effective_week), one.actor, _text(one.replaces), escape(one.reason))
+        table.add_row(one.model_version, one.event, str(one.effective_week), escape(one.actor), _text(one.replaces), escape(one.reason))
     console.print(table)
     if settings.tracking_uri:
         console.print(mirror_registry(lake, Project.load(lake.path()), settings.tracking_uri), highlight=False)

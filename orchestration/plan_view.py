@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orchestration.settings import Settings
@@ -26,7 +27,9 @@ def write_plans(settings: Settings, week: str, store: str | None, regions: Seque
         plans = list(store_plans(lake, region, monday, store))
         target = _write(plans, region, monday, kind, out)
         units = sum(row["units"] for plan in plans for row in plan.to_load)
-        console.print(f"{region}: {len(plans)} stores, {units:,} units, made at {plans[0].origin} -> {target}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{region}: {len(plans)} stores, {units:,} units, made at {plans[0].origin} -> {escape(str(target))}", highlight=False, soft_wrap=True
+        )
 
 
 def show_money(settings: Settings, first: str, last: str, console: Console) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from orchestration.project import FILE
 from orchestration.provider_file import take_in_provider
@@ -32,7 +33,7 @@ def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
         log.write(f"{json.dumps(line)}\n")
     total = sum(entry.size for entry in backup.entries)
     console.print(
-        f"Backup [bold]{backup.name}[/] in {target}: {len(backup.entries):,} files, {_size(total)}; "
+        f"Backup [bold]{backup.name}[/] in {escape(str(target))}: {len(backup.entries):,} files, {_size(total)}; "
         f"new: {made.new_files:,} files, {_size(made.new_bytes)}; "
         f"{len(backup.tables)} tables, newest commit {_time(backup.last_commit)}; {time.monotonic() - started:.1f} s.",
         highlight=False,
@@ -57,14 +58,14 @@ def restore_root(settings: Settings, source: Path, name: str | None, console: Co
     findings = [f"{audit.table}: {finding}" for audit in verify_tables(lake, backup.heads) for finding in audit.findings]
     state = "its record is as it was written" if not findings else f"{len(findings)} findings in its record"
     console.print(
-        f"Restored {lake.path()} from backup [bold]{backup.name}[/]: {len(backup.entries):,} files verified, {state}.\n"
+        f"Restored {escape(str(lake.path()))} from backup [bold]{backup.name}[/]: {len(backup.entries):,} files verified, {state}.\n"
         f"Recovery point: {_time(backup.made_at)}, newest commit {_time(backup.last_commit)}; what was committed later is lost. "
         f"Recovery time: {time.monotonic() - started:.1f} s.",
         highlight=False,
         soft_wrap=True,
     )
     for finding in findings:
-        console.print(f"  {finding}", style="red", highlight=False, soft_wrap=True)
+        console.print(f"  {escape(finding)}", style="red", highlight=False, soft_wrap=True)
     return not findings
 
 

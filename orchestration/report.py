@@ -42,7 +42,7 @@ def show(report: Report, console: Console, most: int = 12) -> None:
     """Print the report; of folded tables `most` rows."""
     console.print(f"[bold]{escape(report.title)}[/]\n{escape(report.lead)}", highlight=False, soft_wrap=True)
     for section in report.sections:
-        table = Table(title=section.title, title_justify="left", title_style="bold", show_header=bool(section.columns))
+        table = Table(title=escape(section.title), title_justify="left", title_style="bold", show_header=bool(section.columns))
         for number, column in enumerate(section.columns):
             table.add_column(column, overflow="fold", no_wrap=number == 0 and len(section.columns) > 2)
         shown = section.rows[:most] if section.folded else section.rows
@@ -54,7 +54,7 @@ def show(report: Report, console: Console, most: int = 12) -> None:
         if section.rows:
             console.print(table)
         else:
-            console.print(f"{section.title}: none")
+            console.print(f"{escape(section.title)}: none")
         if len(shown) < len(section.rows):
             console.print(f"... and {len(section.rows) - len(shown):,} more rows (--page writes them all)", highlight=False)
 

@@ -31,8 +31,8 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
         existed = lake.path(FILE).exists()
         count = initialise(lake, spec, provider, horizons, landing)
         if existed:
-            console.print(f"{lake.path(FILE)} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
-        console.print(f"[bold]{spec.name}[/]: {count} files copied to {lake.path('landing', spec.name)}")
+            console.print(f"{escape(str(lake.path(FILE)))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
+        console.print(f"[bold]{escape(spec.name)}[/]: {count} files copied to {escape(str(lake.path('landing', spec.name)))}")
         return condition(settings, local, console)
 
 

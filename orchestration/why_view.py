@@ -1,6 +1,7 @@
 """What `shelfcast why` shows."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orchestration.explain import explained
@@ -30,8 +31,8 @@ def show_why(settings: Settings, region: str, store: str, product: str, origin: 
 
 def _show(parts: dict[str, float], forecast: dict[str, object], console: Console) -> None:
     console.print(
-        f"[bold]{forecast['store_id']} {forecast['product_id']}[/] in {forecast['region']}: forecast made at {forecast['origin_week']} for "
-        f"{forecast['target_week']} by {forecast['model_version']} ({forecast['rung']})",
+        f"[bold]{escape(str(forecast['store_id']))} {escape(str(forecast['product_id']))}[/] in {forecast['region']}: "
+        f"forecast made at {forecast['origin_week']} for {forecast['target_week']} by {forecast['model_version']} ({forecast['rung']})",
         highlight=False,
         soft_wrap=True,
     )

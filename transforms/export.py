@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
+import duckdb
+
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
+from transforms.spreadsheets import inert_sql
 
 _FORMATS = {".csv": "format csv, header true", ".parquet": "format parquet, compression zstd"}
 
 
 def export(lake: Lake, table: str, where: str, target: Path) -> int:
     """Write the rows of a table to a CSV file (UTF-8, header, ISO dates, UTC times) or a Parquet file, in one step; return their number.
+
+    In a CSV file, texts that a spreadsheet program would take for formulas begin with an apostrophe; a Parquet file holds them as they are.
 
     Parameters
     ----------
@@ -32,8 +37,16 @@ def export(lake: Lake, table: str, where: str, target: Path) -> int:
     try:
         with lake.connect(table) as connection:
             name = str(draft).replace("'", "''")
-            rows = connection.execute(f"copy (from {table.replace('/', '_')} where {where} order by all) to '{name}' ({options})").fetchall()[0][0]
+            chosen = f"from {table.replace('/', '_')} where {where} order by all"
+            if target.suffix == ".csv":
+                chosen = f"select * {_inert_texts(connection, chosen)} from ({chosen})"
+            rows = connection.execute(f"copy ({chosen}) to '{name}' ({options})").fetchall()[0][0]
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
     return int(rows)
+
+
+def _inert_texts(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
+    texts = [inert_sql(name) for name, kind, *_ in connection.execute(f"describe {rows}").fetchall() if kind == "VARCHAR"]
+    return f"replace ({', '.join(texts)})" if texts else ""

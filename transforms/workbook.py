@@ -12,6 +12,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from transforms.planner import StorePlan
+from transforms.spreadsheets import inert
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,16 @@ _HEADER_POINTS = 45
 
 
 def write_csv(plans: Iterable[StorePlan], folder: Path) -> list[Path]:
-    """Write one CSV file a store with every product it carries, also those with nothing to load; return the files."""
+    """Write one CSV file a store with every product it carries, also those with nothing to load; return the files.
+
+    Texts that a spreadsheet program would take for formulas begin with an apostrophe.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for plan in plans:
         target = folder / f"{_file_name(plan.store_id)}.csv"
         draft = target.with_name(f".{target.name}.part")
-        csv.write_csv(_rounded(plan.rows), draft)
+        csv.write_csv(inert(_rounded(plan.rows)), draft)
         written.append(draft.replace(target))
     return written
 

@@ -9,6 +9,7 @@ from orchestration.audit_report import audit_report
 from orchestration.defs.datasets import VERSIONS
 from orchestration.defs.scoring import FORECASTS
 from orchestration.maturity import Scene, maturity_report
+from orchestration.metadata import markdown_text
 from orchestration.report import metadata, report_url, write_page
 from orchestration.resources import LakeResource
 from orchestration.settings import settings
@@ -54,7 +55,7 @@ def audit_trail(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.A
         check_name="record_intact",
         passed=found.intact,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"findings": dg.MetadataValue.md("\n".join(f"- {finding}" for finding in found.findings) or "none")},
+        metadata={"findings": dg.MetadataValue.md("\n".join(f"- {markdown_text(finding)}" for finding in found.findings) or "none")},
     )
 
 

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -193,3 +194,33 @@ def test_the_page_is_small_tells_no_single_row_and_agrees_with_evidently(histori
     for one in shown:
         assert distance(*(frame[one.column.name] for frame in frames)) == pytest.approx(theirs[one.column.name], abs=1e-6)
         assert one.score == pytest.approx(theirs[one.column.name], rel=0.1, abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_category_that_is_called_like_a_script_is_shown_and_not_run(histories: list[DriftHistory], tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: the page itself cannot be looked at")
+    from playwright.sync_api import sync_playwright
+
+    run = "document.title='owned'"
+    names = (
+        f"</script><script>{run}</script>",
+        f'"\\\u2028`${{{run}}}<img src=x onerror="{run}">&lt;img src=x onerror={run}&gt;',
+        "<a href=javascript:1>x</a>",
+    )
+    category = histories[0].category.astype(object)
+    for name, old in zip(names, dict.fromkeys(histories[0].category), strict=False):
+        category[histories[0].category == old] = name
+    written = write_report(judged(replace(histories[0], category=category.astype(str))), tmp_path)
+    assert "<script>document" not in (tmp_path / written).read_text()
+    errors: list[str] = []
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        page = browser.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto((tmp_path / written).as_uri())
+        page.get_by_text("\u2039/script\u203a\u2039script\u203a").first.wait_for(state="attached", timeout=60_000)
+        assert (page.title() == "owned", page.locator("img, a[href^=javascript]").count(), errors) == (False, 0, [])
+        browser.close()

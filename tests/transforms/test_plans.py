@@ -94,7 +94,7 @@ def test_the_newest_plan_is_written_with_what_to_load_first(lake: Lake, tmp_path
     assert [file.name for file in files] == ["A_1.csv", "B2.csv"]
     rows = pyarrow.csv.read_csv(files[0]).to_pylist()
     assert [(row["product_name"], row["packs"], row["case_pack"], row["units"]) for row in rows] == [
-        ("=1+1", 4, 6, 24),
+        ("'=1+1", 4, 6, 24),
         ("Chips", 2, 12, 24),
         ("Dip", 0, 4, 0),
     ]
