@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.project import Project
+from orchestration.redaction import redacted
 from transforms.lake import Lake
 from transforms.registry import CHAMPION, REJECTED, WAITING, DeltaRegistry, ModelEvent, ModelRegistry, ModelVersion, all_events, all_versions, states
 
@@ -152,7 +153,13 @@ def catch_up(lake: Lake, project: Project, uri: str) -> str:
     mirror = MlflowMirror(uri, Path(project.provider).stem)
     versions, events = follow(DeltaRegistry(lake), mirror)
     moved = mirror.point(_aliases(lake, mirror))
-    return f"{versions} versions, {events} decisions and {moved} aliases written to {uri}"
+    return f"{versions} versions, {events} decisions and {moved} aliases written to {redacted(uri, uri)}"
+
+
+def refusal(uri: str, what: str, error: Exception) -> str:
+    """That a server does not take something, and why, in words that hold no password."""
+    lines = redacted(str(error), uri).splitlines() or [type(error).__name__]
+    return f"{redacted(uri, uri)} does not take {what} ({lines[0][:200]})"
 
 
 def mirror_registry(lake: Lake, project: Project, uri: str) -> str:
@@ -164,7 +171,7 @@ def mirror_registry(lake: Lake, project: Project, uri: str) -> str:
     try:
         return catch_up(lake, project, uri)
     except MlflowException as error:
-        return f"behind: {uri} does not take it ({str(error).splitlines()[0][:200]}); 'shelfcast models mirror' catches up"
+        return f"behind: {refusal(uri, 'it', error)}; 'shelfcast models mirror' catches up"
 
 
 def _aliases(lake: Lake, mirror: MlflowMirror) -> dict[tuple[str, str], str]:

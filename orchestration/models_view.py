@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestration.mlflow_mirror import catch_up, mirror_registry
+from orchestration.mlflow_mirror import catch_up, mirror_registry, refusal
 from orchestration.project import Project
 from orchestration.rollback import origin_on, to_date, to_previous
 from orchestration.settings import Settings
@@ -150,9 +150,8 @@ def mirror_now(settings: Settings, console: Console) -> None:
     try:
         console.print(catch_up(lake, Project.load(lake.path()), settings.tracking_uri), highlight=False)
     except MlflowException as error:
-        raise MissingData(
-            f"{settings.tracking_uri} does not take the registry: {str(error).splitlines()[0][:200]}. Start it, and try again."
-        ) from error
+        # Not from the error: its words hold the address as it was given.
+        raise MissingData(f"{refusal(settings.tracking_uri, 'the registry', error)}. Start it, and try again.") from None
 
 
 def _decide(settings: Settings, lake: Lake, events: Sequence[ModelEvent], console: Console) -> None:

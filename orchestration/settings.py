@@ -36,13 +36,13 @@ class Settings(BaseSettings):
 
     root: str = str(CHECKOUT / ".shelfcast")
     """Lake root: a folder or an object-store URI."""
-    storage_options: dict[str, str] = Field(default_factory=dict)
+    storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
     """Object-store settings as deltalake takes them, as a JSON object."""
     workers: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
     """Processes that train regions side by side, one torch thread in each."""
     reports_url: str = "/reports"
     """What links on asset pages start with: where `shelfcast ui` serves the reports, at whatever port, unless somebody else serves them."""
-    tracking_uri: str = ""
+    tracking_uri: str = Field(default="", repr=False)
     """MLflow server to which experiments and the registry are mirrored (needs the extra `mlflow`); empty for the lake alone."""
     commit: str = ""
     """Git commit of the code, set where an image is built; a checkout tells its own."""

@@ -4,16 +4,19 @@ The lake is the record, under one backup with the data; the server is a mirror f
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from orchestration.mlflow_mirror import refusal
+from orchestration.redaction import redacted
 from orchestration.settings import Settings
 from transforms.contracts.gold import EXPERIMENTS
-from transforms.errors import ConfigurationError
+from transforms.errors import ConfigurationError, MissingData
 from transforms.lake import Lake
 
 _TAGS = ("kind", "code_version", "dataset_version", "notes", "source_commit")
@@ -78,12 +81,32 @@ class MlflowTracker:
             from mlflow import MlflowClient  # noqa: PLC0415 - optional, and seconds of imports
         except ImportError as error:
             raise ConfigurationError(
-                f"SHELFCAST_TRACKING_URI is {uri}, but the MLflow client is not installed: pip install 'shelfcast[mlflow]', or unset it."
+                f"SHELFCAST_TRACKING_URI is {redacted(uri, uri)}, but the MLflow client is not installed: "
+                "pip install 'shelfcast[mlflow]', or unset it."
             ) from error
-        self.client = MlflowClient(tracking_uri=uri)
+        self.client, self._uri = MlflowClient(tracking_uri=uri), uri
 
     def log(self, run: ExperimentRun) -> None:
-        """Create a finished run."""
+        """Create a finished run; raises `MissingData` where the server does not answer."""
+        with self._asked():
+            self._log(run)
+
+    def runs(self, experiment: str) -> list[ExperimentRun]:
+        """Read the runs back; raises `MissingData` where the server does not answer."""
+        with self._asked():
+            return self._runs(experiment)
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            yield
+        except MlflowException as error:
+            # Not from the error: its words hold the address as it was given.
+            raise MissingData(f"{refusal(self._uri, 'the experiment', error)}. Start it, or unset SHELFCAST_TRACKING_URI.") from None
+
+    def _log(self, run: ExperimentRun) -> None:
         from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
 
         moment = int(run.logged_at.timestamp() * 1000)
@@ -98,8 +121,7 @@ class MlflowTracker:
         )
         self.client.set_terminated(created.info.run_id, end_time=moment)
 
-    def runs(self, experiment: str) -> list[ExperimentRun]:
-        """Read the runs back."""
+    def _runs(self, experiment: str) -> list[ExperimentRun]:
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             return []

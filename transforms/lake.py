@@ -61,7 +61,7 @@ class Lake:
     """
 
     root: str
-    storage_options: dict[str, str] = field(default_factory=dict)
+    storage_options: dict[str, str] = field(default_factory=dict, repr=False)
     pinned: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, versions: Mapping[str, int]) -> "Lake":

@@ -1,0 +1,24 @@
+"""Addresses as they may be printed and put on record: with their server, without their passwords.
+
+What goes into the run history goes into every backup of it.
+"""
+
+from urllib.parse import unquote
+
+_SHORTEST = 4
+"""Texts of fewer characters are blotted out within the address alone: elsewhere they are parts of words."""
+
+
+def redacted(text: str, address: str) -> str:
+    """A text that may quote an address, with *** for who signs in there and for the address's parameters, in any form in which they stand in it."""
+    _, _, place = address.partition("://")
+    place, _, parameters = place.partition("?")
+    login, _, _ = place.rpartition("@")
+    for part in filter(None, (f"{login}@" if login else "", f"?{parameters}" if parameters else "")):
+        text = text.replace(part, f"{part[0]}***" if part[0] == "?" else "***@")
+    password = login.partition(":")[2] or login
+    values = [pair.partition("=")[2] for pair in parameters.split("&")]
+    for secret in (password, unquote(password), *values, *map(unquote, values)):
+        if len(secret) >= _SHORTEST:
+            text = text.replace(secret, "***")
+    return text
