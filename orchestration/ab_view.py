@@ -11,6 +11,7 @@ from rich.table import Table
 
 from models.ab_test import pair_stores
 from orchestration.ab_lift import standings
+from orchestration.report import plain
 from orchestration.settings import Settings
 from transforms.ab_record import AbTest, Metric, Mode, Pair, recorded, start, stop
 from transforms.calendar import Region, Week
@@ -62,7 +63,7 @@ def start_test(settings: Settings, plan: Plan, actor: str, reason: str, console:
         seed=plan.seed,
         pairs=() if plan.mode == "shadow" else _pairs(lake, region, first, plan),
     )
-    with lease(lake, "decisions", f"decision by {actor}", console.print):
+    with lease(lake, "decisions", f"decision by {actor}", plain(console)):
         for other in recorded(lake, region):
             if other.test_id == test.test_id and other.stopped is not None:
                 raise ConfigurationError(
@@ -82,7 +83,7 @@ def start_test(settings: Settings, plan: Plan, actor: str, reason: str, console:
 def stop_test(settings: Settings, name: str, actor: str, reason: str, console: Console) -> None:
     """Put the end of a test on record."""
     lake = Lake(settings.root, settings.storage_options)
-    with lease(lake, "decisions", f"decision by {actor}", console.print):
+    with lease(lake, "decisions", f"decision by {actor}", plain(console)):
         test = _test(lake, name)
         if test.stopped is not None:
             raise ConfigurationError(f"{name} was stopped already, from origin {test.stopped} on.")

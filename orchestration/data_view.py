@@ -11,6 +11,7 @@ from rich.table import Table
 
 from orchestration.approval import forecast_moves
 from orchestration.project import Project
+from orchestration.report import plain
 from orchestration.settings import Settings
 from transforms.calendar import Region, Week
 from transforms.contracts import CONTRACTS, Contract
@@ -73,7 +74,7 @@ def decide_latest(settings: Settings, region: Region, event: Status, who: str | 
     lake, actor = _lake(settings), who or getpass.getuser()
     if not log(lake, [region]):
         raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
-    with lease(lake, "decisions", f"decision by {actor}", console.print):
+    with lease(lake, "decisions", f"decision by {actor}", plain(console)):
         found = log(lake, [region])
         decide(lake, found[-1], event, actor, reason, datetime.now(UTC))
     console.print(f"{found[-1].version}: [bold]{event}[/] by {escape(actor)}: {escape(reason)}")

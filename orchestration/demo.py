@@ -6,6 +6,7 @@ from rich.console import Console
 
 from orchestration.cycle import initialise
 from orchestration.project import Project
+from orchestration.report import plain
 from orchestration.session import condition, run_weeks
 from orchestration.settings import Settings
 from transforms.adapters import load_provider
@@ -21,7 +22,7 @@ def run_demo(settings: Settings, local: bool, console: Console) -> None:
 
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
     landing = lake.path("landing", PROVIDER)
-    with lease(lake, "cycle", "shelfcast demo", console.print):
+    with lease(lake, "cycle", "shelfcast demo", plain(console)):
         initialise(lake, load_provider(PROVIDER), PROVIDER, None, None)
         world = simulate(WorldSpec())
         if not landing.exists():

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from orchestration.mlflow_mirror import catch_up, mirror_registry, refusal
 from orchestration.project import Project
+from orchestration.report import plain
 from orchestration.rollback import origin_on, to_date, to_previous
 from orchestration.settings import Settings
 from orchestration.validation import event, promotion, serving
@@ -105,7 +106,7 @@ def show_retraining(lake: Lake, chosen: Sequence[Region], first: Week, last: Wee
 def approve_version(settings: Settings, name: str, by: str, why: str, console: Console) -> None:
     """`shelfcast models approve`."""
     lake = _lake(settings)
-    with lease(lake, "decisions", f"decision by {by}", console.print):
+    with lease(lake, "decisions", f"decision by {by}", plain(console)):
         row = _version(lake, name)
         if row["state"] == CHAMPION:
             raise ConfigurationError(f"{name} is champion already: there is nothing to approve.")
@@ -117,7 +118,7 @@ def approve_version(settings: Settings, name: str, by: str, why: str, console: C
 def reject_version(settings: Settings, name: str, by: str, why: str, console: Console) -> None:
     """`shelfcast models reject`."""
     lake = _lake(settings)
-    with lease(lake, "decisions", f"decision by {by}", console.print):
+    with lease(lake, "decisions", f"decision by {by}", plain(console)):
         row = _version(lake, name)
         if row["state"] not in {WAITING, None}:
             hint = " Roll it back instead: 'shelfcast models rollback --previous'." if row["state"] == CHAMPION else ""
@@ -131,7 +132,7 @@ def roll_back(settings: Settings, to: date | None, previous: bool, region: str |
         raise ConfigurationError("rollback needs one of --to DATE and --previous: say what shall come back.")
     lake = _lake(settings)
     chosen, week = _regions(lake, region), _present(lake)
-    with lease(lake, "decisions", f"decision by {by}", console.print):
+    with lease(lake, "decisions", f"decision by {by}", plain(console)):
         events = to_date(lake, chosen, to, week, by, why) if to is not None else to_previous(lake, chosen, week, by, why)
         if not events:
             console.print("Nothing to roll back: the champions are those already.")

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from orchestration.project import FILE
 from orchestration.provider_file import take_in_provider
+from orchestration.report import plain
 from orchestration.settings import Settings
 from transforms.audit import heads_of, verify_tables
 from transforms.backup import Backup, back_up, damage, read_backup, restore
@@ -25,7 +26,7 @@ def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
     """Back up the root of `settings` and note it there."""
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
     if lake.path(FILE).exists():
-        take_in_provider(lake.path(), console.print)
+        take_in_provider(lake.path(), plain(console))
     made = back_up(lake.path(), target, heads_of(lake), datetime.now(UTC))
     backup = made.backup
     line = {"backup": backup.name, "made_at": backup.made_at.isoformat(), "target": str(target.resolve())}

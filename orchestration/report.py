@@ -1,7 +1,7 @@
 """Reports made of titled tables, shown alike on the terminal, as an HTML page without any outside request, and on an asset page."""
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,11 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def plain(console: Console) -> Callable[[str], None]:
+    """A voice that prints lines as they are: names in them are no markup."""
+    return lambda line: console.print(line, markup=False)
 
 
 def report_url(base: str, page: str) -> str:

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from orchestration.instance import open_instance
 from orchestration.provider_file import take_in_provider
+from orchestration.report import plain
 from orchestration.settings import CHECKOUT, Settings, child_environment
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
@@ -24,7 +25,7 @@ def serve(settings: Settings, port: int, console: Console) -> None:
     # A service manager stops with SIGTERM, which by default ends this process alone and leaves webserver and daemon running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     lake = Lake(settings.root, settings.storage_options)
-    take_in_provider(lake.path(), console.print)
+    take_in_provider(lake.path(), plain(console))
     with open_instance(lake.path(), local=False):
         pass
     environment = child_environment(

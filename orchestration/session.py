@@ -14,6 +14,7 @@ from orchestration.instance import open_instance
 from orchestration.models_view import show_retraining
 from orchestration.project import FILE, Project
 from orchestration.provider_file import take_in_provider
+from orchestration.report import plain
 from orchestration.runs import Runner
 from orchestration.settings import Settings
 from transforms.adapters import load_provider
@@ -27,7 +28,7 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
     """`shelfcast init`: return the messages of the files that were refused."""
     lake = Lake(settings.root, settings.storage_options)
     spec = load_provider(provider, base=Path.cwd())
-    with lease(lake, "cycle", "shelfcast init", console.print):
+    with lease(lake, "cycle", "shelfcast init", plain(console)):
         existed = lake.path(FILE).exists()
         count = initialise(lake, spec, provider, horizons, landing)
         if existed:

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.report import plain
 from orchestration.settings import use_root
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def tune(
         console.print(f"Not {tuning.SMALLEST_GAIN:.1%} better: settings {outcome.settings.version} stay.")
     elif apply:
         # The file as it is by now: somebody may have changed something else in it during the search.
-        with lease(bench.lake, "cycle", "shelfcast tune", console.print):
+        with lease(bench.lake, "cycle", "shelfcast tune", plain(console)):
             path = Project.load(bench.lake.path()).model_copy(update={"settings": outcome.settings}).save(bench.lake.path())
         console.print(f"Settings {outcome.settings.version} written to {path}: {outcome.settings.changed()}. The next training uses them.")
     else:
@@ -80,7 +81,7 @@ def _bench(root: str | None, week: str, origins: int, regions: list[str] | None,
     settings = use_root(root)
     lake = Lake(settings.root, settings.storage_options)
     project, chosen = Project.load(lake.path()), known_regions(lake, _names(regions or []))
-    review(lake, project, chosen, "shelfcast", console.print)
+    review(lake, project, chosen, "shelfcast", plain(console))
     return Bench(lake, project, Tracking.of(lake, settings), chosen, Week.parse(week), origins, lambda line: console.print(line, highlight=False))
 
 
