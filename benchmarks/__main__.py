@@ -17,6 +17,7 @@ from benchmarks.ab_tests import ab_tests
 from benchmarks.censored import censored
 from benchmarks.conditioning import conditioning
 from benchmarks.drift import drift
+from benchmarks.endings import endings_called
 from benchmarks.forecasting import forecasting
 from benchmarks.leaderboard import leaderboard
 from benchmarks.life_cycle import life_cycle
@@ -28,6 +29,7 @@ DATA = Path(os.environ.get("SHELFCAST_BENCH_DATA", Path(__file__).resolve().pare
 BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [
     conditioning,
     forecasting,
+    endings_called,
     limit,
     leaderboard,
     plans,

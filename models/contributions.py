@@ -75,13 +75,15 @@ def contributions(panel: Panel, forecasts: pa.Table, models: Mapping[str, Ensemb
     place = _places(panel, frame, forecasts)
     rows = frame.take(place)
     gross, expected = without_returns(panel, rows), forecasts["expected"].to_numpy()
+    # Of a series that has ended nothing is expected whatever the model says: there is nothing to share out.
+    goes_on = forecasts["ended"].is_null().to_numpy()
     # A segment is a format and a mover; what serves two of them with one name need not be one model.
     served = np.asarray(
         [f"{version} {large} {fast}" for version, large, fast in zip(forecasts["model_version"].to_pylist(), rows.large, rows.fast, strict=True)]
     )
-    reference, groups = np.empty(len(rows)), np.empty((len(rows), len(GROUPS)))
-    for name in np.unique(served):
-        here = np.flatnonzero(served == name)
+    reference, groups = np.zeros(len(rows)), np.zeros((len(rows), len(GROUPS)))
+    for name in np.unique(served[goes_on]):
+        here = np.flatnonzero((served == name) & goes_on)
         mine = rows.take(here)
         segment = frame.take((frame.large == mine.large[0]) & (frame.fast == mine.fast[0]))
         model = models.get(name.split()[0]) or HistoricalAverage.fit(panel, segment)

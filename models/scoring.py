@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from models.baselines import HistoricalAverage
@@ -18,9 +19,10 @@ from models.validation import broken_output
 from transforms.calendar import Week
 from transforms.clusters import Clusters
 from transforms.contracts.gold import FORECASTS, ORDER_PLAN
+from transforms.endings import endings
 from transforms.errors import ArtifactError
 from transforms.features import scoring_frame
-from transforms.frame import Frame
+from transforms.frame import Bools, Frame
 from transforms.panel import Panel
 
 STALE_DAYS = 60
@@ -56,10 +58,11 @@ def score_region(
     """
     frame = scoring_frame(panel, horizons)
     forecasts, plans = [FORECASTS.schema.empty_table()], [ORDER_PLAN.schema.empty_table()]
-    labels = series_formats(panel, clusters)
+    labels, ended = series_formats(panel, clusters), endings(panel, frame.series, frame.horizon)
     for name in map(str, np.unique(labels)):
         for mover in MOVERS:
-            rows = frame.take(segment_rows(frame, labels, name, mover))
+            here = segment_rows(frame, labels, name, mover)
+            rows, why_ended = frame.take(here), ended[here]
             if not len(rows):
                 continue
             made_now = partial(HistoricalAverage.fit, panel, rows)
@@ -69,7 +72,8 @@ def score_region(
             serving, (made, plan), why = descend(top, fresh, partial(usable_forecast, rows, costs), seconds)
             if uppermost is None or uppermost.rung not in {"champion", "challenger"}:
                 why = f"no champion; {why}"
-            forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last, why))
+            made, plan = without_ended(made, plan, why_ended != "")
+            forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last, why, why_ended))
             plans.append(_plan_table(keys, plan, costs))
     return pa.concat_tables(forecasts), pa.concat_tables(plans)
 
@@ -97,6 +101,13 @@ def predict_rows(rows: Frame, costs: Costs, model: Model) -> tuple[Points, Order
     return model.points(said, rows), orders(said.p_demand, said.pmf, model.support.sizes, *costs)
 
 
+def without_ended(made: Points, plan: Orders, ended: Bools) -> tuple[Points, Orders]:
+    """No demand and no order where a series has ended, the rest as it is; the size of a comeback stays what the model says."""
+    gone = {name: values if name == "size" else np.where(ended, 0, values).astype(values.dtype) for name, values in vars(made).items()}
+    nothing = {name: np.where(ended, name == "service_level", values).astype(values.dtype) for name, values in vars(plan).items()}
+    return Points(**gone), Orders(**nothing)
+
+
 def _keys(panel: Panel, rows: Frame) -> dict[str, object]:
     lookup = np.asarray([panel.last.monday + timedelta(weeks=ahead) for ahead in range(int(rows.horizon.max()) + 1)], "datetime64[D]")
     return {
@@ -108,7 +119,17 @@ def _keys(panel: Panel, rows: Frame) -> dict[str, object]:
     }
 
 
-def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving: Serving, name: str, mover: str, origin: Week, why: str) -> pa.Table:
+def _forecast_table(
+    keys: dict[str, object],
+    rows: Frame,
+    made: Points,
+    serving: Serving,
+    name: str,
+    mover: str,
+    origin: Week,
+    why: str,
+    ended: npt.NDArray[np.object_],
+) -> pa.Table:
     n = len(rows)
     stale = (origin.monday - serving.trained_week).days > STALE_DAYS
     columns = {
@@ -124,6 +145,7 @@ def _forecast_table(keys: dict[str, object], rows: Frame, made: Points, serving:
         "is_stale": np.full(n, stale),
         "rung": np.full(n, serving.rung),
         "rung_reason": np.full(n, why),
+        "ended": np.where(ended == "", None, ended),
         # Which version of the data this was, and in which run, is known to the caller.
         "dataset_version": pa.nulls(n, pa.string()),
         "run_id": pa.nulls(n, pa.string()),

@@ -25,6 +25,9 @@ def write_plans(settings: Settings, week: str, store: str | None, regions: Seque
     lake, monday = Lake(settings.root, settings.storage_options), Week.parse(week)
     for region in _regions(lake, monday, store, regions):
         plans = list(store_plans(lake, region, monday, store))
+        if not plans:
+            console.print(f"{region}: nothing is planned for {monday}, since every series of the region has ended.", highlight=False, soft_wrap=True)
+            continue
         target = _write(plans, region, monday, kind, out)
         units = sum(row["units"] for plan in plans for row in plan.to_load)
         console.print(

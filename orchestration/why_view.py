@@ -47,6 +47,8 @@ def _show(parts: dict[str, float], forecast: dict[str, object], console: Console
     table.add_section()
     table.add_row("expected demand", f"{parts['expected']:.6f}", "", style="bold")
     console.print(table)
+    if forecast["ended"] is not None:
+        console.print(f"Nothing is expected: {forecast['ended']}.", highlight=False, soft_wrap=True)
     console.print(
         f"80 % band {forecast['q10']:.0f} to {forecast['q90']:.0f}; probability of demand {forecast['p_demand']:.2f}; "
         f"{forecast['size']:.0f} units if there is demand; historical average {forecast['baseline']:.2f}.",

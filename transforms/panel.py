@@ -26,7 +26,9 @@ STORE_NUMBERS = ("population", "income", "median_rent", "median_age")
 PRODUCT_NUMBERS = ("price", "size_ml", "case_pack")
 PRODUCT_ATTRIBUTES = (*PRODUCT_NUMBERS, "margin", "return_cost")
 SoldOutWeeks = Literal["as_shipped", "estimated"]
-_FOR_EVER = 1 << 31
+FOR_EVER = 1 << 31
+"""Days since 1970 that never come."""
+_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,36 @@ class Attributes:
         # Rows ascend in time, so that of several the last one stays.
         rows[self.entity[held]] = np.flatnonzero(held)
         return {name: column.take(rows) for name, column in self.text.items()}, {name: column[rows] for name, column in self.number.items()}
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Days on which stores close or products are delisted, row by row as `Attributes` are; the row that holds counts.
+
+    Attributes
+    ----------
+    entity
+        Index of each row's store or product, shape (rows,).
+    since
+        Epoch seconds from which the row holds, ascending for each entity.
+    day
+        Days since 1970, FOR_EVER in a row that knows of no end.
+    known_at
+        Epoch seconds at which that day became known.
+    """
+
+    entities: int
+    entity: Codes
+    since: npt.NDArray[np.int64]
+    day: npt.NDArray[np.int64]
+    known_at: npt.NDArray[np.int64]
+
+    def at(self, end: int) -> npt.NDArray[np.int64]:
+        """Day of each entity's end as it was known before `end` (epoch seconds), shape (entities,); FOR_EVER where none was."""
+        days = np.full(self.entities, FOR_EVER)
+        held = self.since < end
+        days[self.entity[held]] = np.where(self.known_at < end, self.day, FOR_EVER)[held]
+        return days
 
 
 @dataclass(frozen=True)
@@ -134,6 +166,8 @@ class Panel:
         Units shipped, shape (series, weeks); 0 where nothing was.
     stores, products
         Texts of the ids. Their attributes are `store_text` and `product_text`, `store_number` and `product_number` (NaN for unknown), one entry each.
+    store_ends, product_ends
+        Day (since 1970) from which each store is closed and each product delisted, as far as that is known; FOR_EVER where it is not.
     sold_out
         What models learn from; see `transforms.learned_demand`.
     """
@@ -157,6 +191,10 @@ class Panel:
     place_names: Texts
     store_attributes: Attributes
     product_attributes: Attributes
+    store_ends: npt.NDArray[np.int64]
+    product_ends: npt.NDArray[np.int64]
+    closings: Ends
+    delistings: Ends
     sold_out: SoldOutWeeks = "as_shipped"
 
     @property
@@ -177,6 +215,8 @@ class Panel:
             returns=self.returns.take((self.returns.known_at < end) & (self.returns.week < n)),
             events=self.events.take(self.events.known_at < end),
             weather=Weather(*(values[:, :n] for values in vars(self.weather).values())),
+            store_ends=self.closings.at(end),
+            product_ends=self.delistings.at(end),
             **_known(self.stores, self.products, self.store_attributes, self.product_attributes, origin),
         )
 
@@ -223,7 +263,10 @@ def build_panel(region: Region, until: Week, facts: pa.Table, tables: dict[str, 
     shipped[series, (days - days.min()) // 7] = facts["units_shipped"].to_numpy()
     stores = _attributes(tables["stores"], "store_id", store_ids.levels, ("format", "zip", "place"), STORE_NUMBERS)
     products = _attributes(tables["products"], "product_id", product_ids.levels, ("category", "vendor"), PRODUCT_ATTRIBUTES)
-    places = stores.at(_FOR_EVER)[0]["place"]
+    places = stores.at(FOR_EVER)[0]["place"]
+    closings = _ends(tables["stores"], "store_id", store_ids.levels, "closed_on", "closing_known_at")
+    delistings = _ends(tables["products"], "product_id", product_ids.levels, "delisted_on", "delisting_known_at")
+    end = int(until.end.replace(tzinfo=UTC).timestamp())
     return Panel(
         region=region,
         first=first,
@@ -237,6 +280,10 @@ def build_panel(region: Region, until: Week, facts: pa.Table, tables: dict[str, 
         **_known(store_ids.levels, product_ids.levels, stores, products, until),
         store_attributes=stores,
         product_attributes=products,
+        store_ends=closings.at(end),
+        product_ends=delistings.at(end),
+        closings=closings,
+        delistings=delistings,
         events=_events(tables["events"], first, store_ids.levels, product_ids.levels),
         weather=_weather(tables["weather"], places.levels, first, until),
         place=places.codes,
@@ -272,7 +319,7 @@ def _known(stores: Texts, products: Texts, store: Attributes, product: Attribute
 def _attributes(table: pa.Table, key: str, wanted: Texts, texts: Sequence[str], numbers: Sequence[str]) -> Attributes:
     """Attributes of the entities `wanted` (sorted) from a table with `valid_from`."""
     entity = _positions(_texts(table[key]), wanted)
-    since = np.asarray(table["valid_from"].cast(pa.int32()).cast(pa.int64()).fill_null(-_FOR_EVER).to_numpy(zero_copy_only=False))
+    since = np.asarray(table["valid_from"].cast(pa.int32()).cast(pa.int64()).fill_null(-FOR_EVER).to_numpy(zero_copy_only=False))
     order = np.lexsort((since, entity))
     order = order[entity[order] >= 0]
     nothing = np.append(order, -1)
@@ -286,6 +333,20 @@ def _attributes(table: pa.Table, key: str, wanted: Texts, texts: Sequence[str], 
             for name in numbers
         },
     )
+
+
+def _ends(table: pa.Table, key: str, wanted: Texts, ends_on: str, known_at: str) -> Ends:
+    """Ends of the entities `wanted` (sorted); one that was not announced becomes known on the day itself."""
+    entity = _positions(_texts(table[key]), wanted)
+    day, since = (
+        np.asarray(table[name].cast(pa.int32()).cast(pa.int64()).fill_null(missing).to_numpy(zero_copy_only=False))
+        for name, missing in ((ends_on, FOR_EVER), ("valid_from", -FOR_EVER))
+    )
+    announced = _seconds(table[known_at])
+    order = np.lexsort((since, entity))
+    order = order[entity[order] >= 0]
+    known = np.where(announced == 0, day * _DAY, announced)
+    return Ends(len(wanted), entity[order].astype(np.int32), since[order] * _DAY, day[order], known[order])
 
 
 def _positions(values: Texts, levels: Texts) -> npt.NDArray[np.int64]:

@@ -40,7 +40,7 @@ class StorePlan:
 
 
 def store_plans(lake: Lake, region: Region, week: Week, store: str | None = None) -> Iterator[StorePlan]:
-    """Yield the newest plan of each of a region's stores (or of one) for the week to deliver.
+    """Yield the newest plan of each of a region's stores (or of one) for the week to deliver, without series that have ended.
 
     Raises
     ------
@@ -50,8 +50,10 @@ def store_plans(lake: Lake, region: Region, week: Week, store: str | None = None
     origin = _newest_origin(lake, region, week)
     with lake.connect(*TABLES) as connection:
         rows = connection.execute(_sql(region, week, origin, store is not None), {"store": store} if store is not None else {}).to_arrow_table()
-    if not rows.num_rows:
-        raise MissingData(f"{region}: store {store} is not in the plan for {week} (made at {origin}): expected one of the region's store ids.")
+        ended = connection.execute(_ENDED, {"store": store, "origin": origin.monday, "week": week.monday, "region": str(region)}).fetchall()
+    if not rows.num_rows and store is not None:
+        why = f"nothing is planned for it: {ended[0][0]}" if ended else "expected one of the region's store ids"
+        raise MissingData(f"{region}: store {store} is not in the plan for {week} (made at {origin}): {why}.")
     ids = rows["store_id"].combine_chunks().dictionary_encode()
     for code, store_id in enumerate(ids.dictionary.to_pylist()):
         mine = rows.filter(pc.equal(ids.indices, code))
@@ -114,6 +116,13 @@ def _sql(region: Region, week: Week, origin: Week, one_store: bool) -> str:
         join forecasts as f using (region, store_id, product_id, origin_week, target_week)
         left join stores using (store_id)
         left join products using (product_id)
-        where p.case_pack is not null
+        where p.case_pack is not null and f.ended is null
         order by p.store_id, packs = 0, products.category, products.name, p.product_id
     """
+
+
+_ENDED = """
+    select ended from gold_forecasts
+    where region = $region and store_id = $store and origin_week = $origin and target_week = $week and ended is not null
+    group by ended order by count(*) desc, ended
+"""

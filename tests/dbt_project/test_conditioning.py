@@ -197,6 +197,18 @@ def test_every_unit_test_of_the_models_runs_and_passes(lake: Lake) -> None:
     assert outcomes == dict.fromkeys(written, "pass")
 
 
+def test_dates_of_closing_and_delisting_reach_silver(lake: Lake) -> None:
+    told = at(date(2022, 4, 1))
+    store = {"store_id": "1", "region": "ohio", "format": "large", "closed_on": date(2022, 5, 9), "closing_known_at": told}
+    product = {"product_id": "A", "case_pack": 6, "delisted_on": date(2022, 6, 6), "delisting_known_at": told}
+    lake.overwrite("bronze/stores", table("bronze/stores", {**store, **LINEAGE}))
+    lake.overwrite("bronze/products", table("bronze/products", {**product, **LINEAGE}))
+    assert build(lake, None, "tag:reference").success
+    for name, row in (("silver/stores", store), ("silver/products", product)):
+        [found] = lake.read(name).to_pylist()
+        assert {column: found[column] for column in row} == row
+
+
 def run_results(result: dbtRunnerResult) -> list[tuple[str, str]]:
     return [(found.node.unique_id, str(found.status)) for found in result.result.results]
 

@@ -68,6 +68,18 @@ def test_contributions_add_up_to_every_forecast_exactly(panel: Panel, forecasts:
     assert set(forecasts["rung"].to_pylist()) == {"champion", "baseline"}
 
 
+def test_what_has_ended_is_explained_by_nothing_else(panel: Panel, champions: dict[tuple[str, str], Serving]) -> None:
+    shipped = panel.shipped.copy()
+    shipped[panel.store == 2, -24:] = 0
+    silent = replace(panel, shipped=shipped)
+    forecasts, _ = score_region(silent, 1, champions, {})
+    made = contributions(silent, forecasts, models(champions))
+    ended = forecasts["ended"].is_valid().to_numpy()
+    assert 0 < ended.sum() < len(ended)
+    assert all(not made[name].to_numpy()[ended].any() for name in ("expected", "reference", *GROUPS))
+    assert made["reference"].to_numpy()[~ended].all()
+
+
 def test_contributions_are_means_over_all_orders_of_the_groups(panel: Panel, champions: dict[tuple[str, str], Serving]) -> None:
     model = champions["large", "fast"].model
     frame = scoring_frame(panel, 2)

@@ -1,6 +1,7 @@
 """Nothing may see beyond its origin: the future is changed, and nothing that was made before it may move."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ SPEC = TrainingSpec(weeks=40, fewest_rows=50)
 
 
 def poisoned(panel: Panel, rng: np.random.Generator) -> Panel:
-    """The same panel with everything after the origin replaced by nonsense."""
+    """The same panel with everything after the origin replaced by nonsense; every store closes and every product is delisted, as is known then."""
     n = panel.weeks - BACK
     shipped = panel.shipped.copy()
     shipped[:, n:] = rng.integers(0, 10_000, shipped[:, n:].shape)
@@ -42,7 +43,12 @@ def poisoned(panel: Panel, rng: np.random.Generator) -> Panel:
         np.concatenate([again.known_at, np.full(8, origin_end + 1)]),
     )
     weather = Weather(*(np.concatenate([v[:, :n], np.full_like(v[:, n:], 99)], axis=1) for v in vars(panel.weather).values()))
-    return replace(panel, shipped=shipped, returns=later, events=new, weather=weather)
+    day = ((panel.last + (1 - BACK)).monday - date(1970, 1, 1)).days
+    ends = {
+        name: replace(known, day=np.full_like(known.day, day), known_at=np.full_like(known.known_at, origin_end + 1))
+        for name, known in (("closings", panel.closings), ("delistings", panel.delistings))
+    }
+    return replace(panel, shipped=shipped, returns=later, events=new, weather=weather, **ends)
 
 
 def origin_seconds(panel: Panel) -> int:
@@ -89,6 +95,14 @@ def test_poisoning_the_future_changes_no_byte_of_models_and_forecasts(pair: tupl
     assert results[0][0] == results[1][0]
     assert results[0][1].equals(results[1][1])
     assert results[0][2].equals(results[1][2])
+
+
+def test_a_closing_announced_after_the_origin_would_be_felt_by_a_later_one(panel: Panel) -> None:
+    other = poisoned(panel, np.random.default_rng(1))
+    other = replace(other, shipped=np.where(np.arange(panel.weeks) < panel.weeks - BACK, other.shipped, 0))
+    forecasts, plan = score_region(other.until(panel.last + (1 - BACK)), 4, {}, {})
+    assert set(forecasts["ended"].to_pylist()) <= {f"{what} on {panel.last + (1 - BACK)}" for what in ("store closed", "product delisted")}
+    assert set(plan["order_quantity"].to_pylist()) == {0}
 
 
 def test_a_return_counts_from_the_origin_at_which_it_was_known(panel: Panel) -> None:

@@ -8,7 +8,7 @@ import pytest
 from transforms.calendar import Region, Week
 from transforms.levels import ANCHOR, Levels
 from transforms.occasions import holiday_days, promotion_days
-from transforms.panel import Attributes, Coded, Events, Panel, Returns, Weather
+from transforms.panel import FOR_EVER, Attributes, Coded, Ends, Events, Panel, Returns, Weather
 from transforms.structural import Prior, Setting, System
 
 WEEKS = 40
@@ -20,6 +20,7 @@ def panel_of(demand: np.ndarray, store: np.ndarray, product: np.ndarray, events:
     stores, products = int(store.max()) + 1, int(product.max()) + 1
     nothing = np.full(1, np.nan, np.float32)
     attributes = Attributes(1, np.zeros(0, np.int32), np.zeros(0, np.int64), {}, {})
+    no_end = Ends(1, np.zeros(0, np.int32), *(np.zeros(0, np.int64) for _ in range(3)))
     week, days, at, of, promotion = (np.asarray(column) for column in zip(*events, strict=True)) if events else (np.zeros(0, int),) * 5
     first = Week.parse("2022-01-03")
     return Panel(
@@ -45,6 +46,10 @@ def panel_of(demand: np.ndarray, store: np.ndarray, product: np.ndarray, events:
         place_names=np.asarray(["here"]),
         store_attributes=attributes,
         product_attributes=attributes,
+        store_ends=np.full(stores, FOR_EVER),
+        product_ends=np.full(products, FOR_EVER),
+        closings=no_end,
+        delistings=no_end,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Savings with their intervals, and the files that planners get."""
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -153,6 +154,20 @@ def test_a_store_with_nothing_to_load_has_totals_of_zero(lake: Lake, tmp_path: P
     shown = openpyxl.load_workbook(tmp_path / "plan.xlsx", data_only=True)
     assert [cell.value for cell in shown["B2"][6]][:6] == ["Total", None, None, 0, None, 0]
     assert [cell.value for cell in shown["Overview"][6]][:4] == ["B2", None, 0, 0]
+
+
+def test_what_has_ended_has_no_line_and_a_closed_store_no_sheet(lake: Lake, tmp_path: Path) -> None:
+    copied = Lake(str(shutil.copytree(lake.root, tmp_path / "lake")))
+    rows = lake.read("gold/forecasts").to_pylist()
+    for row in rows:
+        row["ended"] = (
+            "store closed on 2024-06-03" if row["store_id"] == "B2" else "product delisted on 2024-06-03" if row["product_id"] == "P1" else None
+        )
+    write(copied, "gold/forecasts", SliceBlock(REGIONS[:1], ORIGIN + -1, ORIGIN), rows)
+    plans = list(store_plans(copied, Region("ohio"), WEEK))
+    assert [(plan.store_id, plan.rows["product_id"].to_pylist()) for plan in plans] == [("A/1", ["P2", "P3"])]
+    with pytest.raises(MissingData, match=r"ohio: store B2 is not in the plan .* nothing is planned for it: store closed on 2024-06-03\."):
+        list(store_plans(copied, Region("ohio"), WEEK, "B2"))
 
 
 def test_what_is_not_planned_is_said_with_what_to_do(lake: Lake) -> None:

@@ -96,6 +96,7 @@ SILVER_STORES = Contract(
     ),
     key=("store_id", "valid_from"),
     sliced=False,
+    version=2,
 )
 SILVER_PRODUCTS = Contract(
     "silver/products",
@@ -103,6 +104,7 @@ SILVER_PRODUCTS = Contract(
     (*PRODUCTS.columns, VALID_TO),
     key=("product_id", "valid_from"),
     sliced=False,
+    version=2,
 )
 SILVER_EVENT_WEEKS = Contract(
     "silver/event_weeks",

@@ -67,10 +67,16 @@ FORECASTS = Contract(
         Column("dataset_version", "text", "Version of the region's data that the forecast was made from.", required=False),
         Column("run_id", "text", "Dagster run that made the forecast.", required=False),
         Column("rung_reason", "text", "Why this step of the ladder made the forecast: what was wrong with those above.", required=False),
+        Column(
+            "ended",
+            "text",
+            "Why no demand is expected whatever the model says: store closed, product delisted, or silent beyond its rhythm; empty where it goes on.",
+            required=False,
+        ),
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
-    version=3,
+    version=4,
 )
 METRICS = (
     Column("mape", "number", "Mean absolute percentage error of size over rows with demand, as a fraction.", required=False, minimum=0),

@@ -89,9 +89,12 @@ STORES = Contract(
         Column("place_km", "number", "Distance to that place.", unit="km", required=False, minimum=0),
         Column("latitude", "number", "Latitude (WGS 84).", unit="deg", required=False, minimum=-90, maximum=90),
         Column("longitude", "number", "Longitude (WGS 84).", unit="deg", required=False, minimum=-180, maximum=180),
+        Column("closed_on", "date", "Day from which the store is closed: weeks that begin on it or later are not planned.", required=False),
+        Column("closing_known_at", "timestamp", "When the closing was announced; empty: on the day itself.", unit="UTC", required=False),
     ),
     key=("store_id",),
     sliced=False,
+    version=2,
 )
 PRODUCTS = Contract(
     "bronze/products",
@@ -107,9 +110,12 @@ PRODUCTS = Contract(
         Column("price", "number", "List price of one unit.", unit="USD", required=False, minimum=0),
         Column("margin", "number", "Margin lost when one unit of demand is not met.", unit="USD", required=False, minimum=0),
         Column("return_cost", "number", "Cost of one unit that comes back.", unit="USD", required=False, minimum=0),
+        Column("delisted_on", "date", "Day from which it is not sold any more: weeks that begin on it or later are not planned.", required=False),
+        Column("delisting_known_at", "timestamp", "When the delisting was announced; empty: on the day itself.", unit="UTC", required=False),
     ),
     key=("product_id", "valid_from"),
     sliced=False,
+    version=2,
 )
 DEMOGRAPHICS = Contract(
     "bronze/demographics",
@@ -159,7 +165,7 @@ COMPUTED: dict[str, frozenset[str]] = {
 
 
 def _in_bronze(contract: Contract) -> Contract:
-    return replace(contract, columns=(*contract.columns, *LINEAGE, ARRIVED_AT), version=2)
+    return replace(contract, columns=(*contract.columns, *LINEAGE, ARRIVED_AT), version=contract.version + 1)
 
 
 LANDING_FILES = Contract(

@@ -8,5 +8,7 @@ select
     case_pack,
     price,
     margin,
-    return_cost
+    return_cost,
+    delisted_on,
+    delisting_known_at
 from {{ source("bronze", "products") }}

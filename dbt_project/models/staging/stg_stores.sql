@@ -7,5 +7,7 @@ select
     place,
     place_km,
     latitude,
-    longitude
+    longitude,
+    closed_on,
+    closing_known_at
 from {{ source("bronze", "stores") }}
