@@ -179,6 +179,39 @@ def _slices(lake: Lake) -> list[object]:
     return [Slice(Region(row["region"]), Week(row["week"])) for row in rows]
 
 
+@pytest.mark.parametrize("source", ["returns", "events"])
+def test_a_file_without_a_byte_says_that_nothing_came_back(source: str, tmp_path: Path, shop: Path) -> None:
+    provider = load_provider(str(shop / "corner_shop.yaml"))
+    for name in ("2022-05-16.csv", "2022-05-23.csv") if source == "returns" else ():
+        (shop / "returns" / name).touch()
+    if source == "events":
+        (shop / "events.csv").write_text("")
+    lake = dropped(tmp_path, shop, provider)
+    found = take_in(lake, provider)
+    assert found.refused == []
+    names = ["returns/2022-05-16.csv", "returns/2022-05-23.csv"] if source == "returns" else ["events.csv"]
+    assert [(told.source_file, told.message) for told in found.noticed] == [(name, f"It is empty: taken as no {source}.") for name in names]
+    assert lake.read("bronze/returns").num_rows == 1
+    (folder(lake, provider) / names[0]).write_text(
+        "id,sku,week,units,reported\n2,B,2022-05-02,3,2022-05-17 10:00:00\n" if source == "returns" else "name,day\nMemorial Day,2022-05-30\n"
+    )
+    assert take_in(lake, provider).refused == []
+    assert lake.read(f"bronze/{source}").num_rows == (2 if source == "returns" else 1)
+
+
+@pytest.mark.parametrize(("name", "advice"), [("returns/2022-05-09.csv", "drop the header alone."), ("stores.csv", "Drop the file again.")])
+def test_an_empty_file_takes_no_rows_away(name: str, advice: str, tmp_path: Path, shop: Path) -> None:
+    provider = load_provider(str(shop / "corner_shop.yaml"))
+    lake = dropped(tmp_path, shop, provider)
+    take_in(lake, provider)
+    before = {table: lake.read(f"bronze/{table}").num_rows for table in ("stores", "shipments", "returns")}
+    (folder(lake, provider) / name).write_text("")
+    [refused] = take_in(lake, provider).refused
+    assert refused.message.startswith(f"{name}: expected ")
+    assert refused.message.endswith(advice)
+    assert before == {table: lake.read(f"bronze/{table}").num_rows for table in before}
+
+
 def test_a_copy_that_is_a_delivery_of_its_own_counts_when_the_yaml_says_so(tmp_path: Path, shop: Path) -> None:
     lines = mapped(KEYS | {"units_shipped": "units"}, duplicates="sum")
     provider = provider_of(shop, shipments=[lines])

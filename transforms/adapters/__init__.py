@@ -1,6 +1,6 @@
 """Source adapters: each provider's files onto the standard contracts, by one YAML for each provider."""
 
-from transforms.adapters.reader import FileRows, References, RowCounts, read_file
+from transforms.adapters.reader import DAYS, FileRows, References, RowCounts, read_file
 from transforms.adapters.spec import FileSpec, ProviderSpec, built_in_providers, load_provider
 
-__all__ = ["FileRows", "FileSpec", "ProviderSpec", "References", "RowCounts", "built_in_providers", "load_provider", "read_file"]
+__all__ = ["DAYS", "FileRows", "FileSpec", "ProviderSpec", "References", "RowCounts", "built_in_providers", "load_provider", "read_file"]

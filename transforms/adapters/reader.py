@@ -21,6 +21,13 @@ from transforms.errors import ContractViolation, LandingFileRefused
 # A source of which a file may be there without a row: nothing came back, nothing happens.
 _MAY_BE_EMPTY = frozenset({"returns", "events"})
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl"})
+_TEXT = pa.string()
+_NO_QUARANTINE = pa.schema(
+    [("row", pa.int64()), ("rule", _TEXT), ("region", _TEXT), ("week", pa.date32()), ("message", _TEXT), ("record", _TEXT)],
+)
+DAYS = (pa.field("first_day", pa.date32()), pa.field("last_day", pa.date32()))
+"""Days that a row of a file which adds up is made of, as the file names them: what tells a second delivery in a week from the same one told again."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +64,12 @@ class FileRows:
     Attributes
     ----------
     rows
-        The contract's columns, one row per key; of a file whose lines have an id the lines, with `line_id` beside. Ordered by the contract's key.
+        The contract's columns, one row per key; of a file whose lines have an id the lines, with `line_id` beside; of one that adds up with `DAYS`
+        beside. Ordered by the contract's key.
     quarantined
         Row number, rule, message, region, week and the row as JSON.
     columns
-        The file's own columns.
+        The file's own columns; none of a file without a byte.
     absent
         Columns that the provider YAML maps and the file lacks, taken as empty because the contract does not require them.
     """
@@ -94,6 +102,10 @@ def read_file(
         rows; the message names file, row and column.
     """
     contract = SOURCES[source]
+    beside = [pa.field("line_id", pa.string())] if spec.line_id else DAYS if _has_days(spec) else []
+    schema = pa.schema([*contract.schema, *beside])
+    if source in _MAY_BE_EMPTY and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
+        return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0), (), ())
     with _database_of(path) as (connection, link):
         kinds, absent = _load(connection, spec, contract, link, name)
         columns = tuple(kinds)
@@ -116,7 +128,7 @@ def read_file(
             _net_to_last_delivery(connection, spec, provider, kinds)
         computed = {"place", "place_km"} if _needs_station(contract, spec, provider) else set()
         rows = connection.execute(_result(contract, spec, computed)).to_arrow_table()
-        rows = rows.cast(contract.schema.append(pa.field("line_id", pa.string())) if spec.line_id else contract.schema)
+        rows = rows.cast(schema)
     return FileRows(rows, quarantined, counts, columns, absent)
 
 
@@ -205,6 +217,8 @@ def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: 
             columns.append(f"{converted(column, mapping, provider, kinds)} as {quoted(column.name)}")
             if can_fail(column, mapping, kinds):
                 columns.append(f"{raw(mapping, kinds)} is not null as {quoted(f'came_{column.name}')}")
+    if _has_days(spec):
+        columns.append(f"{converted(contract['week'], spec.columns['week'].as_written(), provider, kinds)} as day")
     rows = f"select row, {', '.join(columns)} from raw where {_filter(spec)}"
     names = set(spec.columns)
     if "store_id" in names and contract.sliced:
@@ -216,6 +230,10 @@ def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: 
         places = "select distinct region, place from stores where place is not null"
         return f"with m as ({rows}), p as ({places}) select m.*, p.region from m join p using (place)"
     return with_nearest_station(rows, provider.stations) if _needs_station(contract, spec, provider) else rows
+
+
+def _has_days(spec: FileSpec) -> bool:
+    return spec.adds_up and "week" in spec.columns
 
 
 def _needs_station(contract: Contract, spec: FileSpec, provider: ProviderSpec) -> bool:
@@ -315,13 +333,14 @@ def _result(contract: Contract, spec: FileSpec, computed: set[str]) -> str:
             columns[column.name] = column.name
         else:
             columns[column.name] = _DERIVED.get((contract.table, column.name), f"null::{column.duckdb}")
-    adds_up = spec.duplicates == "sum" and spec.line_id is None
-    if adds_up:
+    if spec.adds_up:
         measures = {column.name for column in contract.columns if column.kind == "integer"}
         columns = {name: f"sum({sql})::bigint" if name in measures else sql for name, sql in columns.items()}
     if spec.line_id is not None:
         columns["line_id"] = "line_id::varchar"
+    if _has_days(spec):
+        columns |= {"first_day": "min(day)", "last_day": "max(day)"}
     selected = ", ".join(f"{sql} as {quoted(name)}" for name, sql in columns.items())
     # Rows stay in the order of their file; grouped ones have none of their own.
-    grouped = f" group by all order by {', '.join(contract.key)}" if adds_up else ""
+    grouped = f" group by all order by {', '.join(contract.key)}" if spec.adds_up else ""
     return f"select {selected} from good{grouped}"

@@ -53,6 +53,10 @@ class ColumnSpec(_Strict):
     negate: bool = False
     """Turn the sign, for credits that are written as negative quantities."""
 
+    def as_written(self) -> Self:
+        """The same column without cleaning: the day of a date of which the contract takes the week."""
+        return self.model_copy(update={"clean": None})
+
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if (self.column is None) == (self.value is None):
@@ -120,6 +124,11 @@ class FileSpec(_Strict):
         if not parts or pattern.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
             raise ValueError(f"expected a pattern within the provider's landing folder like 'shipments/*.csv', came {pattern!r}")
         return pattern
+
+    @property
+    def adds_up(self) -> bool:
+        """True where rows of several files add up without line numbers that tell them apart: what is there twice counts twice."""
+        return self.duplicates == "sum" and self.line_id is None
 
     @field_validator("columns", mode="before")
     @classmethod

@@ -184,8 +184,15 @@ LANDING_FILES = Contract(
         Column("columns", "text", "Columns that the file came with, comma-separated.", required=False),
         Column("mapping", "text", "Hash of the provider's settings that it was read with.", required=False),
         Column("counted", "flag", "The provider says that it counts, though it says what another file says.", default=False),
-        Column("status", "text", "accepted, refused, or repeated (another file has its content).", allowed=("accepted", "refused", "repeated")),
-        Column("message", "text", "Why it was refused (what was expected, what came, where, what to do), or what was noticed.", required=False),
+        Column(
+            "status",
+            "text",
+            "accepted, refused, held (for a person: it says nearly what other files say) or repeated (another file has its content).",
+            allowed=("accepted", "refused", "held", "repeated"),
+        ),
+        Column(
+            "message", "text", "Why it was refused or held (what was expected, what came, where, what to do), or what was noticed.", required=False
+        ),
         Column("registered_at", "timestamp", "When it was looked at.", unit="UTC"),
     ),
     key=("source", "source_file", "source_hash", "registered_at"),

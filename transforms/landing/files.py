@@ -36,8 +36,8 @@ class LandingFile:
 
     @property
     def adds_up(self) -> bool:
-        """True where rows of several files add up without line numbers that tell them apart: what is there twice is counted twice."""
-        return any(spec.duplicates == "sum" and spec.line_id is None for spec in self.specs)
+        """True where what another file holds too counts twice."""
+        return any(spec.adds_up for spec in self.specs)
 
     @property
     def counted(self) -> bool:

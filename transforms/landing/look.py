@@ -5,13 +5,14 @@ import hashlib
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.adapters import FileRows, ProviderSpec, References, RowCounts
+from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RowCounts
 from transforms.contracts import SOURCES
 from transforms.contracts.sources import LANDING_FILES, LANDING_SLICES, QUARANTINE
 from transforms.database import open_database
@@ -19,7 +20,8 @@ from transforms.errors import LandingFileRefused
 from transforms.lake import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
 from transforms.landing.readings import read_all
-from transforms.landing.record import HISTORIED, FileRecord, Told, accepted_last, left, records, reference_rows, repeated, speaking, staging
+from transforms.landing.record import HISTORIED, FileRecord, Told, accepted_last, left, records, reference_rows, repeated, speaking, staging, weeks_of
+from transforms.landing.repetition import repetition
 from transforms.landing.staging import Staging
 
 _NOTHING = RowCounts(0, 0, 0, 0, 0)
@@ -73,7 +75,8 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
                     look.at(file, None)
         references = look.references()
         again = _again(look, _facts_of(before), _facts_of(references))
-        facts = [file for file in look.files if file.source in FACTS and file.identity not in copies and (file in new or file in again)]
+        unread = {file.identity for file in new} | copies.keys()
+        facts = [*(file for file in again if file.identity not in unread), *(file for file in new if file.source in FACTS)]
         # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
         for file in facts if references.stores.num_rows else []:
             look.at(file, references)
@@ -115,9 +118,14 @@ class _Look:
         found, message = None, None
         try:
             found = read_all(self.provider, file, references, arrived_at)
+            self._refuse_emptied(file, found)
             self._refuse_conflicts(file, found)
         except LandingFileRefused as error:
             found, message = None, f"{error}{self._stays(file, before)}"
+            self.result.refused.append(Told(file.source, file.name, message))
+        status = "accepted" if found else "refused"
+        if found is not None and (held := self._held(file, before, found)):
+            found, message, status = None, held, "held"
             self.result.refused.append(Told(file.source, file.name, message))
         if found is not None:
             message = self._noticed(file, found)
@@ -127,8 +135,9 @@ class _Look:
             self.staged.write(file.identity, found.rows, arrived_at)
             if file.source in FACTS:
                 self.slices.append(_fingerprints(file, found.rows, self.now))
+                self.weeks[file.identity] = {*found.rows["week"].to_pylist()}
             self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
-        self._keep(file, before, found, "accepted" if found else "refused", message)
+        self._keep(file, before, found, status, message)
 
     def _keep(self, file: LandingFile, before: FileRecord | None, found: FileRows | None, status: str, message: str | None) -> None:
         mapping = mapping_hash(self.provider, file)
@@ -165,6 +174,18 @@ class _Look:
         if rows.num_rows or standing.num_rows or not self.lake.exists(QUARANTINE.name):
             self.lake.overwrite(QUARANTINE.name, rows)
 
+    def _refuse_emptied(self, file: LandingFile, found: FileRows) -> None:
+        """Refuse a file without a byte that had rows: it looks like a transfer that failed."""
+        last = accepted_last(self.known).get((file.source, file.name))
+        if found.columns or last is None or not self.staged.holds(last):
+            return
+        if rows := self.staged.read(file.source, [last]).num_rows:
+            said = "the header alone" if file.specs[0].format == "csv" else "its rows with a quantity of 0"
+            raise LandingFileRefused(
+                f"{file.name}: expected rows of {file.source!r}, of which it held {rows} before, came an empty file. Drop it again whole; "
+                f"if nothing of them holds, drop {said}."
+            )
+
     def _refuse_conflicts(self, file: LandingFile, found: FileRows) -> None:
         """Refuse a reference file that says again what another file says, and stores that leave a known region empty."""
         if file.source in FACTS:
@@ -183,12 +204,30 @@ class _Look:
         if file.source == "stores":
             _refuse_lost_regions(self.lake, file, {*found.rows["region"].to_pylist(), *standing["region"].to_pylist()})
 
+    @cached_property
+    def weeks(self) -> dict[Identity, set[date]]:
+        """Weeks that the versions hold rows for whose rows count."""
+        return weeks_of(self.lake, self.speaking())
+
+    def _held(self, file: LandingFile, before: FileRecord | None, found: FileRows) -> str | None:
+        """Why a file that was never accepted waits for a person."""
+        if not file.adds_up or file.counted or (before is not None and before.accepted_at is not None):
+            return None
+        weeks = {*found.rows["week"].to_pylist()}
+        others = [
+            (source, name, digest)
+            for source, name, digest in self.speaking()
+            # The file's own earlier version, and its content under a name that is gone, are replaced by it.
+            if source == file.source and name != file.name and digest != file.digest and weeks & self.weeks.get((source, name, digest), set())
+        ]
+        return repetition(self.staged, file, found.rows, others) if others else None
+
     def _noticed(self, file: LandingFile, found: FileRows) -> str | None:
         """What changed in a file's shape since the version before: columns that are new, and columns that are gone."""
         earlier = [
             record for (source, _, _), record in self.known.items() if source == file.source and record.status == "accepted" and record.columns
         ]
-        notes = []
+        notes = [] if found.counts.read else [f"It is empty: taken as no {file.source}."]
         if earlier and (new := [name for name in found.columns if name not in earlier[-1].columns]):
             notes.append(f"New columns {new} are not mapped and were left aside: map them in the provider YAML if they are wanted.")
         if found.absent:
@@ -252,7 +291,11 @@ def _new(look: _Look, copies: Container[Identity]) -> list[LandingFile]:
             return True
         return record.status == "accepted" and (last[file.source, file.name] != file.identity or not look.staged.holds(file.identity))
 
-    return [file for file in look.files if is_new(file)]
+    found = [file for file in look.files if is_new(file)]
+    # What was held may say something of its own once other files say something else; it is read after them.
+    sources, waiting = {file.source for file in found}, {identity for identity, record in look.known.items() if record.status == "held"}
+    held = [file for file in look.files if file.source in sources and file.identity in waiting]
+    return [*(file for file in found if file.identity not in waiting), *held]
 
 
 def _again(look: _Look, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> list[LandingFile]:
@@ -311,7 +354,7 @@ def _quarantine_rows(file: LandingFile, rows: pa.Table, arrived_at: datetime) ->
 
 def _fingerprints(file: LandingFile, table: pa.Table, now: datetime) -> pa.Table:
     """Rows and an order-free hash for each slice of a file."""
-    values = ", ".join(f'"{name}"' for name in table.column_names)
+    values = ", ".join(f'"{name}"' for name in table.column_names if name not in {field.name for field in DAYS})
     with open_database() as connection:
         connection.register("t", table)
         found = connection.execute(

@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.adapters import FileRows, ProviderSpec, References, RowCounts, read_file
+from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RowCounts, read_file
 from transforms.contracts import SOURCES, Contract
 from transforms.database import open_database
 from transforms.errors import LandingFileRefused
@@ -51,28 +51,30 @@ def _side_by_side(file: LandingFile, parts: Sequence[pa.Table]) -> tuple[pa.Tabl
     """Rows of all readings, and how many were left out because another reading has them."""
     contract = SOURCES[file.source]
     if any(spec.line_id is not None for spec in file.specs):
-        return pa.concat_tables([_told_apart(part, number) for number, part in enumerate(parts)]), 0
-    rows = pa.concat_tables(parts)
-    if all(spec.duplicates == "sum" for spec in file.specs):
-        return _grouped(contract, rows, {column.name for column in contract.columns if column.kind == "integer"}), 0
+        return pa.concat_tables([_told_apart(file.source, part, number) for number, part in enumerate(parts)]), 0
+    if all(spec.adds_up for spec in file.specs):
+        return _grouped(contract, pa.concat_tables(parts), {column.name for column in contract.columns if column.kind == "integer"}), 0
+    rows = pa.concat_tables([part.select(contract.names) for part in parts])
     found = _grouped(contract, rows, set())
     _refuse_contradictions(file, contract, found)
     return found, rows.num_rows - found.num_rows
 
 
-def _told_apart(part: pa.Table, number: int) -> pa.Table:
+def _told_apart(source: str, part: pa.Table, number: int) -> pa.Table:
     """Rows with `line_id`: what a later mapping makes of a line is a line of its own."""
     lines = part[LINE.name] if LINE.name in part.column_names else pa.nulls(part.num_rows, LINE.type)
     told = pc.binary_join_element_wise(f"mapping {number + 1}", lines, " ") if number else lines
-    return part.select([name for name in part.column_names if name != LINE.name]).append_column(LINE, told)
+    return part.select(SOURCES[source].names).append_column(LINE, told)
 
 
 def _grouped(contract: Contract, rows: pa.Table, summed: set[str]) -> pa.Table:
     columns = ", ".join(f'sum("{name}")::bigint as "{name}"' if name in summed else f'"{name}"' for name in contract.names)
+    days = [field for field in DAYS if field.name in rows.column_names]
+    spans = "".join(f", {function}({field.name}) as {field.name}" for function, field in zip(("min", "max"), days, strict=False))
     with open_database() as connection:
         connection.register("t", rows)
-        found: pa.Table = connection.execute(f"select {columns} from t group by all order by {', '.join(contract.key)}").to_arrow_table()
-    return found.cast(contract.schema)
+        found: pa.Table = connection.execute(f"select {columns}{spans} from t group by all order by {', '.join(contract.key)}").to_arrow_table()
+    return found.cast(pa.schema([*contract.schema, *days]))
 
 
 def _refuse_contradictions(file: LandingFile, contract: Contract, rows: pa.Table) -> None:

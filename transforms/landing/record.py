@@ -5,9 +5,10 @@ landing told and what stands in bronze. Of each file its latest accepted version
 because it was read again with other settings or lists, and after it was cleared away.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from transforms.lake import Lake
 from transforms.landing.files import Identity, LandingFile, folder, scan
 from transforms.landing.staging import Staging
 
+_NO_BYTES = hashlib.sha256(b"").hexdigest()
 HISTORIED = ("stores", "products")
 """Reference sources whose first key column facts are about: what leaves them keeps its row, so that its history keeps its meaning."""
 
@@ -94,13 +96,12 @@ def repeated(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) ->
     """Files whose content stands under another name, and that name: the one whose rows count, before there is one the first."""
     speakers = {*speaking(known, files)}
     first: dict[tuple[str, str], LandingFile] = {}
-    for file in sorted(files, key=lambda file: file.identity not in speakers):
-        if not file.counted:
-            first.setdefault((file.source, file.digest), file)
-    there = {(file.source, file.digest): file.name for file in first.values()}
-    return {
-        file.identity: there[file.source, file.digest] for file in files if not file.counted and first[file.source, file.digest].name != file.name
-    }
+    # Files without a byte repeat nothing.
+    alike = [file for file in files if not file.counted and file.digest != _NO_BYTES]
+    for file in sorted(alike, key=lambda file: file.identity not in speakers):
+        first.setdefault((file.source, file.digest), file)
+    named = [(file, first[file.source, file.digest]) for file in alike]
+    return {file.identity: original.name for file, original in named if original.name != file.name}
 
 
 def accepted_last(known: dict[Identity, FileRecord]) -> dict[tuple[str, str], Identity]:
@@ -110,8 +111,8 @@ def accepted_last(known: dict[Identity, FileRecord]) -> dict[tuple[str, str], Id
 
 
 def refused_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
-    """Files that stand in landing now and are refused."""
-    return _told(lake, provider, "refused")
+    """Files that stand in landing now and are refused, or held for a person."""
+    return _told(lake, provider, "refused", "held")
 
 
 def noticed_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
@@ -198,6 +199,14 @@ def touching(lake: Lake, versions: Iterable[Identity], source: str, predicate: s
     """Those among the versions that hold rows of a source in the slices that a predicate selects, in the order of their names."""
     found = _of_speaking(lake, versions, "distinct source, source_file, source_hash", f"source = '{source}' and {predicate}").to_pylist()
     return sorted((row["source"], row["source_file"], row["source_hash"]) for row in found)
+
+
+def weeks_of(lake: Lake, versions: Iterable[Identity]) -> dict[Identity, set[date]]:
+    """Weeks that each of these versions holds rows for."""
+    found: dict[Identity, set[date]] = {}
+    for row in _of_speaking(lake, versions, "distinct source, source_file, source_hash, week").to_pylist():
+        found.setdefault((row["source"], row["source_file"], row["source_hash"]), set()).add(row["week"])
+    return found
 
 
 def _of_speaking(lake: Lake, versions: Iterable[Identity], columns: str, where: str = "true") -> pa.Table:

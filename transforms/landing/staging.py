@@ -13,12 +13,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transforms.adapters import DAYS
 from transforms.contracts import CONTRACTS
 from transforms.database import open_database
 from transforms.errors import MissingData
 from transforms.landing.files import Identity
 
 LINE = pa.field("line_id", pa.string())
+_NO_DAYS = ", ".join(f"null::date as {field.name}" for field in DAYS)
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,19 @@ class Staging:
         source, name, digest = identity
         for column, value in (("source_file", name), ("source_hash", digest), ("arrived_at", arrived_at)):
             rows = rows.append_column(CONTRACTS[f"bronze/{source}"][column].arrow, pa.repeat(pa.scalar(value), rows.num_rows))
-        if LINE.name not in rows.column_names:
-            rows = rows.append_column(LINE, pa.nulls(rows.num_rows, pa.string()))
+        for extra in (LINE, *DAYS):
+            if extra.name not in rows.column_names:
+                rows = rows.append_column(extra, pa.nulls(rows.num_rows, extra.type))
         target = self.path(identity)
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_suffix(".part")
         pq.write_table(rows.select(_schema(source).names).cast(_schema(source)), draft, compression="zstd", compression_level=1)
         draft.replace(target)
 
-    def select(self, source: str, identities: Iterable[Identity]) -> str:
-        """DuckDB SQL over the copies of these versions of one source: its bronze columns and `line_id`.
+    def select(self, source: str, identities: Iterable[Identity], days: bool = False) -> str:
+        """DuckDB SQL over the copies of these versions of one source: its bronze columns and `line_id`, with `days` also `first_day` and `last_day`.
+
+        Days are empty in copies that were made before they were kept.
 
         Raises
         ------
@@ -65,9 +70,12 @@ class Staging:
             )
         if not wanted:
             empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in CONTRACTS[f"bronze/{source}"].columns)
-            return f"select {empty}, null::varchar as line_id where false"
+            return f"select {empty}, null::varchar as line_id, {_NO_DAYS} where false"
         names = ", ".join("'" + str(self.path(identity)).replace("'", "''") + "'" for identity in wanted)
-        return f"select * from read_parquet([{names}])"
+        if days:
+            return f"select {_NO_DAYS} where false union all by name select * from read_parquet([{names}], union_by_name = true)"
+        columns = ", ".join([*CONTRACTS[f"bronze/{source}"].names, LINE.name])
+        return f"select {columns} from read_parquet([{names}])"
 
     def read(self, source: str, identities: Iterable[Identity]) -> pa.Table:
         """All rows of these versions with the bronze contract's columns, in the order of the versions."""
@@ -88,4 +96,4 @@ class Staging:
 
 
 def _schema(source: str) -> pa.Schema:
-    return CONTRACTS[f"bronze/{source}"].schema.append(LINE)
+    return pa.schema([*CONTRACTS[f"bronze/{source}"].schema, LINE, *DAYS])
