@@ -1,7 +1,16 @@
 with
 
+-- Exact decimals: a mean of floats depends on the order in which threads add them.
 days as (
-    select * from {{ ref("stg_weather_observed") }}
+    select
+        region,
+        place,
+        week,
+        observed_date,
+        {{ exact("tmin_c") }} as tmin_c,
+        {{ exact("tmax_c") }} as tmax_c,
+        {{ exact("precip_mm") }} as precip_mm
+    from {{ ref("stg_weather_observed") }}
 ),
 
 weeks as (

@@ -1,13 +1,27 @@
 with
 
+-- Exact decimals: a mean of floats depends on the order in which threads add them.
 observed as (
-    select * from {{ ref("weather") }}
+    select
+        region,
+        place,
+        week,
+        {{ exact("tmin_c") }} as tmin_c,
+        {{ exact("tmax_c") }} as tmax_c,
+        {{ exact("precip_mm") }} as precip_mm
+    from {{ ref("weather") }}
 ),
 
 -- A forecast speaks from its issue until the next one for the same day.
 forecasts as (
     select
-        *,
+        region,
+        place,
+        target_date,
+        issued_at,
+        {{ exact("tmin_c") }} as tmin_c,
+        {{ exact("tmax_c") }} as tmax_c,
+        {{ exact("precip_mm") }} as precip_mm,
         lead(issued_at) over (
             partition by region, place, target_date
             order by issued_at
