@@ -9,7 +9,7 @@ from pathlib import Path
 from models.training import TrainingSpec
 
 _ROOT = Path(__file__).resolve().parent.parent
-# Not part of what is learned: how results are stored, judged and shown.
+# Modules of `models` itself that are no part of what is learned: how results are stored, judged and shown.
 _ASIDE = {
     *("ab_test.py", "artifacts.py", "code_version.py", "comparison.py", "contributions.py", "costs.py", "drift.py", "drift_effect.py"),
     *("drift_page.py", "failover.py", "leaderboard.py"),
@@ -34,7 +34,8 @@ def _code_digits(members: tuple[str, ...]) -> str:
 
     A promoted member counts where it is one of `members`: until then it changes nothing that is learned.
     """
-    files = [path for path in (_ROOT / "models").rglob("*.py") if path.name not in _ASIDE]
+    aside = {_ROOT / "models" / name for name in _ASIDE}
+    files = [path for path in (_ROOT / "models").rglob("*.py") if path not in aside]
     files = [path for path in files if path.parent.name != "promoted" or path.stem in {"__init__", *members}]
     files += [_ROOT / "transforms" / f"{name}.py" for name in _TRANSFORMS]
     digest = hashlib.sha256()

@@ -15,6 +15,9 @@ from transforms.errors import InvalidKey
 FIRST_WEEK = "2017-01-02"
 """Monday of the first week that the lake holds: shipments are kept since January 2017."""
 
+ALL_REGIONS = "all"
+"""Stands where a region would for all of them together (pooled models, totals): no region of a provider may be called so."""
+
 _REGION = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WEEK = re.compile(r"\d{4}-\d{2}-\d{2}")
 

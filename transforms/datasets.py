@@ -108,7 +108,7 @@ def log(lake: Lake, regions: Iterable[Region] | None = None) -> list[Dataset]:
     """Every version on record, oldest first, each with its latest decision."""
     if not lake.exists(DATASET_VERSIONS.name):
         return []
-    chosen = f"where region in ({region_list(regions)})" if regions is not None else ""
+    chosen = f"where v.region in ({region_list(regions)})" if regions is not None else ""
     with lake.connect(DATASET_VERSIONS.name, DATASET_EVENTS.name) as connection:
         rows = connection.execute(
             f"""
@@ -117,7 +117,7 @@ def log(lake: Lake, regions: Iterable[Region] | None = None) -> list[Dataset]:
                 qualify row_number() over (partition by region, dataset_version order by event_time desc) = 1
             )
             select v.*, e.event, e.actor, e.reason from gold_dataset_versions as v left join decided as e using (region, dataset_version)
-            {chosen.replace("region", "v.region")} order by recorded_at, v.region
+            {chosen} order by recorded_at, v.region
             """
         ).to_arrow_table()
     return [_dataset(row) for row in rows.to_pylist()]

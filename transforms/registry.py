@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from transforms.calendar import Region, Week
+from transforms.calendar import ALL_REGIONS, Region, Week
 from transforms.contracts.gold import MODEL_EVENTS, MODEL_VERSIONS
 from transforms.lake import Lake, Receipt, day, region_list
 
 WAITING, CHAMPION, REJECTED, RETIRED, ROLLED_BACK = "awaiting validation", "champion", "rejected", "retired", "rolled back"
-POOLED = Region("all")
+POOLED = Region(ALL_REGIONS)
 """Where the models over all regions are filed."""
 END_OF_TIME = Week.containing(date(9999, 1, 4))
 """An origin after every decision: what holds there holds at present."""

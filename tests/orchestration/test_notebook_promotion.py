@@ -130,16 +130,18 @@ def test_cells_that_cannot_stand_alone_are_refused_by_name(bare: Path, cells: li
     assert not list((bare / "models" / "promoted").iterdir())
 
 
-def test_a_promoted_member_changes_the_code_version_of_those_that_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+# `trial` is also what a module is called that decides nothing of what is learned.
+@pytest.mark.parametrize("name", ["mean", "trial"])
+def test_a_promoted_member_changes_the_code_version_of_those_that_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     import models.code_version as version
 
     shutil.copytree(CHECKOUT / "models", tmp_path / "models", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(CHECKOUT / "transforms", tmp_path / "transforms", ignore=shutil.ignore_patterns("__pycache__"))
-    specs = TrainingSpec(), TrainingSpec(members=("lasso", "mean"))
+    specs = TrainingSpec(), TrainingSpec(members=("lasso", name))
     monkeypatch.setattr(version, "_ROOT", tmp_path)
     version._code_digits.cache_clear()
     before = [code_version(spec) for spec in specs]
-    (tmp_path / "models" / "promoted" / "mean.py").write_text(MEMBER)
+    (tmp_path / "models" / "promoted" / f"{name}.py").write_text(MEMBER)
     version._code_digits.cache_clear()
     after = [code_version(spec) for spec in specs]
     version._code_digits.cache_clear()

@@ -377,3 +377,10 @@ def test_invoice_lines_become_shipments_and_returns_without_loss(tmp_path: Path,
     returned = lake.query("select sum(units_returned) as units from t", t="bronze/returns")["units"][0].as_py()
     lines = (real_data / "iowa_dsd" / "returns_weekly.csv").read_text().splitlines()[1:]
     assert returned == sum(int(line.rsplit(",", 1)[1]) for line in lines)
+
+
+def test_a_region_called_all_is_refused_since_the_word_stands_for_all_regions(lake: Lake, provider: ProviderSpec) -> None:
+    rewrite(lake, provider, "stores.csv", "id,area,kind,town\n1,All,LARGE,Dallas\n2,All,SMALL,Dallas\n3,All,LARGE,Columbus\n")
+    [refused] = register(lake, provider, NOW).refused
+    assert "stores.csv, row 1, column region: expected a key other than 'all', which stands for all regions together, came All." in refused.message
+    assert "Give the region another key in the provider YAML, under 'regions'" in refused.message

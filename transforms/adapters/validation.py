@@ -7,6 +7,7 @@ from datetime import datetime
 import duckdb
 
 from transforms.adapters.expressions import literal, quoted
+from transforms.calendar import ALL_REGIONS
 from transforms.contracts import Column, Contract
 
 EARLIEST = "1980-01-01"
@@ -70,6 +71,10 @@ def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[
     if column.name == "region":
         advice = "Write it with letters, digits and underscores, or map it in the provider YAML, under 'regions'."
         rules.append(Rule(column.name, f"not regexp_full_match({name}, '[a-z][a-z0-9_]{{0,62}}')", "a region key like north_texas", advice))
+        advice = "Give the region another key in the provider YAML, under 'regions'; an event for all regions names none."
+        rules.append(
+            Rule(column.name, f"{name} = '{ALL_REGIONS}'", f"a key other than {ALL_REGIONS!r}, which stands for all regions together", advice)
+        )
     if column.monday:
         advice = "A week is named by its Monday; for daily dates set 'clean: week' in the provider YAML."
         rules.append(Rule(column.name, f"isodow({name}) <> 1", "a Monday", advice))
