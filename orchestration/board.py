@@ -11,7 +11,7 @@ from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import LEADERBOARD
 from transforms.lake import Lake
-from transforms.landing import last_week, noticed_files, pending, refused_files, regions
+from transforms.landing import last_week, noticed_files, pending, pending_references, refused_files, regions
 from transforms.scoreboard import by_region, champions_by_region, drift_by_region, weather_by_kind
 
 TARGET_MAPE = 0.45
@@ -91,7 +91,8 @@ def show_status(settings: Settings, console: Console) -> None:
     provider = load_provider(project.provider, base=lake.path())
     console.print(f"[bold]{escape(provider.name)}[/] in {escape(lake.root)}; last week with shipments: {last_week(lake) or 'none'}")
     waiting, refused = pending(lake, provider), refused_files(lake, provider)
-    console.print(f"{len(waiting)} slices wait to be taken in; {len(refused)} files refused")
+    references = f", and {', '.join(told)}" if (told := pending_references(lake, provider)) else ""
+    console.print(f"{len(waiting)} slices wait to be taken in{references}; {len(refused)} files refused")
     for refusal in refused:
         console.print(f"  [red]-[/] {escape(refusal.message)}", highlight=False, soft_wrap=True)
     noticed: dict[str, list[str]] = {}

@@ -18,7 +18,7 @@ from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_betwe
 from transforms.datasets import latest_versions, usable
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake import Lake
-from transforms.landing import Told, drop, first_week, last_week, pending, refused_files, regions, register
+from transforms.landing import Told, drop, first_week, first_weeks, last_week, pending, pending_references, refused_files, regions, register
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Workspace:
 
 
 def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence[str] = ()) -> list[Told]:
-    """Register what landed and condition every slice in which landing and lake differ.
+    """Register what landed and condition all that landing has and gold does not hold, whether it is new or an earlier run was interrupted.
 
     Returns
     -------
@@ -50,11 +50,9 @@ def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence
     found = register(lake, provider, now=datetime.now(UTC), progress=voice.busy)
     for notice in found.noticed:
         voice.say(f"{notice.source_file}: {notice.message}")
-    if found.references_changed or not lake.exists("bronze/stores"):
+    if pending_references(lake, provider):
         voice.say("conditioning stores, products, demographics and events")
         runner.execute_unpartitioned("reference_data")
-    if not lake.exists("bronze/stores"):
-        return refused_files(lake, provider)
     runner.register(regions(lake))
     wanted = {item for item in pending(lake, provider) if not chosen or str(item.region) in chosen}
     if wanted:

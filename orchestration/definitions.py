@@ -36,6 +36,7 @@ defs = dg.Definitions(
         landing.bronze_facts,
         conditioning.reference_models,
         conditioning.conditioned_models,
+        conditioning.conditioned_slices,
         datasets.quarantine,
         datasets.dataset,
         training.ensembles,

@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: where the real data are, and a small provider folder to break in many ways."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -129,13 +130,19 @@ FILES = {
 }
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """A provider folder with its YAML (`corner_shop.yaml`), good throughout."""
-    folder = tmp_path / "drops"
+@pytest.fixture(scope="session")
+def shop_kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A provider folder with its YAML (`corner_shop.yaml`), good throughout. For copying, not for writing to."""
+    folder = tmp_path_factory.mktemp("drops")
     for name, text in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (folder / "corner_shop.yaml").write_text(PROVIDER)
     return folder
+
+
+@pytest.fixture
+def shop(shop_kept: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return shutil.copytree(shop_kept, tmp_path / "drops")

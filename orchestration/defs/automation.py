@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from orchestration.defs.ab_tests import ab_lift
-from orchestration.defs.conditioning import conditioned_models, reference_models
+from orchestration.defs.conditioning import conditioned_models, conditioned_slices, reference_models
 from orchestration.defs.datasets import data_decision, dataset
 from orchestration.defs.explaining import contributions
 from orchestration.defs.landing import bronze_facts, bronze_reference
@@ -21,10 +21,14 @@ from orchestration.defs.weather import weather_value
 from orchestration.partitions import contiguous_blocks, range_tags, register_regions
 from orchestration.resources import LakeResource
 from transforms.calendar import Slice, SliceBlock, blocks_of
-from transforms.landing import Registration, last_week, pending, regions, register
+from transforms.landing import first_weeks, last_week, pending, pending_references, regions, register, under_way
 
 WEEKLY_CRON = "0 6 * * 3"
 """Wednesday, once carriers have settled the week before."""
+AGAIN_AFTER = timedelta(minutes=15)
+"""Time after which the landing sensor requests again what a run failed to do."""
+CHANGE = "shelfcast/change"
+"""Tag of a run that the landing sensor requested: the change in landing that it is for."""
 
 reference_job = dg.define_asset_job(
     "reference_data",
@@ -33,7 +37,7 @@ reference_job = dg.define_asset_job(
 )
 conditioning_job = dg.define_asset_job(
     "conditioning",
-    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy, plan_value, ab_lift),
+    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy, plan_value, ab_lift, conditioned_slices),
     description="Landing to gold for the slices, and how the forecasts that had been issued for them turned out.",
 )
 weekly_cycle_job = dg.define_asset_job(
@@ -73,30 +77,31 @@ JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
     description="Sees new or changed landing files, registers new regions, and requests exactly the slices that they touch.",
 )
 def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Look at landing; the state is in the lake, so a tick that is lost loses nothing."""
+    """Look at landing; the state is in the lake, so a tick that is lost loses nothing, and a run that was interrupted is requested again."""
     opened, provider = lake.open(), lake.provider()
+    if under_way(opened):
+        yield dg.SkipReason("Slices are being conditioned; what is left over is requested afterwards.")
+        return
     found = register(opened, provider, now=datetime.now(UTC))
     for refused in found.refused:
         context.log.error(refused.message)
     for notice in found.noticed:
         context.log.warning(f"{notice.source_file}: {notice.message}")
-    if found.references_changed:
-        yield dg.RunRequest(
-            job_name=reference_job.name,
-            run_key=f"reference {_digest(_references(found))}",
-            tags={"shelfcast/why": "reference files changed"},
-        )
+    requests = []
+    if references := pending_references(opened, provider):
+        requests.append(_request(context, reference_job.name, "reference", references.values(), {"shelfcast/why": "reference files changed"}))
     touched = pending(opened, provider)
     # A slice can only be requested once its region is a partition.
     register_regions(context.instance, {item.region for item in touched})
     known = context.instance.get_dynamic_partitions("region")
     for block in contiguous_blocks(blocks_of(touched), known):
-        yield dg.RunRequest(
-            job_name=conditioning_job.name,
-            run_key=f"{block} {_digest(_fingerprints(touched, block))}",
-            tags={**range_tags(block), "shelfcast/why": f"landing files changed: {block}"},
-        )
-    if not touched and not found.references_changed:
+        tags = {**range_tags(block), "shelfcast/why": f"landing files changed: {block}"}
+        requests.append(_request(context, conditioning_job.name, str(block), _fingerprints(touched, block), tags))
+    wanted = [request for request in requests if request is not None]
+    yield from wanted
+    if requests and not wanted:
+        yield dg.SkipReason(f"What is pending has been requested; after a failure it is requested again once {AGAIN_AFTER} have passed.")
+    elif not requests:
         yield dg.SkipReason(f"Nothing new in landing; {len(found.refused)} files refused." if found.refused else "Nothing new in landing.")
 
 
@@ -118,8 +123,15 @@ def weekly_schedule(context: dg.ScheduleEvaluationContext, lake: LakeResource) -
         yield dg.RunRequest(run_key=f"{part} {context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(part))
 
 
-def _references(found: Registration) -> list[str]:
-    return [file.digest for file in found.accepted]
+def _request(context: dg.SensorEvaluationContext, job: str, what: str, fingerprints: Iterable[str], tags: Mapping[str, str]) -> dg.RunRequest | None:
+    """Request a change once; again where the run did not bring it to its end, a while after one that failed. None while a run is on its way."""
+    change = f"{what} {_digest(fingerprints)}"
+    runs = context.instance.get_run_records(dg.RunsFilter(tags={CHANGE: change}))
+    if runs and not runs[0].dagster_run.is_finished:
+        return None
+    if runs and not runs[0].dagster_run.is_success and datetime.now(UTC) - runs[0].update_timestamp.astimezone(UTC) < AGAIN_AFTER:
+        return None
+    return dg.RunRequest(job_name=job, run_key=f"{change} {len(runs)}" if runs else change, tags={**tags, CHANGE: change})
 
 
 def _fingerprints(touched: Mapping[Slice, str], block: SliceBlock) -> list[str]:

@@ -1,7 +1,8 @@
-"""dbt on Dagster: bronze to silver and gold, one dbt invocation for each rectangle of slices."""
+"""dbt on Dagster: bronze to silver and gold, one dbt invocation for each rectangle of slices, and the record of what has gone all the way."""
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 
 from orchestration.lineage import column_lineage
 from orchestration.manifest import dbt_project
-from orchestration.metadata import add_large, markdown_table, table_metadata
+from orchestration.metadata import add_large, markdown_table, table_metadata, table_spec, written
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.resources import LakeResource
 from transforms.calendar import SliceBlock, blocks_of
 from transforms.contracts import CONTRACTS
+from transforms.contracts.sources import CONDITIONED_SLICES
+from transforms.landing import conditioning, conditioning_references, finish
 
 
 class Translator(DagsterDbtTranslator):
@@ -71,7 +74,8 @@ def _lineage(layer: str, model: str, compiled: Path) -> dict[str, Any]:
 @dbt_assets(manifest=PROJECT.manifest_path, select="tag:reference", name="reference_models", project=PROJECT, dagster_dbt_translator=TRANSLATOR)
 def reference_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: LakeResource) -> Iterator[Any]:
     """Stores, products and events, conditioned whole."""
-    yield from _run(context, dbt, _arguments(lake, None))
+    with _recorded(context, conditioning_references(lake.open())):
+        yield from _run(context, dbt, _arguments(lake, None))
 
 
 @dbt_assets(
@@ -87,4 +91,32 @@ def conditioned_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, l
     """Facts of the slices, conditioned; the slices are replaced, all others stay untouched."""
     for block in blocks_of(slices_of(context)):
         context.log.info(f"dbt builds {block}")
-        yield from _run(context, dbt, _arguments(lake, block))
+        with _recorded(context, conditioning(lake.open(), block)):
+            yield from _run(context, dbt, _arguments(lake, block))
+
+
+@dg.multi_asset(
+    name="conditioned_slices",
+    specs=[
+        table_spec(
+            CONDITIONED_SLICES.name,
+            deps=[dg.AssetKey(["gold", name]) for name in ("demand", "dataset_versions", "accuracy", "plan_value", "ab_lift")],
+            group_name="datasets",
+            owners=["team:data-engineering"],
+        )
+    ],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def conditioned_slices(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """The slices are done: gold holds them, their data versions are on record, and forecasts that had been issued for them are scored."""
+    opened, slices = lake.open(), slices_of(context)
+    left = [item for block in blocks_of(slices) for item in finish(opened, block)]
+    if left:
+        context.log.warning(f"{len(left)} slices are not in gold as they stand in bronze and stay pending, the first being {left[0]}.")
+    return dg.MaterializeResult(metadata={**written(opened, CONDITIONED_SLICES.name, slices), "pending": len(left)})
+
+
+def _recorded(context: dg.AssetExecutionContext, record: AbstractContextManager[None]) -> AbstractContextManager[None]:
+    """The record around a build of all models; some of them alone finish nothing."""
+    return nullcontext() if context.is_subset else record

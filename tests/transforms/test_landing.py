@@ -10,7 +10,21 @@ from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, Slice, SliceBlock, Week, blocks_of
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
-from transforms.landing import Registration, drop, folder, ingest, ingest_reference, last_week, pending, refused_files, regions, register
+from transforms.landing import (
+    Registration,
+    conditioning,
+    conditioning_references,
+    drop,
+    finish,
+    folder,
+    ingest,
+    ingest_reference,
+    pending,
+    pending_references,
+    refused_files,
+    regions,
+    register,
+)
 
 NOW = datetime(2022, 5, 18, tzinfo=UTC)
 WEEK = Week.parse("2022-05-02")
@@ -30,10 +44,18 @@ def lake(tmp_path: Path, shop: Path, provider: ProviderSpec) -> Lake:
 
 
 def take_in(lake: Lake, provider: ProviderSpec, now: datetime = NOW) -> Registration:
+    """Take in what is pending, and put on record that it was conditioned; tests of the dbt project condition."""
     found = register(lake, provider, now)
-    if found.references_changed:
+    if pending_references(lake, provider):
         ingest_reference(lake, provider)
-    ingest(lake, provider, blocks_of(pending(lake, provider)))
+        with conditioning_references(lake):
+            pass
+    blocks = blocks_of(pending(lake, provider))
+    ingest(lake, provider, blocks)
+    for block in blocks:
+        with conditioning(lake, block):
+            pass
+        finish(lake, block)
     return found
 
 
@@ -57,7 +79,6 @@ def test_a_first_drop_fills_bronze_and_leaves_nothing_pending(lake: Lake, provid
     ]
     assert pending(lake, provider) == {}
     assert regions(lake) == [TEXAS, OHIO]
-    assert last_week(lake) == WEEK + 1
 
 
 def test_units_are_converted_and_times_completed(lake: Lake, provider: ProviderSpec) -> None:

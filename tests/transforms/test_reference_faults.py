@@ -47,8 +47,8 @@ def lake(tmp_path: Path, drops: Path, provider: ProviderSpec) -> Lake:
 
 
 def take_in(lake: Lake, provider: ProviderSpec) -> None:
-    if register(lake, provider, NOW + next(HOURS)).references_changed:
-        ingest_reference(lake, provider)
+    register(lake, provider, NOW + next(HOURS))
+    ingest_reference(lake, provider)
     ingest(lake, provider, blocks_of(pending(lake, provider)))
 
 

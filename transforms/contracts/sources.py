@@ -221,6 +221,26 @@ INGESTED_SLICES = Contract(
     (REGION, WEEK, Column("source", "text", "Source contract."), Column("fingerprint", "text", "Hash over the files' slice fingerprints.")),
     key=("region", "week", "source"),
 )
+CONDITIONED_SLICES = Contract(
+    "bronze/conditioned_slices",
+    "One row per source, region and week: what of landing has been conditioned; the source 'unfinished' while that is under way or was interrupted.",
+    (REGION, WEEK, Column("source", "text", "Source contract, or 'unfinished'."), Column("fingerprint", "text", "As in ingested_slices.")),
+    key=("region", "week", "source"),
+)
+INGESTED_REFERENCES = Contract(
+    "bronze/ingested_references",
+    "One row per source of reference data: what of landing stands in bronze.",
+    (Column("source", "text", "Source contract."), Column("fingerprint", "text", "Hash over the versions of the files that speak.")),
+    key=("source",),
+    sliced=False,
+)
+CONDITIONED_REFERENCES = Contract(
+    "bronze/conditioned_references",
+    "One row per source of reference data: what of landing has been conditioned; the source 'unfinished' while that is under way or was interrupted.",
+    (Column("source", "text", "Source contract, or 'unfinished'."), Column("fingerprint", "text", "As in ingested_references.")),
+    key=("source",),
+    sliced=False,
+)
 QUARANTINE = Contract(
     "bronze/quarantine",
     "One row per row of a file in landing that breaks its contract; it leaves when the file is dropped again without the fault.",
@@ -240,4 +260,7 @@ QUARANTINE = Contract(
     sliced=False,
 )
 
-BRONZE: tuple[Contract, ...] = (*map(_in_bronze, SOURCES.values()), LANDING_FILES, LANDING_SLICES, INGESTED_SLICES, QUARANTINE)
+BRONZE: tuple[Contract, ...] = (
+    *map(_in_bronze, SOURCES.values()),
+    *(LANDING_FILES, LANDING_SLICES, INGESTED_SLICES, INGESTED_REFERENCES, CONDITIONED_SLICES, CONDITIONED_REFERENCES, QUARANTINE),
+)

@@ -9,39 +9,58 @@ import pyarrow as pa
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Slice, SliceBlock
 from transforms.contracts import CONTRACTS
-from transforms.contracts.sources import INGESTED_SLICES
+from transforms.contracts.sources import INGESTED_REFERENCES, INGESTED_SLICES
 from transforms.lake import Lake, Receipt, block_predicate
-from transforms.landing.files import FACTS, REFERENCES, Progress, scan
-from transforms.landing.record import landed_by_source, records, reference_rows, speaking, staging, touching
+from transforms.landing.conditioned import alone, references_unfinished, unfinished
+from transforms.landing.files import FACTS, REFERENCES, Identity, Progress, scan
+from transforms.landing.record import landed_by_source, landed_references, records, reference_rows, speaking, staging, touching
+from transforms.landing.staging import Staging
 
 _BATCH = 200_000
 
 
 def ingest(lake: Lake, provider: ProviderSpec, blocks: Sequence[SliceBlock], progress: Progress | None = None) -> list[Receipt]:
-    """Replace the slices of `blocks` in the bronze fact tables by what landing tells about them."""
-    staged = staging(lake, provider)
-    versions = speaking(records(lake), scan(lake, provider))
-    marks = landed_by_source(lake, provider)
-    receipts = []
-    for block in blocks:
-        predicate = block_predicate("week", block)
-        for source in FACTS:
-            there = touching(lake, versions, source, predicate)
-            if progress is not None:
-                progress(f"taking in {source} of {block} from {len(there)} files")
-            lines = any(spec.line_id is not None for spec in provider.sources.get(source, ()))
-            rows = partial(_stream, _rows(source, staged.select(source, there), predicate, len(there) > 1, lines))
-            receipts.append(lake.replace(f"bronze/{source}", block, rows))
-        lake.replace(INGESTED_SLICES.name, block, _marks_table(marks, block))
-    return receipts
+    """Replace the slices of `blocks` in the bronze fact tables by what landing tells about them; they are pending until conditioned."""
+    with alone(lake):
+        staged = staging(lake, provider)
+        versions = speaking(records(lake), scan(lake, provider))
+        marks = landed_by_source(lake, versions)
+        return [receipt for block in blocks for receipt in _ingest_block(lake, provider, staged, versions, marks, block, progress)]
 
 
 def ingest_reference(lake: Lake, provider: ProviderSpec) -> list[Receipt]:
     """Replace stores, products, demographics and events in bronze; all are read before any is written."""
-    staged = staging(lake, provider)
-    versions = speaking(records(lake), scan(lake, provider))
-    tables = {source: reference_rows(lake, staged, source, versions) for source in REFERENCES}
-    return [lake.overwrite(f"bronze/{source}", table) for source, table in tables.items()]
+    with alone(lake):
+        staged, known = staging(lake, provider), records(lake)
+        versions = speaking(known, scan(lake, provider))
+        tables = {source: reference_rows(lake, staged, source, versions) for source in REFERENCES}
+        references_unfinished(lake)
+        receipts = [lake.overwrite(f"bronze/{source}", table) for source, table in tables.items()]
+        marks = [{"source": source, "fingerprint": fingerprint} for source, fingerprint in landed_references(known, versions).items()]
+        lake.overwrite(INGESTED_REFERENCES.name, pa.Table.from_pylist(marks, schema=INGESTED_REFERENCES.schema))
+        return receipts
+
+
+def _ingest_block(
+    lake: Lake,
+    provider: ProviderSpec,
+    staged: Staging,
+    versions: Sequence[Identity],
+    marks: dict[tuple[Slice, str], str],
+    block: SliceBlock,
+    progress: Progress | None,
+) -> list[Receipt]:
+    predicate, receipts = block_predicate("week", block), []
+    unfinished(lake, block)
+    for source in FACTS:
+        there = touching(lake, versions, source, predicate)
+        if progress is not None:
+            progress(f"taking in {source} of {block} from {len(there)} files")
+        lines = any(spec.line_id is not None for spec in provider.sources.get(source, ()))
+        rows = partial(_stream, _rows(source, staged.select(source, there), predicate, len(there) > 1, lines))
+        receipts.append(lake.replace(f"bronze/{source}", block, rows))
+    lake.replace(INGESTED_SLICES.name, block, _marks_table(marks, block))
+    return receipts
 
 
 def _rows(source: str, staged: str, predicate: str, several: bool, lines: bool) -> str:

@@ -36,11 +36,6 @@ class Registration:
     refused: list[Told] = field(default_factory=list)
     noticed: list[Told] = field(default_factory=list)
 
-    @property
-    def references_changed(self) -> bool:
-        """True when stores, products, demographics or events have to be taken in again."""
-        return any(file.source in REFERENCES for file in self.accepted)
-
 
 def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progress | None = None) -> Registration:
     """Parse, validate and put on record every version of a file that is not on record yet.

@@ -1,12 +1,12 @@
 """What is on record about landing: which versions of files were looked at, which slices they touch, what is pending.
 
 Every version (content hash) of a file is parsed and validated once, with a fingerprint for each slice. Pending is the difference between what
-landing told and what stands in bronze. Of each file its latest accepted version speaks: while a newer one is refused, while it is refused itself
-because it was read again with other settings or lists, and after it was cleared away.
+landing told and what has been conditioned (see `transforms.landing.conditioned`). Of each file its latest accepted version speaks: while a newer one
+is refused, while it is refused itself because it was read again with other settings or lists, and after it was cleared away.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Region, Slice, Week
 from transforms.contracts import CONTRACTS, SOURCES
-from transforms.contracts.sources import INGESTED_SLICES, LANDING_FILES, LANDING_SLICES
+from transforms.contracts.gold import DEMAND
+from transforms.contracts.sources import CONDITIONED_REFERENCES, CONDITIONED_SLICES, LANDING_FILES, LANDING_SLICES
 from transforms.lake import Lake
-from transforms.landing.files import Identity, LandingFile, folder, scan
+from transforms.landing.files import REFERENCES, Identity, LandingFile, folder, scan
 from transforms.landing.staging import Staging
 
 _NO_BYTES = hashlib.sha256(b"").hexdigest()
@@ -152,47 +153,70 @@ def regions(lake: Lake) -> list[Region]:
 
 def landed(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
     """Fingerprint of each slice over all sources, as landing tells it."""
-    return _combined(landed_by_source(lake, provider))
+    return _combined(landed_by_source(lake, speaking(records(lake), scan(lake, provider))))
 
 
-def ingested(lake: Lake) -> dict[Slice, str]:
-    """Fingerprint of each slice over all sources, as it stands in bronze."""
-    return _combined(_keyed(lake.read(INGESTED_SLICES.name)) if lake.exists(INGESTED_SLICES.name) else {})
+def conditioned(lake: Lake) -> dict[Slice, str]:
+    """Fingerprint of each slice over all sources, as it was conditioned; one that nothing in landing has where that is not finished."""
+    return _combined(_keyed(lake.read(CONDITIONED_SLICES.name)) if lake.exists(CONDITIONED_SLICES.name) else {})
 
 
 def pending(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
-    """Slices in which landing and bronze differ, with the fingerprint that landing tells; an empty one where its rows were withdrawn."""
-    there, wanted = ingested(lake), landed(lake, provider)
+    """Slices whose content in landing has not been conditioned to the end, with the fingerprint that landing tells; an empty one where its rows were
+    withdrawn.
+    """
+    there, wanted = conditioned(lake), landed(lake, provider)
     changed = {item: fingerprint for item, fingerprint in wanted.items() if there.get(item) != fingerprint}
     return changed | {item: "" for item in there if item not in wanted}
 
 
+def pending_references(lake: Lake, provider: ProviderSpec) -> dict[str, str]:
+    """Sources of reference data whose content in landing has not been conditioned to the end, with the fingerprint that landing tells."""
+    known = records(lake)
+    wanted = landed_references(known, speaking(known, scan(lake, provider)))
+    rows = lake.read(CONDITIONED_REFERENCES.name).to_pylist() if lake.exists(CONDITIONED_REFERENCES.name) else []
+    there = {row["source"]: row["fingerprint"] for row in rows}
+    # Sources are conditioned together: while the mark of an interruption stands, none of them is done.
+    return wanted if there.keys() != wanted.keys() else {source: told for source, told in wanted.items() if there[source] != told}
+
+
 def last_week(lake: Lake) -> Week | None:
-    """The last week of which shipments stand in bronze, None before there are any."""
+    """The last week of which shipments stand in gold, None before there are any."""
     return _week_of_shipments(lake, "max")
 
 
 def first_week(lake: Lake) -> Week | None:
-    """The first week of which shipments stand in bronze, None before there are any."""
+    """The first week of which shipments stand in gold, None before there are any."""
     return _week_of_shipments(lake, "min")
 
 
 def _week_of_shipments(lake: Lake, choice: Literal["min", "max"]) -> Week | None:
-    if not lake.exists(INGESTED_SLICES.name):
+    if not lake.exists(DEMAND.name):
         return None
-    found = lake.read(INGESTED_SLICES.name, where="source = 'shipments'", columns=f"{choice}(week) as week")["week"][0].as_py()
+    found = lake.read(DEMAND.name, where="units_shipped > 0", columns=f"{choice}(week) as week")["week"][0].as_py()
     return None if found is None else Week(found)
 
 
-def landed_by_source(lake: Lake, provider: ProviderSpec) -> dict[tuple[Slice, str], str]:
-    """Fingerprint of each slice and source over the files that hold rows for it."""
-    return _keyed(
-        _of_speaking(
-            lake,
-            speaking(records(lake), scan(lake, provider)),
-            "region, week, source, string_agg(fingerprint, '+' order by fingerprint) as fingerprint",
-        )
-    )
+def first_weeks(lake: Lake) -> dict[Region, Week]:
+    """The week with which each region's history in gold begins; a region without deliveries so far has none."""
+    if not lake.exists(DEMAND.name):
+        return {}
+    found = lake.query("select region, min(week) as week from t group by region", t=DEMAND.name).to_pylist()
+    return {Region(row["region"]): Week(row["week"]) for row in found}
+
+
+def landed_by_source(lake: Lake, versions: Iterable[Identity]) -> dict[tuple[Slice, str], str]:
+    """Fingerprint of each slice and source over those among the versions that hold rows for it."""
+    return _keyed(_of_speaking(lake, versions, "region, week, source, string_agg(fingerprint, '+' order by fingerprint) as fingerprint"))
+
+
+def landed_references(known: Mapping[Identity, FileRecord], versions: Iterable[Identity]) -> dict[str, str]:
+    """Fingerprint of each source of reference data over those among the versions that are of it, and the settings that they were read with."""
+    told = {
+        source: sorted(f"{name} {digest} {known[source, name, digest].mapping}" for of, name, digest in versions if of == source)
+        for source in REFERENCES
+    }
+    return {source: hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] for source, lines in told.items()}
 
 
 def touching(lake: Lake, versions: Iterable[Identity], source: str, predicate: str) -> list[Identity]:

@@ -1,0 +1,98 @@
+"""How far slices and reference data have come on their way from landing to gold: the record that pending follows from.
+
+Before anything of a slice is touched it is marked as unfinished, and the mark goes when the last step is done. So whatever is interrupted, between
+any two steps, stays pending, also where landing goes back to what had been conditioned before. `transforms.landing.record` tells what is pending.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from transforms.calendar import Slice, SliceBlock
+from transforms.contracts.sources import CONDITIONED_REFERENCES, CONDITIONED_SLICES, INGESTED_REFERENCES, INGESTED_SLICES
+from transforms.lake import Lake, block_predicate
+
+UNFINISHED = "unfinished"
+"""Stands for a source in the record of what is not finished."""
+_IN_GOLD = "in gold"
+
+
+@contextmanager
+def alone(lake: Lake) -> Iterator[None]:
+    """One writer of bronze, silver and gold/demand at a time: another waits. The lock goes with the process that holds it."""
+    path = _lock(lake)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def under_way(lake: Lake) -> bool:
+    """True while some process takes in or conditions."""
+    path = _lock(lake)
+    if not path.exists():
+        return False
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def unfinished(lake: Lake, block: SliceBlock) -> None:
+    """Mark every slice of the block as unfinished."""
+    lake.replace(CONDITIONED_SLICES.name, block, _marks(block, ""))
+
+
+def references_unfinished(lake: Lake) -> None:
+    """Mark the reference data as unfinished."""
+    mark = [{"source": UNFINISHED, "fingerprint": ""}]
+    lake.overwrite(CONDITIONED_REFERENCES.name, pa.Table.from_pylist(mark, schema=CONDITIONED_REFERENCES.schema))
+
+
+@contextmanager
+def conditioning(lake: Lake, block: SliceBlock) -> Iterator[None]:
+    """While gold's tables are made from bronze. Then the record tells what bronze held at the start; the slices stay unfinished until `finish`."""
+    with alone(lake):
+        held = (
+            lake.read(INGESTED_SLICES.name, where=block_predicate("week", block))
+            if lake.exists(INGESTED_SLICES.name)
+            else INGESTED_SLICES.schema.empty_table()
+        )
+        unfinished(lake, block)
+        yield
+        lake.replace(CONDITIONED_SLICES.name, block, pa.concat_tables([Lake.conform(CONDITIONED_SLICES, held), _marks(block, _IN_GOLD)]))
+
+
+@contextmanager
+def conditioning_references(lake: Lake) -> Iterator[None]:
+    """While silver's reference tables are made from bronze."""
+    with alone(lake):
+        held = lake.read(INGESTED_REFERENCES.name) if lake.exists(INGESTED_REFERENCES.name) else INGESTED_REFERENCES.schema.empty_table()
+        references_unfinished(lake)
+        yield
+        lake.overwrite(CONDITIONED_REFERENCES.name, held)
+
+
+def finish(lake: Lake, block: SliceBlock) -> list[Slice]:
+    """Take the mark from the slices of the block that stand in gold, now that all that follows from them is done; return those that keep it."""
+    predicate = block_predicate("week", block)
+    rows = lake.read(CONDITIONED_SLICES.name, where=predicate)
+    marked = rows.to_pylist()
+    left = {(row["region"], row["week"]) for row in marked if row["source"] == UNFINISHED and row["fingerprint"] != _IN_GOLD}
+    kept = [row for row in marked if row["source"] != UNFINISHED or (row["region"], row["week"]) in left]
+    lake.replace(CONDITIONED_SLICES.name, block, pa.Table.from_pylist(kept, schema=CONDITIONED_SLICES.schema))
+    return [item for item in block.slices() if (str(item.region), item.week.monday) in left]
+
+
+def _lock(lake: Lake) -> Path:
+    return lake.path("staged", ".conditioning.lock")
+
+
+def _marks(block: SliceBlock, fingerprint: str) -> pa.Table:
+    rows = [{"region": str(item.region), "week": item.week.monday, "source": UNFINISHED, "fingerprint": fingerprint} for item in block.slices()]
+    return pa.Table.from_pylist(rows, schema=CONDITIONED_SLICES.schema)
