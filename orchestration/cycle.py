@@ -18,7 +18,7 @@ from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_betwe
 from transforms.datasets import latest_versions, usable
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake import Lake
-from transforms.landing import Told, drop, first_week, first_weeks, last_week, pending, pending_references, refused_files, regions, register
+from transforms.landing import Told, drop, first_weeks, last_week, pending, pending_references, refused_files, regions, register
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def run_cycle(
     """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks.
 
     One origin comes after the other, since what is decided at one depends on how the forecasts of those before it turned out. With `retrain`
-    everything is trained, whatever the need. Regions whose data wait for approval are left out, so that one region's bad week holds up no other.
+    everything is trained, whatever the need. Regions whose data wait for approval are left out, and so are those without deliveries so far, so that
+    one region's bad week holds up no other.
     """
     lake = workspace.lake
     landed = last_week(lake)
@@ -84,20 +85,31 @@ def run_cycle(
         raise MissingData(
             f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week."
         )
-    begins = first_week(lake)
-    if begins is None or first < begins:
-        raise MissingData(f"Week {first} lies before the first shipments in the lake, which are of {begins}: choose that week or a later one.")
+    begins = first_weeks(lake)
+    if first < (earliest := min(begins.values())):
+        raise MissingData(f"Week {first} lies before the first shipments in the lake, which are of {earliest}: choose that week or a later one.")
     voice.busy("checking data versions")
-    regions_ready, blocked = _approved(workspace, known_regions(lake, chosen), first, last, voice)
-    if not regions_ready:
+    wanted = known_regions(lake, chosen)
+    if silent := [region for region in wanted if region not in begins or begins[region] > last]:
+        voice.say(f"{', '.join(map(str, silent))}: no deliveries up to {last} yet, so there is nothing to forecast from")
+    regions_ready, blocked = _approved(workspace, [region for region in wanted if region not in silent], first, last, voice)
+    if blocked and not regions_ready:
         raise DataNotApproved("\n".join(blocked))
+    if not regions_ready:
+        raise MissingData(
+            f"No deliveries up to {last} have landed for {', '.join(map(str, silent))}. Drop them into landing, or choose a later week."
+        )
     for dataset in latest_versions(lake, regions_ready):
         if dataset.status != "approved":
             voice.say(f"{dataset.version} is {dataset.status}; {dataset.region} goes on with the version approved before: {dataset.reason}")
     tags = {ON_DEMAND: "asked for"} if retrain else {}
     ahead = min(landed, last + workspace.project.horizons)
     for week in weeks_between(first, last):
-        block = SliceBlock(regions_ready, week, week)
+        # In a backfill regions join with their first week.
+        here = tuple(region for region in regions_ready if begins[region] <= week)
+        if not here:
+            continue
+        block = SliceBlock(here, week, week)
         voice.say(f"training, forecasting and watching {block}")
         runner.execute("weekly_cycle", [block], tags)
         until = ahead if week == last else week + 1

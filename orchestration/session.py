@@ -19,8 +19,9 @@ from orchestration.runs import Runner
 from orchestration.settings import Settings
 from transforms.adapters import load_provider
 from transforms.calendar import Week
-from transforms.errors import ConfigurationError, MissingData
+from transforms.errors import ConfigurationError, DataNotApproved, MissingData, ShelfcastError
 from transforms.lake import Lake
+from transforms.landing import Told
 from transforms.lease import lease
 
 
@@ -51,7 +52,10 @@ def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], loca
         raise ConfigurationError(f"--from {first} lies after --to {last}: expected the earlier week first.")
     with session(settings, local, console, f"shelfcast run {start}..{end}") as (workspace, runner, voice):
         refused = take_in(workspace, runner, voice, chosen)
-        result = run_cycle(workspace, runner, start, end, chosen, voice, retrain)
+        try:
+            result = run_cycle(workspace, runner, start, end, chosen, voice, retrain)
+        except (MissingData, ConfigurationError, DataNotApproved) as error:
+            raise _with_refusals(error, refused) from error
     show_retraining(workspace.lake, result.scored.regions, start, end, console)
     show_accuracy(workspace.lake, result.scored, end, console)
     return [*(refusal.message for refusal in refused), *result.blocked]
@@ -111,3 +115,11 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
             workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
             with open_instance(lake.path(), local) as instance:
                 yield workspace, Runner(defs, instance, lake.path("steps.log"), notify), Voice(say, busy)
+
+
+def _with_refusals(error: ShelfcastError, refused: list[Told]) -> ShelfcastError:
+    """What stops a run is often that a file was refused: both are told."""
+    if not refused:
+        return error
+    reasons = (f"- {refusal.message}" for refusal in refused)
+    return type(error)("\n".join([str(error), f"Files that stand in landing and were refused ({len(refused)}):", *reasons]))

@@ -232,7 +232,8 @@ def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float
     Returns
     -------
     (Frame, array)
-        The rows, and the target week of each, counted back from the panel's last week (0 is the last).
+        The rows, and the target week of each, counted back from the panel's last week (0 is the last). No rows where the history is too short for
+        any origin, as in a region that joined lately.
     """
     rng = np.random.default_rng(seed)
     actual, learned = panel.demand(), estimated_demand(panel)
@@ -251,6 +252,9 @@ def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float
         made = replace(at.frame(ahead, keep), demand=np.concatenate(demands), on_record=np.concatenate(records), weight=np.concatenate(weights))
         frames.append(made)
         backs.append(back - made.horizon)
+    if not frames:
+        none = np.zeros(0, np.float32)
+        return replace(scoring_frame(panel, 1).take(np.zeros(0, np.intp)), demand=none, on_record=none), np.zeros(0, np.int32)
     return Frame.concat(frames), np.concatenate(backs)
 
 

@@ -117,7 +117,8 @@ def weekly_schedule(context: dg.ScheduleEvaluationContext, lake: LakeResource) -
     if week is None:
         yield dg.SkipReason("No shipments have been taken in yet.")
         return
-    block = SliceBlock(tuple(regions(opened)), week, week)
+    begins = first_weeks(opened)
+    block = SliceBlock(tuple(region for region in regions(opened) if region in begins), week, week)
     register_regions(context.instance, block.regions)
     for part in contiguous_blocks([block], context.instance.get_dynamic_partitions("region")):
         yield dg.RunRequest(run_key=f"{part} {context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(part))

@@ -58,7 +58,7 @@ def provider_of(lake: Lake) -> ProviderSpec:
 def run_again(lake: Lake) -> str:
     """What a plain `shelfcast run` does before it trains; returns what it says."""
     told = io.StringIO()
-    with session(use_root(lake.root), True, Console(file=told, width=200)) as (workspace, runner, voice):
+    with session(use_root(lake.root), True, Console(file=told, width=200), "a run") as (workspace, runner, voice):
         take_in(workspace, runner, voice)
     return told.getvalue()
 
@@ -154,6 +154,7 @@ def test_a_lake_of_before_the_record_heals_by_one_conditioning(lake: Lake) -> No
 def test_slices_that_fail_the_tests_of_dbt_stay_pending(lake: Lake) -> None:
     from orchestration.definitions import conditioning, defs
 
+    use_root(lake.root)
     only = SliceBlock((OHIO,), WEEK, WEEK)
     rows = lake.read("bronze/shipments", where=f"region = 'ohio' and week = date '{WEEK}'").to_pylist()
     twice = pa.Table.from_pylist([*rows, {**rows[0], "units_shipped": -5}], schema=CONTRACTS["bronze/shipments"].schema)

@@ -11,7 +11,19 @@ from transforms.calendar import Region, SliceBlock, Week, blocks_of
 from transforms.contracts import CONTRACTS
 from transforms.datasets import READ_TABLES, record
 from transforms.lake import Lake
-from transforms.landing import Registration, drop, folder, ingest, ingest_reference, noticed_files, pending, refused_files, register
+from transforms.landing import (
+    Registration,
+    conditioning,
+    drop,
+    finish,
+    folder,
+    ingest,
+    ingest_reference,
+    noticed_files,
+    pending,
+    refused_files,
+    register,
+)
 from transforms.quality import Limits
 
 HOURS = (datetime(2022, 5, 18, tzinfo=UTC) + timedelta(hours=n) for n in count())
@@ -37,10 +49,15 @@ def lake(tmp_path: Path, shop: Path, provider: ProviderSpec) -> Lake:
 
 
 def take_in(lake: Lake, provider: ProviderSpec) -> Registration:
+    """Take in what is pending, and put on record that it was conditioned; tests of the dbt project condition."""
     found = register(lake, provider, next(HOURS))
-    if found.references_changed:
-        ingest_reference(lake, provider)
-    ingest(lake, provider, blocks_of(pending(lake, provider)))
+    ingest_reference(lake, provider)
+    blocks = blocks_of(pending(lake, provider))
+    ingest(lake, provider, blocks)
+    for block in blocks:
+        with conditioning(lake, block):
+            pass
+        finish(lake, block)
     return found
 
 

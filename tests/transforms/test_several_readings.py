@@ -10,7 +10,19 @@ import yaml
 from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import blocks_of
 from transforms.lake import Lake
-from transforms.landing import Registration, drop, folder, ingest, ingest_reference, noticed_files, pending, refused_files, register
+from transforms.landing import (
+    Registration,
+    conditioning,
+    drop,
+    finish,
+    folder,
+    ingest,
+    ingest_reference,
+    noticed_files,
+    pending,
+    refused_files,
+    register,
+)
 
 HOURS = (datetime(2022, 5, 18, tzinfo=UTC) + timedelta(hours=n) for n in count())
 
@@ -30,9 +42,15 @@ def dropped(root: Path, shop: Path, provider: ProviderSpec) -> Lake:
 
 
 def take_in(lake: Lake, provider: ProviderSpec) -> Registration:
+    """Take in what is pending, and put on record that it was conditioned; tests of the dbt project condition."""
     found = register(lake, provider, next(HOURS))
     ingest_reference(lake, provider)
-    ingest(lake, provider, blocks_of(pending(lake, provider)))
+    blocks = blocks_of(pending(lake, provider))
+    ingest(lake, provider, blocks)
+    for block in blocks:
+        with conditioning(lake, block):
+            pass
+        finish(lake, block)
     return found
 
 

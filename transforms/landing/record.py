@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -182,18 +181,9 @@ def pending_references(lake: Lake, provider: ProviderSpec) -> dict[str, str]:
 
 def last_week(lake: Lake) -> Week | None:
     """The last week of which shipments stand in gold, None before there are any."""
-    return _week_of_shipments(lake, "max")
-
-
-def first_week(lake: Lake) -> Week | None:
-    """The first week of which shipments stand in gold, None before there are any."""
-    return _week_of_shipments(lake, "min")
-
-
-def _week_of_shipments(lake: Lake, choice: Literal["min", "max"]) -> Week | None:
     if not lake.exists(DEMAND.name):
         return None
-    found = lake.read(DEMAND.name, where="units_shipped > 0", columns=f"{choice}(week) as week")["week"][0].as_py()
+    found = lake.read(DEMAND.name, where="units_shipped > 0", columns="max(week) as week")["week"][0].as_py()
     return None if found is None else Week(found)
 
 
