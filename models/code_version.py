@@ -12,7 +12,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 # Modules of `models` itself that are no part of what is learned: how results are stored, judged and shown.
 _ASIDE = {
     *("ab_test.py", "artifacts.py", "code_version.py", "comparison.py", "contributions.py", "costs.py", "drift.py", "drift_effect.py"),
-    *("drift_page.py", "failover.py", "leaderboard.py"),
+    *("drift_page.py", "failover.py", "ladder.py", "leaderboard.py"),
     *("leaderboard_plot.py", "money.py", "oracle.py", "plots.py", "reliability.py", "reproduction.py", "rolling.py", "scoring.py"),
     *("trial.py", "trial_plot.py", "validation.py", "weather_value.py"),
 }

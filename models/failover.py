@@ -37,6 +37,8 @@ class Serving:
         The origin that it was trained at.
     reason
         Why it stands on this step.
+    significant
+        Whether it was within the project's target on its held-back weeks; None where that is not known.
     """
 
     model: Model | Callable[[], Model]
@@ -45,6 +47,7 @@ class Serving:
     rung: str = "champion"
     reason: str = "in service"
     below: "Serving | None" = None
+    significant: bool | None = None
 
     def load(self) -> Model:
         """Return the model."""

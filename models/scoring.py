@@ -66,11 +66,12 @@ def score_region(
             if not len(rows):
                 continue
             made_now = partial(HistoricalAverage.fit, panel, rows)
-            fresh = Serving(made_now, "none", panel.last.monday, "baseline", "historical average made from the region's data")
+            reason = "historical average made from the region's data"
+            fresh = Serving(made_now, "none", panel.last.monday, "baseline", reason)
             uppermost, costs, keys = champions.get((name, mover)), costs_of(panel, rows), _keys(panel, rows)
             top = _over(uppermost, baselines.get(name))
             serving, (made, plan), why = descend(top, fresh, partial(usable_forecast, rows, costs), seconds)
-            if uppermost is None or uppermost.rung not in {"champion", "challenger"}:
+            if top is None or not {step.rung for step in top.steps()} & {"champion", "challenger"}:
                 why = f"no champion; {why}"
             made, plan = without_ended(made, plan, why_ended != "")
             forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last, why, why_ended))
@@ -79,9 +80,10 @@ def score_region(
 
 
 def _over(champion: Serving | None, baseline: Serving | None) -> Serving | None:
-    """The champion's ladder with the historical average as its lowest step."""
-    below = None if baseline is None else replace(baseline, rung="baseline")
-    for step in reversed(list(champion.steps()) if champion is not None else []):
+    """The champion's ladder with the historical average as its lowest step, where it has no higher place in it."""
+    steps = list(champion.steps()) if champion is not None else []
+    below = None if baseline is None or any(step.rung == "baseline" for step in steps) else replace(baseline, rung="baseline")
+    for step in reversed(steps):
         below = replace(step, below=below)
     return below
 
@@ -146,6 +148,7 @@ def _forecast_table(
         "rung": np.full(n, serving.rung),
         "rung_reason": np.full(n, why),
         "ended": np.where(ended == "", None, ended),
+        "is_significant": np.full(n, serving.significant),
         # Which version of the data this was, and in which run, is known to the caller.
         "dataset_version": pa.nulls(n, pa.string()),
         "run_id": pa.nulls(n, pa.string()),

@@ -1,4 +1,4 @@
-"""The gate between training and production: what a model has to show before it may forecast, check by check, with the numbers."""
+"""What a model has to show before it may forecast, check by check, with the numbers; and whether it is significant, which stands on record."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ class Gate:
     Attributes
     ----------
     max_mape
-        Largest MAPE.
+        Largest MAPE of a model that is significant.
     min_improvement
-        Share by which MAPE has to lie below the historical average's.
+        Share by which the MAPE of a significant model lies below the historical average's.
     max_regression
         For each metric the share by which it may be worse than the champion's: what training the same recipe a week later changes by chance.
     confidence
@@ -39,14 +39,14 @@ class Gate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a model may be promoted, and why, with the numbers."""
+    """Whether a model is significant, and why, with the numbers."""
 
     passed: bool
     reason: str
 
 
 def judge(metrics: Mapping[str, float | int | None], gate: Gate) -> Verdict:
-    """Compare a model's metrics with the gate; a metric that is missing or not finite fails."""
+    """Compare a model's metrics with the target; a metric that is missing or not finite fails."""
     mape, baseline = metrics.get("mape"), metrics.get("baseline_mape")
     if mape is None or baseline is None or not (math.isfinite(mape) and math.isfinite(baseline)):
         return Verdict(False, f"MAPE {mape} and historical average {baseline}: both have to be numbers; there was no held-back demand to score.")
@@ -59,10 +59,28 @@ def judge(metrics: Mapping[str, float | int | None], gate: Gate) -> Verdict:
     return Verdict(True, f"{numbers}: within {gate.max_mape:.3f} and {1 - mape / baseline:.0%} below the historical average")
 
 
-def gate_check(metrics: Mapping[str, float | int | None], gate: Gate) -> Check:
-    """The verdict as a check among others."""
+def significance_check(metrics: Mapping[str, float | int | None], gate: Gate) -> Check:
+    """The verdict as a check among others. It does not decide: no forecast is replaced by a worse one because it missed a target."""
     verdict, mape = judge(metrics, gate), metrics.get("mape")
-    return Check("gate", verdict.passed, float("nan") if mape is None else mape, gate.max_mape, verdict.reason)
+    return Check("significant", verdict.passed, float("nan") if mape is None else mape, gate.max_mape, verdict.reason, decides=False)
+
+
+def scored_check(metrics: Mapping[str, float | int | None]) -> Check:
+    """There is an error on record to judge by, no larger than that of the plain historical average: for models without rows of their own."""
+    mape, baseline = (metrics.get(name) for name in ("mape", "baseline_mape"))
+    known = mape is not None and baseline is not None and math.isfinite(mape) and math.isfinite(baseline)
+    detail = (
+        f"MAPE {mape:.3f}, historical average {baseline:.3f}" if known else f"MAPE {mape} and historical average {baseline}: both have to be numbers"
+    )
+    better = mape is not None and baseline is not None and mape <= baseline
+    return Check("historical average", bool(known and better), _number(mape), _number(baseline), detail)
+
+
+def average_check(difference: Difference | None) -> Check:
+    """Worse than the historical average, and not by chance, fails: the average's own distribution is what would serve instead."""
+    if difference is None:
+        return Check("historical average", False, float("nan"), 0, "there was no held-back demand to score")
+    return Check("historical average", not difference.lower > 0, difference.change, 0, f"MAPE {difference} as a model of its own")
 
 
 def comparison_checks(differences: Sequence[Difference], gate: Gate) -> list[Check]:
@@ -90,6 +108,10 @@ def training_check(again: float | None, recorded: float | int | None) -> Check:
 
 
 _SAME = 1e-3
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def broken_output(made: Points, rows: int) -> str | None:

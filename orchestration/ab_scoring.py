@@ -1,5 +1,6 @@
 """Scoring while A/B tests run: the challenger forecasts its segment beside the champion, and serves the stores that drew it."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 
 from models.ab_test import treated_stores
 from models.failover import Serving
+from models.validation import Gate, judge
 from orchestration.regional import load_version
 from transforms.ab_record import AbTest, recorded
 from transforms.calendar import Region, Week
@@ -22,7 +24,15 @@ _KEYS = ["store_id", "product_id", "target_week"]
 
 
 def with_tests(
-    lake: Lake, region: Region, week: Week, score: Score, ladders: Ladders, averages: Mapping[str, Any], made: pa.Table, plan: pa.Table
+    lake: Lake,
+    region: Region,
+    week: Week,
+    score: Score,
+    ladders: Ladders,
+    averages: Mapping[str, Any],
+    gate: Gate,
+    made: pa.Table,
+    plan: pa.Table,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Let the challengers of the tests that run at an origin forecast too.
 
@@ -30,6 +40,8 @@ def with_tests(
     ----------
     score
         Makes rows of gold/forecasts and gold/order_plan from ladders and averages.
+    gate
+        By which a challenger is called significant.
     made, plan
         Those rows without any test.
 
@@ -40,7 +52,7 @@ def with_tests(
     """
     tested = [AB_FORECASTS.schema.empty_table()]
     for test in (test for test in recorded(lake, region) if test.runs_at(week)):
-        challenger = _challenger(lake, test, ladders.get(test.segment))
+        challenger = _challenger(lake, test, ladders.get(test.segment), gate)
         theirs, their_plan = score({test.segment: challenger}, averages)
         theirs = theirs.filter(pc.equal(theirs["rung"], challenger.rung))
         if not theirs.num_rows:
@@ -51,10 +63,11 @@ def with_tests(
     return made, plan, pa.concat_tables(tested)
 
 
-def _challenger(lake: Lake, test: AbTest, below: Serving | None) -> Serving:
+def _challenger(lake: Lake, test: AbTest, below: Serving | None, gate: Gate) -> Serving:
     [row] = versions_named(lake, [test.challenger])
     reason = f"A/B test {test.test_id}, {test.mode}"
-    return Serving(partial(load_version, lake, row), test.challenger, row["trained_week"], "challenger", reason, below)
+    significant = judge(json.loads(row["metrics"]), gate).passed
+    return Serving(partial(load_version, lake, row), test.challenger, row["trained_week"], "challenger", reason, below, significant)
 
 
 def _arms(test: AbTest, made: pa.Table, plan: pa.Table, theirs: pa.Table, their_plan: pa.Table, treated: set[str]) -> pa.Table:

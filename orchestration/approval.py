@@ -68,8 +68,9 @@ def _review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str
 def forecast_moves(lake: Lake, region: Region, project: Project, before: Mapping[str, int], after: Mapping[str, int], origin: Week) -> Moves | None:
     """Score the champions of `origin` on both versions of the data; None where no ensemble serves there."""
     from models.scoring import score_region  # noqa: PLC0415 - heavy: only those who score pay
+    from models.validation import Gate  # noqa: PLC0415
 
-    ensembles, baselines = champions_serving(lake, region, origin)
+    ensembles, baselines = champions_serving(lake, region, origin, Gate(**project.gate.judged))
     if not ensembles:
         return None
     panels = [panel_at(lake.at(pins), region, origin, project.sold_out) for pins in (before, after)]

@@ -1,5 +1,7 @@
 """Tables for the terminal: accuracy by region, and the state of a lake."""
 
+from collections import Counter
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,7 +14,7 @@ from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import LEADERBOARD
 from transforms.lake import Lake
 from transforms.landing import last_week, noticed_files, pending, pending_references, refused_files, regions
-from transforms.scoreboard import by_region, champions_by_region, drift_by_region, weather_by_kind
+from transforms.scoreboard import by_region, champions_by_region, drift_by_region, rungs_served, weather_by_kind
 
 TARGET_MAPE = 0.45
 
@@ -22,6 +24,7 @@ def show_accuracy(lake: Lake, scored: SliceBlock, origin: Week, console: Console
     rows = [row for row in by_region(lake, scored.first, scored.last) if row["region"] == "all" or row["region"] in set(map(str, scored.regions))]
     if not rows:
         console.print(f"Forecasts made at {origin} wait for their weeks: none of {scored.first}..{scored.last} has landed yet.")
+        _show_rungs(lake, scored, origin, console)
         return
     promoted, drift = champions_by_region(lake), drift_by_region(lake, origin)
     table = Table(title=f"Forecasts for {scored.first} to {scored.last}, as they turned out", caption=_CAPTION)
@@ -45,8 +48,31 @@ def show_accuracy(lake: Lake, scored: SliceBlock, origin: Week, console: Console
             style="bold" if total else None,
         )
     console.print(table)
+    _show_rungs(lake, scored, origin, console)
 
 
+def _show_rungs(lake: Lake, scored: SliceBlock, origin: Week, console: Console) -> None:
+    """How many of the rows made at the origin each step of the failover ladder served, and why, where that is anything but the champions."""
+    served = [row for row in rungs_served(lake, origin) if row["region"] in set(map(str, scored.regions))]
+    counts = Counter[str]()
+    for row in served:
+        counts[row["rung"]] += row["n"]
+    if not set(counts) - {"champion"}:
+        return
+    console.print(f"Made at {origin} by: {', '.join(f'{rung} {n:,} rows' for rung, n in counts.most_common())}.", highlight=False, soft_wrap=True)
+    others = [row for row in served if row["rung"] != "champion"]
+    for row in others[:_MOST_REASONS]:
+        where = f"{row['region']} {row['format']} {row['mover']}"
+        console.print(
+            f"  {where}: {row['rung']} {row['n']:,} rows: {escape(row['reason'] or 'no reason on record')}", highlight=False, soft_wrap=True
+        )
+    if len(others) > _MOST_REASONS:
+        console.print(
+            f"  and {len(others) - _MOST_REASONS} more: rung and rung_reason of gold/forecasts tell of each row", highlight=False, soft_wrap=True
+        )
+
+
+_MOST_REASONS = 6
 _CAPTION = (
     "MAPE of size over rows with demand (target <= 0.450), beside the historical average of non-zero weeks; RMSE of expected demand. "
     "models: segments with a promoted ensemble. drift: columns drifted of those watched."

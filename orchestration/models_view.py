@@ -53,9 +53,7 @@ def show_version(settings: Settings, name: str, console: Console) -> None:
         table.add_row(moment, one["event"], str(one["effective_week"]), escape(one["actor"]), _text(one["replaces"]), escape(one["reason"]))
         numbers = json.loads(one["numbers"]) if one["numbers"] else numbers
     for check in numbers:
-        checks.add_row(
-            check["name"], "yes" if check["passed"] else "[red]NO[/]", _number(check["value"]), _number(check["limit"]), escape(check["detail"])
-        )
+        checks.add_row(check["name"], _passed(check), _number(check["value"]), _number(check["limit"]), escape(check["detail"]))
     console.print(table)
     console.print(checks)
 
@@ -153,6 +151,10 @@ def mirror_now(settings: Settings, console: Console) -> None:
     except MlflowException as error:
         # Not from the error: its words hold the address as it was given.
         raise MissingData(f"{refusal(settings.tracking_uri, 'the registry', error)}. Start it, and try again.") from None
+
+
+def _passed(check: dict[str, Any]) -> str:
+    return "yes" if check["passed"] else "[red]NO[/]" if check.get("decides", True) else "no (on record)"
 
 
 def _decide(settings: Settings, lake: Lake, events: Sequence[ModelEvent], console: Console) -> None:

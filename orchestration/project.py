@@ -30,19 +30,19 @@ class RegressionSettings(BaseModel):
 
 
 class GateSettings(BaseModel):
-    """When a trained model may become champion."""
+    """What makes a model significant, and how models are compared; see `models.validation.Gate`. What serves is the best in validation."""
 
     model_config = ConfigDict(extra="forbid")
 
     max_mape: float = Field(default=0.45, gt=0)
-    """Largest MAPE on the held-back weeks, as a fraction."""
+    """Largest MAPE of a significant model on the held-back weeks, as a fraction."""
     min_improvement: float = Field(default=0.1, ge=0, lt=1)
-    """Share by which MAPE must lie below the historical average's."""
+    """Share by which the MAPE of a significant model lies below the historical average's."""
     max_regression: RegressionSettings = RegressionSettings()
     confidence: float = Field(default=0.99, gt=0.5, lt=1)
     """Confidence with which a metric has to be worse than the champion's before that counts."""
     rollback_after_weeks: int = Field(default=3, ge=0)
-    """Weeks in a row in which live accuracy breaks the gate before the last good champion comes back by itself; 0 for never."""
+    """Weeks in a row in which live accuracy falls short of validation before a better champion comes back by itself; 0 for never."""
 
     @property
     def judged(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class RetrainSettings(BaseModel):
     max_age_days: int = Field(default=60, ge=7)
     """Age from which a model is trained again in any case."""
     accuracy_weeks: int = Field(default=2, ge=0)
-    """Weeks in a row in which live accuracy breaks the gate; 0 to leave accuracy out."""
+    """Weeks in a row in which live accuracy falls short of validation; 0 to leave accuracy out."""
     on_drift: bool = True
     """Whether a drifted week (see drift_rate) since the training is a cause."""
 

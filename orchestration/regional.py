@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration.ladder import order_at, steps_at
 from orchestration.project import Project
 from orchestration.provenance import environment, source_commit
 from orchestration.retraining import Decision, Inputs, Segment, plan_region
@@ -23,7 +24,7 @@ from transforms.errors import DataNotApproved, MissingData
 from transforms.lake import Lake, block_predicate
 from transforms.landing import last_week
 from transforms.panel import SoldOutWeeks
-from transforms.registry import POOLED, ModelVersion, champions
+from transforms.registry import ModelVersion
 from transforms.scoreboard import by_segment_of
 
 
@@ -116,18 +117,20 @@ class ScoreTask:
     clusters: Clusters | None
     sold_out: SoldOutWeeks
     seconds: float
+    gate: Mapping[str, Any]
 
     def __call__(self, region: Region) -> tuple[pa.Table, pa.Table, pa.Table]:
         """Return rows of gold/forecasts, gold/order_plan and gold/ab_forecasts."""
         from models.scoring import score_region  # noqa: PLC0415
+        from models.validation import Gate  # noqa: PLC0415
         from orchestration.ab_scoring import with_tests  # noqa: PLC0415
 
-        lake = Lake(self.root, dict(self.storage_options))
+        lake, gate = Lake(self.root, dict(self.storage_options)), Gate(**self.gate)
         forecasts, plans, tested = [], [], []
         for week, dataset, panel in _panels(lake, region, self.weeks, self.history, self.sold_out):
-            ladders, averages = champions_serving(lake, region, week)
+            ladders, averages = champions_serving(lake, region, week, gate)
             score = partial(score_region, panel, self.horizons, clusters=self.clusters, seconds=self.seconds)
-            made, plan, arms = with_tests(lake, region, week, score, ladders, averages, *score(ladders, averages))
+            made, plan, arms = with_tests(lake, region, week, score, ladders, averages, gate, *score(ladders, averages))
             column = made.schema.get_field_index("dataset_version")
             forecasts.append(made.set_column(column, made.schema.field(column), pa.repeat(dataset.version, made.num_rows)))
             plans.append(plan)
@@ -175,21 +178,44 @@ def _last_landed(lake: Lake, origin: Week) -> Week:
     return landed
 
 
-def champions_serving(lake: Lake, region: Region, week: Week) -> tuple[dict[tuple[str, str], Any], dict[str, Any]]:
-    """What serves the region at an origin: by format and mover the champion with the previous one and the pooled model below it, and the historical
-    averages by format. Nothing is loaded before it is needed.
+def champions_serving(lake: Lake, region: Region, week: Week, gate: Any) -> tuple[dict[tuple[str, str], Any], dict[str, Any]]:
+    """What serves the region at an origin: by format and mover the ladder's uppermost step, and the historical averages by format.
+
+    Steps are in the order of `gold/ladder`. Where it has not scored the one that comes first by itself (a champion that a person has approved since),
+    that one serves: champion, previous champion, pooled model, historical average. Nothing is loaded before it is needed.
     """
-    rows = champions(lake, [region, POOLED], week, depth=2)
-    averages = {row["format"]: _serving(lake, row, "baseline", "historical average") for row in rows if row["mover"] == "all" and row["rank"] == 1}
+    from models.validation import judge  # noqa: PLC0415 - heavy: only workers pay
+
+    steps, known = steps_at(lake, region, week)
+    order = order_at(lake, region, week)
+    averages = {format_: _serving(lake, row, "baseline", "historical average") for format_, row in known.items()}
     ladders: dict[tuple[str, str], Any] = {}
-    # From the lowest step up.
-    for row in sorted((row for row in rows if row["mover"] != "all"), key=lambda row: (row["region"] != str(POOLED), -row["rank"])):
-        segment, pooled = (row["format"], row["mover"]), row["region"] == str(POOLED)
-        if pooled and row["rank"] > 1:
-            continue
-        rung = "pooled" if pooled else "champion" if row["rank"] == 1 else "previous"
-        ladders[segment] = replace(_serving(lake, row, rung, f"{rung} since {row['since']}"), below=ladders.get(segment))
+    for segment, versions in steps.items():
+        told, step = _told(order.get(segment, {}), versions), None
+        below = [("baseline", known[segment[0]])] if segment[0] in known else []
+        # From the lowest step up.
+        for rung, row in sorted([*versions.items(), *below], key=lambda item: told[item[0]]["rank"] if item[0] in told else _UNSCORED, reverse=True):
+            since = "historical average" if rung == "baseline" else f"{rung} since {row['since']}"
+            reason = f"{since}: {told[rung]['reason']}" if rung in told else since
+            significant = (
+                told[rung]["is_significant"] if rung in told else None if rung == "baseline" else judge(json.loads(row["metrics"]), gate).passed
+            )
+            step = replace(_serving(lake, row, rung, reason), below=step, significant=significant)
+        ladders[segment] = step
     return ladders, averages
+
+
+_UNSCORED = 5
+
+
+def _told(order: Mapping[str, Mapping[str, Any]], versions: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Rows of gold/ladder by rung, as far as they are about the steps that there are; none where they do not know the first of these."""
+    told = {
+        rung: row
+        for rung, row in order.items()
+        if rung == "baseline" or (rung in versions and versions[rung]["model_version"] == row["model_version"])
+    }
+    return told if next(iter(versions)) in told else {}
 
 
 def panel_at(lake: Lake, region: Region, week: Week, sold_out: SoldOutWeeks = "as_shipped") -> Any:

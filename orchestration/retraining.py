@@ -113,7 +113,7 @@ def causes(
     if age >= policy.every_weeks:
         yield "new data", f"{age} new week{'s' if age > 1 else ''}"
     if policy.accuracy_weeks and failing >= policy.accuracy_weeks:
-        yield "accuracy", f"live accuracy broke the gate in each of the last {failing} weeks"
+        yield "accuracy", f"live accuracy fell short of validation in each of the last {failing} weeks"
     if later := [drift for drift in drifted if drift > since]:
         yield "drift", f"data drifted in {', '.join(map(str, later))}"
     if 7 * age > policy.max_age_days:

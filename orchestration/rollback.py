@@ -1,4 +1,4 @@
-"""Back to an earlier champion: the whole fleet to a date or to the previous one, by a person; a segment by itself where live accuracy broke the gate.
+"""Back to an earlier champion: the whole fleet to a date or to the previous one, by a person; a segment by itself where live accuracy fell short.
 
 A rollback is events like any other: 'rolled back' on every version that was promoted since, and 'champion' on the one that comes back, all in one
 commit. It holds from an origin on, so forecasts that were issued stay as they are.
@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from models.validation import Gate
-from orchestration.live import bad_streaks
+from orchestration.live import bad_streaks, live_weeks
 from orchestration.project import Project
 from orchestration.validation import event
 from transforms.calendar import Region, Week
@@ -39,17 +39,19 @@ def to_previous(lake: Lake, regions: Sequence[Region], week: Week, actor: str, w
 
 
 def after_failing(lake: Lake, project: Project, regions: Sequence[Region], week: Week, actor: str) -> list[ModelEvent]:
-    """Events for the segments whose live accuracy broke the gate in each of the last weeks.
+    """Events for the segments whose live accuracy fell short in each of the last weeks.
 
-    Back comes the champion from before those weeks. Where that is the present one, the world has changed and not the model, and it stays until it is
-    trained again. Where there was none, the segment is left to the lower steps of the failover ladder if the historical average did better.
+    Back comes the champion from before those weeks, if forecasts had done better by then, each against the historical average of the same rows. Where
+    that is the present one, the world has changed and not the model: it stays until it is trained again. Where there was none, the segment is left to
+    the lower steps of the failover ladder if the historical average did better.
     """
     needed, events = project.gate.rollback_after_weeks, []
     if not needed:
         return []
     standing = _standing(lake, regions, week)
     for region in regions:
-        for (format_, mover), streak in bad_streaks(lake, region, week, Gate(**project.gate.judged)).items():
+        scored = live_weeks(lake, region, week)
+        for (format_, mover), streak in bad_streaks(scored, Gate(**project.gate.judged)).items():
             segment = (str(region), format_, mover)
             if len(streak) < needed or segment not in standing:
                 continue
@@ -57,10 +59,11 @@ def after_failing(lake: Lake, project: Project, regions: Sequence[Region], week:
             if Week(champion["since"]) >= newest:
                 continue
             good = next((row for row in _ensembles(lake, [region], oldest + -2) if _segment(row) == segment), None)
-            if good is None and not _average_did_better(streak):
+            before = scored[format_, mover][len(streak) :]
+            if not (_did_better(before, streak) if good is not None else _average_did_better(streak)):
                 continue
             numbers = ", ".join(f"{row['week']} {row['mape']:.3f}" for row in reversed(streak[:8]))
-            why = f"live MAPE broke the gate for {len(streak)} weeks ({numbers})"
+            why = f"live MAPE fell short of validation for {len(streak)} weeks ({numbers})"
             events += _events(lake, [region], {segment: good}, week, actor, why)
     return events
 
@@ -98,6 +101,15 @@ def _ensembles(lake: Lake, regions: Sequence[Region], week: Week, depth: int = 1
 
 def _segment(row: Row) -> tuple[str, str, str]:
     return row["region"], row["format"], row["mover"]
+
+
+def _did_better(before: Sequence[Row], streak: Sequence[Row]) -> bool:
+    """Whether forecasts did better before a streak than in it, as shares of the historical average's MAPE: weeks differ in how hard they are."""
+    return bool(before) and _share(before) < _share(streak)
+
+
+def _share(rows: Sequence[Row]) -> float:
+    return float(sum(row["mape"] for row in rows) / sum(row["baseline_mape"] for row in rows))
 
 
 def _average_did_better(streak: Sequence[Row]) -> bool:

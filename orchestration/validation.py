@@ -1,4 +1,4 @@
-"""Validation end to end of what was trained at an origin: data, training and scoring checks, the gate, and the comparison with the champion.
+"""Validation end to end of what was trained at an origin: data, training and scoring checks, and the comparison with historical average and champion.
 
 Both models of a comparison score the same rows of the challenger's held-back weeks, which neither has learned from (at most its penalties and weights
 were chosen there): the challenger, and a champion trained since, as they were before their refit on those weeks; an older champion as it serves.
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from models.validation import Gate, scored_check, significance_check
 from orchestration.project import Project
 from orchestration.regional import load_version
 from orchestration.settings import settings
@@ -49,7 +50,7 @@ class ValidateTask:
         lake = Lake(self.root, dict(self.storage_options))
         rows = sorted(waiting(lake, region, self.week), key=lambda row: row["data_versions"])
         if region == POOLED:
-            return [(row, [_loads(lake, row), self._gate(row)]) for row in rows]
+            return [(row, [_loads(lake, row), self._significance(row), scored_check(json.loads(row["metrics"]))]) for row in rows]
         standing = serving(lake, [region], self.week)
         judged = []
         for pins, group in groupby(rows, key=lambda row: row["data_versions"]):
@@ -70,14 +71,15 @@ class ValidateTask:
             checks = [Check("data", status == "approved", float(status != "approved"), 0, f"data version {row['dataset_version']} is {status}")]
             if row["kind"] == "ensemble":
                 champion = standing.get((row["region"], row["format"], row["mover"]))
-                checks += [*evidence.checks(lake, row), self._gate(row), *evidence.against(lake, row, champion)]
+                checks += [*evidence.checks(lake, row), self._significance(row)]
+                # What cannot be scored cannot be compared.
+                if not failed(checks):
+                    checks += [evidence.against_average(lake, row), *evidence.against(lake, row, champion)]
             judged.append((row, checks))
         return judged
 
-    def _gate(self, row: Mapping[str, Any]) -> Check:
-        from models.validation import Gate, gate_check  # noqa: PLC0415
-
-        return gate_check(json.loads(row["metrics"]), Gate(**self.project.gate.judged))
+    def _significance(self, row: Mapping[str, Any]) -> Check:
+        return significance_check(json.loads(row["metrics"]), Gate(**self.project.gate.judged))
 
 
 def _loads(lake: Lake, row: Mapping[str, Any]) -> Check:
@@ -92,16 +94,23 @@ def _loads(lake: Lake, row: Mapping[str, Any]) -> Check:
 def _decision(
     project: Project, row: Mapping[str, Any], checks: list[Check], champion: Mapping[str, Any] | None, week: Week, actor: str
 ) -> list[ModelEvent]:
-    failed = [check for check in checks if not check.passed]
     numbers = json.dumps([asdict(check) for check in checks])
-    if failed:
-        reason = "; ".join(f"{check.name}: {check.detail}" for check in failed)
+    if wrong := failed(checks):
+        reason = "; ".join(f"{check.name}: {check.detail}" for check in wrong)
         return [event(row, REJECTED, week, actor, reason, numbers=numbers)]
-    reason = next((check.detail for check in checks if check.name == "gate"), "historical averages need no gate")
+    significance = next((check for check in checks if not check.decides), None)
+    reason = "historical averages are compared with nothing" if significance is None else significance.detail
+    if significance is not None and not significance.passed:
+        reason = f"not significant ({reason}), and no worse than what serves"
     if project.promotion == "manual" and row["kind"] == "ensemble":
         hint = f"waits for a person: shelfcast models approve {row['model_version']} --by <name> --why <reason>"
         return [event(row, WAITING, week, actor, f"passed ({reason}); {hint}", numbers=numbers)]
     return promotion(row, champion, week, actor, reason, numbers)
+
+
+def failed(checks: Sequence[Check]) -> list[Check]:
+    """The checks that speak against a promotion."""
+    return [check for check in checks if check.decides and not check.passed]
 
 
 def promotion(

@@ -44,13 +44,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Outcome of one data check: the value found, the limit, and where it was found."""
+    """Outcome of one check: the value found, the limit, and where it was found. One that does not decide stands on record and stops nothing."""
 
     name: str
     passed: bool
     value: float
     limit: float
     detail: str
+    decides: bool = True
 
     def __str__(self) -> str:
         return f"{self.name} {self.value:.3g} ({'within' if self.passed else 'beyond'} {self.limit:.3g}): {self.detail}"

@@ -93,6 +93,22 @@ def champions_by_region(lake: Lake) -> dict[str, int]:
     return dict(rows)
 
 
+def rungs_served(lake: Lake, origin: Week) -> list[dict[str, Any]]:
+    """Forecast rows made at an origin by region, format, mover and step of the failover ladder, with the step's reason, most first."""
+    with lake.connect("gold/forecasts") as connection:
+        rows: list[dict[str, Any]] = (
+            connection.execute(
+                f"""
+                select region, format, mover, rung, count(*) as n, any_value(rung_reason) as reason, any_value(is_significant) as is_significant
+                from gold_forecasts where origin_week = {day(origin)} group by 1, 2, 3, 4 order by n desc, region, format, mover, rung
+                """
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
+    return rows
+
+
 def drift_by_region(lake: Lake, week: Week) -> dict[str, tuple[int, int]]:
     """Columns that drifted in `week` and columns watched."""
     with lake.connect("gold/drift") as connection:

@@ -20,7 +20,7 @@ FORECASTS = dg.AssetKey(["gold", "forecasts"])
 ORDER_PLAN = dg.AssetKey(["gold", "order_plan"])
 _COMMON = {
     "group_name": "scoring",
-    "deps": [dg.AssetKey(["models", "champions"]), VERSIONS],
+    "deps": [dg.AssetKey(["models", "champions"]), dg.AssetKey(["gold", "ladder"]), VERSIONS],
     "kinds": {"python", "deltalake"},
     "owners": ["team:data-science"],
 }
@@ -37,7 +37,7 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     for block in blocks_of(slices):
         weeks = list(weeks_between(block.first, block.last))
-        decided = (project.horizons, project.history, project.clusters, project.sold_out, project.forecast_seconds)
+        decided = (project.horizons, project.history, project.clusters, project.sold_out, project.forecast_seconds, project.gate.judged)
         task = ScoreTask(opened.root, opened.storage_options, weeks, *decided)
         results = [result for _, result in map_regions(task, block.regions, settings().workers)]
         made = pa.concat_tables([forecasts for forecasts, _, _ in results])

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from orchestration.approval import review
 from orchestration.defs.datasets import VERSIONS
-from orchestration.metadata import markdown_table, rounded, table_spec
+from orchestration.ladder import rank_steps
+from orchestration.metadata import markdown_table, rounded, table_spec, written
 from orchestration.mlflow_mirror import mirror_registry
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.pooling import train_pooled_models
@@ -30,6 +31,13 @@ from transforms.lease import lease
 from transforms.registry import POOLED, ModelVersion, decide, register
 
 ENSEMBLES = dg.AssetKey(["models", "ensembles"])
+CHAMPIONS = dg.AssetKey(["models", "champions"])
+LADDER = dg.AssetKey(["gold", "ladder"])
+SIGNIFICANT = dg.AssetCheckSpec(
+    name="significant",
+    asset=LADDER,
+    description="What serves each segment is within the project's target MAPE on its held-back weeks, by its margin below the historical average's.",
+)
 
 
 @dg.multi_asset(
@@ -89,21 +97,23 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
     name="champions",
     specs=[
         dg.AssetSpec(
-            key=dg.AssetKey(["models", "champions"]),
+            key=CHAMPIONS,
             description="Which of the models trained with this week as origin were promoted, and why the others were not.",
             group_name="training",
             deps=[dg.AssetKey(["models", "ensembles"])],
             kinds={"python", "deltalake"},
             owners=["team:data-science"],
-        )
+        ),
+        table_spec("gold/ladder", group_name="training", deps=[dg.AssetKey(["models", "ensembles"])], owners=["team:data-science"]),
     ],
+    check_specs=[SIGNIFICANT],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """Roll back what failed in production, judge each model that was trained at the slices' weeks, and put the decisions on record."""
+def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
+    """Roll back what failed in production, judge each model that was trained at the slices' weeks, record what was decided, and order the ladder."""
     opened, project = lake.open(), lake.project()
-    events = []
+    events, ranked = [], []
     for week, regions in _by_week(slices_of(context)):
         # What another run has judged by the time the lease is ours no longer waits, and is not judged again.
         with lease(opened, "decisions", f"validation, run {context.run_id}", context.log.info):
@@ -112,9 +122,11 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
             judged = validate(opened, project, regions, week, f"gate, run {context.run_id}")
             decide(opened, judged)
         events += [*back, *judged]
+        ranked += rank_steps(opened, project, regions, week).to_pylist()
     rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.replaces, e.reason) for e in events if e.event != "retired"]
     counts = Counter(event.event for event in events)
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
+        asset_key=CHAMPIONS,
         metadata={
             "promoted": counts["champion"],
             "rejected": counts["rejected"],
@@ -122,7 +134,23 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
             "rolled_back": counts["rolled back"],
             "decisions": markdown_table(["region", "format", "mover", "origin", "decision", "replacing", "why"], rows),
             "mirror": mirror_registry(opened, project, settings().tracking_uri),
-        }
+        },
+    )
+    serving = [row for row in ranked if row["rank"] == 1]
+    columns = ["region", "week", "format", "mover", "rung", "mape", "reason"]
+    passed_over = [[str(row[name]) for name in columns] for row in serving if row["rung"] != "champion"]
+    missed = [[str(row[name]) for name in columns] for row in serving if row["is_significant"] is False]
+    yield dg.MaterializeResult(
+        asset_key=LADDER,
+        metadata={**written(opened, "gold/ladder", slices_of(context)), "not served by the champion": markdown_table(columns, passed_over)},
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=SIGNIFICANT.name,
+                passed=not missed,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"segments": len(serving), "not significant": markdown_table(columns, missed)},
+            )
+        ],
     )
 
 

@@ -15,7 +15,6 @@ from models.training import Trained, TrainingSpec, held_back_frame, train_region
 from models.validation import Gate
 from orchestration.held_back import HeldBack
 from orchestration.regional import stored
-from transforms.features import scoring_frame
 from transforms.lake import Lake
 from transforms.panel import Panel
 
@@ -32,7 +31,7 @@ def at(panel: Panel, weeks: int) -> Trained:
 @pytest.fixture(scope="module")
 def evidence(panel: Panel) -> HeldBack:
     known = panel.until(panel.last)
-    return HeldBack(known, SPEC, Gate(), series_formats(known, SPEC.clusters), *held_back_frame(known, SPEC), scoring_frame(known, 4))
+    return HeldBack(known, SPEC, Gate(), series_formats(known, SPEC.clusters), *held_back_frame(known, SPEC), 4)
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +98,30 @@ def test_a_spoiled_challenger_is_refused_and_a_good_one_is_not(weeks: int, lake:
 
 
 def test_a_champion_that_cannot_be_loaded_is_not_in_the_way(lake: Lake, panel: Panel, evidence: HeldBack, challenger: Trained) -> None:
-    champion = on_record(lake, panel, at(panel, 1), 1)
+    champion = on_record(lake, panel, at(panel, 1), 1) | {"model_version": "gone"}
     (Path(lake.root) / champion["held_back_uri"]).unlink()
     [check] = evidence.against(lake, on_record(lake, panel, challenger, 0), champion)
     assert check.passed
     assert "cannot score these weeks: Model artifact" in check.detail
     assert json.loads(champion["metrics"])["mape"] is not None
+
+
+def test_the_average_is_judged_by_what_was_known_at_each_origin(panel: Panel, evidence: HeldBack) -> None:
+    said, rows = evidence.average(*SEGMENT), evidence.rows_of(*SEGMENT)
+    assert len(said.size) == len(rows.demand)
+    future = panel.shipped.copy()
+    future[:, -2:] *= 9
+    changed = replace(panel, shipped=future)
+    other = HeldBack(changed, SPEC, Gate(), series_formats(changed, SPEC.clusters), *held_back_frame(changed, SPEC), 4)
+    before = evidence.past.horizon + evidence.back >= 2
+    here = before[(evidence.labels[evidence.past.series] == "large") & evidence.past.fast]
+    np.testing.assert_array_equal(other.average(*SEGMENT).size[here], said.size[here])
+
+
+def test_a_model_worse_than_the_average_beyond_noise_is_refused(lake: Lake, panel: Panel, evidence: HeldBack, challenger: Trained) -> None:
+    good = evidence.against_average(lake, on_record(lake, panel, challenger, 0))
+    assert good.passed
+    bad = evidence.against_average(lake, on_record(lake, panel, spoiled(challenger), 0) | {"model_version": "bad"})
+    assert not bad.passed
+    assert bad.detail.startswith("MAPE 0.")
+    assert bad.detail.endswith("as a model of its own")

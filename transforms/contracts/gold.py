@@ -66,17 +66,28 @@ FORECASTS = Contract(
         Column("rung", "text", "Step of the failover ladder that made the forecast; challenger where an A/B test serves it.", allowed=RUNGS),
         Column("dataset_version", "text", "Version of the region's data that the forecast was made from.", required=False),
         Column("run_id", "text", "Dagster run that made the forecast.", required=False),
-        Column("rung_reason", "text", "Why this step of the ladder made the forecast: what was wrong with those above.", required=False),
+        Column(
+            "rung_reason",
+            "text",
+            "Why this step of the ladder made the forecast: what was wrong with those above, or by how much it was better in validation.",
+            required=False,
+        ),
         Column(
             "ended",
             "text",
             "Why no demand is expected whatever the model says: store closed, product delisted, or silent beyond its rhythm; empty where it goes on.",
             required=False,
         ),
+        Column(
+            "is_significant",
+            "flag",
+            "True when the model's MAPE on the held-back weeks was within the project's target and its margin below the historical average's.",
+            required=False,
+        ),
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
-    version=4,
+    version=5,
 )
 METRICS = (
     Column("mape", "number", "Mean absolute percentage error of size over rows with demand, as a fraction.", required=False, minimum=0),
@@ -232,6 +243,24 @@ MODEL_EVENTS = Contract(
     append_only=True,
     version=2,
 )
+LADDER = Contract(
+    "gold/ladder",
+    "One row per region, origin, format, mover and step of the failover ladder: how it did on the same held-back weeks, and which place it has.",
+    (
+        REGION,
+        replace(WEEK, description="Monday of the origin from which the order holds."),
+        FORMAT,
+        MOVER,
+        Column("rung", "text", "Step of the ladder.", allowed=("champion", "previous", "pooled", "baseline")),
+        Column("rank", "integer", "Place in the order: 1 serves, the next one where that fails.", minimum=1, maximum=4),
+        Column("model_version", "text", "Version on that step; none for a historical average made from the region's data."),
+        Column("n", "integer", "Held-back rows with demand that all steps are compared on.", unit="rows", minimum=0),
+        Column("mape", "number", "MAPE of size over those rows, by the model as it was before it had learned from them.", required=False, minimum=0),
+        Column("is_significant", "flag", "Within the project's target MAPE, with its margin below the plain historical average's.", required=False),
+        Column("reason", "text", "Why the step has this place, with the numbers."),
+    ),
+    key=("region", "week", "format", "mover", "rung"),
+)
 RETRAINING = Contract(
     "gold/retraining",
     "One row per region, origin week, format and mover: whether its model was trained there or an earlier one reused, and why.",
@@ -363,6 +392,7 @@ GOLD: tuple[Contract, ...] = (
     *AB_TABLES,
     MODEL_VERSIONS,
     MODEL_EVENTS,
+    LADDER,
     RETRAINING,
     WEATHER_VALUE,
     DATASET_VERSIONS,
