@@ -15,7 +15,7 @@ import numpy as np
 from models.baselines import HistoricalAverage
 from models.calibration import Calibration
 from models.encoding import Encoder
-from models.ensemble import MEMBERS, Ensemble
+from models.ensemble import MEMBERS, Ensemble, restored
 from models.settings import Settings
 from models.support import Support
 from transforms.errors import ArtifactError
@@ -69,12 +69,20 @@ def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
     Raises
     ------
     ArtifactError
-        If the file is missing, its bytes are not those on record, or its layout is unknown.
+        If the file is missing, its bytes are not those on record, its layout is unknown, or what it holds is no model.
     """
+    from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.numpy import load as from_bytes  # noqa: PLC0415
 
     manifest, content = _verified(path, sha256)
-    arrays = from_bytes(content)
+    try:
+        return _decoded(manifest, from_bytes(content))
+    except (LookupError, RuntimeError, SafetensorError, ValueError) as error:
+        raise _foreign(path, error) from error
+
+
+def _decoded(manifest: Mapping[str, Any], arrays: Mapping[str, Any]) -> Ensemble | HistoricalAverage:
+    """The model of a manifest and its arrays; arrays that are missing or do not fit each other raise what numpy and torch raise for them."""
     if manifest["kind"] == "baseline":
         keys, categories = (np.asarray(manifest[name], np.str_) for name in ("keys", "categories"))
         counts: dict[str, Any] = {name: arrays[name] for name in ("weeks", "starts", "at", "count", "usual", "rate")}
@@ -85,7 +93,11 @@ def load(path: Path, sha256: str) -> Ensemble | HistoricalAverage:
         name: {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")} for name in manifest["members"]
     }
     support = _support(arrays)
-    members = [MEMBERS[name].restore(state, encoder, support, settings) for name, state in states.items()]
+    if unknown := sorted(set(states) - set(MEMBERS)):
+        raise ArtifactError(
+            f"The model has members that this version does not have: {', '.join(unknown)}. Add them to models/promoted, or train again."
+        )
+    members = [restored(MEMBERS[name], state, encoder, support, settings) for name, state in states.items()]
     calibration = Calibration(arrays["calibration/chance"], arrays["calibration/mean"])
     return Ensemble(encoder, support, members, arrays["size_weights"], arrays["chance_weights"], calibration, settings)
 
@@ -105,10 +117,23 @@ def _verified(path: Path, sha256: str) -> tuple[dict[str, Any], bytes]:
             f"Model artifact {path.name} is corrupt: expected SHA-256 {sha256[:12]}..., came {found[:12]}... Restore it from a backup."
         )
     length = int.from_bytes(content[:8], "little")
-    manifest: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["manifest"])
-    if manifest["format"] != (layout := LAYOUTS[manifest["kind"]]):
-        raise ArtifactError(f"Model artifact {path.name} has layout {manifest['format']}, expected {layout}: train the week again with this version.")
+    try:
+        manifest: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["manifest"])
+        layout = LAYOUTS[manifest["kind"]]
+    except (LookupError, ValueError) as error:
+        raise _foreign(path, error) from error
+    if manifest.get("format") != layout:
+        raise ArtifactError(
+            f"Model artifact {path.name} has layout {manifest.get('format')}, expected {layout}: train the week again with this version."
+        )
     return manifest, content
+
+
+def _foreign(path: Path, error: Exception) -> ArtifactError:
+    told = str(error).splitlines() or [""]
+    return ArtifactError(
+        f"Model artifact {path.name} is none of this version: {type(error).__name__}: {told[0]}. Train the week again with this version."
+    )
 
 
 def _parts(model: Ensemble | HistoricalAverage) -> tuple[dict[str, Any], dict[str, Any]]:

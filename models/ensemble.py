@@ -17,9 +17,11 @@ from models.network import NetworkMember
 from models.promoted import promoted
 from models.settings import Settings
 from models.support import Floats, Support
+from transforms.errors import ArtifactError
 from transforms.frame import Frame
 
-MEMBERS: dict[str, type[Member]] = {**{member.name: member for member in (LassoMember, NetworkMember, BoostingMember)}, **promoted()}
+_OWN: tuple[type[Member], ...] = (LassoMember, NetworkMember, BoostingMember)
+MEMBERS: dict[str, type[Member]] = {**{member.name: member for member in _OWN}, **promoted()}
 """The algorithms that an ensemble can be made of; which ones it is made of is the project's decision."""
 
 _GRID = np.linspace(0, 1, 21)
@@ -109,7 +111,7 @@ class Ensemble:
     def predict(self, frame: Frame) -> Distribution:
         """Return the pooled distribution of each row, its probability of demand corrected."""
         rows = Prepared.of(frame, self.encoder, self.support)
-        pooled = self._pool([member.predict(rows) for member in self.members])
+        pooled = self._pool([_said_by(member, rows) for member in self.members])
         return Distribution(self.calibration.probability(pooled.p_demand), pooled.pmf)
 
     def points(self, said: Distribution, frame: Frame) -> Points:
@@ -127,6 +129,28 @@ class Ensemble:
         pmf = sum(weight * one.pmf for weight, one in zip(self.size_weights, said, strict=True))
         pmf = np.asarray(pmf, np.float32)
         return Distribution(np.asarray(chance, np.float32), pmf / pmf.sum(axis=1, keepdims=True))
+
+
+def restored(member: type[Member], state: Mapping[str, Any], encoder: Encoder, support: Support, settings: Settings) -> Member:
+    """A member from its stored state; what a member of a user raises is an `ArtifactError` with its name."""
+    with _answering_for(member):
+        return member.restore(state, encoder, support, settings)
+
+
+def _said_by(member: Member, rows: Prepared) -> Distribution:
+    with _answering_for(type(member)):
+        return member.predict(rows)
+
+
+@contextmanager
+def _answering_for(member: type[Member]) -> Iterator[None]:
+    """Let our own members raise what they raise: that is a defect. Code of users may raise anything, and the step below serves then."""
+    try:
+        yield
+    except Exception as error:
+        if member in _OWN or isinstance(error, ArtifactError):
+            raise
+        raise ArtifactError(f"member {member.name} failed: {type(error).__name__}: {error}") from error
 
 
 def _size_weights(said: Sequence[Distribution], rows: Prepared) -> Floats:

@@ -1,7 +1,7 @@
 """The failover ladder: champion, previous champion, pooled model, historical average. A forecast always comes, and says which step made it and why.
 
 A step fails when its artifact is missing, corrupt or of another feature contract, when what it says is no usable forecast, or when it takes too
-long. What is known about a failure goes on record with every row that it concerned.
+long. What is known about a failure goes on record with every row that it concerned. A defect of our own is no failure of a step: it ends the run.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +21,8 @@ Made = TypeVar("Made")
 
 SECONDS = 120.0
 """Time that a step gets for loading and predicting one segment; the slowest seen took 4 s."""
-# Whatever a damaged or foreign model may raise: the step below serves then. Errors in the rows themselves show in the last step, which is not caught.
-FAILURES = (ArtifactError, ArithmeticError, LookupError, OSError, RuntimeError, TimeoutError, TypeError, ValueError)
+# What a foreign artifact, its output or its storage can raise. Decoding and members of users turn other errors into `ArtifactError` where they arise.
+FAILURES = (ArtifactError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True)

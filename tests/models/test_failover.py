@@ -1,5 +1,7 @@
 """Faults injected into each step of the failover ladder: a forecast always comes, from the right step, and says why."""
 
+import hashlib
+import json
 import time
 from dataclasses import replace
 from functools import partial
@@ -7,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save as to_bytes
 
 from models.artifacts import load, save
 from models.ensemble import Ensemble
 from models.failover import Serving
+from models.members.base import Distribution, Prepared
+from models.members.lasso import LassoMember
 from models.pooled import sample_region, train_pooled
 from models.scoring import score_region
 from models.training import Trained, TrainingSpec, train_region
@@ -108,12 +114,59 @@ def test_without_any_model_on_record_the_average_is_made_from_the_data(panel: Pa
     assert {row["rung_reason"] for row in rows if row["format"] == "small"} == {"no champion; historical average made from the region's data"}
 
 
-def test_an_error_in_our_own_code_is_no_reason_to_fall_back(panel: Panel, trained: list[Trained]) -> None:
-    def defect() -> Ensemble:
-        raise AssertionError("a defect")
+@pytest.mark.parametrize("error", [AssertionError, AttributeError, TypeError, KeyError, IndexError, ValueError, ZeroDivisionError, RuntimeError])
+def test_a_defect_of_our_own_ends_the_run_and_serves_no_average(
+    error: type[Exception], panel: Panel, trained: list[Trained], champion: Ensemble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(*_: object) -> None:
+        raise error("a defect")
 
-    with pytest.raises(AssertionError, match="a defect"):
-        scored(panel, Serving(defect, "v", panel.last.monday), trained)
+    monkeypatch.setattr(LassoMember, "predict", defect)
+    with pytest.raises(error, match="a defect"):
+        scored(panel, ladder(panel, champion), trained)
+
+
+def damaged(champion: Ensemble, folder: Path, lost: str = "", manifest: dict[str, object] | None = None) -> object:
+    """A loader of a file with the SHA-256 on record that lacks an array, or whose manifest holds something else."""
+    name, _ = save(champion, {}, folder)
+    with safe_open(folder / name, "numpy") as file:
+        arrays = {key: file.get_tensor(key) for key in file.keys() if key != lost}  # noqa: SIM118 - no mapping
+        told = {**json.loads(file.metadata()["manifest"]), **(manifest or {})}
+    content = to_bytes(arrays, metadata={"manifest": json.dumps(told)})
+    (folder / "foreign.safetensors").write_bytes(content)
+    return partial(load, folder / "foreign.safetensors", hashlib.sha256(content).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("lost", "manifest", "message"),
+    [
+        ("size_weights", {}, "is none of this version: KeyError: 'size_weights'. Train the week again with this version."),
+        ("lasso/size", {}, "is none of this version: "),
+        ("", {"kind": "oracle"}, "is none of this version: KeyError: 'oracle'"),
+        ("", {"format": 4}, "has layout 4, expected 5: train the week again with this version."),
+        ("", {"members": ["crystal_ball"]}, "members that this version does not have: crystal_ball"),
+        ("", {"settings": {"network": {"hidden": -1}}}, "is none of this version: ValidationError"),
+    ],
+)
+def test_an_artifact_that_does_not_decode_is_a_failure_of_its_step(
+    lost: str, manifest: dict[str, object], message: str, panel: Panel, trained: list[Trained], champion: Ensemble, tmp_path: Path
+) -> None:
+    rungs, _, [reason] = scored(panel, ladder(panel, champion, damaged(champion, tmp_path, lost, manifest)), trained)
+    assert rungs == {"previous"}
+    assert message in reason
+
+
+def test_a_member_of_a_user_may_raise_anything_and_is_named(panel: Panel, trained: list[Trained], champion: Ensemble) -> None:
+    class Theirs(LassoMember):
+        name = "theirs"
+
+        def predict(self, rows: Prepared) -> Distribution:
+            raise TypeError(f"no idea of {len(rows) > 0}")
+
+    theirs = Theirs(champion.encoder, champion.support, champion.settings)
+    rungs, _, [reason] = scored(panel, ladder(panel, champion, replace(champion, members=[theirs])), trained)
+    assert rungs == {"previous"}
+    assert reason.startswith("champion champion-1: member theirs failed: TypeError: no idea of True; ")
 
 
 def test_a_region_that_gave_no_sample_is_served_by_the_pooled_models(panel: Panel) -> None:
