@@ -34,7 +34,7 @@ def report(lake: Lake, chosen: Sequence[str], origins: Sequence[str], console: C
     last = last_week(lake)
     assert last is not None
     panels = [Panel.load(lake, Region(name), last) for name in chosen]
-    found = {origin: sum(_counts(full, Week.parse(origin)) for full in panels) for origin in origins}
+    found = {origin: np.sum([_counts(full, Week.parse(origin)) for full in panels], axis=0) for origin in origins}
     table = Table(
         "origin", "series", "never again", "called ended", *(f"back in {weeks}" for weeks in WITHIN), "ever", "units a week", title="Called ended"
     )

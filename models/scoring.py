@@ -147,7 +147,7 @@ def _forecast_table(
         "is_stale": np.full(n, stale),
         "rung": np.full(n, serving.rung),
         "rung_reason": np.full(n, why),
-        "ended": np.where(ended == "", None, ended),
+        "ended": [why or None for why in ended],
         "is_significant": np.full(n, serving.significant),
         # Which version of the data this was, and in which run, is known to the caller.
         "dataset_version": pa.nulls(n, pa.string()),

@@ -99,7 +99,7 @@ class Silences:
         least_life
             Weeks from first to last delivery that a unit needs to be judged.
         """
-        ended = (self.silent < self.weeks) & (self.silent >= shortest) & (self.silent > FAR * self.bound) & (self.life >= least_life)
+        ended: Bools = (self.silent < self.weeks) & (self.silent >= shortest) & (self.silent > FAR * self.bound) & (self.life >= least_life)
         judged = np.flatnonzero(ended)
         far = np.minimum(self.silent / np.maximum(self.bound, 1), _NOTICED)
         record = record.beyond(shortest)
@@ -176,5 +176,4 @@ def _delivered_since(panel: Panel, unit: Codes, ends: npt.NDArray[np.int64]) -> 
     """Whether each unit was delivered in a week that began on the day of its ending or later."""
     delivered = _any_of(panel.shipped > 0, unit)
     monday = (panel.first.monday - _EPOCH).days + 7 * np.arange(panel.weeks)
-    since: Bools = (delivered & (monday >= ends[:, None])).any(axis=1)
-    return since
+    return np.asarray((delivered & (monday >= ends[:, None])).any(axis=1), bool)
