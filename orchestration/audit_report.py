@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestration.report import Report, Section
 from orchestration.trace_view import moment
-from transforms.audit import Heads, TableAudit, verify_artifacts, verify_data, verify_tables
+from transforms.audit import Heads, TableAudit, verify_artifacts, verify_data, verify_seals, verify_tables
 from transforms.chain import combined
 from transforms.contracts.gold import DATASET_EVENTS, MODEL_EVENTS, MODEL_VERSIONS
 from transforms.contracts.sources import LANDING_FILES
@@ -70,7 +70,9 @@ def verification(lake: Lake, kept: Heads | None = None, every: bool = False) -> 
     rows.append(
         ["data versions", _state(wrong_data), None, versions, "-", f"content hash of {'every one' if every else 'the latest of each region'}"]
     )
-    findings = [f"{a.table}: {finding}" for a in audits for finding in a.findings] + wrong_artifacts + wrong_data
+    slices, wrong_slices = verify_seals(lake)
+    rows.append(["forecasts and plans", _state(wrong_slices), None, slices, "-", "digest of each slice, as sealed when it was written"])
+    findings = [f"{a.table}: {finding}" for a in audits for finding in a.findings] + wrong_artifacts + wrong_data + wrong_slices
     heads = {a.table: a.head for a in audits if a.head}
     note = f"Head of all chains: {combined(heads)}" if heads else ""
     sections = [Section("Record", ["what", "state", "commits", "rows", "head", "note"], rows, note)]

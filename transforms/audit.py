@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.chain import Link, genesis, unexpected
+from transforms.chain import Link, genesis, seal_name, seal_of_nothing, slice_seals, unexpected
 from transforms.contracts import CONTRACTS, Contract
 from transforms.contracts.gold import AUDIT_HEADS, MODEL_VERSIONS
 from transforms.datasets import Dataset, contents_of, latest_versions, log
@@ -26,6 +26,8 @@ from transforms.lake import Lake
 
 CHAINED = tuple(name for name, contract in CONTRACTS.items() if contract.append_only and name != AUDIT_HEADS.name)
 """Tables whose commits are linked."""
+
+_ARTIFACTS = (("artifact_uri", "sha256"), ("held_back_uri", "held_back_sha256"))
 
 Heads = Mapping[str, tuple[int, str]]
 """Table -> version and link at which it stood."""
@@ -68,7 +70,9 @@ def verify_tables(lake: Lake, kept: Heads | None = None) -> list[TableAudit]:
         Heads that were kept elsewhere: each has to lie on the chain.
     """
     heads, own = _heads(lake)
-    audits = [own] if own.commits else []
+    if not own.commits and (left := _left_by_a_record(lake)):
+        own.findings.append(f"the record is gone: {left} is there, and no table in the lake tells of it. Restore the lake from a backup.")
+    audits = [own] if own.commits or own.findings else []
     for name in CHAINED:
         known = heads.get(name, set()) | ({kept[name]} if kept and name in kept else set())
         folder = lake.path("lake", name)
@@ -92,17 +96,40 @@ def verify_artifacts(lake: Lake) -> tuple[int, list[str]]:
     """Number of artifacts on record, and those that are missing or not the bytes that were trained."""
     if not lake.exists(MODEL_VERSIONS.name):
         return 0, []
-    rows = lake.read(MODEL_VERSIONS.name, columns="distinct model_version, artifact_uri, sha256").to_pylist()
+    rows = lake.read(MODEL_VERSIONS.name, columns="distinct model_version, artifact_uri, sha256, held_back_uri, held_back_sha256").to_pylist()
+    artifacts = [(row["model_version"], row[uri], row[sha]) for row in rows for uri, sha in _ARTIFACTS if row[uri] is not None]
     findings = []
-    for row in rows:
-        path = lake.path(row["artifact_uri"])
+    for version, uri, recorded in artifacts:
+        path = lake.path(uri)
         if not path.is_file():
-            findings.append(f"artifact {row['artifact_uri']} of {row['model_version']} is gone: restore it from a backup.")
-        elif (found := _sha256(path)) != row["sha256"]:
-            findings.append(
-                f"artifact {row['artifact_uri']} of {row['model_version']}: recorded SHA-256 {row['sha256'][:12]}..., came {found[:12]}..."
-            )
-    return len(rows), findings
+            findings.append(f"artifact {uri} of {version} is gone: restore it from a backup.")
+        elif (found := _sha256(path)) != recorded:
+            findings.append(f"artifact {uri} of {version}: recorded SHA-256 {recorded[:12]}..., came {found[:12]}...")
+    return len(artifacts), findings
+
+
+def verify_seals(lake: Lake) -> tuple[int, list[str]]:
+    """Number of sealed slices, and those whose rows are none of what was ever written there by Shelfcast."""
+    sealed = {name: {chain for _, chain in heads} for name, heads in _heads(lake)[0].items()}
+    slices, findings = 0, []
+    for contract in (contract for contract in CONTRACTS.values() if contract.sealed):
+        known = {name: seals for name, seals in sealed.items() if name.startswith(f"{contract.name}/")}
+        slices += len(known)
+        if known and not lake.exists(contract.name):
+            findings.append(f"{contract.name} is gone: {len(known)} of its slices are on record. Restore it from a backup.")
+            continue
+        try:
+            found = {seal_name(contract, *item): seal for item, seal in slice_seals(contract, _all_rows(lake, contract)).items()} if known else {}
+        except (duckdb.Error, AuditFailed) as error:
+            findings.append(f"{contract.name} cannot be read: {error}")
+            continue
+        nothing = seal_of_nothing(contract)
+        for name, seals in sorted(known.items()):
+            # Of columns that the contract had then and has no more, or had not yet, nothing can be said.
+            same = {seal for seal in seals if seal.split(":")[0] == nothing.split(":")[0]}
+            if same == seals and found.get(name, nothing) not in seals:
+                findings.append(f"{name}: its rows are not those that were written, or some of them are gone.")
+    return slices, findings
 
 
 def verify_data(lake: Lake, every: bool) -> tuple[int, list[str]]:
@@ -242,6 +269,19 @@ def _heads(lake: Lake) -> tuple[dict[str, set[tuple[int, str]]], TableAudit]:
         for row in rows.to_pylist():
             found.setdefault(row["table_name"], set()).add((row["delta_version"], row["chain"]))
     return found, audit
+
+
+def _left_by_a_record(lake: Lake) -> str:
+    """A file that is there only where something was put on record; empty where there is none."""
+    for folder in ("models", "staged"):
+        if found := next((path for path in sorted(lake.path(folder).rglob("*")) if path.is_file() and not path.name.startswith(".")), None):
+            return found.relative_to(lake.path()).as_posix()
+    return ""
+
+
+def _all_rows(lake: Lake, contract: Contract) -> pa.Table:
+    with lake.connect(contract.name) as connection:
+        return connection.execute(f"from {contract.name.replace('/', '_')}").to_arrow_table()
 
 
 def _sha256(path: Path) -> str:

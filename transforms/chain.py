@@ -1,8 +1,8 @@
 """The hash chain over append-only tables: each commit is bound to its rows and to every commit before it.
 
 A commit's link is the SHA-256 of the link before it and of its rows; Delta keeps it among the commit's metadata, with a digest of each row, so that
-a check can name the row that was changed. What makes a row's digest is here and nowhere else; who appends is `transforms.lake`, who checks is
-`transforms.audit`.
+a check can name the row that was changed. Tables whose slices are replaced have no chain: what a slice held is sealed each time it is written. What
+makes a digest is here and nowhere else; who writes is `transforms.lake`, who checks is `transforms.audit`.
 """
 
 import hashlib
@@ -13,6 +13,9 @@ from datetime import UTC, date, datetime
 from typing import Any, Self
 
 import pyarrow as pa
+
+from transforms.contracts import Contract
+from transforms.database import open_database
 
 LINK, ROWS = "shelfcast.chain", "shelfcast.rows"
 """Names of a link and of its row digests among a commit's metadata."""
@@ -72,6 +75,35 @@ def _text(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     return value.isoformat() if isinstance(value, date) else value
+
+
+def slice_seals(contract: Contract, rows: pa.Table) -> dict[tuple[str, date], str]:
+    """Digest of the rows of each slice (region, Monday) of a sealed table, whatever their order: of all columns that hold something."""
+    texts = ", ".join(f"'{name}=' || {name}::varchar" for name in sorted(contract.names))
+    with open_database() as connection:
+        connection.register("t", rows)
+        found = connection.execute(
+            f"""
+            select region, {contract.week_column}, sum(md5_number_lower(list_filter([{texts}], lambda x: x is not null)::varchar)::hugeint)
+            from t group by all
+            """
+        ).fetchall()
+    return {(region, week): f"{_columns(contract)}:{int(digest):x}" for region, week, digest in found}
+
+
+def seal_of_nothing(contract: Contract) -> str:
+    """The seal of a slice without rows."""
+    return f"{_columns(contract)}:0"
+
+
+def seal_name(contract: Contract, region: str, week: date) -> str:
+    """What gold/audit_heads calls a slice."""
+    return f"{contract.name}/{region}/{week}"
+
+
+def _columns(contract: Contract) -> str:
+    """Which columns a seal is over: with others, a slice cannot be compared with it."""
+    return hashlib.sha256(" ".join(sorted(contract.names)).encode()).hexdigest()[:8]
 
 
 def combined(heads: Mapping[str, tuple[int, str]]) -> str:

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,7 +21,7 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalak
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from transforms.calendar import Region, SliceBlock, Week
-from transforms.chain import Link, genesis
+from transforms.chain import Link, genesis, seal_name, seal_of_nothing, slice_seals
 from transforms.contracts import CONTRACTS, Contract, SchemaChange
 from transforms.contracts.gold import AUDIT_HEADS
 from transforms.database import open_database
@@ -35,6 +35,9 @@ _APPEND_ATTEMPTS = 100
 # Past versions stay readable for good: a dataset version names them, and a backfill reads them.
 _KEPT = {"delta.logRetentionDuration": "interval 5200 weeks", "delta.deletedFileRetentionDuration": "interval 5200 weeks"}
 _ABSENT = -1
+_LAST_TIME = "shelfcast.last_time"
+"""Name of a commit's latest time among its metadata."""
+_STEP = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,8 @@ class Lake:
             counter.rows = 0
             return pa.RecordBatchReader.from_batches(contract.schema, _checked(contract, block, source(), counter))
 
+        if contract.sealed and not callable(rows):
+            self._seal(contract, block, self.conform(contract, rows))
         try:
             if self.exists(table):
                 self._commit(table, checked, note, mode="overwrite", predicate=block_predicate(contract.week_column, block))
@@ -218,13 +223,14 @@ class Lake:
         data = self.conform(contract, rows)
         for attempt in range(_APPEND_ATTEMPTS):
             delta = self._open(table) if self.exists(table) else None
-            link = Link.after(self._last_link(table, delta), data)
-            metadata = {**({"shelfcast": note} if note else {}), **link.metadata}
+            ordered, last = self._after_last(contract, data, delta)
+            link = Link.after(self._last_link(table, delta), ordered)
+            metadata = {**({"shelfcast": note} if note else {}), **last, **link.metadata}
             try:
                 # A link holds behind one commit alone: another writer's commit in between makes this one fail, and it is linked anew.
                 # The same holds for a table that another writer made meanwhile: the first commit may only be made where there is none.
                 how = {"mode": "error" if delta is None else "append"}
-                self._write(table, data, CommitProperties(max_commit_retries=0, custom_metadata=metadata), delta, **how)
+                self._write(table, ordered, CommitProperties(max_commit_retries=0, custom_metadata=metadata), delta, **how)
             except DeltaError as error:
                 lost = isinstance(error, CommitFailedError) or (delta is None and self.exists(table))
                 if not lost or attempt == _APPEND_ATTEMPTS - 1:
@@ -275,6 +281,36 @@ class Lake:
             if last
             else Link.after(genesis(table), plain(pa.table(QueryBuilder().register("t", delta).execute("select * from t").read_all()))).value
         )
+
+    def _after_last(self, contract: Contract, data: pa.Table, delta: DeltaTable | None) -> tuple[pa.Table, dict[str, str]]:
+        """Rows with times after all that the table holds, and the last of them for the commit's metadata.
+
+        A clock that was set back would otherwise make what is decided now older than what was decided before.
+        """
+        name = contract.ordered_by
+        if name is None or not data.num_rows:
+            return data, {}
+        if delta is not None:
+            told = delta.history(1)[0].get(_LAST_TIME)
+            last = datetime.fromisoformat(told) if told else self.read(contract.name, columns=f"max({name}) as last")["last"][0].as_py()
+            first = pc.min(data[name]).as_py()
+            if last is not None and first <= last:
+                later = pc.add(data[name], pa.scalar(last - first + _STEP, pa.duration("us")))
+                data = data.set_column(data.schema.get_field_index(name), data.schema.field(name), later)
+        return data, {_LAST_TIME: pc.max(data[name]).as_py().isoformat()}
+
+    def _seal(self, contract: Contract, block: SliceBlock, rows: pa.Table) -> None:
+        """Put on record what slices are about to hold; see `transforms.audit`. Before they are written: one that is not sealed would look forged."""
+        seals = slice_seals(contract, rows)
+        heads = [
+            {
+                "table_name": seal_name(contract, str(item.region), item.week.monday),
+                "delta_version": 0,
+                "chain": seals.get((str(item.region), item.week.monday), seal_of_nothing(contract)),
+            }
+            for item in block.slices()
+        ]
+        self._commit(AUDIT_HEADS.name, pa.Table.from_pylist(heads, schema=AUDIT_HEADS.schema), "", mode="append")
 
     def _commit(self, table: str, data: pa.Table | Callable[[], pa.RecordBatchReader], note: str, **how: Any) -> None:
         properties = CommitProperties(max_commit_retries=100, custom_metadata={"shelfcast": note}) if note else _COMMIT

@@ -1,11 +1,13 @@
 """The record cannot be changed unnoticed: rows, commits and whole histories are tampered with past Shelfcast, and the check names the place."""
 
+import hashlib
 import json
 import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from transforms.audit import heads_of, verify_tables
-from transforms.contracts.gold import DATASET_EVENTS, MODEL_EVENTS
+from transforms.audit import heads_of, verify_artifacts, verify_seals, verify_tables
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts.gold import DATASET_EVENTS, FORECASTS, MODEL_EVENTS
 from transforms.lake import Lake
-from transforms.registry import ModelEvent, decide
+from transforms.registry import DeltaRegistry, ModelEvent, ModelVersion, decide, events_of
 
 TABLE = MODEL_EVENTS.name
 
@@ -192,3 +195,106 @@ def test_writers_side_by_side_leave_one_chain(tmp_path: Path) -> None:
     assert findings(lake) == []
     assert heads_of(lake)[TABLE][0] == 14
     assert not lake.exists(DATASET_EVENTS.name)
+
+
+WEEK = Week.parse("2024-05-06")
+OHIO = SliceBlock((Region("ohio"),), WEEK, WEEK)
+
+
+def forecast(lake: Lake, expected: float, block: SliceBlock = OHIO) -> None:
+    """Write one forecast into each slice of a block."""
+    kinds = {"text": "x", "integer": 1, "flag": True, "number": expected, "date": WEEK.monday, "timestamp": datetime(2024, 5, 6, tzinfo=UTC)}
+    rows = [
+        {**{column.name: kinds.get(column.kind) for column in FORECASTS.columns}, "region": str(item.region), "origin_week": item.week.monday}
+        for item in block.slices()
+    ]
+    lake.replace(FORECASTS.name, block, pa.Table.from_pylist(rows, schema=FORECASTS.schema))
+
+
+def test_a_forecast_that_was_edited_is_found(lake: Lake) -> None:
+    forecast(lake, 5.0, SliceBlock((Region("ohio"), Region("texas")), WEEK, WEEK + 1))
+    forecast(lake, 6.0)
+    assert verify_seals(lake) == (4, [])
+    present = {name: pq.ParquetFile(name).read() for name in lake.files(FORECASTS.name)}
+    [(path, rows)] = [(name, rows) for name, rows in present.items() if 6.0 in rows["expected"].to_pylist()]
+    forged = pa.array([60.0 if value == 6.0 else value for value in rows["expected"].to_pylist()])
+    pq.write_table(rows.set_column(rows.schema.get_field_index("expected"), "expected", forged), path)
+    assert verify_seals(lake) == (4, [f"gold/forecasts/ohio/{WEEK}: its rows are not those that were written, or some of them are gone."])
+
+
+def test_forecasts_that_were_deleted_are_found(lake: Lake) -> None:
+    forecast(lake, 5.0)
+    lake.replace(FORECASTS.name, OHIO, FORECASTS.schema.empty_table())
+    assert verify_seals(lake) == (1, []), "written by a step"
+    forecast(lake, 5.0, SliceBlock((Region("texas"),), WEEK, WEEK))
+    DeltaTable(folder(lake, FORECASTS.name)).delete("region = 'texas'")
+    assert [finding.split(":")[0] for finding in verify_seals(lake)[1]] == [f"gold/forecasts/texas/{WEEK}"]
+    shutil.rmtree(folder(lake, FORECASTS.name))
+    assert verify_seals(lake)[1] == ["gold/forecasts is gone: 2 of its slices are on record. Restore it from a backup."]
+
+
+def test_a_step_that_was_killed_between_seal_and_forecasts_raises_no_alarm(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    forecast(lake, 5.0)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    commit = Lake._commit
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "_commit", lambda self, table, *rest, **how: (killed if table == FORECASTS.name else commit)(self, table, *rest, **how))
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                forecast(lake, 7.0)
+    assert verify_seals(lake) == (1, [])
+
+
+def test_an_artifact_of_the_held_back_weeks_that_was_changed_or_removed_is_found(lake: Lake) -> None:
+    names = {"models/m.safetensors": b"weights", "models/m.held_back.safetensors": b"weights before the refit"}
+    for name, content in names.items():
+        lake.path(name).parent.mkdir(exist_ok=True)
+        lake.path(name).write_bytes(content)
+    hashes = [hashlib.sha256(content).hexdigest() for content in names.values()]
+    uri, held_back = names
+    values = {"model_version": "m", "region": "ohio", "format": "large", "mover": "fast", "kind": "ensemble", "trained_week": WEEK.monday}
+    values |= {"trained_at": datetime.now(UTC), "run_id": "r", "code_version": "c", "dataset_version": "d", "data_versions": "{}", "metrics": "{}"}
+    one = ModelVersion(**values, artifact_uri=uri, sha256=hashes[0], held_back_uri=held_back, held_back_sha256=hashes[1])
+    DeltaRegistry(lake).record([one], [])
+    assert verify_artifacts(lake) == (2, [])
+    lake.path(held_back).write_bytes(b"others")
+    assert [finding.split(":")[0] for finding in verify_artifacts(lake)[1]] == [f"artifact {held_back} of m"]
+    lake.path(held_back).unlink()
+    assert verify_artifacts(lake)[1] == [f"artifact {held_back} of m is gone: restore it from a backup."]
+
+
+def test_a_lake_folder_that_was_removed_is_no_intact_record(lake: Lake) -> None:
+    lake.path("models").mkdir()
+    lake.path("models", "m.safetensors").write_text("weights")
+    shutil.rmtree(lake.path("lake"))
+    assert findings(lake) == [
+        "the record is gone: models/m.safetensors is there, and no table in the lake tells of it. Restore the lake from a backup."
+    ]
+
+
+def test_a_root_in_which_nothing_was_done_yet_has_no_findings(tmp_path: Path) -> None:
+    assert findings(Lake(str(tmp_path))) == []
+
+
+def test_what_is_decided_after_the_clock_was_set_back_counts_as_later(tmp_path: Path) -> None:
+    """Ten days back: new versions were older than what was on record, and stayed undecided."""
+    lake, now = Lake(str(tmp_path / "root")), datetime(2024, 5, 16, 12, tzinfo=UTC)
+    for number, days in enumerate((0, -10, -9, 3)):
+        one = ModelEvent("m", "ohio", "large", "fast", now + timedelta(days=days), WEEK.monday, f"event {number}", "gate", "because")
+        decide(lake, [one, replace(one, event=f"then {number}", event_time=one.event_time + timedelta(seconds=1))])
+    told = events_of(lake, "m")
+    assert [row["event"] for row in told] == [f"{kind} {number}" for number in range(4) for kind in ("event", "then")]
+    assert told[-2]["event_time"] == now + timedelta(days=3), "a clock that is right is believed"
+    assert len({row["event_time"] for row in told}) == 8
+    assert findings(lake) == []
+
+
+def test_rows_of_before_commits_told_their_last_time_are_reckoned_with(tmp_path: Path) -> None:
+    lake, now = Lake(str(tmp_path / "root")), datetime(2024, 5, 16, 12, tzinfo=UTC)
+    old = vars_of(ModelEvent("m", "ohio", "large", "fast", now, WEEK.monday, "before", "gate", "because"))
+    write_deltalake(folder(lake), pa.Table.from_pylist([old], schema=MODEL_EVENTS.schema), mode="append")
+    decide(lake, [ModelEvent("m", "ohio", "large", "fast", now - timedelta(days=10), WEEK.monday, "after", "gate", "because")])
+    assert [row["event"] for row in events_of(lake, "m")] == ["before", "after"]

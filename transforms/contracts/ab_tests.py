@@ -37,6 +37,7 @@ AB_TESTS = Contract(
     key=("test_id", "event"),
     sliced=False,
     append_only=True,
+    ordered_by="event_time",
 )
 AB_FORECASTS = Contract(
     "gold/ab_forecasts",

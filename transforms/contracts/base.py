@@ -90,7 +90,8 @@ class Contract:
 
     `sliced` tables are partitioned by region on disk and replaced slice by slice (region x week, by `week_column`); the others are replaced
     whole or appended to. `version` is raised with each change of the columns; `fresh_for` is the age in days of its newest arrival from which a
-    source counts as late.
+    source counts as late. `ordered_by` is the time by which an append-only table tells what came last: the lake makes each commit's times later
+    than all before, whatever the clock says. What the slices of a `sealed` table held is put on record as they are written.
     """
 
     name: str
@@ -102,12 +103,14 @@ class Contract:
     append_only: bool = False
     version: int = 1
     fresh_for: int | None = None
+    ordered_by: str | None = None
+    sealed: bool = False
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_name = {column.name: column for column in self.columns}
         object.__setattr__(self, "_by_name", by_name)
-        needed: Sequence[str] = (*self.key, *(("region", self.week_column) if self.sliced else ()))
+        needed: Sequence[str] = (*self.key, *(("region", self.week_column) if self.sliced else ()), *filter(None, [self.ordered_by]))
         if unknown := [name for name in needed if name not in by_name]:
             raise ValueError(f"{self.name}: key or slice columns {unknown} are not among the columns {list(by_name)}.")
 

@@ -87,6 +87,7 @@ FORECASTS = Contract(
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
+    sealed=True,
     version=5,
 )
 METRICS = (
@@ -141,6 +142,7 @@ ORDER_PLAN = Contract(
     ),
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
+    sealed=True,
     version=2,
 )
 POLICIES = ("order_plan", "point_forecast", "historical_average")
@@ -220,6 +222,7 @@ MODEL_VERSIONS = Contract(
     key=("model_version",),
     sliced=False,
     append_only=True,
+    ordered_by="trained_at",
     version=2,
 )
 MODEL_EVENTS = Contract(
@@ -241,6 +244,7 @@ MODEL_EVENTS = Contract(
     key=("model_version", "event_time", "event"),
     sliced=False,
     append_only=True,
+    ordered_by="event_time",
     version=2,
 )
 LADDER = Contract(
@@ -309,6 +313,7 @@ DATASET_VERSIONS = Contract(
     key=("region", "dataset_version", "recorded_at"),
     sliced=False,
     append_only=True,
+    ordered_by="recorded_at",
 )
 DATASET_EVENTS = Contract(
     "gold/dataset_events",
@@ -324,6 +329,7 @@ DATASET_EVENTS = Contract(
     key=("region", "dataset_version", "event_time"),
     sliced=False,
     append_only=True,
+    ordered_by="event_time",
 )
 EXPERIMENTS = Contract(
     "gold/experiments",
@@ -349,6 +355,7 @@ EXPERIMENTS = Contract(
     key=("experiment", "run_id"),
     sliced=False,
     append_only=True,
+    ordered_by="logged_at",
 )
 AUDIT_HEADS = Contract(
     "gold/audit_heads",
