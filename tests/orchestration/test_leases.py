@@ -107,9 +107,6 @@ import sys, time
 from pathlib import Path
 from transforms.lake import Lake
 from transforms.lease import lease
-from transforms.registry import all_versions, register
-
-ALONE = {**os.environ, "SHELFCAST_WORKERS": "1"}
 
 with lease(Lake(sys.argv[1]), sys.argv[2], "shelfcast run 2024-05-06..2024-05-06", print):
     Path(sys.argv[1], "held").touch()
