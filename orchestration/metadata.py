@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.partitions import MANY_SLICES
+from orchestration.ranges import MANY_SLICES
 from transforms.calendar import Slice
 from transforms.contracts import CONTRACTS, Column, Contract
 from transforms.lake import Lake

@@ -14,11 +14,11 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
-from orchestration.partitions import MANY_SLICES, contiguous_blocks, range_tags, register_regions
+from orchestration.ranges import MANY_SLICES, contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.settings import one_planned_event_for_each_asset
 from transforms import errors
 from transforms.calendar import Region, SliceBlock
-from transforms.errors import ShelfcastError
+from transforms.errors import ConfigurationError, ShelfcastError
 
 LOCATION = "shelfcast"
 _OURS = {error.__name__ for error in vars(errors).values() if isinstance(error, type) and issubclass(error, ShelfcastError)}
@@ -33,10 +33,11 @@ class RunFailed(ShelfcastError):
 class Runner:
     """Executes jobs of the code location.
 
-    `log` takes what steps print; `notify` is told of each step as it begins and ends: (step, "started" | "done" | "failed").
+    `load` gives the code location: its partitions begin with the first week that has landed, so it is loaded once landing has been looked at. `log`
+    takes what steps print; `notify` is told of each step as it begins and ends: (step, "started" | "done" | "failed").
     """
 
-    definitions: dg.Definitions
+    load: Callable[[], dg.Definitions]
     instance: dg.DagsterInstance
     log: Path
     notify: Callable[[str, str], None]
@@ -47,8 +48,14 @@ class Runner:
 
     def execute(self, job: str, blocks: Iterable[SliceBlock], tags: dict[str, str] | None = None) -> list[str]:
         """Run `job` once for each block (split so that Dagster's ranges cover exactly them) and return the run ids."""
+        self.load()
+        from orchestration.partitions import FIRST_WEEK  # noqa: PLC0415 - known once the code location is loaded
+
+        wanted = list(blocks)
+        if refusal := too_early(wanted, FIRST_WEEK):
+            raise ConfigurationError(refusal)
         registered = self.instance.get_dynamic_partitions("region")
-        return [self._run_block(job, block, tags or {}) for block in contiguous_blocks(blocks, registered)]
+        return [self._run_block(job, block, tags or {}) for block in contiguous_blocks(wanted, registered)]
 
     def execute_unpartitioned(self, job: str, tags: dict[str, str] | None = None) -> str:
         """Run a job without partitions."""
@@ -59,7 +66,7 @@ class Runner:
             return self._run(name, {**range_tags(block), **tags})
 
     def _run(self, name: str, tags: dict[str, str]) -> str:
-        job = self.definitions.resolve_job_def(name)
+        job = self.load().resolve_job_def(name)
         # With its origin the UI files the run under this code location's jobs, on the timeline too.
         origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), "__repository__")
         run = self.instance.create_run_for_job(

@@ -1,9 +1,11 @@
 """A command's session: open the root, its instance and code location, run the cycle under a progress display, show the result."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dagster import Definitions
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -95,13 +97,11 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
     Project.load(lake.path())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("loading the code location", total=None)
+        task = progress.add_task("opening the lake", total=None)
 
         def say(line: str) -> None:
             progress.update(task, description=line)
             progress.console.print(f"[dim]·[/] {escape(line)}", highlight=False)
-
-        from orchestration.definitions import defs  # noqa: PLC0415 - seconds of imports, under the progress display
 
         def busy(line: str) -> None:
             progress.update(task, description=escape(line))
@@ -109,12 +109,19 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
         def notify(step: str, state: str) -> None:
             progress.update(task, description=f"{step} {state}")
 
+        def load() -> Definitions:
+            if "orchestration.definitions" not in sys.modules:
+                busy("loading the code location")
+            from orchestration.definitions import defs  # noqa: PLC0415 - seconds of imports, under the progress display
+
+            return defs
+
         with lease(lake, "cycle", what, say):
             # Read once the lake is ours: the command that was waited for may have changed it.
             project = take_in_provider(lake.path(), say)
             workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
             with open_instance(lake.path(), local) as instance:
-                yield workspace, Runner(defs, instance, lake.path("steps.log"), notify), Voice(say, busy)
+                yield workspace, Runner(load, instance, lake.path("steps.log"), notify), Voice(say, busy)
 
 
 def _with_refusals(error: ShelfcastError, refused: list[Told]) -> ShelfcastError:

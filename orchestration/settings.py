@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """Lake root: a folder or an object-store URI."""
     storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
     """Object-store settings as deltalake takes them, as a JSON object."""
+    first_week: str = ""
+    """Monday of the week with which partitions begin, for a process that serves lakes of several companies; empty: the first week that has landed."""
     workers: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
     """Processes that train regions side by side, one torch thread in each."""
     reports_url: str = "/reports"

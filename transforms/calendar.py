@@ -12,9 +12,6 @@ from typing import Self
 
 from transforms.errors import InvalidKey
 
-FIRST_WEEK = "2017-01-02"
-"""Monday of the first week that the lake holds: shipments are kept since January 2017."""
-
 ALL_REGIONS = "all"
 """Stands where a region would for all of them together (pooled models, totals): no region of a provider may be called so."""
 

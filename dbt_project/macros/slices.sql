@@ -27,6 +27,6 @@
 {% macro block_weeks() -%}
     {#- The weeks of the block, one row each. -#}
     select unnest(
-        generate_series(date '{{ var("week_first") or "2017-01-02" }}', date '{{ var("week_last") or "2017-01-02" }}', interval 7 day)
+        generate_series(date '{{ var("week_first") or "1970-01-05" }}', date '{{ var("week_last") or "1970-01-05" }}', interval 7 day)
     )::date as week
 {%- endmacro %}

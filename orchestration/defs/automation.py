@@ -18,7 +18,8 @@ from orchestration.defs.plans import plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
 from orchestration.defs.weather import weather_value
-from orchestration.partitions import contiguous_blocks, range_tags, register_regions
+from orchestration.partitions import FIRST_WEEK
+from orchestration.ranges import contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.resources import LakeResource
 from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.landing import first_weeks, last_week, pending, pending_references, regions, register, under_way
@@ -95,6 +96,9 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> I
     register_regions(context.instance, {item.region for item in touched})
     known = context.instance.get_dynamic_partitions("region")
     for block in contiguous_blocks(blocks_of(touched), known):
+        if refusal := too_early([block], FIRST_WEEK):
+            context.log.error(refusal)
+            continue
         tags = {**range_tags(block), "shelfcast/why": f"landing files changed: {block}"}
         requests.append(_request(context, conditioning_job.name, str(block), _fingerprints(touched, block), tags))
     wanted = [request for request in requests if request is not None]

@@ -9,7 +9,8 @@ from starlette.testclient import TestClient
 
 from orchestration.event_storage import BatchingSqliteEventLogStorage
 from orchestration.instance import open_instance
-from orchestration.partitions import REGION_WEEK, contiguous_blocks, register_regions, slice_of
+from orchestration.partitions import REGION_WEEK, slice_of
+from orchestration.ranges import contiguous_blocks, range_tags, register_regions
 from orchestration.webserver import behind_front
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
@@ -95,7 +96,6 @@ def test_events_of_a_range_are_stored_in_batches_and_read_back_by_slice(
     def table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata={"slices": len(context.partition_keys)})
 
-    from orchestration.partitions import range_tags
     from orchestration.runs import Runner
 
     job = dg.define_asset_job("job", selection=[table])
@@ -105,7 +105,7 @@ def test_events_of_a_range_are_stored_in_batches_and_read_back_by_slice(
     with open_instance(tmp_path, local=False) as instance:
         assert isinstance(instance.event_log_storage, BatchingSqliteEventLogStorage)
         register_regions(instance, block.regions)
-        run = Runner(definitions, instance, tmp_path / "log", lambda *_: None).execute("job", [block])[0]
+        run = Runner(lambda: definitions, instance, tmp_path / "log", lambda *_: None).execute("job", [block])[0]
         assert instance.get_run_by_id(run).is_success
         done = instance.get_materialized_partitions(dg.AssetKey("table"))
         assert done == {f"{item.region}|{item.week}" for item in block.slices()}

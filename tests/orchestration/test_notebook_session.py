@@ -16,7 +16,7 @@ from models.trial import TrialRows
 from orchestration.defs.trials import trial_asset
 from orchestration.notebook import ExperimentLog, Session, TooLittleHistory
 from orchestration.notebook_frames import as_pandas
-from orchestration.partitions import key_of, register_regions
+from orchestration.ranges import key_of, register_regions
 from orchestration.resources import LakeResource
 from transforms.calendar import Slice, Week
 from transforms.errors import ConfigurationError

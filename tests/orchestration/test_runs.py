@@ -31,7 +31,7 @@ def slow() -> None:
 job = dg.define_asset_job("job", selection=[slow])
 definitions = dg.Definitions(assets=[slow], jobs=[job], executor=dg.in_process_executor)
 with open_instance(root, local=False) as instance:
-    Runner(definitions, instance, root / "log", lambda *_: None).execute_unpartitioned("job", {"name": sys.argv[2]})
+    Runner(lambda: definitions, instance, root / "log", lambda *_: None).execute_unpartitioned("job", {"name": sys.argv[2]})
 """
 
 

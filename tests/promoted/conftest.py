@@ -11,7 +11,7 @@ from models.ensemble import MEMBERS
 from orchestration.defs.trials import trial_asset
 from orchestration.notebook import Session
 from orchestration.notebook_cells import member_of, promoted_source
-from orchestration.partitions import key_of, register_regions
+from orchestration.ranges import key_of, register_regions
 from orchestration.resources import LakeResource
 from transforms.calendar import Region, Slice, Week
 

@@ -4,10 +4,21 @@ from transforms.landing.conditioned import conditioning, conditioning_references
 from transforms.landing.files import FACTS, REFERENCES, LandingFile, drop, folder, scan
 from transforms.landing.intake import ingest, ingest_reference
 from transforms.landing.look import Registration, register
-from transforms.landing.record import Told, first_weeks, landed, last_week, noticed_files, pending, pending_references, refused_files, regions
+from transforms.landing.record import (
+    Told,
+    first_landed_week,
+    first_weeks,
+    landed,
+    last_week,
+    noticed_files,
+    pending,
+    pending_references,
+    refused_files,
+    regions,
+)
 
 __all__ = [
-    "FACTS", "REFERENCES", "LandingFile", "Registration", "Told", "conditioning", "conditioning_references", "drop", "finish", "first_weeks",
-    "folder", "ingest", "ingest_reference", "landed", "last_week", "noticed_files", "pending", "pending_references", "refused_files",
-    "regions", "register", "scan", "under_way",
+    "FACTS", "REFERENCES", "LandingFile", "Registration", "Told", "conditioning", "conditioning_references", "drop", "finish",
+    "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference", "landed", "last_week", "noticed_files", "pending",
+    "pending_references", "refused_files", "regions", "register", "scan", "under_way",
 ]  # fmt: skip

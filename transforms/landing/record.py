@@ -187,6 +187,15 @@ def last_week(lake: Lake) -> Week | None:
     return None if found is None else Week(found)
 
 
+def first_landed_week(lake: Lake) -> Week | None:
+    """The first week of which anything has landed or stands in the record of what was conditioned, None before there is any."""
+    told = [_of_speaking(lake, accepted_last(records(lake)).values(), "min(week) as week")]
+    if lake.exists(CONDITIONED_SLICES.name):
+        told.append(lake.read(CONDITIONED_SLICES.name, columns="min(week) as week"))
+    found = [week for table in told if (week := table["week"][0].as_py()) is not None]
+    return Week(min(found)) if found else None
+
+
 def first_weeks(lake: Lake) -> dict[Region, Week]:
     """The week with which each region's history in gold begins; a region without deliveries so far has none."""
     if not lake.exists(DEMAND.name):
