@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from transforms.adapters import ProviderSpec, load_provider
@@ -175,3 +176,15 @@ def test_a_store_that_moves_to_another_file_counts_once(lake: Lake, shop: Path) 
     assert [(row["store_id"], row["format"], row["source_file"]) for row in rows] == [
         ("1", "large", "stores.csv"), ("2", "large", "stores_2.csv"), ("3", "large", "stores.csv"),
     ]  # fmt: skip
+
+
+def test_a_lake_of_before_a_column_was_added_to_stores_and_products_is_taken_in_as_ever(lake: Lake, provider: ProviderSpec, shop: Path) -> None:
+    """Its copies of the lists lack the column, and every command ended in a traceback."""
+    for source, later in (("stores", ["closed_on", "closing_known_at"]), ("products", ["delisted_on", "delisting_known_at"])):
+        for path in lake.path("staged", provider.name, source).glob("*.parquet"):
+            rows = pq.ParquetFile(path).read()
+            pq.write_table(rows.drop_columns([name for name in later if name in rows.column_names]), path)
+    (shop / "shipments" / "2022-05-16.csv").write_text("id,sku,week,units\n1,A,2022-05-16,18\n")
+    drop(lake, provider, shop)
+    assert take_in(lake, provider).refused == []
+    assert set(lake.read("bronze/stores", columns="store_id")["store_id"].to_pylist()) == {"1", "2", "3"}

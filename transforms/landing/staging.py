@@ -68,13 +68,18 @@ class Staging:
                 f"The rows of {lost[0]} ({source}), which hold until the file is replaced, are gone from {self.folder} and the file no longer stands "
                 "in landing in that version. Drop that version of the file again."
             )
+        contract = CONTRACTS[f"bronze/{source}"]
+        empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
         if not wanted:
-            empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in CONTRACTS[f"bronze/{source}"].columns)
             return f"select {empty}, null::varchar as line_id, {_NO_DAYS} where false"
         names = ", ".join("'" + str(self.path(identity)).replace("'", "''") + "'" for identity in wanted)
         if days:
             return f"select {_NO_DAYS} where false union all by name select * from read_parquet([{names}], union_by_name = true)"
-        columns = ", ".join([*CONTRACTS[f"bronze/{source}"].names, LINE.name])
+        columns = ", ".join([*contract.names, LINE.name])
+        if not contract.sliced:
+            # Copies of before a column was added lack it. Those of facts are many and are streamed, so they are read as they are.
+            filled = f"select {empty} where false union all by name select * from read_parquet([{names}], union_by_name = true)"
+            return f"select {columns} from ({filled})"
         return f"select {columns} from read_parquet([{names}])"
 
     def read(self, source: str, identities: Iterable[Identity]) -> pa.Table:
