@@ -131,7 +131,7 @@ def _part(panel: Panel, target: Frame, model: Ensemble, boosted: Floats, horizon
             "seasonal naive": seasonal_naive(panel, target),
         },
         Outcome(target.demand, made),
-        interval_share(said.p_demand, said.pmf, model.support.sizes, target.demand),
+        interval_share(made, target.demand),
         inside,
         sampled,
     )

@@ -37,7 +37,7 @@ def distance(root: Path, console: Console) -> list[dict[str, object]]:
         connection.register("forecasts", forecasts)
         rows = connection.execute(
             f"""
-            select f.mover, f.p_demand, f.size, f.expected, f.q10, f.q50, f.q90,
+            select f.mover, f.p_demand, f.size, f.expected, f.q10, f.q50, f.q90, f.q10_inside, f.q90_inside,
                 t.demand, t.p_demand as true_chance, t.mean_log, t.sigma, t.case_pack
             from forecasts as f
             join read_parquet('{truth}') as t
@@ -47,7 +47,7 @@ def distance(root: Path, console: Console) -> list[dict[str, object]]:
         ).fetchnumpy()
     demand = rows["demand"].astype(np.float32)
     said = {
-        OURS: Points(*(rows[name].astype(np.float32) for name in ("p_demand", "size", "expected", "q10", "q50", "q90"))),
+        OURS: Points(*(rows[name].astype(np.float32) for name in Points.__dataclass_fields__)),
         ORACLE: oracle(rows["true_chance"], rows["mean_log"], float(rows["sigma"][0]), rows["case_pack"]),
     }
     table = Table("rows", "metric", OURS, ORACLE, "ratio", title=f"Distance to the limit: {len(demand):,} rows of the sample world")
@@ -72,7 +72,7 @@ def _scores(demand: np.ndarray, said: Points) -> dict[str, float]:
         "MAPE": float(score.mape or np.nan),
         "RMSE all": float(score.rmse_all or np.nan),
         "pinball": outcome.pinball(),
-        "coverage of 80 %": outcome.coverage(),
+        "share of the 80 % interval": outcome.interval_share(),
     }
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.support import Floats, nearest
+from models.support import Floats
 
 QUANTILES = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True)
 class Points:
-    """What a forecast row says; see the contract of gold/forecasts for the meaning of each."""
+    """What a forecast row says; see the contract of gold/forecasts for the meaning of each. All but `p_demand` and shares `_inside` are units."""
 
     p_demand: Floats
     size: Floats
@@ -20,6 +20,8 @@ class Points:
     q10: Floats
     q50: Floats
     q90: Floats
+    q10_inside: Floats
+    q90_inside: Floats
 
 
 @dataclass(frozen=True)
@@ -53,24 +55,30 @@ def points(p_demand: Floats, pmf: Floats, sizes: Floats, expected: Floats) -> Po
     grid = np.concatenate([[0], sizes]).astype(np.float32)
     levels = np.concatenate([(1 - p_demand)[:, None], cumulative], axis=1)
     levels[:, -1] = 1
-    q10, q50, q90 = (grid[(levels < level - 1e-6).sum(axis=1)] for level in QUANTILES)
-    return Points(p_demand, best_size(pmf, sizes), expected, q10, q50, q90)
+    at = [(levels < level - 1e-6).sum(axis=1) for level in QUANTILES]
+    q10, q50, q90 = (grid[places] for places in at)
+    return Points(p_demand, best_size(pmf, sizes), expected, q10, q50, q90, *(_inside(levels, places) for places in (at[0], at[-1])))
 
 
-def interval_share(p_demand: Floats, pmf: Floats, sizes: Floats, demand: Floats, level: float = 0.8) -> Floats:
-    """Share of what came that lies between the quantiles of a central interval, cut through the atoms that these quantiles fall into.
+def interval_share(made: Points, demand: Floats) -> Floats:
+    """Share of what came that lies between the 10 and the 90 % level, cut through the atoms that these quantiles fall into.
 
     Demand is discrete: where 0 alone has a probability of 0.85, no interval that starts at 0 holds less. So each row counts by how much of the
-    probability of what came lies inside the levels: the mean over rows is `level` for any distribution that is right, discrete or not (the
-    non-randomised probability integral transform of Czado, Gneiting and Held 2009).
+    probability of what came lies inside the levels: the mean over rows is 0.80 for any distribution that is right, discrete or not (the
+    non-randomised probability integral transform of Czado, Gneiting and Held 2009). Quantiles and their `_inside` are all that it takes: what lies
+    between the quantiles is inside, what lies beyond is not.
     """
-    mass = np.concatenate([(1 - p_demand)[:, None], p_demand[:, None] * pmf], axis=1)
-    at = np.where(demand > 0, 1 + nearest(sizes, np.maximum(demand, 1e-3)), 0)[:, None]
-    upper = np.take_along_axis(np.cumsum(mass, axis=1), at, axis=1)[:, 0]
-    atom = np.maximum(np.take_along_axis(mass, at, axis=1)[:, 0], 1e-9)
-    low, high = (1 - level) / 2, (1 + level) / 2
-    inside = np.minimum(upper, high) - np.maximum(upper - atom, low)
-    share: Floats = (inside / atom).clip(0, 1).astype(np.float32)
+    between = ((demand >= made.q10) & (demand <= made.q90)).astype(np.float32)
+    share: Floats = np.where(demand == made.q10, made.q10_inside, np.where(demand == made.q90, made.q90_inside, between))
+    return share
+
+
+def _inside(levels: Floats, at: npt.NDArray[np.intp]) -> Floats:
+    """Share of an atom's probability between the outer quantiles' levels; `levels` is cumulated probability, `at` the atom's place in each row."""
+    upper = np.take_along_axis(levels, at[:, None], axis=1)[:, 0]
+    lower = np.where(at > 0, np.take_along_axis(levels, np.maximum(at - 1, 0)[:, None], axis=1)[:, 0], 0)
+    inside = np.minimum(upper, QUANTILES[-1]) - np.maximum(lower, QUANTILES[0])
+    share: Floats = (inside / np.maximum(upper - lower, 1e-9)).clip(0, 1).astype(np.float32)
     return share
 
 

@@ -1,7 +1,8 @@
 """The metrics, in one definition: SQL aggregates for tables and the same in numpy for arrays; a test checks one against the other.
 
 On intermittent demand no single number is best for every metric, so each scores the quantity that it is proper for: MAPE scores `size` over the rows
-with demand (the number of rows left out stands beside it); RMSE, WAPE and bias score `expected`; the quantiles have pinball loss and coverage.
+with demand (the number of rows left out stands beside it); RMSE, WAPE and bias score `expected`; the quantiles have pinball loss and the share of the
+80 % interval, which is 0.80 for any forecast that is right. Plain coverage is no such measure: it counts weeks without demand as covered.
 """
 
 from collections.abc import Mapping
@@ -35,10 +36,14 @@ SQL: Mapping[str, str] = {
     "n_zero": "count(*) filter (where demand = 0)",
     **_point_sql("size", "expected"),
     "pinball": f"avg({_PINBALL}) / {len(QUANTILES)}",
+    "interval_share_80": (
+        "avg(case when q10_inside is null then null when demand = q10 then q10_inside when demand = q90 then q90_inside "
+        "else (demand between q10 and q90)::double end)"
+    ),
     "coverage_80": "avg((demand between q10 and q90)::double)",
     **{f"baseline_{name}": sql for name, sql in _point_sql("baseline_size", "baseline").items()},
 }
-"""Metric -> aggregate over rows with demand, size, expected, q10, q50, q90, baseline_size, baseline."""
+"""Metric -> aggregate over rows with demand, size, expected, q10, q50, q90, q10_inside, q90_inside, baseline_size, baseline."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """The best that is possible on the sample world: what a forecaster would say that knows the distribution from which demand is drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from models.distribution import Points, points
-from models.support import Floats
 from transforms.world.simulation import CASES, case_probabilities
 
 Doubles = npt.NDArray[np.float64]
@@ -23,5 +24,7 @@ def oracle(p_demand: Doubles, mean_log: Doubles, sigma: float, case_pack: npt.ND
     pmf = case_probabilities(mean_log, sigma).astype(np.float32)
     chance, cases = p_demand.astype(np.float32), CASES.astype(np.float32)
     made = points(chance, pmf, cases, chance * (pmf @ cases))
-    units: dict[str, Floats] = {name: (values * case_pack).astype(np.float32) for name, values in vars(made).items() if name != "p_demand"}
-    return Points(p_demand=chance, **units)
+    units = {
+        name: (values * case_pack).astype(np.float32) for name, values in vars(made).items() if name in {"size", "expected", "q10", "q50", "q90"}
+    }
+    return replace(made, **units)

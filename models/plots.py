@@ -15,7 +15,7 @@ NOMINAL, TOLERANCE = 0.80, 0.03
 
 
 def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
-    """Reliability of the probability of demand over all regions, and the coverage of the 80 % interval of the weeks with demand in each.
+    """Reliability of the probability of demand over all regions, and the share of the 80 % interval in each.
 
     Parameters
     ----------
@@ -33,14 +33,15 @@ def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
     left.set(xlabel="probability of demand that was forecast", ylabel="share of rows with demand", xlim=(0, 1), ylim=(0, 1))
     left.set_title("Reliability of p_demand")
     left.legend(loc="upper left", frameon=False)
-    names = sorted(outcomes, reverse=True)
-    covered = np.asarray([outcomes[name].with_demand().coverage() for name in names])
+    share = {name: outcomes[name].interval_share() for name in sorted(outcomes, reverse=True)}
+    names = [name for name, value in share.items() if not np.isnan(value)]
+    covered = np.asarray([share[name] for name in names])
     within = np.abs(covered - NOMINAL) <= TOLERANCE
     right.axvspan(NOMINAL - TOLERANCE, NOMINAL + TOLERANCE, color="0.9")
     right.axvline(NOMINAL, color="0.6", linewidth=1)
     right.scatter(covered, names, color=np.where(within, "tab:blue", "tab:red"), zorder=3)
-    right.set(xlabel="share of rows with demand between q10 and q90", xlim=(min(0.7, covered.min() - 0.02), max(0.9, covered.max() + 0.02)))
-    right.set_title("80 % interval, where there was demand")
+    right.set(xlabel="interval_share_80: 0.80 for any forecast that is right", xlim=(min([0.7, *covered - 0.02]), max([0.9, *covered + 0.02])))
+    right.set_title("Share of what came that lies in the 80 % interval")
     return png(figure, 80)
 
 

@@ -1,4 +1,4 @@
-"""Whether probabilities and intervals hold: coverage, pinball loss and reliability of forecasts whose demand came."""
+"""Whether probabilities and intervals hold: share of the 80 % interval, pinball loss and reliability of forecasts whose demand came."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from models.distribution import Points
+from models.distribution import Points, interval_share
 from models.metrics import score_quantiles
 from models.support import Floats
 from transforms.database import open_database
@@ -32,6 +32,11 @@ class Outcome:
         hit = self.demand > 0
         return Outcome(self.demand[hit], Points(**{name: values[hit] for name, values in vars(self.points).items()}))
 
+    def interval_share(self) -> float:
+        """Mean share of the 80 % interval over all rows (see `models.distribution.interval_share`), NaN for forecasts that do not tell it."""
+        told = ~np.isnan(self.points.q10_inside)
+        return float(interval_share(self.points, self.demand)[told].mean()) if told.any() else float("nan")
+
     def coverage(self) -> float:
         """Share of rows inside the interval from q10 to q90."""
         return score_quantiles(self.demand, self.points)[1]
@@ -51,7 +56,7 @@ class Outcome:
 
 def outcomes(forecasts: pa.Table, demand: pa.Table) -> dict[str, Outcome]:
     """Rows of gold/forecasts with what came (gold/demand of their target weeks; a forecast without a row there met no demand), by region."""
-    said = ", ".join(f"f.{name}::float as {name}" for name in Points.__dataclass_fields__)
+    said = ", ".join(f"coalesce(f.{name}::float, 'nan'::float) as {name}" for name in Points.__dataclass_fields__)
     with open_database() as connection:
         connection.register("forecasts", forecasts)
         connection.register("actual", demand)

@@ -105,7 +105,9 @@ def predict_rows(rows: Frame, costs: Costs, model: Model) -> tuple[Points, Order
 
 def without_ended(made: Points, plan: Orders, ended: Bools) -> tuple[Points, Orders]:
     """No demand and no order where a series has ended, the rest as it is; the size of a comeback stays what the model says."""
-    gone = {name: values if name == "size" else np.where(ended, 0, values).astype(values.dtype) for name, values in vars(made).items()}
+    # All of the probability is at 0, of which what lies between the levels of 10 and 90 % is inside the interval.
+    now = {**dict.fromkeys(vars(made), 0.0), "q10_inside": 0.8, "q90_inside": 0.8}
+    gone = {name: values if name == "size" else np.where(ended, now[name], values).astype(values.dtype) for name, values in vars(made).items()}
     nothing = {name: np.where(ended, name == "service_level", values).astype(values.dtype) for name, values in vars(plan).items()}
     return Points(**gone), Orders(**nothing)
 

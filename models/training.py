@@ -139,7 +139,7 @@ def train_ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: 
     assert came is not None  # noqa: S101 - for the type checker
     made = model.points(said, held_back)
     pinball, coverage = score_quantiles(came, made, held_back.weight)
-    inside = interval_share(said.p_demand, said.pmf, model.support.sizes, came)
+    inside = interval_share(made, came)
     own: dict[str, float | int | None] = asdict(score_points(came, made.size, made.expected, held_back.weight))
     shares = {f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)}
     metrics: dict[str, float | int | None] = {

@@ -61,10 +61,10 @@ def compare(
     console = _console()
     runs = compare_members(_bench(root, week, origins, regions, console), [tuple(_names([entry])) for entry in members])
     table = Table("members", title=f"Ensembles on {origins} rolling origins until {week}")
-    for name in ("MAPE", "hist. avg", "RMSE 0", "RMSE all", "coverage 80 %", "rows", "seconds"):
+    for name in ("MAPE", "hist. avg", "RMSE 0", "RMSE all", "share 80 %", "rows", "seconds"):
         table.add_column(name, justify="right")
     for run in runs:
-        numbers = [f"{run.metrics[name]:.4f}" for name in ("mape", "baseline_mape", "rmse_0", "rmse_all", "coverage_80")]
+        numbers = [f"{run.metrics[name]:.4f}" for name in ("mape", "baseline_mape", "rmse_0", "rmse_all", "interval_share_80")]
         table.add_row(", ".join(run.params["members"]), *numbers, f"{run.metrics['n']:,}", f"{run.metrics['seconds']:.0f}")
     console.print(table)
 

@@ -19,7 +19,7 @@ _SUMS = """
     sqrt(sum(rmse_0 * rmse_0 * n_zero) / nullif(sum(n_zero) filter (where rmse_0 is not null), 0)) as rmse_0,
     sqrt(sum(rmse_all * rmse_all * n) / nullif(sum(n), 0)) as rmse_all,
     sqrt(sum(baseline_rmse_all * baseline_rmse_all * n) / nullif(sum(n), 0)) as baseline_rmse_all,
-    sum(coverage_80 * n) / nullif(sum(n), 0) as coverage_80
+    sum(interval_share_80 * n) / nullif(sum(n) filter (where interval_share_80 is not null), 0) as interval_share_80
 """
 
 _SEGMENT = "region, format, mover"

@@ -162,7 +162,7 @@ def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:
     newest = max(item.week for item in slices)
     block = SliceBlock(tuple(sorted({item.region for item in slices})), max(newest + -3, min(item.week for item in slices)), newest)
     found = {region: outcome for region, outcome in outcomes(*_issued(lake, block)).items() if outcome.demand.any()}
-    return {"calibration": picture("Reliability of p_demand and coverage of the 80 % interval", calibration_plot(found))} if found else {}
+    return {"calibration": picture("Reliability of p_demand and share of the 80 % interval", calibration_plot(found))} if found else {}
 
 
 def _segments(lake: Lake, slices: Sequence[Slice]) -> list[dict[str, Any]]:

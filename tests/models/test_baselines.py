@@ -42,7 +42,7 @@ def test_its_80_percent_interval_holds_what_comes(panel: Panel) -> None:
     average = HistoricalAverage.fit(known, rows)
     said = average.predict(rows)
     came = panel.demand()[rows.series, known.weeks - 1 + rows.horizon]
-    assert interval_share(said.p_demand, said.pmf, average.support.sizes, came).mean() == pytest.approx(0.8, abs=0.08)
+    assert interval_share(average.points(said, rows), came).mean() == pytest.approx(0.8, abs=0.08)
 
 
 def test_what_a_series_has_sold_for_long_outweighs_its_category(average: HistoricalAverage, panel: Panel, large: Frame) -> None:

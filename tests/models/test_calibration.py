@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from models.calibration import Calibration
-from models.distribution import Points, interval_share
+from models.distribution import Points, interval_share, points
 from models.ensemble import Ensemble
 from models.metrics import score_points, score_quantiles
 from models.oracle import oracle
@@ -81,15 +81,19 @@ def test_reliability_coverage_and_the_plot_show_what_came() -> None:
     p = rng.uniform(0.05, 0.95, 20_000).astype(np.float32)
     demand = np.where(rng.random(len(p)) < p, 10, 0).astype(np.float32)
     ten, zero = np.full(len(p), 10, np.float32), np.zeros(len(p), np.float32)
-    good = Outcome(demand, Points(p, ten, 10 * p, zero, ten, ten))
+    good = Outcome(demand, Points(p, ten, 10 * p, zero, ten, ten, (0.9 - p) / (1 - p), (p - 0.1) / p))
     said, came, count = good.reliability()
     assert count.sum() == len(p)
     assert came == pytest.approx(said, abs=0.04)
     assert good.coverage() == 1
     assert good.pinball() == pytest.approx(score_quantiles(demand, good.points)[0])
-    bad = Outcome(demand, Points(p, ten, 10 * p, zero, zero, zero))
+    bad = Outcome(demand, Points(p, ten, 10 * p, zero, zero, zero, zero + 0.8, zero + 0.8))
     assert bad.coverage() == pytest.approx((demand == 0).mean())
     assert bad.with_demand().coverage() == 0
+    between = (p > 0.1) & (p < 0.9)
+    assert Outcome(demand[between], Points(*(values[between] for values in vars(good.points).values()))).interval_share() == pytest.approx(
+        0.8, abs=0.01
+    )
     picture = calibration_plot({"ohio": good, "florida": bad})
     assert picture.startswith(b"\x89PNG")
     assert picture == calibration_plot({"florida": bad, "ohio": good})
@@ -103,9 +107,11 @@ def test_the_share_inside_the_interval_is_80_percent_for_a_distribution_that_is_
     pmf = rng.dirichlet(np.full(len(sizes), 0.4), len(p)).astype(np.float32)
     drawn = sizes[(rng.random((len(p), 1)) > pmf.cumsum(axis=1)).sum(axis=1).clip(0, 4)]
     demand = np.where(rng.random(len(p)) < p, drawn, 0).astype(np.float32)
-    assert interval_share(p, pmf, sizes, demand).mean() == pytest.approx(0.8, abs=0.006)
+    made = points(p, pmf, sizes, p * (pmf @ sizes))
+    assert interval_share(made, demand).mean() == pytest.approx(0.8, abs=0.006)
+    assert ((demand >= made.q10) & (demand <= made.q90)).mean() > 0.88, "plain coverage of a distribution that is right"
     sure = pmf**3 / (pmf**3).sum(axis=1, keepdims=True)
-    assert interval_share(p, sure, sizes, demand).mean() < 0.78
+    assert interval_share(points(p, sure, sizes, p * (sure @ sizes)), demand).mean() < 0.78
 
 
 def truth(world: World, week: int) -> Points:
@@ -159,7 +165,7 @@ def test_the_ensembles_lie_between_the_oracle_and_the_historical_average(world: 
 def test_outcomes_put_what_came_beside_what_was_said_by_region() -> None:
     monday = date(2024, 6, 24)
     keys = {"store_id": ["1", "2", "3"], "product_id": ["A", "A", "B"], "region": ["ohio", "ohio", "florida"], "target_week": [monday] * 3}
-    numbers = {name: [0.5, 0.25, 0.125] for name in ("p_demand", "size", "expected", "q10", "q50", "q90")}
+    numbers = {name: [0.5, 0.25, 0.125] for name in Points.__dataclass_fields__}
     demand = pa.table({"region": ["ohio", "florida"], "store_id": ["2", "1"], "product_id": ["A", "B"], "week": [monday] * 2, "demand": [7, 9]})
     found = outcomes(pa.table(keys | numbers), demand)
     assert set(found) == {"ohio", "florida"}

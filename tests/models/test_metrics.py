@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.distribution import Points
+from models.distribution import Points, interval_share
 from models.metrics import SQL, score_points, score_quantiles
 
 
@@ -17,10 +17,10 @@ def test_sql_and_numpy_agree_on_every_metric(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     demand = np.where(rng.random(n) < 0.5, 0, rng.integers(1, 50, n)).astype(np.float32)
     size, expected = rng.random(n).astype(np.float32) * 40 + 1, rng.random(n).astype(np.float32) * 30
-    q10, q50, q90 = np.sort(rng.random((3, n)).astype(np.float32) * 40, axis=0)
-    rows = pa.table(
-        {"demand": demand, "size": size, "expected": expected, "q10": q10, "q50": q50, "q90": q90, "baseline": expected, "baseline_size": size}
-    )
+    q10, q50, q90 = np.sort(rng.integers(0, 40, (3, n)).astype(np.float32), axis=0)
+    inside = rng.random((2, n)).astype(np.float32)
+    made = Points(expected, size, expected, q10, q50, q90, np.where(q10 == q90, inside[1], inside[0]), inside[1])
+    rows = pa.table({**vars(made), "demand": demand, "baseline": expected, "baseline_size": size})
     with duckdb.connect() as connection:
         connection.register("rows", rows)
         said = connection.execute(f"select {', '.join(f'{sql} as {name}' for name, sql in SQL.items())} from rows").to_arrow_table().to_pylist()[0]
@@ -30,9 +30,10 @@ def test_sql_and_numpy_agree_on_every_metric(seed: int, n: int) -> None:
         assert said[name] == wanted, name
         if name not in {"n", "n_zero"}:
             assert said[f"baseline_{name}"] == wanted, name
-    pinball, coverage = score_quantiles(demand, Points(expected, size, expected, q10, q50, q90))
+    pinball, coverage = score_quantiles(demand, made)
     assert said["pinball"] == pytest.approx(pinball, rel=1e-4, abs=1e-5)
     assert said["coverage_80"] == pytest.approx(coverage)
+    assert said["interval_share_80"] == pytest.approx(interval_share(made, demand).mean(), rel=1e-4, abs=1e-5)
 
 
 def test_rows_without_demand_are_left_out_of_mape_and_counted() -> None:

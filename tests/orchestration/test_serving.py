@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
+from models.reliability import outcomes
 from models.validation import Gate
 from orchestration.board import show_accuracy
 from orchestration.cli import app
@@ -57,6 +58,16 @@ def test_models_that_miss_the_target_serve_where_they_are_better_than_the_averag
     accuracy = lake.read("gold/accuracy").to_pylist()
     ours, average = (sum(row[name] * (row["n"] - row["n_zero"]) for row in accuracy if row["mape"]) for name in ("mape", "baseline_mape"))
     assert ours < 0.75 * average
+
+
+def test_the_interval_is_held_against_80_percent_by_one_measure_that_gold_alone_gives(strict: Lake) -> None:
+    made, demand = strict.read("gold/forecasts"), strict.read("gold/demand")
+    accuracy = strict.read("gold/accuracy").to_pylist()
+    inside, covered = (
+        sum(row[name] * row["n"] for row in accuracy) / sum(row["n"] for row in accuracy) for name in ("interval_share_80", "coverage_80")
+    )
+    assert inside == pytest.approx(outcomes(made, demand)[str(REGION)].interval_share(), abs=1e-6)
+    assert abs(inside - 0.8) < 0.1 < covered - 0.75, "weeks without demand count as covered"
 
 
 def test_a_miss_of_the_target_stands_on_record_and_decides_nothing(strict: Lake) -> None:

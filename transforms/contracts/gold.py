@@ -58,6 +58,15 @@ FORECASTS = Contract(
         Column("q10", "number", "10 % quantile of demand.", unit="units", minimum=0),
         Column("q50", "number", "Median of demand.", unit="units", minimum=0),
         Column("q90", "number", "90 % quantile of demand.", unit="units", minimum=0),
+        Column(
+            "q10_inside",
+            "number",
+            "Share of the probability of exactly q10 that lies above the 10 % level (and below 90 %): what interval_share_80 counts where q10 comes.",
+            required=False,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("q90_inside", "number", "The same of q90, below the 90 % level.", required=False, minimum=0, maximum=1),
         Column("baseline", "number", "Historical average with zero weeks.", unit="units", minimum=0),
         Column("baseline_size", "number", "Historical average of the weeks with demand.", unit="units", minimum=0),
         MODEL_VERSION,
@@ -88,7 +97,7 @@ FORECASTS = Contract(
     key=("region", "store_id", "product_id", "origin_week", "target_week"),
     week_column="origin_week",
     sealed=True,
-    version=5,
+    version=6,
 )
 METRICS = (
     Column("mape", "number", "Mean absolute percentage error of size over rows with demand, as a fraction.", required=False, minimum=0),
@@ -100,7 +109,23 @@ METRICS = (
 )
 QUANTILE_METRICS = (
     Column("pinball", "number", "Mean pinball loss over the 10, 50 and 90 % quantiles.", unit="units", required=False, minimum=0),
-    Column("coverage_80", "number", "Share of rows between the 10 % and the 90 % quantile.", required=False, minimum=0, maximum=1),
+    Column(
+        "interval_share_80",
+        "number",
+        "Share of what came that lies in the 80 % interval, cut through the probability of q10 and q90 themselves: 0.80 if they are right.",
+        required=False,
+        minimum=0,
+        maximum=1,
+    ),
+    Column(
+        "coverage_80",
+        "number",
+        "Share of rows from q10 to q90, both included. Above 0.80 for forecasts that are right, since demand is discrete and often 0: not to be held "
+        "against 0.80, which interval_share_80 is.",
+        required=False,
+        minimum=0,
+        maximum=1,
+    ),
 )
 BASELINE_METRICS = tuple(
     replace(column, name=f"baseline_{column.name}", description=f"{column.description[:-1]}, for the historical average.") for column in METRICS
@@ -122,6 +147,7 @@ ACCURACY = Contract(
         *BASELINE_METRICS,
     ),
     key=("region", "format", "mover", "model", "week", "horizon"),
+    version=2,
 )
 ORDER_PLAN = Contract(
     "gold/order_plan",
