@@ -4,7 +4,9 @@ What a model replaces is decided at run time (vars), never from `config()`, whos
 """
 
 import json
-from typing import Any
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from dbt.adapters.duckdb.plugins import BasePlugin
@@ -13,21 +15,23 @@ from duckdb import DuckDBPyConnection
 
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
-from transforms.errors import ConfigurationError
+from transforms.errors import ConfigurationError, MissingData
 from transforms.lake import Lake
 
 # Rows in a batch: large enough for good Parquet row groups, small enough to keep memory flat.
 BATCH_ROWS = 122_880
+T = TypeVar("T")
 
 
 class Plugin(BasePlugin):
     """Reads the lake through views and writes models into it."""
 
     connection: DuckDBPyConnection
+    parent: int
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
-        """Keep the run's connection; every use takes a cursor of its own."""
-        self.connection = conn
+        """Keep the run's connection, of which every use takes a cursor of its own, and who started dbt."""
+        self.connection, self.parent = conn, os.getppid()
 
     def store(self, target_config: TargetConfig) -> None:
         """Do what the macro asks for: `open` the lake, or `replace` a table from a view with the model's rows."""
@@ -52,10 +56,20 @@ class Plugin(BasePlugin):
         rows = f"select {columns} from {request['rows']}"
         with self.connection.cursor() as cursor:
             if CONTRACTS[table].sliced:
-                lake.replace(table, _block(request), lambda: cursor.execute(rows).to_arrow_reader(BATCH_ROWS))
+                lake.replace(table, _block(request), self._while_awaited(lambda: cursor.execute(rows).to_arrow_reader(BATCH_ROWS)))
             else:
-                lake.overwrite(table, pa.table(cursor.execute(rows).to_arrow_table()))
+                lake.overwrite(table, self._while_awaited(lambda: pa.table(cursor.execute(rows).to_arrow_table()))())
             self._point(cursor, lake, table)
+
+    def _while_awaited(self, make: Callable[[], T]) -> Callable[[], T]:
+        """`make`, refused once the run that started dbt was killed: its successor may be writing the same slices already."""
+
+        def made() -> T:
+            if os.getppid() != self.parent:
+                raise MissingData("The run that started dbt is gone, so nothing more is written. Run the command again.")
+            return make()
+
+        return made
 
     def _point(self, cursor: DuckDBPyConnection, lake: Lake, table: str) -> None:
         """Let the table's view show the version that stands now."""

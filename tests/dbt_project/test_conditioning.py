@@ -1,6 +1,7 @@
 """The dbt project on a real lake, through dbt's own runner."""
 
 import json
+import os
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -148,6 +149,14 @@ def test_building_a_slice_again_changes_nothing_and_leaves_others_untouched(lake
     before = demand(lake)
     lake.replace("bronze/shipments", SliceBlock((TEXAS,), WEEK, WEEK), table("bronze/shipments", shipment(TEXAS, WEEK, 999)))
     assert build(lake, SliceBlock((OHIO,), WEEK, WEEK + 1)).success
+    assert demand(lake) == before
+
+
+def test_dbt_writes_nothing_more_once_the_run_that_started_it_was_killed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, parents = demand(lake), iter([os.getppid()])
+    lake.replace("bronze/shipments", SliceBlock((OHIO,), WEEK, WEEK), table("bronze/shipments", shipment(OHIO, WEEK, 999)))
+    monkeypatch.setattr("os.getppid", lambda: next(parents, 1))
+    assert not build(lake, SliceBlock((OHIO,), WEEK, WEEK)).success
     assert demand(lake) == before
 
 
