@@ -106,9 +106,10 @@ def decide(lake: Lake, dataset: Dataset, event: Status, actor: str, reason: str,
 
 def log(lake: Lake, regions: Iterable[Region] | None = None) -> list[Dataset]:
     """Every version on record, oldest first, each with its latest decision."""
-    if not lake.exists(DATASET_VERSIONS.name):
+    wanted = None if regions is None else list(regions)
+    if wanted == [] or not lake.exists(DATASET_VERSIONS.name):
         return []
-    chosen = f"where v.region in ({region_list(regions)})" if regions is not None else ""
+    chosen = f"where v.region in ({region_list(wanted)})" if wanted is not None else ""
     with lake.connect(DATASET_VERSIONS.name, DATASET_EVENTS.name) as connection:
         rows = connection.execute(
             f"""

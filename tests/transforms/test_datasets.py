@@ -22,4 +22,5 @@ def test_a_region_whose_key_holds_the_word_region_has_a_version_to_train_on(tmp_
     lake.append(DATASET_VERSIONS.name, pa.Table.from_pylist(rows, schema=DATASET_VERSIONS.schema))
     [found] = log(lake, [Region(name)])
     decide(lake, found, "approved", "ada", "as agreed", now)
+    assert log(lake, []) == []
     assert usable(lake, Region(name), WEEK, "as_known").version == f"{name}-1"
