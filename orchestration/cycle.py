@@ -18,7 +18,7 @@ from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_betwe
 from transforms.datasets import latest_versions, usable
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake import Lake
-from transforms.landing import Told, drop, first_weeks, last_week, pending, pending_references, refused_files, regions, register
+from transforms.landing import Dropped, Told, drop, first_weeks, last_week, pending, pending_references, refused_files, regions, register
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequ
     runner.execute("weather_report", [SliceBlock(known_regions(workspace.lake, chosen), week, week)])
 
 
-def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | None, landing: Path | None) -> int:
-    """Make a lake root and, where a folder is given, copy its files into landing; return the number of files.
+def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | None, landing: Path | None) -> Dropped:
+    """Make a lake root and, where a folder is given, copy its files into landing.
 
     A lake that exists keeps its project file, and more files may be copied into it.
 
@@ -145,11 +145,11 @@ def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | No
     exists = (root / FILE).exists()
     if exists:
         _refuse_other(root, spec, horizons)
-    copied = drop(lake, spec, landing) if landing is not None else []
+    dropped = drop(lake, spec, landing) if landing is not None else Dropped([], [])
     kept = keep(root, Path(provider)) if is_path(provider) else provider
     if not exists:
         Project.model_validate({"provider": kept} | ({} if horizons is None else {"horizons": horizons})).save(root)
-    return len(copied)
+    return dropped
 
 
 def _refuse_other(root: Path, provider: ProviderSpec, horizons: int | None) -> None:

@@ -28,16 +28,16 @@ from transforms.lease import lease
 
 
 def initialise_root(settings: Settings, provider: str, landing: Path | None, horizons: int | None, local: bool, console: Console) -> list[str]:
-    """`shelfcast init`: return the messages of the files that were refused."""
+    """`shelfcast init`: return the messages of the files that were not copied or are refused."""
     lake = Lake(settings.root, settings.storage_options)
     spec = load_provider(provider, base=Path.cwd())
     with lease(lake, "cycle", "shelfcast init", plain(console)):
         existed = lake.path(FILE).exists()
-        count = initialise(lake, spec, provider, horizons, landing)
+        dropped = initialise(lake, spec, provider, horizons, landing)
         if existed:
             console.print(f"{escape(str(lake.path(FILE)))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
-        console.print(f"[bold]{escape(spec.name)}[/]: {count} files copied to {escape(str(lake.path('landing', spec.name)))}")
-        return condition(settings, local, console)
+        console.print(f"[bold]{escape(spec.name)}[/]: {len(dropped.copied)} files copied to {escape(str(lake.path('landing', spec.name)))}")
+        return [*dropped.left_out, *condition(settings, local, console)]
 
 
 def condition(settings: Settings, local: bool, console: Console) -> list[str]:

@@ -1,5 +1,6 @@
 """Read one landing file into its contract: scan, map, sort out what breaks the contract, complete. Nothing is written here."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pyarrow as pa
 
+from transforms.adapters.bounds import MAX_COLUMNS, MEMORY, PLAIN, READ_SECONDS, SPILL, check_expanded, check_nesting
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
 from transforms.adapters.expressions import Kinds, can_fail, converted, literal, quoted, raw, scan, with_nearest_station
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
+from transforms.adapters.workbooks import read_sheet
 from transforms.contracts import SOURCES, Contract
 from transforms.database import open_database
 from transforms.errors import ContractViolation, LandingFileRefused
@@ -106,7 +109,7 @@ def read_file(
     schema = pa.schema([*contract.schema, *beside])
     if source in _MAY_BE_EMPTY and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
         return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0), (), ())
-    with _database_of(path) as (connection, link):
+    with _database_of(path, name) as (connection, link):
         kinds, absent = _load(connection, spec, contract, link, name)
         columns = tuple(kinds)
         if references is not None:
@@ -133,30 +136,63 @@ def read_file(
 
 
 @contextmanager
-def _database_of(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Open a database that can reach one file and nothing else of the machine, and the plain name under which it reaches it."""
+def _database_of(path: Path, name: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Open a database that can reach one file and nothing else of the machine, and the plain name under which it reaches it.
+
+    Its memory, its room on disk and its time have a limit.
+    """
     with TemporaryDirectory(prefix="shelfcast-") as folder, open_database() as connection:
         link = Path(folder) / "file"
         link.symlink_to(path.resolve())
         connection.execute(f"set threads = 2; set temp_directory = {literal(f'{folder}/spill')}; set allowed_paths = [{literal(str(link))}]")
+        connection.execute(f"set memory_limit = '{MEMORY}B'; set max_temp_directory_size = '{SPILL}B'")
         connection.execute("set enable_external_access = false; set lock_configuration = true")
-        yield connection, link
+        done = threading.Event()
+        stopper = threading.Thread(target=_stop_late, args=(connection, done, READ_SECONDS), daemon=True)
+        stopper.start()
+        try:
+            yield connection, link
+        except duckdb.OutOfMemoryException as error:
+            advice = "Split the file, or drop it as Parquet."
+            raise LandingFileRefused(
+                f"{name}: reading it takes more than {MEMORY >> 30} GiB of memory and {SPILL >> 30} GiB of disk. {advice}"
+            ) from error
+        except duckdb.InterruptException as error:
+            raise LandingFileRefused(f"{name}: reading it takes more than {READ_SECONDS} seconds. Split the file, or drop it as Parquet.") from error
+        finally:
+            done.set()
+            stopper.join()
+
+
+def _stop_late(connection: duckdb.DuckDBPyConnection, done: threading.Event, seconds: float) -> None:
+    """Interrupt whatever runs once the time is over, again and again: an interrupt between two queries is lost."""
+    late = not done.wait(seconds)
+    while late and not done.wait(0.05):
+        connection.interrupt()
 
 
 def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """Make the table `raw` of the file's rows; return its columns with their types, and those that were added as empty."""
     if path.stat().st_size == 0:
         raise LandingFileRefused(f"{name}: expected a {spec.format} file with rows, came an empty file. Drop the file again.")
+    compression = _COMPRESSIONS.get(Path(name).suffix.lower(), PLAIN) if spec.format in {"csv", "jsonl"} else PLAIN
+    check_expanded(path, compression, name)
+    if spec.format == "jsonl":
+        check_nesting(path, compression, name)
     try:
         if spec.format == "xlsx":
-            connection.register("sheet", _sheet(spec, path))
+            connection.register("sheet", read_sheet(path, spec.sheet, name))
             source = "sheet"
         else:
-            source = scan(spec, path, _COMPRESSIONS.get(Path(name).suffix.lower(), "uncompressed"))
+            source = scan(spec, path, compression)
         kinds = {row[0]: row[1] for row in connection.execute(f"describe select * from {source}").fetchall()}
+        if len(kinds) > MAX_COLUMNS:
+            raise LandingFileRefused(f"{name}: expected at most {MAX_COLUMNS:,} columns, came {len(kinds):,}. Is it the right file?")
         absent = _absent_columns(spec, contract, tuple(kinds), name)
         added = "".join(f", null::varchar as {quoted(column)}" for column in absent)
         connection.execute(f"create temp table raw as select row_number() over () as row, *{added} from {source}")
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
     except (duckdb.Error, UnicodeDecodeError) as error:
         first = str(error).strip().splitlines()[0].replace(str(path), name)
         raise LandingFileRefused(
@@ -164,21 +200,6 @@ def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contr
             "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
         ) from error
     return kinds, absent
-
-
-def _sheet(spec: FileSpec, path: Path) -> pa.Table:
-    import openpyxl  # noqa: PLC0415 - only providers with spreadsheets pay for it
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
-
-    try:
-        book = openpyxl.load_workbook(path.open("rb"), read_only=True, data_only=True)
-    except (InvalidFileException, OSError, KeyError, ValueError) as error:
-        raise LandingFileRefused(f"{path.name}: expected an XLSX workbook, but it cannot be opened: {error}. Drop the file again.") from error
-    rows = (book[spec.sheet] if spec.sheet else book.worksheets[0]).iter_rows(values_only=True)
-    header = [str(cell) for cell in next(rows, ())]
-    cells = [[None if cell is None else str(cell) for cell in row] for row in rows]
-    columns = list(zip(*cells, strict=True)) or [()] * len(header)
-    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(header, columns, strict=True)})
 
 
 def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...], name: str) -> tuple[str, ...]:

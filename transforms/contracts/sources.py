@@ -19,7 +19,7 @@ PRECIP = Column("precip_mm", "number", "Precipitation (rain and melted snow).", 
 
 LINEAGE = (
     Column("source_file", "text", "Landing file that the row came from, relative to the landing folder."),
-    Column("source_hash", "text", "SHA-256 of that file's content."),
+    Column("source_hash", "text", "SHA-256 of that file's content; starts with 'unread-' where there was none to read."),
 )
 ARRIVED_AT = Column("arrived_at", "timestamp", "When that version of the file was first seen in landing.", unit="UTC", required=False)
 

@@ -1,7 +1,7 @@
 """Landing: which files were dropped, which slices they touch, and taking those slices into bronze."""
 
 from transforms.landing.conditioned import conditioning, conditioning_references, finish, under_way
-from transforms.landing.files import FACTS, REFERENCES, LandingFile, drop, folder, scan
+from transforms.landing.files import FACTS, REFERENCES, Dropped, LandingFile, drop, folder, scan
 from transforms.landing.intake import ingest, ingest_reference
 from transforms.landing.look import Registration, register
 from transforms.landing.record import (
@@ -18,7 +18,7 @@ from transforms.landing.record import (
 )
 
 __all__ = [
-    "FACTS", "REFERENCES", "LandingFile", "Registration", "Told", "conditioning", "conditioning_references", "drop", "finish",
+    "FACTS", "REFERENCES", "Dropped", "LandingFile", "Registration", "Told", "conditioning", "conditioning_references", "drop", "finish",
     "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference", "landed", "last_week", "noticed_files", "pending",
     "pending_references", "refused_files", "regions", "register", "scan", "under_way",
 ]  # fmt: skip

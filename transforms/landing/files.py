@@ -1,6 +1,5 @@
 """The files that stand in landing: finding and dropping them. Landing files are never changed here."""
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +10,12 @@ from transforms.adapters import FileSpec, ProviderSpec
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
+from transforms.landing.odd_files import NoFile, hashed, identity_of, opened, printable
 
 FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)
 REFERENCES = tuple(name for name, contract in SOURCES.items() if not contract.sliced)
+NEEDED = frozenset({"stores", "products", "shipments"})
+"""Sources without a file of which nothing can be forecast."""
 Progress = Callable[[str], None]
 Identity = tuple[str, str, str]
 """Source, file name and content hash: one version of a file as one source reads it."""
@@ -28,6 +30,10 @@ class LandingFile:
     path: Path
     name: str
     digest: str
+    """SHA-256 of its content, or what stands for it where it cannot be read (see `transforms.landing.odd_files`)."""
+    size: int
+    fault: str | None = None
+    """Why it cannot be read at all."""
 
     @property
     def identity(self) -> Identity:
@@ -61,12 +67,28 @@ def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
                 # Patterns that overlap are no second mapping.
                 if all(spec.model_copy(update={"files": other.files}) != other for other in there):
                     there.append(spec)
-        found += [LandingFile(source, tuple(of), path, path.relative_to(top).as_posix(), _sha256(path)) for path, of in readings.items()]
+        found += [_landing_file(source, tuple(of), path, top) for path, of in readings.items()]
     return found
 
 
-def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> list[Path]:
-    """Copy the provider's files from a user's folder into landing, each in one step.
+def _landing_file(source: str, specs: tuple[FileSpec, ...], path: Path, top: Path) -> LandingFile:
+    name = printable(path.relative_to(top))
+    try:
+        return LandingFile(source, specs, path, name, hashed(path, top), path.stat().st_size)
+    except NoFile as problem:
+        return LandingFile(source, specs, path, name, *identity_of(path, name, str(problem)), fault=str(problem))
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What was copied into landing, and why other names that match a pattern were left where they are."""
+
+    copied: list[Path]
+    left_out: list[str]
+
+
+def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
+    """Copy the provider's files from a user's folder into landing, each in one step; links are followed.
 
     Raises
     ------
@@ -75,21 +97,33 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> list[Path]:
     """
     if not source_dir.is_dir():
         raise ConfigurationError(f"Landing folder {source_dir} does not exist: expected a folder with the files of provider {provider.name!r}.")
-    copied: dict[Path, Path] = {}
+    wanted: dict[Path, Path] = {}
+    needed: dict[str, list[Path]] = {}
     for source, specs in provider.sources.items():
         found = [path for spec in specs for path in sorted(source_dir.glob(spec.files))]
-        if not found and source in {"stores", "products", "shipments"}:
+        if not found and source in NEEDED:
             patterns = ", ".join(spec.files for spec in specs)
             raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.")
-        copied.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in found})
-    for path, target in copied.items():
+        needed[source] = found if source in NEEDED else []
+        wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in found})
+    dropped = Dropped([], [])
+    for path, target in wanted.items():
+        try:
+            _copy(path, target)
+            dropped.copied.append(target)
+        except NoFile as problem:
+            dropped.left_out.append(f"{printable(path.relative_to(source_dir))} was not copied: {problem}")
+    for source, found in needed.items():
+        if found and not any(wanted[path] in dropped.copied for path in found):
+            raise ConfigurationError(f"{source_dir} holds no file for source {source!r} that can be read: {' '.join(dropped.left_out)}")
+    return dropped
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file in one step; raise `NoFile` where it cannot be read, and leave errors of writing to those who can make room."""
+    with opened(path) as stream:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.part")
-        shutil.copyfile(path, draft)
+        with draft.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
         draft.replace(target)
-    return list(copied.values())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

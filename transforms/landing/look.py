@@ -324,7 +324,7 @@ def _record(file: LandingFile, found: FileRows | None, status: str, message: str
         "source": file.source,
         "source_file": file.name,
         "source_hash": file.digest,
-        "bytes": file.path.stat().st_size,
+        "bytes": file.size,
         "rows": found.rows.num_rows if found else 0,
         "rows_read": counts.read,
         "rows_skipped": counts.skipped,

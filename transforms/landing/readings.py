@@ -22,8 +22,10 @@ def read_all(provider: ProviderSpec, file: LandingFile, references: References |
     Raises
     ------
     LandingFileRefused
-        If one of the mappings refuses the file, or two of them say different things about the same key and do not add up.
+        If it is no file that can be read, one of the mappings refuses it, or two of them say different things about the same key and do not add up.
     """
+    if file.fault is not None:
+        raise LandingFileRefused(f"{file.name}: {file.fault}")
     readings = [read_file(provider, file.source, spec, file.path, file.name, references, arrived_at) for spec in file.specs]
     quarantined = [_numbered(reading.quarantined, number) for number, reading in enumerate(readings, start=1)]
     rows, repeated = (readings[0].rows, 0) if len(readings) == 1 else _side_by_side(file, [reading.rows for reading in readings])

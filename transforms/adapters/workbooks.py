@@ -1,0 +1,89 @@
+"""Sheets of XLSX workbooks, read by a process with a limit of memory and time: parsers of such files are easily led astray."""
+
+import json
+import select
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from transforms.adapters.bounds import MEMORY
+from transforms.errors import LandingFileRefused
+
+MAX_EXPANDED = 1 << 30
+"""Bytes of XML in a workbook."""
+MAX_CELLS = 50_000_000
+"""Cells of a sheet, empty ones between the others too: one cell in the last row and column makes 17 thousand millions."""
+SECONDS = 300
+_PROGRAM = Path(__file__).with_name("workbook_process.py")
+
+
+def read_sheet(path: Path, sheet: str | None, name: str) -> pa.Table:
+    """The rows of a sheet (the first where none is named) as texts, below the names in its first row.
+
+    Raises
+    ------
+    LandingFileRefused
+        If the workbook cannot be read within the limits; `name` is how the message names it.
+    """
+    with tempfile.TemporaryDirectory(prefix="shelfcast-") as folder:
+        target = Path(folder) / "sheet"
+        request = {"path": str(path), "sheet": sheet, "target": str(target), "memory": MEMORY, "expanded": MAX_EXPANDED, "cells": MAX_CELLS}
+        problem = _reader.ask(request)
+        if problem is not None:
+            raise LandingFileRefused(f"{name}: expected an XLSX workbook, but {problem}")
+        with pa.OSFile(str(target)) as stream:
+            return pa.ipc.open_stream(stream).read_all()
+
+
+@dataclass
+class _Reader:
+    """The process, kept from one workbook to the next since its start costs more than a small workbook; it ends with its input."""
+
+    process: subprocess.Popen[str] | None = None
+    log: IO[str] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask(self, request: Mapping[str, object]) -> str | None:
+        """What speaks against a workbook; None once its sheet is written."""
+        with self.lock:
+            process = self._started()
+            if process.stdin is None or process.stdout is None:
+                raise AssertionError("the process was started with pipes")
+            process.stdin.write(f"{json.dumps(request)}\n")
+            process.stdin.flush()
+            ready, _, _ = select.select([process.stdout], [], [], SECONDS)
+            answer = process.stdout.readline() if ready else ""
+            if answer:
+                refused: str | None = json.loads(answer).get("refused")
+                return refused
+            process.kill()
+            process.wait()
+            return self._last_words() if ready else f"reading it takes more than {SECONDS} seconds. Split it, or drop it as CSV or Parquet."
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self.process is None or self.process.poll() is not None:
+            self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - stays open as long as the process
+            # Isolated (-I): nothing of the caller's folder or environment is imported.
+            command = [sys.executable, "-I", str(_PROGRAM)]
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)  # noqa: S603 - our own
+        return self.process
+
+    def _last_words(self) -> str:
+        """Why the process died: the error that its parser raised, or none where the memory did not suffice even for that."""
+        if self.log is None:
+            return ""
+        self.log.seek(0)
+        lines = self.log.read().strip().splitlines()
+        if not lines or "MemoryError" in lines[-1]:
+            return f"reading it takes more than {MEMORY >> 30} GiB of memory. Split it, or drop it as CSV or Parquet."
+        return f"it is broken: {lines[-1]}. Open it, save it again, and drop it again."
+
+
+_reader = _Reader()
