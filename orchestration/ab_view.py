@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from models.ab_test import pair_stores
 from orchestration.ab_lift import standings
 from orchestration.report import plain
 from orchestration.settings import Settings
+from orchestration.text_tables import by_whom, narrow_table
 from transforms.ab_record import AbTest, Metric, Mode, Pair, recorded, start, stop
 from transforms.calendar import Region, Week
 from transforms.contracts.ab_tests import METRICS, MODES
@@ -95,20 +95,18 @@ def stop_test(settings: Settings, name: str, actor: str, reason: str, console: C
 def show_tests(settings: Settings, console: Console) -> None:
     """List the tests, newest last."""
     lake = Lake(settings.root, settings.storage_options)
-    table = Table("test", "challenger", "mode", "metric", "weeks", "since", "stopped", "looks", "difference", "interval", "verdict", "who", "why")
+    table = narrow_table("A/B tests", {"test": 23, "weeks": 10, "standing": 18, "by whom and why": 16})
     for standing in standings(lake, recorded(lake)):
         test, row = standing.test, standing.rows[-1] if standing.rows else {}
-        table.add_row(
-            *(test.test_id, test.challenger, test.mode, test.metric, str(test.weeks), str(test.from_week), str(test.stopped or "")),
-            *(
-                str(row.get("look", 0)),
-                _number(row.get("difference")),
-                _interval(row),
-                str(row.get("verdict", "undecided")),
-                escape(test.actor),
-                escape(test.reason),
-            ),
-        )
+        weeks = [f"{test.weeks} from", str(test.from_week), *((f"stopped {test.stopped}",) if test.stopped else ())]
+        found = [
+            str(row.get("verdict", "undecided")),
+            f"{test.metric} {_number(row.get('difference'))}",
+            _interval(row),
+            f"{row.get('look', 0)} looks",
+        ]
+        names = f"{test.test_id}\nchallenger {test.challenger}"
+        table.add_row(names, "\n".join(weeks), "\n".join(part for part in found if part), by_whom(test.actor, test.reason))
     console.print(table)
 
 
@@ -117,11 +115,13 @@ def show_test(settings: Settings, name: str, console: Console) -> None:
     lake = Lake(settings.root, settings.storage_options)
     test = _test(lake, name)
     _show_balance(lake, test, console)
-    table = Table("week", "look", "units", "champion", "challenger", "difference", "interval", "verdict", title=f"{name} ({test.metric})")
+    widths = {"week": 10, "look": 4, "units": 5, "champion": 8, "challenger": 10, "difference, interval": 18}
+    table = narrow_table(f"{name} ({test.metric})", widths)
     [standing] = standings(lake, [test])
     for row in standing.rows:
-        numbers = (_number(row[column]) for column in ("champion", "challenger", "difference"))
-        table.add_row(str(row["week"]), str(row["look"]), str(row["units"]), *numbers, _interval(row), str(row["verdict"]))
+        numbers = (_number(row[column]) for column in ("champion", "challenger"))
+        found = "\n".join(part for part in (_number(row["difference"]), _interval(row), str(row["verdict"])) if part)
+        table.add_row(str(row["week"]), str(row["look"]), str(row["units"]), *numbers, found)
     console.print(table)
 
 

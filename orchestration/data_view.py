@@ -13,6 +13,7 @@ from orchestration.approval import forecast_moves
 from orchestration.project import Project
 from orchestration.report import plain
 from orchestration.settings import Settings
+from orchestration.text_tables import by_whom, narrow_table
 from transforms.calendar import Region, Week
 from transforms.contracts import CONTRACTS, Contract
 from transforms.datasets import READ_TABLES, Dataset, Status, approved_before, decide, log
@@ -29,11 +30,11 @@ def show_log(settings: Settings, region: str | None, limit: int, console: Consol
     found = log(_lake(settings), [Region(region)] if region else None)
     if not found:
         raise MissingData("There is no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
-    table = Table("version", "recorded (UTC)", "last week", "rows", "status", "who", "why")
+    table = narrow_table("Data versions", {"version": 16, "recorded (UTC)": 10, "last week": 10, "rows": 5, "status": 8, "by whom and why": 12})
     for dataset in found[-limit:]:
         colour = {"approved": "green", "rejected": "red"}.get(dataset.status, "yellow")
         moment, status = f"{dataset.recorded_at:%Y-%m-%d %H:%M:%S}", f"[{colour}]{dataset.status}[/]"
-        table.add_row(dataset.version, moment, str(dataset.last_week), f"{dataset.rows:,}", status, escape(dataset.actor), escape(dataset.reason))
+        table.add_row(dataset.version, moment, str(dataset.last_week), f"{dataset.rows:,}", status, by_whom(dataset.actor, dataset.reason))
     console.print(table)
 
 
@@ -41,6 +42,14 @@ def show_difference(settings: Settings, region: Region, before: str | None, afte
     """Compare two versions by table, and forecast with both."""
     lake = _lake(settings)
     old, new = _pair(lake, region, before, after)
+    if old is None:
+        console.print(
+            f"{new.version} ({new.status}, to {new.last_week}) is the first version of {region}: no other was approved before it, so there is "
+            "nothing to compare it with. The next week or correction that is taken in makes one.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return
     console.print(f"[bold]{old.version}[/] ({old.status}, to {old.last_week}) -> [bold]{new.version}[/] ({new.status}, to {new.last_week})")
     table = Table("table", "rows", "added", "changed", "removed", "weeks", "columns changed", "schema")
     for name in READ_TABLES:
@@ -131,12 +140,12 @@ def _lake(settings: Settings) -> Lake:
     return Lake(settings.root, settings.storage_options)
 
 
-def _pair(lake: Lake, region: Region, before: str | None, after: str | None) -> tuple[Dataset, Dataset]:
+def _pair(lake: Lake, region: Region, before: str | None, after: str | None) -> tuple[Dataset | None, Dataset]:
     found = log(lake, [region])
     new = _named(found, after, region) if after else (found[-1] if found else None)
     old = _named(found, before, region) if before else (approved_before(lake, region, new.recorded_at) if new else None)
-    if new is None or old is None:
-        raise MissingData(f"{region} has {len(found)} data versions, and none that was approved before the one to compare: nothing to compare yet.")
+    if new is None:
+        raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
     return old, new
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from orchestration.mlflow_mirror import catch_up, mirror_registry, refusal
 from orchestration.project import Project
 from orchestration.report import plain
 from orchestration.rollback import origin_on, to_date, to_previous
 from orchestration.settings import Settings
+from orchestration.text_tables import by_whom, narrow_table
 from orchestration.validation import event, promotion, serving
 from transforms.calendar import Region, Week
 from transforms.contracts.gold import RETRAINING
@@ -29,13 +29,13 @@ def show_versions(settings: Settings, region: str | None, state: str | None, lim
     """`shelfcast models list`."""
     rows = [row for row in states(_lake(settings)) if (region is None or row["region"] == region) and (state is None or row["state"] == state)]
     latest = sorted(rows, key=lambda row: row["trained_at"], reverse=True)[:limit]
-    table = _table(f"{len(latest)} of {len(rows)} versions", ["version", "state", "since", "MAPE", "hist. avg", "who", "why"])
+    table = narrow_table(
+        f"{len(latest)} of {len(rows)} versions", {"version": 18, "state": 8, "since": 10, "MAPE": 5, "hist. avg": 5, "by whom and why": 14}
+    )
     for row in latest:
         metrics = json.loads(row["metrics"])
         numbers = (_number(metrics.get("mape")), _number(metrics.get("baseline_mape")))
-        table.add_row(
-            row["model_version"], row["state"] or "trained", _text(row["since"]), *numbers, escape(_text(row["actor"])), escape(_text(row["reason"]))
-        )
+        table.add_row(row["model_version"], row["state"] or "trained", _text(row["since"]), *numbers, by_whom(row["actor"], row["reason"]))
     console.print(table)
 
 
@@ -45,12 +45,12 @@ def show_version(settings: Settings, name: str, console: Console) -> None:
     row = _version(lake, name)
     for field in ("model_version", "state", "trained_week", "trained_at", "run_id", "code_version", "dataset_version", "artifact_uri", "sha256"):
         console.print(f"{field:>16}  {row[field]}", highlight=False)
-    table = _table("Decisions", ["time (UTC)", "decision", "from origin", "who", "replacing", "why"])
-    checks = _table("Checks behind the last judgement", ["check", "passed", "value", "limit", "detail"])
+    table = narrow_table("Decisions", {"time (UTC)": 10, "decision": 8, "from origin": 10, "by whom and why": 30})
+    checks = narrow_table("Checks behind the last judgement", {"check": 8, "passed": 6, "value": 7, "limit": 6, "detail": 30})
     numbers: list[dict[str, Any]] = []
     for one in events_of(lake, name):
         moment = f"{one['event_time']:%Y-%m-%d %H:%M:%S}"
-        table.add_row(moment, one["event"], str(one["effective_week"]), escape(one["actor"]), _text(one["replaces"]), escape(one["reason"]))
+        table.add_row(moment, one["event"], str(one["effective_week"]), by_whom(one["actor"], one["reason"], one["replaces"]))
         numbers = json.loads(one["numbers"]) if one["numbers"] else numbers
     for check in numbers:
         checks.add_row(check["name"], _passed(check), _number(check["value"]), _number(check["limit"]), escape(check["detail"]))
@@ -63,10 +63,10 @@ def show_ledger(settings: Settings, on: date, known_at: datetime | None, region:
     lake = _lake(settings)
     known = known_at.replace(tzinfo=UTC) if known_at else None
     rows = champions(lake, [*_regions(lake, region), POOLED], origin_on(on), known)
-    table = _table(f"Champions on {on} (decisions up to origin {origin_on(on)})", ["region", "format", "mover", "champion", "since", "who", "why"])
+    # A version begins with its region, format and mover.
+    table = narrow_table(f"Champions on {on} (decisions up to origin {origin_on(on)})", {"champion": 30, "since": 10, "by whom and why": 26})
     for row in rows:
-        since = f"{row['since']}"
-        table.add_row(row["region"], row["format"], row["mover"], row["model_version"], since, escape(row["actor"]), escape(row["reason"]))
+        table.add_row(row["model_version"], str(row["since"]), by_whom(row["actor"], row["reason"]))
     console.print(table)
     counts = Counter("pooled" if row["region"] == str(POOLED) else row["kind"] for row in rows)
     console.print(f"{counts['ensemble']} ensembles, {counts['baseline']} historical averages, {counts['pooled']} pooled models.")
@@ -95,7 +95,7 @@ def show_retraining(lake: Lake, chosen: Sequence[Region], first: Week, last: Wee
             """
         ).fetchall()
     trained, reused = (sum(row[4] for row in rows if row[1] is kind) for kind in (True, False))
-    table = _table(f"{trained} retrained, {reused} reused", ["origin", "what", "models", "cause", "why"])
+    table = narrow_table(f"{trained} retrained, {reused} reused", {"origin": 10, "what": 9, "models": 6, "cause": 9, "why": 24})
     for week, retrained, cause, reason, n in rows:
         table.add_row(str(week), "retrained" if retrained else "reused", str(n), "" if cause == "none" else cause, escape(reason))
     console.print(table)
@@ -159,9 +159,9 @@ def _passed(check: dict[str, Any]) -> str:
 
 def _decide(settings: Settings, lake: Lake, events: Sequence[ModelEvent], console: Console) -> None:
     decide(lake, events)
-    table = _table("Put on record", ["version", "decision", "from origin", "who", "replacing", "why"])
+    table = narrow_table("Put on record", {"version": 20, "decision": 8, "from origin": 10, "by whom and why": 24})
     for one in events:
-        table.add_row(one.model_version, one.event, str(one.effective_week), escape(one.actor), _text(one.replaces), escape(one.reason))
+        table.add_row(one.model_version, one.event, str(one.effective_week), by_whom(one.actor, one.reason, one.replaces))
     console.print(table)
     if settings.tracking_uri:
         console.print(mirror_registry(lake, Project.load(lake.path()), settings.tracking_uri), highlight=False)
@@ -190,13 +190,6 @@ def _regions(lake: Lake, region: str | None) -> list[Region]:
 
 def _lake(settings: Settings) -> Lake:
     return Lake(settings.root, settings.storage_options)
-
-
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    return table
 
 
 def _number(value: float | None) -> str:
