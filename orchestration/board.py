@@ -1,6 +1,8 @@
 """Tables for the terminal: accuracy by region, and the state of a lake."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,15 +21,26 @@ from transforms.scoreboard import by_region, champions_by_region, drift_by_regio
 TARGET_MAPE = 0.45
 
 
-def show_accuracy(lake: Lake, scored: SliceBlock, origin: Week, console: Console) -> None:
-    """The table that a run ends with: one row a region, all regions at the end."""
-    rows = [row for row in by_region(lake, scored.first, scored.last) if row["region"] == "all" or row["region"] in set(map(str, scored.regions))]
-    if not rows:
-        console.print(f"Forecasts made at {origin} wait for their weeks: none of {scored.first}..{scored.last} has landed yet.")
-        _show_rungs(lake, scored, origin, console)
-        return
+def show_accuracy(lake: Lake, forecast: SliceBlock, origin: Week, console: Console) -> None:
+    """The end of a run: how the forecasts for these weeks turned out, as far as the weeks have landed, and which ones are waited for."""
+    landed = last_week(lake)
+    last = min(forecast.last, landed) if landed is not None else forecast.first + -1
+    names = set(map(str, forecast.regions))
+    rows = [row for row in by_region(lake, forecast.first, last) if row["region"] == "all" or row["region"] in names]
+    if rows:
+        _show_scores(lake, rows, forecast.first, last, origin, console)
+    elif last >= forecast.first:
+        console.print(f"{forecast.first}..{last} have landed, and no forecast had been made for them.", highlight=False)
+    if last < forecast.last:
+        waiting = max(last + 1, forecast.first)
+        console.print(f"Forecasts made at {origin} for {waiting}..{forecast.last} wait for these weeks to land.", highlight=False)
+    _show_rungs(lake, forecast, origin, console)
+
+
+def _show_scores(lake: Lake, rows: Sequence[Mapping[str, Any]], first: Week, last: Week, origin: Week, console: Console) -> None:
+    """One row a region, all regions at the end."""
     promoted, drift = champions_by_region(lake), drift_by_region(lake, origin)
-    table = Table(title=f"Forecasts for {scored.first} to {scored.last}, as they turned out", caption=_CAPTION)
+    table = Table(title=f"Forecasts for {first} to {last}, as they turned out", caption=_CAPTION)
     table.add_column("region", no_wrap=True)
     for name in ("MAPE", "hist. avg", "better by", "RMSE 0", "RMSE all", "rows", "of them 0", "models", "drift"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -48,12 +61,11 @@ def show_accuracy(lake: Lake, scored: SliceBlock, origin: Week, console: Console
             style="bold" if total else None,
         )
     console.print(table)
-    _show_rungs(lake, scored, origin, console)
 
 
-def _show_rungs(lake: Lake, scored: SliceBlock, origin: Week, console: Console) -> None:
+def _show_rungs(lake: Lake, forecast: SliceBlock, origin: Week, console: Console) -> None:
     """How many of the rows made at the origin each step of the failover ladder served, and why, where that is anything but the champions."""
-    served = [row for row in rungs_served(lake, origin) if row["region"] in set(map(str, scored.regions))]
+    served = [row for row in rungs_served(lake, origin) if row["region"] in set(map(str, forecast.regions))]
     counts = Counter[str]()
     for row in served:
         counts[row["rung"]] += row["n"]
@@ -136,7 +148,8 @@ def show_status(settings: Settings, console: Console) -> None:
     if lake.exists("gold/forecasts"):
         origin = Week(lake.read("gold/forecasts", columns="max(origin_week) as week")["week"][0].as_py())
         latest = last_week(lake) or origin
-        show_accuracy(lake, SliceBlock(tuple(regions(lake)), latest + (1 - project.horizons), latest), origin, console)
+        first = min(latest + (1 - project.horizons), origin + 1)
+        show_accuracy(lake, SliceBlock(tuple(regions(lake)), first, origin + project.horizons), origin, console)
 
 
 def _number(value: float | None) -> str:

@@ -64,9 +64,9 @@ def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence
 
 @dataclass(frozen=True)
 class CycleResult:
-    """Target weeks that were scored, and why regions were left out."""
+    """Regions and weeks that were forecast, and why regions were left out."""
 
-    scored: SliceBlock
+    forecast: SliceBlock
     blocked: list[str]
 
 
@@ -116,7 +116,7 @@ def run_cycle(
         if until > week:
             voice.say(f"scoring the forecasts for {week + 1}..{until}, which have landed already")
             runner.execute("accuracy_board", [SliceBlock(block.regions, week + 1, until)])
-    return CycleResult(SliceBlock(regions_ready, first + 1, max(ahead, first + 1)), blocked)
+    return CycleResult(SliceBlock(regions_ready, first + 1, last + workspace.project.horizons), blocked)
 
 
 def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequence[str], voice: Voice) -> None:

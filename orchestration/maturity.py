@@ -5,6 +5,7 @@ architecture guide describes). A level counts when each of its criteria, and of 
 next step. Nothing here is configured: each function looks.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -120,28 +121,41 @@ def training_is_a_pipeline(scene: Scene) -> Evidence:
 def models_are_registered(scene: Scene) -> Evidence:
     """Each model is on record with metrics, data versions, code version, environment and an artifact that is there."""
     rows = scene.rows("select * from gold_model_versions", "gold/model_versions")
-    complete = [row for row in rows if _complete(row) and scene.lake.path(row["artifact_uri"]).is_file()]
-    if rows and len(complete) == len(rows):
+    if not rows:
+        return Evidence(False, "Train models: 'shelfcast run --week WEEK' puts each on record.")
+    without = {row["model_version"]: lacking for row in rows if (lacking := _lacking(row))}
+    lost = [row["model_version"] for row in rows if not scene.lake.path(row["artifact_uri"]).is_file()]
+    if not without and not lost:
         return Evidence(True, f"{len(rows):,} models with metrics, data, code, libraries and artifact", "gold/model_versions")
-    return Evidence(
-        False, f"{len(complete)} of {len(rows)} models are on record with all that reproducing them takes: train them again, or restore artifacts."
-    )
+    steps = []
+    if without:
+        first, lacking = next(iter(without.items()))
+        steps.append(
+            f"{len(without)} of {len(rows)} models are on record without all that reproducing them takes, first {first}: {', '.join(lacking)}."
+        )
+    if lost:
+        steps.append(f"{len(lost)} of {len(rows)} models have lost their artifacts, first {lost[0]}: bring them back by 'shelfcast restore'.")
+    return Evidence(False, " ".join(steps))
 
 
 def data_are_released(scene: Scene) -> Evidence:
     """Every model learned from data that had been approved."""
-    rows = scene.rows(
-        """
-        select count(*) as n, count(*) filter (where dataset_version in (
-            select dataset_version from gold_dataset_events where event = 'approved'
-        )) as approved from gold_model_versions
-        """,
-        "gold/model_versions",
-        "gold/dataset_events",
+    models = scene.rows("select * from gold_model_versions order by trained_at", "gold/model_versions")
+    approved = {
+        row["dataset_version"]
+        for row in scene.rows("select dataset_version from gold_dataset_events where event = 'approved'", "gold/dataset_events")
+    }
+    if not models:
+        return Evidence(False, "Train models on approved data versions: 'shelfcast run --week WEEK' trains on no others.")
+    others = [row for row in models if not _datasets(row) or not _datasets(row) <= approved]
+    if not others:
+        return Evidence(True, f"all {len(models):,} models learned from approved data", "gold/dataset_events")
+    of = ", ".join(sorted(_datasets(others[0]) - approved)) or "data that are not on record"
+    return Evidence(
+        False,
+        f"{len(others)} of {len(models)} models learned from data that nobody approved, first {others[0]['model_version']} from {of}: "
+        "look at it with 'shelfcast data diff', release it with 'shelfcast data approve'.",
     )
-    if rows and rows[0]["n"] == rows[0]["approved"] > 0:
-        return Evidence(True, f"all {rows[0]['n']:,} models learned from approved data", "gold/dataset_events")
-    return Evidence(False, "Train on approved data versions: see 'shelfcast data log', release with 'shelfcast data approve'.")
 
 
 def ci_trains(scene: Scene) -> Evidence:
@@ -312,8 +326,18 @@ def maturity_report(scene: Scene) -> tuple[Report, int]:
     return Report("MLOps maturity", lead, [Section("Criteria", columns, rows)]), level
 
 
-def _complete(row: dict[str, Any]) -> bool:
-    return all(row[name] and row[name] != "{}" for name in ("metrics", "data_versions", "dataset_version", "code_version", "environment", "sha256"))
+def _lacking(row: dict[str, Any]) -> list[str]:
+    """Names of what reproducing a model takes and its record does not tell."""
+    names = ("metrics", "code_version", "environment", "sha256", *(("data_versions",) if row["dataset_version"] else ()))
+    return [name for name in names if not row[name] or row[name] == "{}"] + ([] if _datasets(row) else ["dataset_version"])
+
+
+def _datasets(row: dict[str, Any]) -> set[str]:
+    """The data versions that a model learned from: its region's, or those of the samples that a pooled model was made from."""
+    if row["dataset_version"]:
+        return {row["dataset_version"]}
+    samples: dict[str, str] = json.loads(row["inputs"] or "{}").get("samples", {})
+    return set(samples.values())
 
 
 def _in_ci(scene: Scene, pattern: str, what: str, step: str) -> Evidence:

@@ -77,9 +77,23 @@ def _regions(lake: Lake, week: Week, store: str | None, chosen: Sequence[str]) -
         return [Region(name) for name in chosen]
     lake.require("gold/order_plan")
     with lake.connect("gold/order_plan") as connection:
-        asked = f"select distinct region from gold_order_plan where target_week = {day(week)} and store_id = coalesce($store, store_id) order by 1"
-        rows = connection.execute(asked, {"store": store}).fetchall()
-    if not rows:
-        of_store = f" for store {store}" if store else ""
-        raise MissingData(f"There is no plan{of_store} for the week {week}: run 'shelfcast run --week' with an origin up to four weeks before it.")
-    return [Region(name) for (name,) in rows]
+        found = connection.execute(
+            f"""
+            select region, max(target_week = {day(week)}) as now, min(target_week), max(target_week) from gold_order_plan
+            where store_id = coalesce($store, store_id) group by region order by region
+            """,
+            {"store": store},
+        ).fetchall()
+    if planned := [Region(region) for region, now, _, _ in found if now]:
+        return planned
+    if store is not None and not found:
+        names = ", ".join(lake.read("gold/order_plan", columns="distinct region").sort_by("region")["region"].to_pylist())
+        raise MissingData(
+            f"Store {store} is in no plan of any week: expected the id of a store of {names}, as 'shelfcast plan' without --store writes."
+        )
+    whose = f" for store {store}" if store is not None else ""
+    known = "; ".join(f"{region} {first} to {last}" for region, _, first, last in found) or "none yet"
+    raise MissingData(
+        f"There is no plan{whose} for the week {week}. There are plans for: {known}. "
+        "'shelfcast run --week' with an origin shortly before it makes one."
+    )

@@ -58,8 +58,8 @@ def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], loca
             result = run_cycle(workspace, runner, start, end, chosen, voice, retrain)
         except (MissingData, ConfigurationError, DataNotApproved) as error:
             raise _with_refusals(error, refused) from error
-    show_retraining(workspace.lake, result.scored.regions, start, end, console)
-    show_accuracy(workspace.lake, result.scored, end, console)
+    show_retraining(workspace.lake, result.forecast.regions, start, end, console)
+    show_accuracy(workspace.lake, result.forecast, end, console)
     return [*(refusal.message for refusal in refused), *result.blocked]
 
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from models.training import TrainingSpec
+from orchestration.board import show_accuracy
 from orchestration.cli import app
 from orchestration.defs.audit import audit_trail, maturity
 from orchestration.maturity import Scene, assess, level_of
@@ -32,7 +33,7 @@ from orchestration.settings import use_root
 from orchestration.why_view import show_why
 from transforms.adapters import load_provider
 from transforms.backup import read_backup
-from transforms.calendar import Week
+from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.feature_groups import GROUPS
@@ -174,6 +175,48 @@ def test_the_maturity_level_follows_the_evidence(root: Path, tmp_path: Path) -> 
     code, output = shelfcast("maturity", "--root", str(root))
     assert code == 0, output
     assert "Level 0 of 4" in output or "Level 1 of 4" in output
+
+
+def test_pooled_models_count_as_trained_on_the_data_of_their_samples(root: Path) -> None:
+    found = {words: evidence for _, words, evidence in assess(Scene(Lake(str(root))))}
+    complete = found["Each model is on record with metrics, data versions, code version, environment and an artifact that is there"]
+    assert complete.met, complete.what
+    released = found["Every model learned from data that had been approved"]
+    assert released.met, released.what
+
+
+def test_what_a_model_lacks_is_named_in_the_next_step(root: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(root, tmp_path / "root"))
+    row = Lake(str(copy)).read("gold/model_versions").to_pylist()[0]
+    (copy / row["artifact_uri"]).unlink()
+    found = {words: evidence for _, words, evidence in assess(Scene(Lake(str(copy))))}
+    complete = found["Each model is on record with metrics, data versions, code version, environment and an artifact that is there"]
+    assert complete.what == f"1 of 16 models have lost their artifacts, first {row['model_version']}: bring them back by 'shelfcast restore'."
+
+
+def test_weeks_that_landed_without_forecasts_are_not_called_missing(root: Path) -> None:
+    lake = Lake(str(root))
+    before = SliceBlock((Region("north_texas"), Region("south_texas")), ORIGIN + -3, ORIGIN)
+    said = shown(lambda console: show_accuracy(lake, before, ORIGIN + -4, console))
+    assert said == f"{before.first}..{before.last} have landed, and no forecast had been made for them."
+    after = SliceBlock(before.regions, WORLD.last + 1, WORLD.last + 4)
+    said = shown(lambda console: show_accuracy(lake, after, WORLD.last, console))
+    assert said == f"Forecasts made at {WORLD.last} for {after.first}..{after.last} wait for these weeks to land."
+    half = SliceBlock(before.regions, WORLD.last + -1, WORLD.last + 2)
+    said = shown(lambda console: show_accuracy(lake, half, WORLD.last + -2, console))
+    assert f"Forecasts for {WORLD.last + -1} to {WORLD.last}, as they turned out" in said
+    assert f"for {WORLD.last + 1}..{WORLD.last + 2} wait for these weeks to land." in said
+
+
+def test_a_store_that_is_not_there_is_not_told_to_wait_for_a_run(root: Path, tmp_path: Path) -> None:
+    options = ("--out", str(tmp_path), "--root", str(root))
+    code, output = shelfcast("plan", "--week", str(ORIGIN + 1), "--store", "NOPE", *options)
+    assert code == 1
+    assert "Store NOPE is in no plan of any week: expected the id of a store of north_texas, south_texas" in output
+    store = forecasts(root)["store_id"][0].as_py()
+    code, output = shelfcast("plan", "--week", str(ORIGIN + 9), "--store", store, *options)
+    assert code == 1
+    assert f"There is no plan for store {store} for the week {ORIGIN + 9}. There are plans for: north_texas {ORIGIN + 1} to {ORIGIN + 4}." in output
 
 
 def test_the_audit_asset_checks_the_record_and_writes_its_page(root: Path) -> None:
