@@ -1,10 +1,14 @@
 """`shelfcast tune` and `shelfcast compare`: which settings, and which algorithms, do best on past weeks."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from orchestration.report import plain
@@ -33,8 +37,8 @@ def tune(
     from transforms.lease import lease  # noqa: PLC0415
 
     console = _console()
-    bench = _bench(root, week, origins, regions, console)
-    outcome = tuning.tune(bench, trials)
+    with _bench(root, week, origins, regions, console) as bench:
+        outcome = tuning.tune(bench, trials)
     before, best = outcome.present.metrics["mape"], outcome.best.metrics["mape"]
     console.print(f"MAPE {before:.4f} with the present settings, {best:.4f} with the best of {trials} others (experiment '{outcome.experiment}').")
     if not outcome.better:
@@ -59,7 +63,8 @@ def compare(
     from orchestration.tuning import compare as compare_members  # noqa: PLC0415
 
     console = _console()
-    runs = compare_members(_bench(root, week, origins, regions, console), [tuple(_names([entry])) for entry in members])
+    with _bench(root, week, origins, regions, console) as bench:
+        runs = compare_members(bench, [tuple(_names([entry])) for entry in members])
     table = Table("members", title=f"Ensembles on {origins} rolling origins until {week}")
     for name in ("MAPE", "hist. avg", "RMSE 0", "RMSE all", "share 80 %", "rows", "seconds"):
         table.add_column(name, justify="right")
@@ -69,7 +74,9 @@ def compare(
     console.print(table)
 
 
-def _bench(root: str | None, week: str, origins: int, regions: list[str] | None, console: Console) -> "Bench":
+@contextmanager
+def _bench(root: str | None, week: str, origins: int, regions: list[str] | None, console: Console) -> "Iterator[Bench]":
+    """What tries are measured on; a line under those that stay tells what is being trained, and since when."""
     from orchestration.approval import review  # noqa: PLC0415
     from orchestration.cycle import known_regions  # noqa: PLC0415
     from orchestration.project import Project  # noqa: PLC0415
@@ -82,7 +89,17 @@ def _bench(root: str | None, week: str, origins: int, regions: list[str] | None,
     lake = Lake(settings.root, settings.storage_options)
     project, chosen = Project.load(lake.path()), known_regions(lake, _names(regions or []))
     review(lake, project, chosen, "shelfcast", plain(console))
-    return Bench(lake, project, Tracking.of(lake, settings), chosen, Week.parse(week), origins, lambda line: console.print(line, highlight=False))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("reading the data", total=None)
+
+        def say(line: str) -> None:
+            progress.console.print(escape(line), highlight=False)
+
+        def busy(line: str) -> None:
+            progress.reset(task, description=escape(line))
+
+        yield Bench(lake, project, Tracking.of(lake, settings), chosen, Week.parse(week), origins, say, busy)
 
 
 def _names(entries: list[str]) -> list[str]:

@@ -17,7 +17,7 @@ from orchestration.cli import app
 from orchestration.project import Project
 from orchestration.settings import Settings as Environment
 from orchestration.tracking import ExperimentRun, LakeTracker, MlflowTracker, Tracker, Tracking
-from orchestration.tuning import gains
+from orchestration.tuning import expected_times, gains
 from transforms.calendar import Region, Week
 from transforms.contracts.gold import EXPERIMENTS
 from transforms.errors import ConfigurationError
@@ -91,6 +91,7 @@ def test_members_are_compared_on_the_same_rows(root: Path) -> None:
     arguments = ["--members", "lasso", "--members", "lasso,boosting", "--week", str(UNTIL), "--origins", "1", "--root", str(root)]
     code, output = shelfcast("compare", *arguments)
     assert code == 0, output
+    assert output.index("Expected time, lasso, boosting being 1: lasso 0.1; lasso, boosting 1.0") < output.index("0000 comparison")
     runs = [row for row in Lake(str(root)).read(EXPERIMENTS.name).to_pylist() if row["kind"] == "comparison"]
     experiment = LakeTracker(Lake(str(root))).runs(runs[0]["experiment"])
     assert [run.params["members"] for run in experiment] == [["lasso"], ["lasso", "boosting"]]
@@ -180,3 +181,8 @@ def test_an_mlflow_server_keeps_runs_as_they_were_logged(mlflow_server: str, tmp
     both.log(run)
     assert both.runs(run.experiment) == [run]
     assert MlflowTracker(mlflow_server).runs(run.experiment)[-1] == run
+
+
+def test_how_long_each_alternative_takes_is_said_in_times_of_the_projects_own_members() -> None:
+    said = expected_times([("lasso",), ("lasso", "network", "boosting")], ("lasso", "network"))
+    assert said == "Expected time, lasso, network being 1: lasso 0.2; lasso, network, boosting 2.3"
