@@ -187,7 +187,7 @@ def why(
 @app.command()
 def export(
     table: Annotated[str, typer.Argument(help="Table, like gold/forecasts or silver/weather_known.")],
-    to: Annotated[Path, typer.Option("--to", help="File to write: .csv or .parquet.")],
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="File to write: .csv or .parquet.")],
     region: Annotated[str | None, typer.Option("--region", help="Only this region.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="First week (Monday, YYYY-MM-DD).")] = None,
     last: Annotated[str | None, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD).")] = None,
@@ -201,7 +201,7 @@ def export(
 
 @app.command()
 def obfuscate(
-    to: Annotated[Path, typer.Option("--to", help="New folder for the sample and its provider file.")],
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder for the sample and its provider file.")],
     salt_file: Annotated[Path | None, typer.Option("--salt-file", help="File with the secret salt (default: the variable SHELFCAST_SALT).")] = None,
     regions: Annotated[int, typer.Option("--regions", min=1, help="Busiest regions to keep.")] = 2,
     stores: Annotated[int, typer.Option("--stores", min=2, help="Busiest stores to keep in each region, half of each format.")] = 8,

@@ -135,11 +135,11 @@ def test_a_slice_is_exported_as_csv_and_parquet(story: tuple[Path, list[str], di
     options = ("--region", region, "--from", str(ORIGIN), "--until", str(ORIGIN), "--root", str(root))
     wanted = Lake(str(root)).read("gold/demand", where=f"region = '{region}' and week = date '{ORIGIN}'").num_rows
     for ending in ("csv", "parquet"):
-        code, output = shelfcast("export", "gold/demand", "--to", str(tmp_path / f"demand.{ending}"), *options)
+        code, output = shelfcast("export", "gold/demand", str(tmp_path / f"demand.{ending}"), *options)
         assert code == 0, output
     assert pq.read_table(tmp_path / "demand.parquet").num_rows == wanted
     lines = (tmp_path / "demand.csv").read_text().splitlines()
     assert lines[0] == ",".join(CONTRACTS["gold/demand"].names)
     assert len(lines) == wanted + 1
-    assert shelfcast("export", "gold/demand", "--to", str(tmp_path / "demand.xls"), *options)[0] == 1
-    assert shelfcast("export", "gold/nothing", "--to", str(tmp_path / "demand.csv"), *options)[0] == 1
+    assert shelfcast("export", "gold/demand", str(tmp_path / "demand.xls"), *options)[0] == 1
+    assert shelfcast("export", "gold/nothing", str(tmp_path / "demand.csv"), *options)[0] == 1
