@@ -1,14 +1,13 @@
-"""Drift of slices as the asset page shows it: verdicts, the ranking of columns, links to the pages."""
+"""Drift of a slice as the asset page shows it: verdict, ranking of columns, link to its page."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from models.drift_page import notes, ranking, write_report
-from orchestration.metadata import Link
+from models.drift_page import RANKING, notes, ranking, write_report
+from orchestration.metadata import Link, markdown_table
 from orchestration.report import report_url
 from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock
@@ -16,8 +15,6 @@ from transforms.contracts.drift import DRIFT
 from transforms.lake import Lake
 
 VERDICTS = ["region", "week", "verdict", "drifted", "watched", "USD in the week", "report", "notes"]
-_MOST_LINKS = 56
-_MOST_RANKED = 200
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,13 @@ class Outcome:
         page = Link("open", self.url) if self.url else ""
         return str(self.item.region), str(self.item.week), self.verdict, names, self.scores.num_rows, money, page, " ".join(self.notes)
 
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the slice's page shows."""
+        link = {"report": dg.MetadataValue.url(self.url)} if self.url else {}
+        verdict, ranking_table = markdown_table(VERDICTS, [self.row]), markdown_table(list(RANKING), self.ranking)
+        return {"verdict": verdict, "ranking": ranking_table, "drifted": int(self.drifted), **link}
+
 
 def drift_of(lake: Lake, item: Slice, rate: float) -> Outcome:
     """Score a slice and write its page."""
@@ -60,18 +64,6 @@ def drift_of(lake: Lake, item: Slice, rate: float) -> Outcome:
         return Outcome(item, "too little history", DRIFT.schema.empty_table(), [], notes(result), "")
     url = report_url(settings().reports_url, write_report(result, lake.path("reports")))
     return Outcome(item, "drifted" if result.drifted else "as usual", result.rows(), ranking(result), notes(result), url)
-
-
-def ranked(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
-    """Columns of a run: all of one slice, of several those that drifted."""
-    rows = [(str(one.item.region), str(one.item.week), *row) for one in outcomes for row in one.ranking]
-    return rows if len(outcomes) == 1 else [row for row in rows if row[4] == "drifted"][:_MOST_RANKED]
-
-
-def links(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Links to the pages, as the asset page opens them."""
-    pages = {f"report {one.item.region} {one.item.week}": one.url for one in outcomes[:_MOST_LINKS] if one.url}
-    return {"report" if len(outcomes) == 1 else name: dg.MetadataValue.url(url) for name, url in pages.items()}
 
 
 def within(scores: pa.Table, block: SliceBlock) -> pa.Table:

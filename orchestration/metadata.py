@@ -3,16 +3,16 @@
 import base64
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from orchestration.ranges import MANY_SLICES
+from orchestration.ranges import MANY_SLICES, key_of
 from transforms.calendar import Slice
 from transforms.contracts import CONTRACTS, Column, Contract
-from transforms.lake import Lake
+from transforms.lake import Lake, day
 
 Metadata = Mapping[str, Any]
 _MARKUP = re.compile(r"[\\`*\[\]|~!]")
@@ -62,21 +62,36 @@ def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, make: Callabl
         context.add_asset_metadata(make(), key)
 
 
-def written(lake: Lake, table: str, slices: Iterable[Slice]) -> dict[str, Any]:
-    """Run metadata of a table: rows that stand in the slices, Delta version, where it lies."""
-    contract = CONTRACTS[table]
-    chosen = list(slices)
-    where = "true"
-    if contract.sliced and chosen:
-        weeks, regions = {str(item.week) for item in chosen}, {str(item.region) for item in chosen}
-        column = contract.week_column
-        where = f"region in ({_quoted(regions)}) and {column} >= date '{min(weeks)}' and {column} <= date '{max(weeks)}'"
-    rows = lake.read(table, where=where, columns="count(*) as n")["n"][0].as_py() if lake.exists(table) else 0
-    return {
-        "dagster/row_count" if not chosen else "dagster/partition_row_count": rows,
-        "delta_version": lake.version(table) or 0,
-        "dagster/uri": lake.uri(table),
-    }
+def add_by_slice(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Sequence[Slice], make: Callable[[Slice], Metadata]) -> None:
+    """Make and add metadata for each slice's own page, unless the run is for very many (see `add_large`)."""
+    if len(slices) <= MANY_SLICES:
+        for item in slices:
+            context.add_asset_metadata(make(item), key, str(key_of(item)))
+
+
+def written(lake: Lake, table: str) -> dict[str, Any]:
+    """Metadata of a table that is the same on every page: Delta version, where it lies, and rows in all where it is not sliced."""
+    there = {"delta_version": lake.version(table) or 0, "dagster/uri": lake.uri(table)}
+    if CONTRACTS[table].sliced:
+        return there
+    rows = lake.read(table, columns="count(*) as n")["n"][0].as_py() if lake.exists(table) else 0
+    return {"dagster/row_count": rows, **there}
+
+
+def written_slices(context: dg.AssetExecutionContext, lake: Lake, table: str, slices: Sequence[Slice]) -> dict[str, Any]:
+    """`written`, with the rows of each slice on its own page."""
+    contract, weeks = CONTRACTS[table], [item.week for item in slices]
+    with lake.connect(table) as connection:
+        found = connection.execute(
+            f"""
+            select region, {contract.week_column}, count(*) from {table.replace("/", "_")}
+            where {contract.week_column} between {day(min(weeks))} and {day(max(weeks))} group by all
+            """
+        ).fetchall()
+    rows = {(region, week): count for region, week, count in found}
+    key = dg.AssetKey([contract.layer, contract.table])
+    add_by_slice(context, key, slices, lambda item: {"dagster/partition_row_count": rows.get((str(item.region), item.week.monday), 0)})
+    return written(lake, table)
 
 
 def rounded(values: Mapping[str, float | int | None]) -> dict[str, float | int]:
@@ -113,7 +128,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, Link):
         return f"[{markdown_text(value.text)}]({value.url})"
     return f"{value:.3f}" if isinstance(value, float) else "" if value is None else markdown_text(str(value))
-
-
-def _quoted(values: Iterable[str]) -> str:
-    return ", ".join(f"'{value}'" for value in sorted(values))

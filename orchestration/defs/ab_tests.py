@@ -1,14 +1,16 @@
 """A/B tests as an asset: how each stands after a week, with an interval that holds however often it is looked at."""
 
+from typing import Any
+
 import dagster as dg
 
 from models.plots import lift_plot
 from orchestration.ab_lift import Standing, lift_rows, standings
-from orchestration.metadata import markdown_table, picture, table_spec, written
+from orchestration.metadata import add_by_slice, markdown_table, picture, table_spec, written_slices
 from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.resources import LakeResource
 from transforms.ab_record import recorded
-from transforms.calendar import blocks_of
+from transforms.calendar import Slice, blocks_of
 from transforms.contracts.ab_tests import AB_LIFT
 
 _MOST_PICTURES = 6
@@ -40,13 +42,14 @@ def ab_lift(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materia
     for block in blocks_of(slices) if tested or opened.exists(AB_LIFT.name) else []:
         opened.replace(AB_LIFT.name, block, lift_rows(opened, block))
     found = [standing for standing in standings(opened, tested) if standing.rows]
-    return dg.MaterializeResult(
-        metadata={
-            **written(opened, AB_LIFT.name, slices),
-            "tests": markdown_table(_COLUMNS, [last_look(standing) for standing in found]),
-            **{standing.test.test_id: picture(standing.test.test_id, plot_of(standing)) for standing in found[-_MOST_PICTURES:]},
-        }
-    )
+
+    def page(item: Slice) -> dict[str, Any]:
+        own = [standing for standing in found if standing.test.region == str(item.region)]
+        pictures = {standing.test.test_id: picture(standing.test.test_id, plot_of(standing)) for standing in own[-_MOST_PICTURES:]}
+        return {"tests": markdown_table(_COLUMNS, [last_look(standing) for standing in own]), **pictures}
+
+    add_by_slice(context, dg.AssetKey(["gold", "ab_lift"]), slices, page)
+    return dg.MaterializeResult(metadata=written_slices(context, opened, AB_LIFT.name, slices))
 
 
 def last_look(standing: Standing) -> tuple[object, ...]:

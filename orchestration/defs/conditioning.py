@@ -114,7 +114,7 @@ def conditioned_slices(context: dg.AssetExecutionContext, lake: LakeResource) ->
     left = [item for block in blocks_of(slices) for item in finish(opened, block)]
     if left:
         context.log.warning(f"{len(left)} slices are not in gold as they stand in bronze and stay pending, the first being {left[0]}.")
-    return dg.MaterializeResult(metadata={**written(opened, CONDITIONED_SLICES.name, slices), "pending": len(left)})
+    return dg.MaterializeResult(metadata={**written(opened, CONDITIONED_SLICES.name), "pending": len(left)})
 
 
 def _recorded(context: dg.AssetExecutionContext, record: AbstractContextManager[None]) -> AbstractContextManager[None]:

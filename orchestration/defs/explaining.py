@@ -6,12 +6,12 @@ import dagster as dg
 import pyarrow as pa
 
 from orchestration.explain import ExplainTask
-from orchestration.metadata import markdown_table, table_spec, written
+from orchestration.metadata import add_by_slice, markdown_table, table_spec, written_slices
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
-from transforms.calendar import blocks_of, weeks_between
+from transforms.calendar import Slice, blocks_of, weeks_between
 from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.feature_groups import GROUPS
 
@@ -41,8 +41,13 @@ def contributions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.M
         opened.replace(CONTRIBUTIONS.name, block, pa.concat_tables(list(made.values())))
         sums |= {str(region): table for region, table in made.items() if table.num_rows}
     columns = ["region", "rows", "expected", "reference", *GROUPS]
-    rows: list[list[Any]] = [[region, table.num_rows, *(_mean(table, name) for name in columns[2:])] for region, table in sorted(sums.items())]
-    return dg.MaterializeResult(metadata={**written(opened, CONTRIBUTIONS.name, slices), "mean contributions": markdown_table(columns, rows)})
+    rows = {region: [region, table.num_rows, *(_mean(table, name) for name in columns[2:])] for region, table in sums.items()}
+
+    def page(item: Slice) -> dict[str, Any]:
+        return {"mean contributions": markdown_table(columns, [row for region, row in rows.items() if region == str(item.region)])}
+
+    add_by_slice(context, dg.AssetKey(["gold", "contributions"]), slices, page)
+    return dg.MaterializeResult(metadata=written_slices(context, opened, CONTRIBUTIONS.name, slices))
 
 
 def _mean(table: pa.Table, name: str) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.metadata import markdown_table, table_spec, written
+from orchestration.metadata import markdown_table, table_spec, written, written_slices
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.resources import LakeResource
 from transforms.calendar import blocks_of
@@ -46,7 +46,7 @@ def bronze_reference(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
     register(opened, lake.provider(), now=datetime.now(UTC))
     ingest_reference(opened, lake.provider())
     for name in REFERENCES:
-        yield dg.MaterializeResult(asset_key=_key(SOURCES[name.split("/")[1]]), metadata=written(opened, name, []))
+        yield dg.MaterializeResult(asset_key=_key(SOURCES[name.split("/")[1]]), metadata=written(opened, name))
 
 
 @dg.multi_asset(
@@ -61,7 +61,7 @@ def bronze_facts(context: dg.AssetExecutionContext, lake: LakeResource) -> Itera
     register(opened, lake.provider(), now=datetime.now(UTC), progress=context.log.info)
     ingest(opened, lake.provider(), blocks_of(slices))
     for name in FACTS:
-        yield dg.MaterializeResult(asset_key=_key(SOURCES[name.split("/")[1]]), metadata=written(opened, name, slices))
+        yield dg.MaterializeResult(asset_key=_key(SOURCES[name.split("/")[1]]), metadata=written_slices(context, opened, name, slices))
 
 
 @dg.asset_check(

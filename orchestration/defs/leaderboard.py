@@ -50,7 +50,7 @@ def leaderboard(context: dg.AssetExecutionContext, config: LeaderboardConfig, la
     opened.overwrite(LEADERBOARD.name, rows, "leaderboard")
     yield dg.MaterializeResult(
         metadata={
-            **written(opened, LEADERBOARD.name, []),
+            **written(opened, LEADERBOARD.name),
             **rounded(_headline(rows)),
             "results": markdown_table(list(COLUMNS), [[row[name] for name in COLUMNS] for row in standing(rows)]),
             "by_round": markdown_table(["model", "round", "MAPE %"], [(r["model"], r["round"], r["mape"]) for r in rows.to_pylist() if r["round"]]),

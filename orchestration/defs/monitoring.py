@@ -1,18 +1,19 @@
 """Watching: how forecasts turned out, and whether a week's data are still what models were trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from models.drift_page import RANKING
 from models.metrics import score_forecasts
-from orchestration.drift_view import VERDICTS, drift_of, links, ranked, within
-from orchestration.metadata import markdown_table, picture, rounded, table_spec, written
+from orchestration.drift_view import drift_of, within
+from orchestration.fleet_checks import accuracy_judgement, drift_judgement, told
+from orchestration.metadata import add_by_slice, markdown_table, picture, rounded, table_spec, written_slices
 from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.resources import LakeResource
-from transforms.calendar import Slice, SliceBlock, blocks_of
+from transforms.calendar import Region, Slice, SliceBlock, Week, blocks_of
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
 from transforms.contracts.gold import FORECASTS
@@ -24,12 +25,12 @@ DRIFT_REPORT = dg.AssetKey(["reports", "drift_report"])
 WITHIN_TARGET = dg.AssetCheckSpec(
     name="mape_within_target",
     asset=ACCURACY,
-    description="Every segment's forecasts for the weeks of the run came within the MAPE that the project asks for.",
+    description="In every region, each segment's forecasts for the last weeks that landed came within the MAPE that the project asks for.",
 )
 NO_DRIFT = dg.AssetCheckSpec(
     name="no_drift",
     asset=DRIFT_REPORT,
-    description="In no region and week of the run did a column drift, at the project's rate of false ones.",
+    description="In no region did a column drift in the newest week that was watched there, at the project's rate of false ones.",
 )
 
 
@@ -51,36 +52,29 @@ NO_DRIFT = dg.AssetCheckSpec(
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
     """How the forecasts issued earlier for these weeks turned out."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
         opened.replace(ACCURACY_TABLE.name, block, score_forecasts(*_issued(opened, block)))
-    target = lake.project().gate.max_mape
-    rows = _segments(opened, slices)
-    missed = [row for row in rows if row["mape"] is not None and row["mape"] > target]
     columns = ["region", "format", "mover", "mape", "baseline_mape", "rmse_0", "rmse_all", "n", "n_zero"]
-    worst = sorted(missed, key=lambda row: -row["mape"])
-    return dg.MaterializeResult(
-        metadata={
-            **written(opened, ACCURACY_TABLE.name, slices),
-            **rounded(_overall(rows)),
-            "segments": markdown_table(columns, [[row[name] for name in columns] for row in rows]),
-            **_calibration(opened, slices),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name=WITHIN_TARGET.name,
-                passed=not missed,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={
-                    "segments scored": len(rows),
-                    "above target": len(missed),
-                    "worst": markdown_table(columns, [[row[name] for name in columns] for row in worst[:20]]),
-                },
-            )
-        ],
-    )
+
+    @cache
+    def segments(week: Week) -> list[dict[str, Any]]:
+        return by_segment(opened, week, week)
+
+    @cache
+    def calibration(region: Region) -> dict[str, Any]:
+        return _calibration(opened, [item for item in slices if item.region == region])
+
+    def page(item: Slice) -> dict[str, Any]:
+        rows = [row for row in segments(item.week) if row["region"] == str(item.region)]
+        table = markdown_table(columns, [[row[name] for name in columns] for row in rows])
+        return {**rounded(_overall(rows)), "segments": table, **calibration(item.region)}
+
+    add_by_slice(context, ACCURACY, slices, page)
+    yield dg.MaterializeResult(asset_key=ACCURACY, metadata=written_slices(context, opened, ACCURACY_TABLE.name, slices))
+    yield from told(WITHIN_TARGET, accuracy_judgement(opened, lake.project()))
 
 
 @dg.multi_asset(
@@ -111,7 +105,9 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def drift_report(
+    context: dg.AssetExecutionContext, lake: LakeResource
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
     """Score the slices and write their pages; all of a run in one process, since Evidently takes its time to import."""
     opened, rate, slices = lake.open(), lake.project().drift_rate, slices_of(context)
     outcomes = []
@@ -121,23 +117,10 @@ def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Ma
     scores = pa.concat_tables([outcome.scores for outcome in outcomes])
     for block in blocks_of(slices):
         opened.replace(DRIFT.name, block, within(scores, block))
-    drifted = [outcome for outcome in outcomes if outcome.drifted]
-    return dg.MaterializeResult(
-        metadata={
-            "verdicts": markdown_table(VERDICTS, [outcome.row for outcome in outcomes]),
-            "ranking": markdown_table(["region", "week", *RANKING], ranked(outcomes)),
-            "drifted_slices": len(drifted),
-            **links(outcomes),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name=NO_DRIFT.name,
-                passed=not drifted,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"drifted": markdown_table(["region", "week", *RANKING], ranked(drifted))},
-            )
-        ],
-    )
+    by_slice = {outcome.item: outcome for outcome in outcomes}
+    add_by_slice(context, DRIFT_REPORT, slices, lambda item: by_slice[item].metadata)
+    yield dg.MaterializeResult(asset_key=DRIFT_REPORT)
+    yield from told(NO_DRIFT, drift_judgement(opened))
 
 
 def _issued(lake: Lake, block: SliceBlock) -> tuple[pa.Table, pa.Table]:
@@ -163,11 +146,6 @@ def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:
     block = SliceBlock(tuple(sorted({item.region for item in slices})), max(newest + -3, min(item.week for item in slices)), newest)
     found = {region: outcome for region, outcome in outcomes(*_issued(lake, block)).items() if outcome.demand.any()}
     return {"calibration": picture("Reliability of p_demand and share of the 80 % interval", calibration_plot(found))} if found else {}
-
-
-def _segments(lake: Lake, slices: Sequence[Slice]) -> list[dict[str, Any]]:
-    weeks, regions = [item.week for item in slices], {str(item.region) for item in slices}
-    return [row for row in by_segment(lake, min(weeks), max(weeks)) if row["region"] in regions]
 
 
 def _overall(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:

@@ -1,16 +1,19 @@
 """The order plan in money: what plans made earlier would have cost, beside what else could have been shipped."""
 
+from functools import cache
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 
 from models.money import plan_value as value_of
-from orchestration.metadata import markdown_table, rounded, table_spec, written
+from orchestration.metadata import add_by_slice, markdown_table, rounded, table_spec, written_slices
 from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.resources import LakeResource
-from transforms.calendar import SliceBlock, blocks_of
+from transforms.calendar import Slice, SliceBlock, Week, blocks_of
 from transforms.contracts.gold import PLAN_VALUE
 from transforms.lake import Lake, block_predicate, day, region_list
-from transforms.savings import savings
+from transforms.savings import Savings, savings
 
 
 @dg.multi_asset(
@@ -35,20 +38,22 @@ def plan_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mate
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
         opened.replace(PLAN_VALUE.name, block, _valued(opened, block))
-    weeks, regions = [item.week for item in slices], {str(item.region) for item in slices}
-    found = [row for row in savings(opened, min(weeks), max(weeks)) if row.region in regions]
     columns = ["region", "cost of the plan, USD", "saved against the historical average", "saved against the point forecast"]
-    saved = {
-        "cost": sum(row.cost["order_plan"] for row in found),
-        "saved_usd": sum(row.cost["historical_average"] - row.cost["order_plan"] for row in found),
-    }
-    return dg.MaterializeResult(
-        metadata={
-            **written(opened, PLAN_VALUE.name, slices),
-            **rounded(saved),
-            "savings": markdown_table(columns, [(row.region, row.cost["order_plan"], *map(str, row.saved.values())) for row in found]),
-        }
-    )
+
+    @cache
+    def saved_in(week: Week) -> dict[str, Savings]:
+        return {row.region: row for row in savings(opened, week, week)}
+
+    def page(item: Slice) -> dict[str, Any]:
+        row = saved_in(item.week).get(str(item.region))
+        if row is None:
+            return {}
+        cost, saved = row.cost["order_plan"], row.cost["historical_average"] - row.cost["order_plan"]
+        table = markdown_table(columns, [(row.region, cost, *map(str, row.saved.values()))])
+        return {**rounded({"cost": cost, "saved_usd": saved}), "savings": table}
+
+    add_by_slice(context, dg.AssetKey(["gold", "plan_value"]), slices, page)
+    return dg.MaterializeResult(metadata=written_slices(context, opened, PLAN_VALUE.name, slices))
 
 
 def _valued(lake: Lake, block: SliceBlock) -> pa.Table:

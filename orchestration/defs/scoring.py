@@ -7,7 +7,8 @@ import dagster as dg
 import pyarrow as pa
 
 from orchestration.defs.datasets import VERSIONS
-from orchestration.metadata import table_spec, written
+from orchestration.fleet_checks import failover_judgement, forecasts_judgement, plan_judgement, stale_judgement, told
+from orchestration.metadata import table_spec, written_slices
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.regional import ScoreTask
 from orchestration.resources import LakeResource
@@ -18,6 +19,26 @@ from transforms.contracts.ab_tests import AB_FORECASTS
 
 FORECASTS = dg.AssetKey(["gold", "forecasts"])
 ORDER_PLAN = dg.AssetKey(["gold", "order_plan"])
+NO_STALE_MODEL = dg.AssetCheckSpec(
+    name="no_stale_model",
+    asset=FORECASTS,
+    description="No forecast of any region's newest origin comes from a model that had been trained more than 60 days before.",
+)
+NO_FAILOVER = dg.AssetCheckSpec(
+    name="no_failover",
+    asset=FORECASTS,
+    description="Every forecast of each region's newest origin was made by the first step of its ladder, or by a challenger in a test.",
+)
+FORECASTS_SANE = dg.AssetCheckSpec(
+    name="forecasts_are_sane",
+    asset=FORECASTS,
+    description="Every region has forecasts for all weeks at the newest origin; chances lie in 0..1, quantiles are in order, nothing is negative.",
+)
+PLAN_SANE = dg.AssetCheckSpec(
+    name="plan_is_sane",
+    asset=ORDER_PLAN,
+    description="Whole case packs; each week's total within a factor data.volume_ratio of the weekly deliveries of the four weeks before the origin.",
+)
 _COMMON = {
     "group_name": "scoring",
     "deps": [dg.AssetKey(["models", "champions"]), dg.AssetKey(["gold", "ladder"]), VERSIONS],
@@ -29,10 +50,11 @@ _COMMON = {
 @dg.multi_asset(
     name="scoring",
     specs=[table_spec("gold/forecasts", **_COMMON), table_spec("gold/order_plan", **_COMMON)],
+    check_specs=[NO_STALE_MODEL, NO_FAILOVER, FORECASTS_SANE, PLAN_SANE],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
+def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
     """Forecasts for the weeks after the origin, and what to put on the truck."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     for block in blocks_of(slices):
@@ -48,5 +70,9 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
         tested = pa.concat_tables([arms for _, _, arms in results])
         if tested.num_rows or opened.exists(AB_FORECASTS.name):
             opened.replace(AB_FORECASTS.name, block, tested)
-    yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written(opened, "gold/forecasts", slices))
-    yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written(opened, "gold/order_plan", slices))
+    yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written_slices(context, opened, "gold/forecasts", slices))
+    yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written_slices(context, opened, "gold/order_plan", slices))
+    yield from told(NO_STALE_MODEL, stale_judgement(opened))
+    yield from told(NO_FAILOVER, failover_judgement(opened))
+    yield from told(FORECASTS_SANE, forecasts_judgement(opened, project))
+    yield from told(PLAN_SANE, plan_judgement(opened, project))

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from orchestration.approval import review
 from orchestration.defs.datasets import VERSIONS
+from orchestration.fleet_checks import significance_judgement, told
 from orchestration.ladder import rank_steps
-from orchestration.metadata import markdown_table, rounded, table_spec, written
+from orchestration.metadata import add_by_slice, markdown_table, rounded, table_spec, written, written_slices
 from orchestration.mlflow_mirror import mirror_registry
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.pooling import train_pooled_models
@@ -33,10 +34,11 @@ from transforms.registry import POOLED, ModelVersion, decide, register
 ENSEMBLES = dg.AssetKey(["models", "ensembles"])
 CHAMPIONS = dg.AssetKey(["models", "champions"])
 LADDER = dg.AssetKey(["gold", "ladder"])
+RETRAINED = dg.AssetKey(["gold", "retraining"])
 SIGNIFICANT = dg.AssetCheckSpec(
     name="significant",
     asset=LADDER,
-    description="What serves each segment is within the project's target MAPE on its held-back weeks, by its margin below the historical average's.",
+    description="What serves each segment of each region now is within the target MAPE on its held-back weeks, by its margin below the average's.",
 )
 
 
@@ -79,18 +81,18 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
             _register(opened, versions, here, f"run {context.run_id}", again=task.on_demand)
             opened.replace(RETRAINING.name, SliceBlock((*regions, POOLED), week, week), _rows(here))
         trained, decided = trained + versions, decided + here
-    rows = [(v.region, v.format, v.mover, str(v.trained_week), *_scores(v.metrics)) for v in trained if v.kind == "ensemble"]
-    yield dg.MaterializeResult(
-        asset_key=ENSEMBLES,
-        metadata={
-            "models": len(trained),
-            "held_back": markdown_table(["region", "format", "mover", "origin", "MAPE", "historical average"], rows),
-            **rounded({"mean_mape": _mean([row[4] for row in rows])}),
-        },
-    )
-    yield dg.MaterializeResult(
-        asset_key=dg.AssetKey(["gold", "retraining"]), metadata=_summary([decision for item, decision in decided if item.region != POOLED])
-    )
+
+    def page(item: Slice) -> dict[str, Any]:
+        own = [version for version in trained if (version.region, version.trained_week) == (str(item.region), item.week.monday)]
+        rows = [(v.region, v.format, v.mover, str(v.trained_week), *_scores(v.metrics)) for v in own if v.kind == "ensemble"]
+        table = markdown_table(["region", "format", "mover", "origin", "MAPE", "historical average"], rows)
+        return {"models": len(own), "held_back": table, **rounded({"mean_mape": _mean([row[4] for row in rows])})}
+
+    add_by_slice(context, ENSEMBLES, slices, page)
+    add_by_slice(context, RETRAINED, slices, lambda item: _summary([decision for one, decision in decided if one == item]))
+    pooled_models = sum(version.region == str(POOLED) for version in trained)
+    yield dg.MaterializeResult(asset_key=ENSEMBLES, metadata={"pooled models trained by the run": pooled_models})
+    yield dg.MaterializeResult(asset_key=RETRAINED, metadata=written(opened, RETRAINING.name))
 
 
 @dg.multi_asset(
@@ -110,11 +112,11 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
+def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
     """Roll back what failed in production, judge each model that was trained at the slices' weeks, record what was decided, and order the ladder."""
-    opened, project = lake.open(), lake.project()
+    opened, project, slices = lake.open(), lake.project(), slices_of(context)
     events, ranked = [], []
-    for week, regions in _by_week(slices_of(context)):
+    for week, regions in _by_week(slices):
         # What another run has judged by the time the lease is ours no longer waits, and is not judged again.
         with lease(opened, "decisions", f"validation, run {context.run_id}", context.log.info):
             back = after_failing(opened, project, regions, week, f"live accuracy, run {context.run_id}")
@@ -123,35 +125,30 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator
             decide(opened, judged)
         events += [*back, *judged]
         ranked += rank_steps(opened, project, regions, week).to_pylist()
-    rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.replaces, e.reason) for e in events if e.event != "retired"]
-    counts = Counter(event.event for event in events)
-    yield dg.MaterializeResult(
-        asset_key=CHAMPIONS,
-        metadata={
+
+    def page(item: Slice) -> dict[str, Any]:
+        own = [event for event in events if (event.region, event.effective_week) == (str(item.region), item.week.monday)]
+        rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.replaces, e.reason) for e in own if e.event != "retired"]
+        counts = Counter(event.event for event in own)
+        return {
             "promoted": counts["champion"],
             "rejected": counts["rejected"],
             "waiting": counts["awaiting validation"],
             "rolled_back": counts["rolled back"],
             "decisions": markdown_table(["region", "format", "mover", "origin", "decision", "replacing", "why"], rows),
-            "mirror": mirror_registry(opened, project, settings().tracking_uri),
-        },
-    )
-    serving = [row for row in ranked if row["rank"] == 1]
-    columns = ["region", "week", "format", "mover", "rung", "mape", "reason"]
-    passed_over = [[str(row[name]) for name in columns] for row in serving if row["rung"] != "champion"]
-    missed = [[str(row[name]) for name in columns] for row in serving if row["is_significant"] is False]
-    yield dg.MaterializeResult(
-        asset_key=LADDER,
-        metadata={**written(opened, "gold/ladder", slices_of(context)), "not served by the champion": markdown_table(columns, passed_over)},
-        check_results=[
-            dg.AssetCheckResult(
-                check_name=SIGNIFICANT.name,
-                passed=not missed,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"segments": len(serving), "not significant": markdown_table(columns, missed)},
-            )
-        ],
-    )
+        }
+
+    columns = ["format", "mover", "rung", "mape", "is_significant", "reason"]
+
+    def serving(item: Slice) -> dict[str, Any]:
+        own = [row for row in ranked if (row["region"], row["week"], row["rank"]) == (str(item.region), item.week.monday, 1)]
+        return {"serving": markdown_table(columns, [[row[name] for name in columns] for row in own])}
+
+    add_by_slice(context, CHAMPIONS, slices, page)
+    add_by_slice(context, LADDER, slices, serving)
+    yield dg.MaterializeResult(asset_key=CHAMPIONS, metadata={"mirror": mirror_registry(opened, project, settings().tracking_uri)})
+    yield dg.MaterializeResult(asset_key=LADDER, metadata=written_slices(context, opened, "gold/ladder", slices))
+    yield from told(SIGNIFICANT, significance_judgement(opened))
 
 
 def _by_week(slices: Sequence[Slice]) -> list[tuple[Week, list[Region]]]:

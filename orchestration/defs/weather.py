@@ -5,13 +5,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from orchestration.metadata import markdown_table, table_spec, written
+from orchestration.metadata import add_by_slice, markdown_table, table_spec, written_slices
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.regional import WeatherTask
 from orchestration.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
-from transforms.calendar import blocks_of, weeks_between
+from transforms.calendar import Slice, blocks_of, weeks_between
 from transforms.contracts.gold import WEATHER_VALUE
 from transforms.scoreboard import weather_by_kind
 
@@ -33,13 +33,16 @@ from transforms.scoreboard import weather_by_kind
 def weather_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Accuracy at these origins with the weather as it was forecast, as it came to be (no forecast can be better), and without any."""
     opened, slices = lake.open(), slices_of(context)
-    weeks: list[Any] = []
     for block in blocks_of(slices):
         chosen = list(weeks_between(block.first, block.last))
         task = WeatherTask(opened.root, opened.storage_options, chosen, lake.project().training)
         made = [table for _, table in map_regions(task, block.regions, settings().workers)]
         opened.replace(WEATHER_VALUE.name, block, pa.concat_tables(made))
-        weeks += chosen
-    rows = [(str(week), *row.values()) for week in sorted(set(weeks)) for row in weather_by_kind(opened, week)]
-    columns = ["origin", "region", "rows", "MAPE issued", "MAPE realised", "MAPE none", "RMSE issued", "RMSE realised", "RMSE none"]
-    return dg.MaterializeResult(metadata={**written(opened, WEATHER_VALUE.name, slices), "accuracy": markdown_table(columns, rows)})
+    rows = {week: weather_by_kind(opened, week) for week in {item.week for item in slices}}
+    columns = ["region", "rows", "MAPE issued", "MAPE realised", "MAPE none", "RMSE issued", "RMSE realised", "RMSE none"]
+
+    def page(item: Slice) -> dict[str, Any]:
+        return {"accuracy": markdown_table(columns, [row.values() for row in rows[item.week] if row["region"] == str(item.region)])}
+
+    add_by_slice(context, dg.AssetKey(["gold", "weather_value"]), slices, page)
+    return dg.MaterializeResult(metadata=written_slices(context, opened, WEATHER_VALUE.name, slices))

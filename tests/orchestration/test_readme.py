@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,14 +65,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.fixture(scope="module")
-def work(demo: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder to run commands in, with what README's examples name; the demo's root is the default one."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what README's examples name."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "secret").write_text("a salt of enough letters")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("SHELFCAST_ROOT", str(demo[0]))
-        yield folder
+    return folder
+
+
+@pytest.fixture
+def work(demo: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder to run a command in; the demo's root is the default one, whatever root the command before it had named."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SHELFCAST_ROOT", str(demo[0]))
+    return folder
 
 
 def filled(command: str, root: Path, work: Path) -> list[str]:

@@ -20,9 +20,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from orchestration.drift_view import VERDICTS, Outcome, links
+from orchestration.drift_view import Outcome
 from orchestration.instance import open_instance
-from orchestration.metadata import markdown_table
 from orchestration.project import Project
 from orchestration.report import report_url
 from orchestration.settings import settings
@@ -273,7 +272,7 @@ def test_the_ui_works_behind_its_front(ui: Ui, browser: Any) -> None:
 def test_a_link_from_an_asset_page_opens_the_report_at_whatever_port_the_ui_is_served(ui: Ui, browser: Any) -> None:
     item = Slice(Region("ohio"), Week.parse("2022-05-02"))
     shown = Outcome(item, "drifted", DRIFT.schema.empty_table(), [], [], report_url(settings().reports_url, "drift/ohio/2022-05-02.html"))
-    told = {**links([shown]), "verdicts": markdown_table(VERDICTS, [shown.row])}
+    told = shown.metadata
     with open_instance(ui.root, local=False) as instance:
         instance.report_runless_asset_event(dg.AssetMaterialization(["audit", "maturity"], metadata=told))
     page = browser.new_page(viewport={"width": 1500, "height": 1000})
