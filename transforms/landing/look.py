@@ -20,7 +20,20 @@ from transforms.errors import LandingFileRefused
 from transforms.lake import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
 from transforms.landing.readings import read_all
-from transforms.landing.record import HISTORIED, FileRecord, Told, accepted_last, left, records, reference_rows, repeated, speaking, staging, weeks_of
+from transforms.landing.record import (
+    HISTORIED,
+    FileRecord,
+    Told,
+    accepted_last,
+    left,
+    records,
+    reference_rows,
+    renamed,
+    repeated,
+    speaking,
+    staging,
+    weeks_of,
+)
 from transforms.landing.repetition import repetition
 from transforms.landing.staging import Staging
 
@@ -59,7 +72,8 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         look = _Look(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), known)
         before = look.references()
         copies = repeated(look.known, look.files)
-        told = {identity for identity, record in look.known.items() if record.status == "repeated"}
+        latest = {identity[:2]: identity for identity in look.known}
+        told = {identity for identity in latest.values() if look.known[identity].status == "repeated"}
         for file in look.files:
             if file.identity in copies and file.identity not in told:
                 look.repeats(file, copies[file.identity])
@@ -76,7 +90,8 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         for file in facts if references.stores.num_rows else []:
             look.at(file, references)
         look.write()
-        staged.keep_only(look.speaking())
+        # What is silent beside a copy of its content may have to speak again.
+        staged.keep_only(accepted_last(look.known).values())
     return look.result
 
 
@@ -146,7 +161,9 @@ class _Look:
     def repeats(self, file: LandingFile, other: str) -> None:
         """Keep that a file has the content of another one."""
         advice = ", or name this one under 'counted' in the provider YAML if they are two deliveries" if file.adds_up else ""
-        message = f"It has the same content as {other}: it counts once. Remove one of them{advice}."
+        before = accepted_last(self.known).get((file.source, file.name))
+        withdrawn = " What the file said before holds no longer." if before not in {None, file.identity} else ""
+        message = f"It has the same content as {other}: it counts once.{withdrawn} Remove one of them{advice}."
         self.result.noticed.append(Told(file.source, file.name, message))
         self._keep(file, self.known.pop(file.identity, None), None, "repeated", message)
 
@@ -206,7 +223,7 @@ class _Look:
 
     def _held(self, file: LandingFile, before: FileRecord | None, found: FileRows) -> str | None:
         """Why a file that was never accepted waits for a person."""
-        if not file.adds_up or file.counted or (before is not None and before.accepted_at is not None):
+        if not file.adds_up or file.counted or self._counted_before(file, before):
             return None
         weeks = {*found.rows["week"].to_pylist()}
         others = [
@@ -216,6 +233,12 @@ class _Look:
             if source == file.source and name != file.name and digest != file.digest and weeks & self.weeks.get((source, name, digest), set())
         ]
         return repetition(self.staged, file, found.rows, others) if others else None
+
+    def _counted_before(self, file: LandingFile, before: FileRecord | None) -> bool:
+        """True for a version whose rows counted by its own name until now."""
+        if before is None or before.accepted_at is None or before.status == "repeated":
+            return False
+        return file.identity not in renamed(self.known | {file.identity: before})
 
     def _noticed(self, file: LandingFile, found: FileRows) -> str | None:
         """What changed in a file's shape since the version before: columns that are new, and columns that are gone."""
@@ -284,7 +307,7 @@ def _new(look: _Look, copies: Container[Identity]) -> list[LandingFile]:
             return False
         if record is None or record.status == "repeated" or record.counted != file.counted or record.mapping != mapping_hash(look.provider, file):
             return True
-        return record.status == "accepted" and (last[file.source, file.name] != file.identity or not look.staged.holds(file.identity))
+        return record.status == "accepted" and (last.get((file.source, file.name)) != file.identity or not look.staged.holds(file.identity))
 
     found = [file for file in look.files if is_new(file)]
     # What was held may say something of its own once other files say something else; it is read after them.

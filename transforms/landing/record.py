@@ -104,10 +104,32 @@ def repeated(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) ->
     return {file.identity: original.name for file, original in named if original.name != file.name}
 
 
-def accepted_last(known: dict[Identity, FileRecord]) -> dict[tuple[str, str], Identity]:
-    """The version of each file (source, name) that was accepted last, whatever a later look at it found."""
-    accepted = [(record.accepted_at, identity) for identity, record in known.items() if record.accepted_at is not None]
-    return {identity[:2]: identity for _, identity in sorted(accepted)}
+def accepted_last(known: Mapping[Identity, FileRecord]) -> dict[tuple[str, str], Identity]:
+    """The version of each file (source, name) that was accepted last, whatever a later look at it found.
+
+    A file has none once it says what another one says, nor once it was renamed.
+    """
+    moments = {identity: record.looked_at if record.status == "repeated" else record.accepted_at for identity, record in known.items()}
+    last = {identity[:2]: identity for moment, identity in sorted((moment, identity) for identity, moment in moments.items() if moment is not None)}
+    gone = renamed(known)
+    return {name: identity for name, identity in last.items() if known[identity].status != "repeated" and identity not in gone}
+
+
+def renamed(known: Mapping[Identity, FileRecord]) -> set[Identity]:
+    """Versions whose content was accepted again later, as the first of another name: what that file says since holds, not they beside it.
+
+    A file that had said something else is no new name: there it was put by mistake, perhaps, and may be corrected again.
+    """
+    accepted = [
+        (record.accepted_at, identity)
+        for identity, record in known.items()
+        if record.accepted_at is not None and not record.counted and identity[2] != _NO_BYTES
+    ]
+    first: dict[tuple[str, str], Identity] = {}
+    for _, identity in sorted(accepted, key=lambda found: known[found[1]].arrived_at):
+        first.setdefault(identity[:2], identity)
+    begun = {(source, digest): (moment, name) for moment, (source, name, digest) in sorted(accepted) if first[source, name] == (source, name, digest)}
+    return {identity for moment, identity in accepted if (identity[0], identity[2]) in begun and begun[identity[0], identity[2]][0] > moment}
 
 
 def refused_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
