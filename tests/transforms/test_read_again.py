@@ -32,6 +32,7 @@ HOURS = (datetime(2022, 5, 18, tzinfo=UTC) + timedelta(hours=n) for n in count()
 TYPOS = {
     "a date format that no date has": ("week: week,", 'week: {column: week, date_format: "%d.%m.%Y"},'),
     "a column that is not there": ("units_shipped: units}", "units_shipped: unit}"),
+    "a filter that no row passes": ('"shipments/*.csv"\n', '"shipments/*.csv"\n      rows: {column: id, starting_with: X}\n'),
     "another delimiter": ('"shipments/*.csv"\n      format: csv', '"shipments/*.csv"\n      format: csv\n      delimiter: ";"'),
 }
 
@@ -92,6 +93,38 @@ def test_a_typo_in_the_yaml_of_files_on_record_takes_no_row_out_of_bronze(typo: 
     assert refused_files(lake, provider) == []
     assert pending(lake, provider) == {}
     assert contents(lake, "shipments", "returns") == before
+
+
+def test_what_no_filter_lets_pass_stays_when_other_files_touch_its_weeks_and_lists_change(lake: Lake, shop: Path, provider: ProviderSpec) -> None:
+    """The files counted as accepted, with nothing told, and their rows went when the next file of their week landed."""
+    before = contents(lake, "shipments")["shipments"]
+    broken = edited(shop, *TYPOS["a filter that no row passes"])
+    take_in(lake, broken)
+    landing = folder(lake, provider)
+    (landing / "stores.csv").write_text((landing / "stores.csv").read_text() + "X4,Ohio,LARGE,Columbus\n")
+    (landing / "shipments/x.csv").write_text("id,sku,week,units\nX4,A,2022-05-02,6\n")
+    take_in(lake, broken)
+    assert len(refused_files(lake, broken)) == 2
+    now = contents(lake, "shipments")["shipments"]
+    assert [row for row in now if row["store_id"] != "X4"] == before
+    assert len(now) == len(before) + 1
+
+
+def test_a_file_that_serves_no_store_any_more_leaves_its_weeks(lake: Lake, shop: Path, provider: ProviderSpec) -> None:
+    landing = folder(lake, provider)
+    (landing / "stores.csv").write_text((landing / "stores.csv").read_text().replace("Dallas", "Waco"))
+    take_in(lake, provider)
+    assert contents(lake, "weather_forecast") == {"weather_forecast": []}
+    assert pending(lake, provider) == {}
+
+
+def test_a_first_file_of_which_a_filter_takes_nothing_is_told(tmp_path: Path, shop: Path) -> None:
+    broken, lake = edited(shop, *TYPOS["a filter that no row passes"]), Lake(str(tmp_path / "filtered"))
+    drop(lake, broken, shop)
+    assert [told.message for told in register(lake, broken, next(HOURS)).noticed] == [
+        "None of its 3 rows is of shipments: see 'rows' in the provider YAML.",
+        "None of its 2 rows is of shipments: see 'rows' in the provider YAML.",
+    ]
 
 
 def test_a_typo_in_the_yaml_of_the_stores_leaves_stores_and_facts(lake: Lake, shop: Path) -> None:

@@ -25,6 +25,7 @@ from transforms.landing.record import (
     FileRecord,
     Told,
     accepted_last,
+    landed_by_source,
     left,
     records,
     reference_rows,
@@ -129,6 +130,7 @@ class _Look:
         try:
             found = read_all(self.provider, file, references, arrived_at)
             self._refuse_emptied(file, found)
+            self._refuse_unmapped(file, before, found)
             self._refuse_conflicts(file, found)
         except LandingFileRefused as error:
             found, message = None, f"{error}{self._stays(file, before)}"
@@ -144,7 +146,7 @@ class _Look:
                 self.result.noticed.append(Told(file.source, file.name, message))
             self.staged.write(file.identity, found.rows, arrived_at)
             if file.source in FACTS:
-                self.slices.append(_fingerprints(file, found.rows, self.now))
+                self.slices.append(_fingerprints(file, found.rows, self.now) if found.rows.num_rows else self._emptied(file))
                 self.weeks[file.identity] = {*found.rows["week"].to_pylist()}
             self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
         self._keep(file, before, found, status, message)
@@ -198,6 +200,34 @@ class _Look:
                 f"if nothing of them holds, drop {said}."
             )
 
+    def _refuse_unmapped(self, file: LandingFile, before: FileRecord | None, found: FileRows) -> None:
+        """Refuse a version whose rows count and of which other settings take none."""
+        if found.rows.num_rows or before is None or (before.mapping == mapping_hash(self.provider, file) and before.status != "refused"):
+            return
+        if accepted_last(self.known | {file.identity: before}).get((file.source, file.name)) != file.identity or not self.staged.holds(file.identity):
+            return
+        if rows := self.staged.read(file.source, [file.identity]).num_rows:
+            raise LandingFileRefused(
+                f"{file.name}: expected rows of {file.source!r}, of which it held {rows} before; of its {found.counts.read} rows none is taken now."
+            )
+
+    def _emptied(self, file: LandingFile) -> pa.Table:
+        """The slices that this version held rows for, with none now: of a version the latest look counts."""
+        rows = [
+            {
+                "source": file.source,
+                "source_file": file.name,
+                "source_hash": file.digest,
+                "region": str(item.region),
+                "week": item.week.monday,
+                "rows": 0,
+                "fingerprint": "",
+                "registered_at": self.now,
+            }
+            for item, _ in landed_by_source(self.lake, [file.identity])
+        ]
+        return pa.Table.from_pylist(rows, schema=LANDING_SLICES.schema)
+
     def _refuse_conflicts(self, file: LandingFile, found: FileRows) -> None:
         """Refuse a reference file that says again what another file says, and stores that leave a known region empty."""
         if file.source in FACTS:
@@ -246,6 +276,8 @@ class _Look:
             record for (source, _, _), record in self.known.items() if source == file.source and record.status == "accepted" and record.columns
         ]
         notes = [] if found.counts.read else [f"It is empty: taken as no {file.source}."]
+        if file.source == "shipments" and found.counts.read and found.counts.skipped == found.counts.read:
+            notes.append(f"None of its {found.counts.read} rows is of {file.source}: see 'rows' in the provider YAML.")
         if earlier and (new := [name for name in found.columns if name not in earlier[-1].columns]):
             notes.append(f"New columns {new} are not mapped and were left aside: map them in the provider YAML if they are wanted.")
         if found.absent:
