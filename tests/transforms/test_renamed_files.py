@@ -117,4 +117,12 @@ def test_a_file_that_says_now_what_another_one_says_keeps_nothing_of_before(lake
         (landing / "returns/2022-05-09.csv").write_text(text)
         noticed = [told.message for told in take_in(lake, provider).noticed]
         assert lake.read("bronze/returns").num_rows == rows
-        assert noticed == [] or "What the file said before holds no longer." in noticed[0]
+        assert noticed == [] or "What the file said before holds no longer once that one is taken in." in noticed[0]
+
+
+def test_a_copy_of_a_file_that_is_refused_takes_nothing_away(lake: Lake, provider: ProviderSpec) -> None:
+    landing = folder(lake, provider)
+    for name in ("b", "a"):
+        (landing / f"shipments/{name}.csv").write_text(HEADER)
+        take_in(lake, provider)
+        assert deliveries(lake) == (6, 126)

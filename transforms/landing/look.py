@@ -164,7 +164,7 @@ class _Look:
         """Keep that a file has the content of another one."""
         advice = ", or name this one under 'counted' in the provider YAML if they are two deliveries" if file.adds_up else ""
         before = accepted_last(self.known).get((file.source, file.name))
-        withdrawn = " What the file said before holds no longer." if before not in {None, file.identity} else ""
+        withdrawn = " What the file said before holds no longer once that one is taken in." if before not in {None, file.identity} else ""
         message = f"It has the same content as {other}: it counts once.{withdrawn} Remove one of them{advice}."
         self.result.noticed.append(Told(file.source, file.name, message))
         self._keep(file, self.known.pop(file.identity, None), None, "repeated", message)

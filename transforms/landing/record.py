@@ -107,9 +107,13 @@ def repeated(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) ->
 def accepted_last(known: Mapping[Identity, FileRecord]) -> dict[tuple[str, str], Identity]:
     """The version of each file (source, name) that was accepted last, whatever a later look at it found.
 
-    A file has none once it says what another one says, nor once it was renamed.
+    A file has none once it says what another one says that was accepted, nor once it was renamed.
     """
-    moments = {identity: record.looked_at if record.status == "repeated" else record.accepted_at for identity, record in known.items()}
+    taken = {(source, digest) for (source, _, digest), record in known.items() if record.accepted_at is not None}
+    moments = {
+        identity: record.looked_at if record.status == "repeated" and (identity[0], identity[2]) in taken else record.accepted_at
+        for identity, record in known.items()
+    }
     last = {identity[:2]: identity for moment, identity in sorted((moment, identity) for identity, moment in moments.items() if moment is not None)}
     gone = renamed(known)
     return {name: identity for name, identity in last.items() if known[identity].status != "repeated" and identity not in gone}
