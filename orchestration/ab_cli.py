@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestration.settings import use_root
+from orchestration.project import use_lake
 
 app = typer.Typer(
     name="ab",
@@ -36,7 +36,7 @@ def start(
     """Start a test of a model version against whatever serves its segment."""
     from orchestration.ab_view import Plan, start_test  # noqa: PLC0415
 
-    start_test(use_root(root), Plan(challenger, mode, first, weeks, share, metric, alpha, seed), by, why, Console())
+    start_test(use_lake(root), Plan(challenger, mode, first, weeks, share, metric, alpha, seed), by, why, Console())
 
 
 @app.command(name="list")
@@ -44,7 +44,7 @@ def list_(root: Root = None) -> None:
     """List the tests with how they stand."""
     from orchestration.ab_view import show_tests  # noqa: PLC0415
 
-    show_tests(use_root(root), Console())
+    show_tests(use_lake(root), Console())
 
 
 @app.command()
@@ -52,7 +52,7 @@ def show(test: Test, root: Root = None) -> None:
     """Show a test: its stores, and how the difference stood at each weekly look."""
     from orchestration.ab_view import show_test  # noqa: PLC0415
 
-    show_test(use_root(root), test, Console())
+    show_test(use_lake(root), test, Console())
 
 
 @app.command()
@@ -60,4 +60,4 @@ def stop(test: Test, by: By, why: Why, root: Root = None) -> None:
     """Stop a test: from the week after the last that has landed, the segment's champion serves all stores. Nothing is promoted."""
     from orchestration.ab_view import stop_test  # noqa: PLC0415
 
-    stop_test(use_root(root), test, by, why, Console())
+    stop_test(use_lake(root), test, by, why, Console())

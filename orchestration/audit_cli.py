@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestration.project import use_lake
 from orchestration.settings import use_root
 from transforms.calendar import Region, Week
 
@@ -39,7 +40,7 @@ def reproduce(
     """Train past models again from the recorded data versions, settings and seeds, and compare parameters and forecasts by SHA-256."""
     from orchestration.audit_view import show_reproduction  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-    if not show_reproduction(use_root(root), Region(region), Week.parse(week), segment, _console()):
+    if not show_reproduction(use_lake(root), Region(region), Week.parse(week), segment, _console()):
         raise typer.Exit(1)
 
 
@@ -58,7 +59,7 @@ def trace_forecast(
     from orchestration.trace_view import forecast_report  # noqa: PLC0415
 
     weeks = Week.parse(origin), Week.parse(target)
-    show_trace(use_root(root), lambda lake: forecast_report(lake, Region(region), store, product, *weeks), page, _console())
+    show_trace(use_lake(root), lambda lake: forecast_report(lake, Region(region), store, product, *weeks), page, _console())
 
 
 @trace_app.command("model")
@@ -69,7 +70,7 @@ def trace_model(
     from orchestration.audit_view import show_trace  # noqa: PLC0415
     from orchestration.trace_view import model_report  # noqa: PLC0415
 
-    show_trace(use_root(root), lambda lake: model_report(lake, version), page, _console())
+    show_trace(use_lake(root), lambda lake: model_report(lake, version), page, _console())
 
 
 @trace_app.command("dataset")
@@ -80,7 +81,7 @@ def trace_dataset(
     from orchestration.audit_view import show_trace  # noqa: PLC0415
     from orchestration.trace_view import dataset_report  # noqa: PLC0415
 
-    show_trace(use_root(root), lambda lake: dataset_report(lake, version), page, _console())
+    show_trace(use_lake(root), lambda lake: dataset_report(lake, version), page, _console())
 
 
 @trace_app.command("file")
@@ -91,7 +92,7 @@ def trace_file(
     from orchestration.audit_view import show_trace  # noqa: PLC0415
     from orchestration.trace_view import file_report  # noqa: PLC0415
 
-    show_trace(use_root(root), lambda lake: file_report(lake, name), page, _console())
+    show_trace(use_lake(root), lambda lake: file_report(lake, name), page, _console())
 
 
 @audit_app.command("verify")
@@ -103,7 +104,7 @@ def audit_verify(
     """Recompute the hash chains, artifacts and data versions; the first row or commit that does not fit is named. Exit code 1 if any."""
     from orchestration.audit_view import show_verification  # noqa: PLC0415
 
-    if not show_verification(use_root(root), head or [], every, _console()):
+    if not show_verification(use_lake(root), head or [], every, _console()):
         raise typer.Exit(1)
 
 
@@ -112,7 +113,7 @@ def audit_page(root: Root = None) -> None:
     """Write reports/audit/index.html: verification, models in service with their lineage, decisions, raw files."""
     from orchestration.audit_view import write_audit_page  # noqa: PLC0415
 
-    write_audit_page(use_root(root), _console())
+    write_audit_page(use_lake(root), _console())
 
 
 def backup(
@@ -122,7 +123,7 @@ def backup(
     """Back up the whole root: tables, models, landing, reports, project file, run history. Contents that are there already are not copied again."""
     from orchestration.recovery import back_up_root  # noqa: PLC0415
 
-    back_up_root(use_root(root), target, _console())
+    back_up_root(use_lake(root), target, _console())
 
 
 def restore(
@@ -144,4 +145,4 @@ def maturity(root: Root = None) -> None:
     """Show the MLOps maturity level, 0 to 4, that the evidence in lake, run history and CI configuration supports, and the next missing step."""
     from orchestration.audit_view import show_maturity  # noqa: PLC0415
 
-    show_maturity(use_root(root), _console())
+    show_maturity(use_lake(root), _console())

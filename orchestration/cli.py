@@ -16,6 +16,7 @@ from orchestration.data_cli import app as data_app
 from orchestration.failures import explained, log_defect
 from orchestration.models_cli import app as models_app
 from orchestration.notebook_cli import promote_notebook
+from orchestration.project import use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
 from orchestration.tune_cli import compare, tune
 
@@ -114,7 +115,7 @@ def status(root: Root = None) -> None:
     """Show what the lake holds: landing, tables, champions, accuracy, drift."""
     from orchestration.board import show_status  # noqa: PLC0415
 
-    show_status(use_root(root), console)
+    show_status(use_lake(root), console)
 
 
 @app.command()
@@ -127,7 +128,7 @@ def weather(
     """Show what accuracy owes to the weather: models with forecasts as issued, with the weather as it came to be, and with none."""
     from orchestration.session import report_weather  # noqa: PLC0415
 
-    report_weather(use_root(root), week, _names(regions), local, console)
+    report_weather(use_lake(root), week, _names(regions), local, console)
 
 
 @app.command()
@@ -139,7 +140,7 @@ def leaderboard(
     """Run the public orange-juice benchmark with the ensemble of production, beside the published results."""
     from orchestration.session import run_leaderboard  # noqa: PLC0415
 
-    run_leaderboard(use_root(root), use_leaderboard_data(data), local, console)
+    run_leaderboard(use_lake(root), use_leaderboard_data(data), local, console)
 
 
 @app.command()
@@ -154,7 +155,7 @@ def plan(
     """Write what to put on the truck, store by store, for planners."""
     from orchestration.plan_view import write_plans  # noqa: PLC0415
 
-    write_plans(use_root(root), week, store, _names(regions), kind, out, console)
+    write_plans(use_lake(root), week, store, _names(regions), kind, out, console)
 
 
 @app.command()
@@ -166,7 +167,7 @@ def money(
     """Show what the order plans cost, beside shipping the historical average and the point forecast."""
     from orchestration.plan_view import show_money  # noqa: PLC0415
 
-    show_money(use_root(root), first, last, console)
+    show_money(use_lake(root), first, last, console)
 
 
 @app.command()
@@ -181,7 +182,7 @@ def why(
     """Show why a forecast is what it is: contributions that add up to the expected demand."""
     from orchestration.why_view import show_why  # noqa: PLC0415
 
-    show_why(use_root(root), region, store, product, origin, target, console)
+    show_why(use_lake(root), region, store, product, origin, target, console)
 
 
 @app.command()
@@ -196,7 +197,7 @@ def export(
     """Write a slice of any table of the lake as CSV or Parquet."""
     from orchestration.data_view import export_table  # noqa: PLC0415
 
-    export_table(use_root(root), table, to, region, first, last, console)
+    export_table(use_lake(root), table, to, region, first, last, console)
 
 
 @app.command()
@@ -213,7 +214,7 @@ def obfuscate(
     from orchestration.data_view import obfuscate_lake  # noqa: PLC0415
     from transforms.obfuscation import SampleSize  # noqa: PLC0415
 
-    obfuscate_lake(use_root(root), to, salt_file, SampleSize(regions, stores, products, weeks), console)
+    obfuscate_lake(use_lake(root), to, salt_file, SampleSize(regions, stores, products, weeks), console)
 
 
 @app.command()
@@ -224,13 +225,13 @@ def ui(
     """Open the Dagster UI with its daemon, and serve the reports below it (this machine only, and no other web page)."""
     from orchestration.services import serve  # noqa: PLC0415
 
-    serve(use_root(root), port, console)
+    serve(use_lake(root), port, console)
 
 
 def _cycle(first: str, last: str, regions: list[str] | None, root: str | None, local: bool, retrain: bool) -> None:
     from orchestration.session import run_weeks  # noqa: PLC0415
 
-    _report_refused(run_weeks(use_root(root), first, last, _names(regions), local, console, retrain))
+    _report_refused(run_weeks(use_lake(root), first, last, _names(regions), local, console, retrain))
 
 
 def _names(regions: list[str] | None) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestration.settings import use_root
+from orchestration.project import use_lake
 from transforms.calendar import Region
 
 app = typer.Typer(name="data", help="Versions of the conditioned data: their history, what changed, who approved them.", no_args_is_help=True)
@@ -31,7 +31,7 @@ def log(
     """List the versions of each region's data: when, what it holds, whether it was approved, by whom and why."""
     from orchestration.data_view import show_log  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-    show_log(use_root(root), region, limit, _console())
+    show_log(use_lake(root), region, limit, _console())
 
 
 @app.command()
@@ -45,7 +45,7 @@ def diff(
     """Compare two versions: rows added, changed and removed, schema changes, and which forecasts would move by how much."""
     from orchestration.data_view import show_difference  # noqa: PLC0415
 
-    show_difference(use_root(root), Region(region), before, after, forecasts, _console())
+    show_difference(use_lake(root), Region(region), before, after, forecasts, _console())
 
 
 @app.command()
@@ -60,7 +60,7 @@ def show(
     """Show a table's rows as they were known at any past time."""
     from orchestration.data_view import show_table  # noqa: PLC0415
 
-    show_table(use_root(root), table, as_of, region, week, limit, _console())
+    show_table(use_lake(root), table, as_of, region, week, limit, _console())
 
 
 @app.command()
@@ -68,7 +68,7 @@ def approve(region: RegionOption, reason: Reason, who: Who = None, root: Root = 
     """Release the latest version of a region's data for training and scoring."""
     from orchestration.data_view import decide_latest  # noqa: PLC0415
 
-    decide_latest(use_root(root), Region(region), "approved", who, reason, _console())
+    decide_latest(use_lake(root), Region(region), "approved", who, reason, _console())
 
 
 @app.command()
@@ -76,4 +76,4 @@ def reject(region: RegionOption, reason: Reason, who: Who = None, root: Root = N
     """Keep the latest version of a region's data out of training and scoring; the version approved before goes on being used."""
     from orchestration.data_view import decide_latest  # noqa: PLC0415
 
-    decide_latest(use_root(root), Region(region), "rejected", who, reason, _console())
+    decide_latest(use_lake(root), Region(region), "rejected", who, reason, _console())

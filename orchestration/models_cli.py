@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestration.settings import use_root
+from orchestration.project import use_lake
 
 app = typer.Typer(name="models", help="The life of the models: states, decisions, who was champion when, approval, rollback.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def list_models(
     """List the latest versions with their states: when trained, how good, decided by whom and why."""
     from orchestration.models_view import show_versions  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-    show_versions(use_root(root), region, state, limit, _console())
+    show_versions(use_lake(root), region, state, limit, _console())
 
 
 @app.command()
@@ -41,7 +41,7 @@ def show(version: Version, root: Root = None) -> None:
     """Show one version: its record, and every decision on it with the numbers behind it."""
     from orchestration.models_view import show_version  # noqa: PLC0415
 
-    show_version(use_root(root), version, _console())
+    show_version(use_lake(root), version, _console())
 
 
 @app.command()
@@ -54,7 +54,7 @@ def ledger(
     """Show which version was champion of each segment on a date, since when, by whose decision and why."""
     from orchestration.models_view import show_ledger  # noqa: PLC0415
 
-    show_ledger(use_root(root), on.date(), known_at, region, _console())
+    show_ledger(use_lake(root), on.date(), known_at, region, _console())
 
 
 @app.command()
@@ -66,7 +66,7 @@ def retraining(
     """Show what was trained at an origin, what was reused, and why."""
     from orchestration.models_view import show_retraining_of  # noqa: PLC0415
 
-    show_retraining_of(use_root(root), week, region, _console())
+    show_retraining_of(use_lake(root), week, region, _console())
 
 
 @app.command()
@@ -74,7 +74,7 @@ def approve(version: Version, by: By, why: Why, root: Root = None) -> None:
     """Make a version champion of its segment, from the last week in the lake on."""
     from orchestration.models_view import approve_version  # noqa: PLC0415
 
-    approve_version(use_root(root), version, by, why, _console())
+    approve_version(use_lake(root), version, by, why, _console())
 
 
 @app.command()
@@ -82,7 +82,7 @@ def reject(version: Version, by: By, why: Why, root: Root = None) -> None:
     """Refuse a version that waits for validation."""
     from orchestration.models_view import reject_version  # noqa: PLC0415
 
-    reject_version(use_root(root), version, by, why, _console())
+    reject_version(use_lake(root), version, by, why, _console())
 
 
 @app.command()
@@ -97,7 +97,7 @@ def rollback(
     """Bring back earlier champions, of the whole fleet or of one region, from the last week in the lake on."""
     from orchestration.models_view import roll_back  # noqa: PLC0415
 
-    roll_back(use_root(root), to.date() if to else None, previous, region, by, why, _console())
+    roll_back(use_lake(root), to.date() if to else None, previous, region, by, why, _console())
 
 
 @app.command()
@@ -105,4 +105,4 @@ def mirror(root: Root = None) -> None:
     """Bring the mirror in MLflow (SHELFCAST_TRACKING_URI) up to date with the lake."""
     from orchestration.models_view import mirror_now  # noqa: PLC0415
 
-    mirror_now(use_root(root), _console())
+    mirror_now(use_lake(root), _console())

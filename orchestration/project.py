@@ -7,6 +7,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.settings import Settings
+from orchestration.settings import Settings as Environment
+from orchestration.settings import use_root
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
 from transforms.panel import SoldOutWeeks
@@ -174,7 +176,7 @@ class Project(BaseModel):
         """Read the project file of a lake root; raise `MissingData` or `ConfigurationError` with what to do."""
         path = root / FILE
         if not path.exists():
-            raise MissingData(f"{path} does not exist: {root} is not a lake root yet. Run 'shelfcast init --provider sample' (or 'make demo') first.")
+            raise _no_lake(root)
         return read_model(path, cls, "Project file")
 
     def save(self, root: Path) -> Path:
@@ -183,3 +185,22 @@ class Project(BaseModel):
         target, draft = root / FILE, root / f".{FILE}.tmp"
         draft.write_text(yaml.safe_dump({**self.model_dump(), "settings": self.settings.changed()}, sort_keys=False))
         return draft.replace(target)
+
+
+def use_lake(root: str | None) -> Environment:
+    """`orchestration.settings.use_root` for commands on a lake that exists; raise `MissingData` where there is none.
+
+    A root that was typed wrong would otherwise be audited and found intact, or backed up empty.
+    """
+    environment = use_root(root)
+    folder = Path(environment.root)
+    if "://" not in environment.root and not any((folder / name).exists() for name in (FILE, "lake")):
+        raise _no_lake(folder)
+    return environment
+
+
+def _no_lake(root: Path) -> MissingData:
+    return MissingData(
+        f"{root / FILE} does not exist: {root} is not a lake root yet. Run 'shelfcast init --provider sample' (or 'make demo') first. "
+        "If the lake is elsewhere, name it by --root or SHELFCAST_ROOT."
+    )

@@ -109,3 +109,32 @@ def test_a_provider_file_that_is_gone_or_differs_is_explained(shop: Path, tmp_pa
         MissingData, match=r"which does not exist: put it back, or put a copy into .* and write 'provider: provider/corner_shop.yaml'"
     ):
         take_in_provider(root, pytest.fail)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audit verify",
+        "audit page",
+        "backup VAULT",
+        "maturity",
+        "models list",
+        "models ledger --on 2024-05-06",
+        "ab list",
+        "data log",
+        "data show gold/demand",
+        "trace model m1",
+        "status",
+        "plan --week 2024-05-06 --out VAULT",
+        "money --from 2024-05-06 --until 2024-05-06",
+        "export gold/demand --to VAULT/demand.csv",
+    ],
+)
+def test_a_root_that_was_typed_wrong_is_refused_by_every_command(command: str, tmp_path: Path) -> None:
+    """Its record was told to be intact with exit code 0, and its backup was made: of nothing."""
+    (tmp_path / "typo").mkdir()
+    code, output = shelfcast(*command.replace("VAULT", str(tmp_path / "vault")).split(), "--root", str(tmp_path / "typo"))
+    assert code == 1
+    assert f"{tmp_path}/typo is not a lake root yet" in output
+    assert "If the lake is elsewhere, name it by --root or SHELFCAST_ROOT." in output
+    assert [path.name for path in tmp_path.rglob("*")] == ["typo"]
