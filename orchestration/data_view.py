@@ -21,13 +21,16 @@ from transforms.differences import table_difference
 from transforms.errors import ConfigurationError, MissingData
 from transforms.export import export
 from transforms.lake import Lake, day
+from transforms.landing import named_region
 from transforms.lease import lease
 from transforms.obfuscation import PROVIDER, SampleSize, obfuscate
+from transforms.registry import POOLED
 
 
 def show_log(settings: Settings, region: str | None, limit: int, console: Console) -> None:
     """List the versions of each region's data."""
-    found = log(_lake(settings), [Region(region)] if region else None)
+    lake = _lake(settings)
+    found = log(lake, [named_region(lake, region)] if region else None)
     if not found:
         raise MissingData("There is no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
     table = narrow_table("Data versions", {"version": 16, "recorded (UTC)": 10, "last week": 10, "rows": 5, "status": 8, "by whom and why": 12})
@@ -41,7 +44,7 @@ def show_log(settings: Settings, region: str | None, limit: int, console: Consol
 def show_difference(settings: Settings, region: Region, before: str | None, after: str | None, forecasts: bool, console: Console) -> None:
     """Compare two versions by table, and forecast with both."""
     lake = _lake(settings)
-    old, new = _pair(lake, region, before, after)
+    old, new = _pair(lake, named_region(lake, str(region)), before, after)
     if old is None:
         console.print(
             f"{new.version} ({new.status}, to {new.last_week}) is the first version of {region}: no other was approved before it, so there is "
@@ -67,6 +70,7 @@ def show_table(settings: Settings, table: str, as_of: datetime | None, region: s
     """Show rows of a table as they were known at a time."""
     _contract(table)
     lake = _lake(settings)
+    _check_region(lake, region)
     if as_of is not None:
         lake = lake.as_of(as_of.replace(tzinfo=UTC))
     with lake.connect(table) as connection:
@@ -81,7 +85,7 @@ def show_table(settings: Settings, table: str, as_of: datetime | None, region: s
 def decide_latest(settings: Settings, region: Region, event: Status, who: str | None, reason: str, console: Console) -> None:
     """Approve or reject the latest version of a region's data."""
     lake, actor = _lake(settings), who or getpass.getuser()
-    if not log(lake, [region]):
+    if not log(lake, [named_region(lake, str(region))]):
         raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
     with lease(lake, "decisions", f"decision by {actor}", plain(console)):
         found = log(lake, [region])
@@ -92,7 +96,9 @@ def decide_latest(settings: Settings, region: Region, event: Status, who: str | 
 def export_table(settings: Settings, table: str, target: Path, region: str | None, first: str | None, last: str | None, console: Console) -> None:
     """Write a slice of a table as a file."""
     _contract(table)
-    rows = export(_lake(settings), table, slice_filter(table, region, first, last), target)
+    lake = _lake(settings)
+    _check_region(lake, region)
+    rows = export(lake, table, slice_filter(table, region, first, last), target)
     console.print(f"{rows:,} rows of {table} -> {escape(str(target))}", highlight=False)
 
 
@@ -106,6 +112,11 @@ def obfuscate_lake(settings: Settings, target: Path, salt_file: Path | None, siz
     console.print(
         f"Try it: shelfcast init --provider {escape(str(target / PROVIDER))} --landing {escape(str(target))} --root <new root>", highlight=False
     )
+
+
+def _check_region(lake: Lake, region: str | None) -> None:
+    if region is not None:
+        named_region(lake, region, POOLED)
 
 
 def _contract(table: str) -> Contract:

@@ -20,14 +20,24 @@ from transforms.calendar import Region, Week
 from transforms.contracts.gold import RETRAINING
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake import Lake, day
-from transforms.landing import last_week, regions
+from transforms.landing import last_week, named_region, regions
 from transforms.lease import lease
-from transforms.registry import CHAMPION, POOLED, REJECTED, WAITING, ModelEvent, champions, decide, events_of, states, version
+from transforms.registry import CHAMPION, POOLED, REJECTED, RETIRED, ROLLED_BACK, WAITING, ModelEvent, champions, decide, events_of, states, version
+
+_TRAINED = "trained"
+"""The state of a version that nothing has been decided about."""
+_STATES = (_TRAINED, WAITING, CHAMPION, REJECTED, RETIRED, ROLLED_BACK)
 
 
 def show_versions(settings: Settings, region: str | None, state: str | None, limit: int, console: Console) -> None:
     """`shelfcast models list`."""
-    rows = [row for row in states(_lake(settings)) if (region is None or row["region"] == region) and (state is None or row["state"] == state)]
+    lake = _lake(settings)
+    if region is not None:
+        named_region(lake, region, POOLED)
+    found = [row | {"state": row["state"] or _TRAINED} for row in states(lake)]
+    if state not in {None, *_STATES}:
+        raise ConfigurationError(f"--state {state}: expected one of {', '.join(_STATES)}.")
+    rows = [row for row in found if region in {None, row["region"]} and state in {None, row["state"]}]
     latest = sorted(rows, key=lambda row: row["trained_at"], reverse=True)[:limit]
     table = narrow_table(
         f"{len(latest)} of {len(rows)} versions", {"version": 18, "state": 8, "since": 10, "MAPE": 5, "hist. avg": 5, "by whom and why": 14}
@@ -35,7 +45,7 @@ def show_versions(settings: Settings, region: str | None, state: str | None, lim
     for row in latest:
         metrics = json.loads(row["metrics"])
         numbers = (_number(metrics.get("mape")), _number(metrics.get("baseline_mape")))
-        table.add_row(row["model_version"], row["state"] or "trained", _text(row["since"]), *numbers, by_whom(row["actor"], row["reason"]))
+        table.add_row(row["model_version"], row["state"], _text(row["since"]), *numbers, by_whom(row["actor"], row["reason"]))
     console.print(table)
 
 
@@ -182,10 +192,7 @@ def _present(lake: Lake) -> Week:
 
 
 def _regions(lake: Lake, region: str | None) -> list[Region]:
-    known = regions(lake)
-    if region is not None and Region(region) not in known:
-        raise ConfigurationError(f"Region {region} has no stores in the lake: expected one of {', '.join(map(str, known))}.")
-    return [found for found in known if region is None or str(found) == region]
+    return regions(lake) if region is None else [named_region(lake, region)]
 
 
 def _lake(settings: Settings) -> Lake:

@@ -7,18 +7,20 @@ from rich.table import Table
 from orchestration.explain import explained
 from orchestration.project import Project
 from orchestration.settings import Settings
-from transforms.calendar import Region, Week
+from transforms.calendar import Week
 from transforms.contracts.gold import FORECASTS
 from transforms.errors import MissingData
 from transforms.feature_groups import GROUPS
 from transforms.lake import Lake, day
+from transforms.landing import named_region
 
 _BAR = 24
 
 
 def show_why(settings: Settings, region: str, store: str, product: str, origin: str, target: str, console: Console) -> None:
     """Explain one forecast: a line for each group with a bar, the sum at the end."""
-    lake, where, weeks = Lake(settings.root, settings.storage_options), Region(region), (Week.parse(origin), Week.parse(target))
+    lake, weeks = Lake(settings.root, settings.storage_options), (Week.parse(origin), Week.parse(target))
+    where = named_region(lake, region)
     forecasts = lake.read(FORECASTS.name, where=f"region = '{where}' and origin_week = {day(weeks[0])} and target_week = {day(weeks[1])}")
     mine = [row for row, found in enumerate(forecasts.select(["store_id", "product_id"]).to_pylist()) if tuple(found.values()) == (store, product)]
     if not mine:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -9,7 +10,9 @@ from orchestration.cli import app
 from orchestration.project import Project
 from orchestration.provider_file import take_in_provider
 from transforms.backup import read_backup
+from transforms.contracts import CONTRACTS
 from transforms.errors import ConfigurationError, MissingData
+from transforms.lake import Lake
 
 
 def shelfcast(*arguments: str) -> tuple[int, str]:
@@ -127,7 +130,7 @@ def test_a_provider_file_that_is_gone_or_differs_is_explained(shop: Path, tmp_pa
         "status",
         "plan --week 2024-05-06 --out VAULT",
         "money --from 2024-05-06 --until 2024-05-06",
-        "export gold/demand --to VAULT/demand.csv",
+        "export gold/demand VAULT/demand.csv",
     ],
 )
 def test_a_root_that_was_typed_wrong_is_refused_by_every_command(command: str, tmp_path: Path) -> None:
@@ -138,3 +141,46 @@ def test_a_root_that_was_typed_wrong_is_refused_by_every_command(command: str, t
     assert f"{tmp_path}/typo is not a lake root yet" in output
     assert "If the lake is elsewhere, name it by --root or SHELFCAST_ROOT." in output
     assert [path.name for path in tmp_path.rglob("*")] == ["typo"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "models list --region nowhere",
+        "models ledger --on 2023-07-12 --region nowhere",
+        "models retraining --region nowhere",
+        "data log --region nowhere",
+        "data show gold/demand --region nowhere",
+        "data diff --region nowhere",
+        "data approve --region nowhere --reason checked",
+        "export gold/demand OUT/demand.csv --region nowhere",
+        "why nowhere 1 A 2023-07-10 2023-07-17",
+    ],
+)
+def test_a_region_that_there_is_not_is_no_region_without_rows(command: str, tmp_path: Path) -> None:
+    """A typing error gave an empty list, an empty file or 'run init first', mostly with exit code 0."""
+    root = tmp_path / "root"
+    Project(provider="sample").save(root)
+    stores = CONTRACTS["bronze/stores"].schema
+    row = dict.fromkeys(stores.names) | {"region": "north_texas", "store_id": "1"}
+    Lake(str(root)).overwrite("bronze/stores", pa.Table.from_pylist([row], schema=stores))
+    code, output = shelfcast(*command.replace("OUT", str(tmp_path)).split(), "--root", str(root))
+    assert code == 1
+    assert "Region nowhere has no stores in the lake: expected one of north_texas" in output
+
+
+def test_a_state_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    Project(provider="sample").save(tmp_path / "root")
+    code, output = shelfcast("models", "list", "--state", "champions", "--root", str(tmp_path / "root"))
+    assert code == 1
+    assert "--state champions: expected one of trained, awaiting validation, champion, rejected, retired, rolled back." in output
+
+
+def test_a_place_to_write_to_that_is_taken_is_no_defect(tmp_path: Path) -> None:
+    Project(provider="sample").save(tmp_path / "root")
+    (tmp_path / "taken").write_text("")
+    code, output = shelfcast("backup", str(tmp_path / "taken"), "--root", str(tmp_path / "root"))
+    assert code == 1
+    assert "/taken" in output
+    assert "Move it away, or name another place." in output
+    assert "defect" not in output

@@ -10,6 +10,7 @@ from transforms.landing.record import (
     first_weeks,
     landed,
     last_week,
+    named_region,
     noticed_files,
     pending,
     pending_references,
@@ -19,6 +20,6 @@ from transforms.landing.record import (
 
 __all__ = [
     "FACTS", "REFERENCES", "Dropped", "LandingFile", "Registration", "Told", "conditioning", "conditioning_references", "drop", "finish",
-    "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference", "landed", "last_week", "noticed_files", "pending",
+    "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference", "landed", "last_week", "named_region", "noticed_files", "pending",
     "pending_references", "refused_files", "regions", "register", "scan", "under_way",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from transforms.calendar import Region, Slice, Week
 from transforms.contracts import CONTRACTS, SOURCES
 from transforms.contracts.gold import DEMAND
 from transforms.contracts.sources import CONDITIONED_REFERENCES, CONDITIONED_SLICES, LANDING_FILES, LANDING_SLICES
+from transforms.errors import ConfigurationError
 from transforms.lake import Lake
 from transforms.landing.files import REFERENCES, Identity, LandingFile, folder, scan
 from transforms.landing.staging import Staging
@@ -174,6 +175,14 @@ def left(lake: Lake, source: str, listed: pa.Table) -> pa.Table:
 def regions(lake: Lake) -> list[Region]:
     """Regions of the stores that were taken in."""
     return [Region(name) for name in sorted(set(lake.read("bronze/stores", columns="region")["region"].to_pylist()))]
+
+
+def named_region(lake: Lake, name: str, *others: Region) -> Region:
+    """The region of that name, one of the lake's or of `others`; raise `ConfigurationError` for a name that would look like a region without rows."""
+    known = [*regions(lake), *others]
+    if Region(name) not in known:
+        raise ConfigurationError(f"Region {name} has no stores in the lake: expected one of {', '.join(map(str, known))}.")
+    return Region(name)
 
 
 def landed(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
