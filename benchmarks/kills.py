@@ -28,6 +28,7 @@ from rich.table import Table
 from benchmarks.recording import record
 from models.settings import BoostingSettings, Settings
 from orchestration.project import Project
+from orchestration.settings import dagster_home_at
 from transforms.contracts import CONTRACTS
 from transforms.lake import Lake
 from transforms.world import WorldSpec, simulate, write_landing
@@ -121,7 +122,8 @@ def doubled_decisions(root: Path) -> int:
 
 def runs_going_on(root: Path) -> int:
     """Runs that the run history shows as begun and not ended."""
-    with dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+    # Not `open_instance`, which ends them.
+    with dagster_home_at(root / "dagster", for_good=False), dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
         unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
         return len(instance.get_runs(dg.RunsFilter(statuses=unfinished)))
 
