@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from threadpoolctl import threadpool_limits
 
 from transforms.errors import ConfigurationError
 
@@ -27,6 +28,9 @@ QUIET = {
     "DAGSTER_EVENT_BATCH_SIZE": "1000",
 }
 """Nothing that Shelfcast starts reports to anybody, and warnings of preview features are accepted once, in DECISIONS.md."""
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Sums of products are the same to the last bit only with the same number of threads, and a model has to be the same wherever it is trained again."""
 
 
 class Settings(BaseSettings):
@@ -72,6 +76,9 @@ def place_of_logs() -> Path:
 @lru_cache(maxsize=1)
 def _prepare() -> None:
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    os.environ.update(ONE_THREAD)
+    # The variables are read when a library is loaded; this holds for those that have been.
+    threadpool_limits(1, user_api="blas")
     # The commands that are started (dbt, dagster) are those beside this interpreter, whether or not its environment is activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
