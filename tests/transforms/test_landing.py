@@ -331,6 +331,38 @@ def test_a_store_that_moves_to_another_region_takes_its_weeks_along(lake: Lake, 
     assert len(shipments(lake)) == 5
 
 
+def test_what_does_not_follow_a_store_to_its_new_region_is_told(lake: Lake, provider: ProviderSpec) -> None:
+    """Files that were cleared away are not read again: half of a store's history stayed in its old region without a word."""
+    take_in(lake, provider)
+    landing, before = folder(lake, provider), (folder(lake, provider) / "shipments/2022-05-02.csv").read_text()
+    (landing / "shipments/2022-05-02.csv").unlink()
+    (landing / "stores.csv").write_text((landing / "stores.csv").read_text().replace("1,North Texas", "1,Ohio"))
+    found = register(lake, provider, NOW + timedelta(days=1))
+    assert [told.message for told in found.noticed if told.source == "stores"] == [
+        "Store 1 moves from north_texas to ohio, and its history with it. What is on record about it from 1 files that no longer stand in landing "
+        "(like shipments/2022-05-02.csv) stays in the old region until they are dropped again."
+    ]
+    (landing / "shipments/2022-05-02.csv").write_text(before)
+    take_in(lake, provider, NOW + timedelta(days=2))
+    assert {row[0] for row in shipments(lake) if row[1] == "1"} == {"ohio"}
+    assert len(shipments(lake)) == 5
+
+
+def test_a_file_that_was_cleared_away_waits_no_longer_for_a_product_when_it_is_dropped_again(lake: Lake, provider: ProviderSpec) -> None:
+    """The product came while the file was away; its rows stayed in quarantine although it was dropped again."""
+    path = folder(lake, provider) / "shipments/2022-05-02.csv"
+    text = path.read_text() + "3,C,2022-05-02,6\n"
+    path.write_text(text)
+    take_in(lake, provider)
+    path.unlink()
+    rewrite(lake, provider, "products.csv", (path.parents[1] / "products.csv").read_text() + "C,6,2.00\n")
+    take_in(lake, provider, NOW + timedelta(days=1))
+    path.write_text(text)
+    take_in(lake, provider, NOW + timedelta(days=2))
+    assert ("ohio", "3", "C", "2022-05-02", 6) in shipments(lake)
+    assert len(shipments(lake)) == 6
+
+
 def test_a_version_that_comes_back_is_read_with_what_holds_now(lake: Lake, provider: ProviderSpec) -> None:
     """A, then B, then A again, for a file of facts and for the stores that facts are placed by."""
     take_in(lake, provider)

@@ -2,7 +2,7 @@
 
 import fcntl
 import hashlib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -19,6 +19,7 @@ from transforms.database import open_database
 from transforms.errors import LandingFileRefused
 from transforms.lake import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
+from transforms.landing.moves import moves
 from transforms.landing.readings import read_all
 from transforms.landing.record import (
     HISTORIED,
@@ -84,12 +85,14 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
                 if file.source == source:
                     look.at(file, None)
         references = look.references()
-        again = _again(look, _facts_of(before), _facts_of(references))
+        facts_before, facts_after = _facts_of(before), _facts_of(references)
+        again = _again(look, facts_before, facts_after)
         unread = {file.identity for file in new} | copies.keys()
         facts = [*(file for file in again if file.identity not in unread), *(file for file in new if file.source in FACTS)]
         # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
         for file in facts if references.stores.num_rows else []:
             look.at(file, references)
+        look.when_back([identity for identity, record in look.known.items() if _read_otherwise(record, facts_before, facts_after)])
         look.write()
         # What is silent beside a copy of its content may have to speak again.
         staged.keep_only(accepted_last(look.known).values())
@@ -168,6 +171,24 @@ class _Look:
         message = f"It has the same content as {other}: it counts once.{withdrawn} Remove one of them{advice}."
         self.result.noticed.append(Told(file.source, file.name, message))
         self._keep(file, self.known.pop(file.identity, None), None, "repeated", message)
+
+    def when_back(self, versions: Sequence[Identity]) -> None:
+        """Keep that versions of facts whose files were cleared away have to be read again once they stand again: with no settings on record."""
+        standing, last = {file.identity for file in self.files}, {*accepted_last(self.known).values()}
+        waiting = {
+            identity
+            for identity in versions
+            if identity[0] in FACTS
+            and identity not in standing
+            and self.known[identity].mapping is not None
+            # Of the accepted ones others are new in any case when they come back.
+            and (identity in last or self.known[identity].status == "refused")
+        }
+        if not waiting:
+            return
+        looks = self.lake.read(LANDING_FILES.name).sort_by("registered_at").to_pylist()
+        latest = {(row["source"], row["source_file"], row["source_hash"]): row for row in looks}
+        self.rows += [{**latest[identity], "mapping": None, "registered_at": self.now} for identity in sorted(waiting)]
 
     def write(self) -> None:
         """Put everything on record. Slices first: a crash in between leaves files that are simply looked at again."""
@@ -284,6 +305,9 @@ class _Look:
             notes.append(f"Columns {list(found.absent)} are absent and were taken as empty.")
         if file.source in HISTORIED:
             notes += self._left(file, found)
+        if file.source == "stores":
+            standing = {other.identity for other in self.files}
+            notes += moves(self.lake, self.staged, found.rows, [identity for identity in self.speaking() if identity not in standing])
         return " ".join(notes) or None
 
     def _left(self, file: LandingFile, found: FileRows) -> list[str]:
@@ -350,10 +374,13 @@ def _new(look: _Look, copies: Container[Identity]) -> list[LandingFile]:
 
 def _again(look: _Look, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> list[LandingFile]:
     """Fact files on record that have to be looked at again because of other stores or products."""
-    facts = [(file, look.known[file.identity]) for file in look.files if file.source in FACTS and file.identity in look.known]
-    if before <= after:
-        return [file for file, record in facts if before != after and (record.status == "refused" or record.quarantined)]
-    return [file for file, _ in facts]
+    facts = [file for file in look.files if file.source in FACTS and file.identity in look.known]
+    return [file for file in facts if _read_otherwise(look.known[file.identity], before, after)]
+
+
+def _read_otherwise(record: FileRecord, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> bool:
+    """True where a version of facts may be read otherwise with other stores or products."""
+    return bool(before - after) or (before != after and (record.status == "refused" or record.quarantined > 0))
 
 
 def _facts_of(references: References) -> set[tuple[str, ...]]:
