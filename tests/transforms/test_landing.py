@@ -24,6 +24,7 @@ from transforms.landing import (
     refused_files,
     regions,
     register,
+    scan,
 )
 
 NOW = datetime(2022, 5, 18, tzinfo=UTC)
@@ -361,6 +362,26 @@ def test_a_file_that_was_cleared_away_waits_no_longer_for_a_product_when_it_is_d
     take_in(lake, provider, NOW + timedelta(days=2))
     assert ("ohio", "3", "C", "2022-05-02", 6) in shipments(lake)
     assert len(shipments(lake)) == 6
+
+
+def test_a_copy_into_landing_that_is_killed_leaves_nothing_that_a_pattern_finds(tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, lake = shop / "corner_shop.yaml", Lake(str(tmp_path / "killed"))
+    path.write_text(path.read_text().replace("shipments/*.csv", "shipments/*"))
+    provider = load_provider(str(path))
+    whole = Path.replace
+
+    def killed(draft: Path, target: Path) -> Path:
+        if target.parent.name == "shipments":
+            raise KeyboardInterrupt
+        return whole(draft, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            drop(lake, provider, shop)
+    assert [file.name for file in scan(lake, provider) if file.source == "shipments"] == []
+    drop(lake, provider, shop)
+    assert [file.name for file in scan(lake, provider) if file.source == "shipments"] == ["shipments/2022-05-02.csv", "shipments/2022-05-09.csv"]
 
 
 def test_a_version_that_comes_back_is_read_with_what_holds_now(lake: Lake, provider: ProviderSpec) -> None:

@@ -109,7 +109,7 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
     dropped = Dropped([], [])
     for path, target in wanted.items():
         try:
-            _copy(path, target)
+            _copy(path, target, folder(lake, provider).parent)
             dropped.copied.append(target)
         except NoFile as problem:
             dropped.left_out.append(f"{printable(path.relative_to(source_dir))} was not copied: {problem}")
@@ -119,11 +119,14 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
     return dropped
 
 
-def _copy(path: Path, target: Path) -> None:
-    """Copy a file in one step; raise `NoFile` where it cannot be read, and leave errors of writing to those who can make room."""
+def _copy(path: Path, target: Path, drafts: Path) -> None:
+    """Copy a file in one step; raise `NoFile` where it cannot be read, and leave errors of writing to those who can make room.
+
+    Drafts lie in a folder on the same disk where no pattern finds what an interruption leaves.
+    """
     with opened(path) as stream:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.part")
+        draft = drafts / f".{target.name}.part"
         with draft.open("wb") as copy:
             shutil.copyfileobj(stream, copy)
         draft.replace(target)
