@@ -23,6 +23,7 @@ from transforms.errors import ArtifactError
 LAYOUTS = {"ensemble": 5, "baseline": 6}
 """Version of the layout of each kind; a file of another layout is refused rather than misread."""
 SUFFIX = ".safetensors"
+_AGAIN = "train its week again (shelfcast run --week WEEK --retrain)"
 
 
 def save(model: Ensemble | HistoricalAverage, about: Mapping[str, Any], folder: Path) -> tuple[str, str]:
@@ -46,10 +47,10 @@ def save(model: Ensemble | HistoricalAverage, about: Mapping[str, Any], folder: 
     digest = hashlib.sha256(content).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{digest}{SUFFIX}"
-    if not target.exists():
-        draft = folder / f".{digest}.part"
-        draft.write_bytes(content)
-        draft.replace(target)
+    # Also where there is a file of that name: its bytes may be damaged.
+    draft = folder / f".{digest}.part"
+    draft.write_bytes(content)
+    draft.replace(target)
     return target.name, digest
 
 
@@ -109,12 +110,12 @@ def manifest_of(path: Path, sha256: str) -> dict[str, Any]:
 
 def _verified(path: Path, sha256: str) -> tuple[dict[str, Any], bytes]:
     if not path.exists():
-        raise ArtifactError(f"Model artifact {path.name} is missing in {path.parent.name}: restore it from a backup, or train the week again.")
+        raise ArtifactError(f"Model artifact {path.name} is missing in {path.parent.name}: restore it from a backup, or {_AGAIN}.")
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ArtifactError(
-            f"Model artifact {path.name} is corrupt: expected SHA-256 {sha256[:12]}..., came {found[:12]}... Restore it from a backup."
+            f"Model artifact {path.name} is corrupt: expected SHA-256 {sha256[:12]}..., came {found[:12]}... Restore it from a backup, or {_AGAIN}."
         )
     length = int.from_bytes(content[:8], "little")
     try:

@@ -65,8 +65,19 @@ def test_a_corrupt_artifact_is_refused(trained: list[Trained], tmp_path: Path) -
     path = tmp_path / name
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(ArtifactError, match=r"is corrupt: expected SHA-256 .*Restore it from a backup\.$"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"is corrupt: expected SHA-256 .*Restore it from a backup, or train its week again \(shelfcast run --week WEEK --retrain\)\.$",
+    ):
         load(path, digest)
+
+
+def test_training_again_mends_a_corrupt_artifact(trained: list[Trained], tmp_path: Path) -> None:
+    """The file kept its damaged bytes for good, since one of its name was there."""
+    name, digest = save(ensemble(trained), {}, tmp_path)
+    (tmp_path / name).write_bytes(b"")
+    assert save(ensemble(trained), {}, tmp_path) == (name, digest)
+    load(tmp_path / name, digest)
 
 
 def test_horizons_beyond_what_is_looked_up_are_refused() -> None:
