@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from threading import Thread
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -28,7 +29,7 @@ def map_regions(task: Callable[[Region], Result], regions: Sequence[Region], wor
     # The fork server imports the learning libraries once; plain fork is unsafe beside the threads of Arrow and DuckDB.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["orchestration.preload"])
-    with ProcessPoolExecutor(min(workers, len(regions)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(regions)), mp_context=context, initializer=_end_with_parent) as pool:
         threads = max(1, (os.cpu_count() or 1) // workers)
         futures = {pool.submit(_with_threads, task, region, threads): region for region in regions}
         try:
@@ -37,6 +38,19 @@ def map_regions(task: Callable[[Region], Result], regions: Sequence[Region], wor
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """End this worker once the process that it works for is gone: one that was killed would leave it waiting for tasks for good, with its memory."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("A worker is started by multiprocessing: this process has no parent to wait for.")
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, name="end with parent", daemon=True).start()
 
 
 def _with_threads(task: Callable[[Region], Result], region: Region, threads: int) -> Result:
