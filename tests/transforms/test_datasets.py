@@ -43,7 +43,9 @@ def test_data_of_before_a_column_was_added_are_still_those_on_record(tmp_path: P
     assert "closed_on" not in lake.stored_columns(stores.name)
     assert verify_data(lake, every=True) == (1, [])
     assert record(lake, [OHIO], Limits(), "run", now) == []
-    closing = pa.Table.from_pylist([dict.fromkeys(stores.names) | {"region": "ohio", "store_id": "1", "closed_on": WEEK.monday}], schema=stores.schema)
+    closing = pa.Table.from_pylist(
+        [dict.fromkeys(stores.names) | {"region": "ohio", "store_id": "1", "closed_on": WEEK.monday}], schema=stores.schema
+    )
     lake.overwrite(stores.name, closing)
     [later] = record(lake, [OHIO], Limits(), "run", now)
     assert later.version != recorded.version
