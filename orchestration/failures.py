@@ -18,6 +18,8 @@ _LOG = "defects.log"
 # Libraries wrap what the system says in errors of their own, and some keep its words alone.
 _FULL = re.compile(r"no space left on device|disk quota exceeded|disk is full|os error (28|122)\b", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"permission denied|read-only file system|readonly database|os error (13|30)\b", re.IGNORECASE)
+# DuckDB, DataFusion and Arrow each have their own words, DataFusion in errors of no type of its own; a run's failure holds them as text.
+_DAMAGED = re.compile(r"too small to be a parquet|no magic bytes|parquet error|corrupt footer", re.IGNORECASE)
 # A file where a folder was to be, or the other way round: what was named on the command line is in the way.
 _IN_THE_WAY = (FileExistsError, NotADirectoryError, IsADirectoryError)
 _BROKEN = {errno.EIO: "the disk reports an error", errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open"}
@@ -37,17 +39,17 @@ def _sentence(one: BaseException, root: Path) -> str:
         )
     elif _FORBIDDEN.search(text):
         told = f"{first}: this user may not write there, or read it. Give {root} and all below it to the user who runs Shelfcast."
+    elif _DAMAGED.search(text) or (isinstance(one, duckdb.Error) and ".parquet" in text):
+        told = (
+            f"A data file of the lake cannot be read: {first} 'shelfcast audit verify' names what else is damaged, 'shelfcast restore' brings back a "
+            "backup."
+        )
     elif isinstance(one, ShelfcastError):
         told = text
     elif isinstance(one, OSError) and one.errno in _BROKEN:
         told = f"{_BROKEN[one.errno]} ({first}): run the command again once that is mended; what was finished stays."
     elif isinstance(one, _IN_THE_WAY):
         told = f"{first}: expected a file and came upon a folder there, or the other way round. Move it away, or name another place."
-    elif isinstance(one, duckdb.Error) and ".parquet" in text:
-        told = (
-            f"A data file of the lake cannot be read: {first} 'shelfcast audit verify' names what else is damaged, 'shelfcast restore' brings back a "
-            "backup."
-        )
     elif isinstance(one, sqlite3.Error | SQLAlchemyError):
         told = (
             f"The run history in {root}/dagster cannot be read or written ({first}). Restore it from a backup, or move that folder away: a new one "

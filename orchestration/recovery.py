@@ -71,9 +71,14 @@ def restore_root(settings: Settings, source: Path, name: str | None, console: Co
 
 
 def backups_made(lake: Lake) -> list[dict[str, Any]]:
-    """Backups that were made of a root, oldest first."""
-    path = lake.path(LOG)
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    """Backups that were made of a root, oldest first; raise `AuditFailed` where a line, cut off by a full disk, tells of none."""
+    path, made = lake.path(LOG), list[dict[str, Any]]()
+    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], 1):
+        try:
+            made.append(json.loads(line))
+        except ValueError as error:
+            raise AuditFailed(f"{path}, line {number}: expected a line of JSON for each backup, came {line[:40]!r}. Remove the line.") from error
+    return made
 
 
 def _size(count: int) -> str:

@@ -4,6 +4,7 @@ Runs go through a real Dagster instance whose history the UI shows, or, for `--l
 orchestration.instance). Both execute the same jobs of the same code location in this process.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from transforms.errors import ConfigurationError, ShelfcastError
 
 LOCATION = "shelfcast"
 _OURS = {error.__name__ for error in vars(errors).values() if isinstance(error, type) and issubclass(error, ShelfcastError)}
+_EXCERPT = re.compile(r"LINE \d+: ")
 _QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -103,6 +105,7 @@ def _root_cause(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
     while error is not None and error.cause is not None and error.cls_name not in _OURS and "RemoteTraceback" not in str(error.cause.cls_name):
         error = error.cause
-    # Neither quotes nor the mark below the place in a query that is wrong.
-    lines = [] if error is None else [line for line in error.message.strip().splitlines() if any(map(str.isalnum, line))]
+    # Neither quotes nor DuckDB's excerpt of the query, with the mark below the place.
+    said = [] if error is None else error.message.strip().splitlines()
+    lines = [line for line in said if any(map(str.isalnum, line)) and not _EXCERPT.match(line)]
     return lines[-1] if lines else "no message"

@@ -70,7 +70,7 @@ def verify_tables(lake: Lake, kept: Heads | None = None) -> list[TableAudit]:
         Heads that were kept elsewhere: each has to lie on the chain.
     """
     heads, own = _heads(lake)
-    if not own.commits and (left := _left_by_a_record(lake)):
+    if not own.commits and not own.findings and (left := _left_by_a_record(lake)):
         own.findings.append(f"the record is gone: {left} is there, and no table in the lake tells of it. Restore the lake from a backup.")
     audits = [own] if own.commits or own.findings else []
     for name in CHAINED:
@@ -96,7 +96,10 @@ def verify_artifacts(lake: Lake) -> tuple[int, list[str]]:
     """Number of artifacts on record, and those that are missing or not the bytes that were trained."""
     if not lake.exists(MODEL_VERSIONS.name):
         return 0, []
-    rows = lake.read(MODEL_VERSIONS.name, columns="distinct model_version, artifact_uri, sha256, held_back_uri, held_back_sha256").to_pylist()
+    try:
+        rows = lake.read(MODEL_VERSIONS.name, columns="distinct model_version, artifact_uri, sha256, held_back_uri, held_back_sha256").to_pylist()
+    except AuditFailed as error:
+        return 0, [f"no artifact can be checked: {error}"]
     artifacts = [(row["model_version"], row[uri], row[sha]) for row in rows for uri, sha in _ARTIFACTS if row[uri] is not None]
     findings = []
     for version, uri, recorded in artifacts:
@@ -134,7 +137,10 @@ def verify_seals(lake: Lake) -> tuple[int, list[str]]:
 
 def verify_data(lake: Lake, every: bool) -> tuple[int, list[str]]:
     """Hash the data of dataset versions again, as their Delta versions hold them: the latest of each region, or every one on record."""
-    datasets = log(lake) if every else latest_versions(lake)
+    try:
+        datasets = log(lake) if every else latest_versions(lake)
+    except (duckdb.Error, AuditFailed) as error:
+        return 0, [f"no data version can be checked: {error}"]
     together: dict[str, list[Dataset]] = {}
     for dataset in datasets:
         together.setdefault(json.dumps(dataset.delta_versions, sort_keys=True), []).append(dataset)
@@ -142,7 +148,7 @@ def verify_data(lake: Lake, every: bool) -> tuple[int, list[str]]:
     for pins, group in together.items():
         try:
             found = contents_of(lake.at(json.loads(pins)), sorted({dataset.region for dataset in group}))
-        except (duckdb.Error, MissingData) as error:
+        except (duckdb.Error, AuditFailed, MissingData) as error:
             findings.append(f"data of {', '.join(sorted({dataset.version for dataset in group}))} cannot be read any more: {error}")
             continue
         for dataset in group:
@@ -258,7 +264,11 @@ def _heads(lake: Lake) -> tuple[dict[str, set[tuple[int, str]]], TableAudit]:
     """Heads (version, link) of each table, and what is wrong with their own table; its rows are judged by the tables that they tell of."""
     found: dict[str, set[tuple[int, str]]] = {}
     folder, audit = lake.path("lake", AUDIT_HEADS.name), TableAudit(AUDIT_HEADS.name)
-    commits = read_log(folder)
+    try:
+        commits = read_log(folder)
+    except AuditFailed as error:
+        audit.findings.append(str(error))
+        return found, audit
     audit.commits = len(commits)
     audit.findings += [f"version {version} is missing from the log." for version in _gaps(commits)]
     for commit in commits:

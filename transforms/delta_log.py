@@ -59,6 +59,10 @@ def _commit(version: int, path: Path) -> Commit:
         actions = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise AuditFailed(f"{path}: expected a line of JSON for each action of the commit, came {error}. Restore the file from a backup.") from error
+    if strange := [action for action in actions if not isinstance(action, dict)]:
+        raise AuditFailed(
+            f"{path}: expected a JSON object for each action of the commit, came {str(strange[0])[:40]!r}. Restore the file from a backup."
+        )
     info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     return Commit(
         version,

@@ -141,9 +141,14 @@ class Lake:
             evolved.append(f"{alias} as (select {datafusion_columns(CONTRACTS[table], change)} from {alias}_stored)")
         if evolved:
             sql = f"with {', '.join(evolved)} {sql}"
+        # A query that cannot be planned is a defect of ours.
+        planned = builder.execute(sql)
         try:
-            return plain(pa.table(builder.execute(sql).read_all()))
-        except DeltaError as error:
+            return plain(pa.table(planned.read_all()))
+        except Exception as error:
+            # DataFusion's errors have no type of their own.
+            if not isinstance(error, DeltaError) and "Parquet error" not in str(error):
+                raise
             raise _unreadable(self, ", ".join(tables.values()), error) from error
 
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
@@ -389,7 +394,7 @@ def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> 
         )
 
 
-def _unreadable(lake: Lake, table: str, error: DeltaError) -> AuditFailed:
+def _unreadable(lake: Lake, table: str, error: Exception) -> AuditFailed:
     # What follows the first line are the library's own frames.
     return AuditFailed(
         f"Table {table} in {lake.root} cannot be read: {str(error).splitlines()[0]}. Its files are not as they were written: "

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -12,9 +13,13 @@ from orchestration.cli import app
 from orchestration.failures import explained, log_defect
 from orchestration.instance import open_instance
 from orchestration.project import Project
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts import CONTRACTS
+from transforms.datasets import record
 from transforms.errors import AuditFailed
 from transforms.lake import Lake
-from transforms.registry import ModelEvent, decide
+from transforms.quality import Limits
+from transforms.registry import DeltaRegistry, ModelEvent, ModelVersion, decide
 
 
 def shelfcast(*arguments: str) -> tuple[int, str, int]:
@@ -75,6 +80,48 @@ def test_a_data_file_that_is_gone_or_garbled_is_named_with_what_to_do(root: Path
     told = explained(caught.value, root)
     assert told is not None
     assert "'shelfcast audit verify' names what else is damaged" in told
+
+
+@pytest.fixture
+def trained(root: Path) -> Path:
+    """The same lake with demand, a version of its data and a model on record."""
+    lake, now, ohio, week = Lake(str(root)), datetime(2024, 5, 6, 12, tzinfo=UTC), Region("ohio"), Week.parse("2024-05-06")
+    sold = {"region": "ohio", "store_id": "1", "product_id": "A", "week": week.monday, "units_shipped": 6, "units_returned": 0, "demand": 6}
+    lake.replace("gold/demand", SliceBlock((ohio,), week, week), pa.Table.from_pylist([sold], schema=CONTRACTS["gold/demand"].schema))
+    record(lake, [ohio], Limits(), "run", now)
+    about = ("ohio", "large", "fast", "m1", "ensemble", week.monday, now, "run", "c1", "d1", "{}", "{}", "models/ohio/m1.safetensors", "0" * 64)
+    DeltaRegistry(lake).record([ModelVersion(*about)], [])
+    return root
+
+
+@pytest.mark.parametrize("part", ["log", "data"])
+@pytest.mark.parametrize("table", ["gold/audit_heads", "gold/model_events", "gold/model_versions", "gold/dataset_versions", "gold/demand"])
+def test_the_audit_goes_on_behind_what_is_garbled(trained: Path, table: str, part: str) -> None:
+    """It ended at the first table that it could not read, with the advice to ask the audit what else is damaged."""
+    folder = trained / "lake" / table
+    damaged = max(folder.glob("_delta_log/*.json")) if part == "log" else next(folder.rglob("*.parquet"))
+    damaged.write_bytes(b"garbage")
+    code, output, _ = shelfcast("audit", "verify", "--root", str(trained))
+    assert code == 1
+    assert "the record is not as it was written" in output
+    assert "forecasts and plans" in output, "the last line of the record"
+
+
+def test_damaged_data_are_named_by_whatever_reads_them(trained: Path) -> None:
+    """DataFusion's errors have no type of their own, and were told to be a defect of Shelfcast."""
+    next((trained / "lake" / "gold" / "demand").rglob("*.parquet")).write_bytes(b"garbage")
+    with pytest.raises(AuditFailed, match=r"Table gold/demand in .* cannot be read: .*'shelfcast audit verify' names what else is damaged"):
+        Lake(str(trained)).read("gold/demand")
+    with pytest.raises(Exception, match="no_such_column") as caught:
+        Lake(str(trained)).read("gold/model_events", columns="no_such_column")
+    assert explained(caught.value, trained) is None, "our own query"
+
+
+def test_a_backup_that_was_noted_in_half_a_line_is_named(root: Path) -> None:
+    (root / "backups.jsonl").write_text('{"backup": "one"}\n{"back')
+    code, output, _ = shelfcast("maturity", "--root", str(root))
+    assert code == 1
+    assert "backups.jsonl, line 2: expected a line of JSON for each backup, came '{\"back'. Remove the line." in output
 
 
 @pytest.fixture
