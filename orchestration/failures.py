@@ -1,7 +1,9 @@
 """What a command says when it fails: a sentence with what to do for everything that can be named, and where the traceback is for a defect."""
 
 import errno
+import os
 import re
+import shutil
 import sqlite3
 import tempfile
 import traceback
@@ -15,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from transforms.errors import ShelfcastError
 
 _LOG = "defects.log"
+_ROOM = 1 << 20
 # Libraries wrap what the system says in errors of their own, and some keep its words alone.
 _FULL = re.compile(r"no space left on device|disk quota exceeded|disk is full|os error (28|122)\b", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"permission denied|read-only file system|readonly database|os error (13|30)\b", re.IGNORECASE)
@@ -33,11 +36,12 @@ def explained(error: BaseException, root: Path) -> str | None:
 def _sentence(one: BaseException, root: Path) -> str:
     """What one error of the chain says by itself; empty where that is nothing to act on."""
     text, first, told = str(one), _first_line(str(one)), ""
-    if _FULL.search(text):
+    of_history = isinstance(one, sqlite3.Error | SQLAlchemyError)
+    if _FULL.search(text) or (of_history and _is_full(root)):
         told = (
             f"The disk is full ({first}). Free space on the disk of {root}, or give another one, and run the command again: what was finished stays."
         )
-    elif _FORBIDDEN.search(text):
+    elif _FORBIDDEN.search(text) or (of_history and root.is_dir() and not os.access(root, os.W_OK)):
         told = f"{first}: this user may not write there, or read it. Give {root} and all below it to the user who runs Shelfcast."
     elif _DAMAGED.search(text) or (isinstance(one, duckdb.Error) and ".parquet" in text):
         told = (
@@ -50,12 +54,17 @@ def _sentence(one: BaseException, root: Path) -> str:
         told = f"{_BROKEN[one.errno]} ({first}): run the command again once that is mended; what was finished stays."
     elif isinstance(one, _IN_THE_WAY):
         told = f"{first}: expected a file and came upon a folder there, or the other way round. Move it away, or name another place."
-    elif isinstance(one, sqlite3.Error | SQLAlchemyError):
+    elif of_history:
         told = (
             f"The run history in {root}/dagster cannot be read or written ({first}). Restore it from a backup, or move that folder away: a new one "
             "is then begun. Data, models and the record do not depend on it."
         )
     return told
+
+
+def _is_full(root: Path) -> bool:
+    """Whether the root's disk has no room left for what SQLite keeps beside its files: it tells of a disk that reports errors then."""
+    return root.is_dir() and shutil.disk_usage(root).free < _ROOM
 
 
 def log_defect(error: BaseException, root: Path) -> str:

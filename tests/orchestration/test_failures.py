@@ -1,5 +1,6 @@
 """No traceback reaches a user: what a command says when the disk is full, files are garbled or nobody may write, and where a defect is written down."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -151,6 +152,26 @@ def test_a_full_disk_is_named_with_what_to_do(shop: Path, small_disk: Path, loca
     assert lines <= 15, output
     assert "The disk is full (" in output
     assert "run the command again: what was finished stays." in output
+
+
+@pytest.mark.parametrize("small_disk", ["4m"], indirect=True)
+def test_a_run_history_on_a_full_disk_is_not_to_be_moved_away(root: Path, small_disk: Path) -> None:
+    """SQLite tells of a disk that reports errors, and the advice was to restore the run history or to move it away."""
+    shutil.copytree(root, small_disk / "root")
+    (small_disk / "filling").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    code, output, _ = shelfcast("maturity", "--root", str(small_disk / "root"))
+    assert code == 1
+    assert "The disk is full (" in output
+    assert "move that folder away" not in output
+
+
+@pytest.mark.parametrize("small_disk", ["4m"], indirect=True)
+def test_a_run_history_on_a_disk_that_is_read_only_is_not_to_be_moved_away(root: Path, small_disk: Path) -> None:
+    shutil.copytree(root, small_disk / "root")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    code, output, _ = shelfcast("maturity", "--root", str(small_disk / "root"))
+    assert code == 1
+    assert "this user may not write there, or read it." in output
 
 
 def test_whoever_may_not_write_is_told_what_to_give_to_whom(tmp_path: Path) -> None:
