@@ -13,6 +13,7 @@ from orchestration.live import bad_streaks, live_weeks
 from orchestration.project import Project
 from orchestration.validation import event
 from transforms.calendar import Region, Week
+from transforms.errors import MissingData
 from transforms.lake import Lake
 from transforms.registry import CHAMPION, ROLLED_BACK, ModelEvent, champions
 
@@ -26,9 +27,19 @@ def origin_on(day: date) -> Week:
 
 
 def to_date(lake: Lake, regions: Sequence[Region], on: date, week: Week, actor: str, why: str) -> list[ModelEvent]:
-    """Events that bring back the champions of a date, from `week` on."""
+    """Events that bring back the champions of a date, from `week` on.
+
+    Raises
+    ------
+    MissingData
+        If none of the segments had a champion by then: a date typed wrong would leave the fleet without any.
+    """
     then = {_segment(row): row for row in _ensembles(lake, regions, origin_on(on))}
-    return _events(lake, regions, {segment: then.get(segment) for segment in _standing(lake, regions, week)}, week, actor, f"back to {on}: {why}")
+    standing = _standing(lake, regions, week)
+    if standing and not then:
+        first = min(Week(row["since"]) for rows in standing.values() for row in rows)
+        raise MissingData(f"No model was champion on {on} yet: choose {(first + 1).monday} or a later date, from which the first ones have served.")
+    return _events(lake, regions, {segment: then.get(segment) for segment in standing}, week, actor, f"back to {on}: {why}")
 
 
 def to_previous(lake: Lake, regions: Sequence[Region], week: Week, actor: str, why: str) -> list[ModelEvent]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
 import numpy as np
@@ -24,6 +24,7 @@ from orchestration.validation import validate
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import ACCURACY
+from transforms.errors import MissingData
 from transforms.fingerprints import training_slices
 from transforms.lake import Lake
 from transforms.registry import (
@@ -157,6 +158,15 @@ def test_the_fleet_goes_back_to_a_date_in_one_commit(lake: Lake) -> None:
     assert (last["event"], last["actor"], last["replaces"]) == (CHAMPION, "ada", "ohio-w2")
     assert last["reason"] == f"back to {(FIRST + 1).monday}: bad batch"
     assert to_date(lake, REGIONS, (FIRST + 1).monday, FIRST + 2, "ada", "again") == []
+
+
+def test_a_date_before_the_first_champion_leaves_the_fleet_as_it_is(lake: Lake) -> None:
+    """A year typed wrong rolled every champion back to none, with exit code 0."""
+    promote(lake, version("w0", FIRST), version("w1", FIRST + 1))
+    with pytest.raises(MissingData, match=rf"No model was champion on 2010-01-01 yet: choose {(FIRST + 1).monday} or a later date"):
+        to_date(lake, REGIONS, date(2010, 1, 1), FIRST + 1, "ada", "typed wrong")
+    decide(lake, to_date(lake, REGIONS, (FIRST + 1).monday, FIRST + 1, "ada", "the first date that can be meant"))
+    assert champion_of(lake, FIRST + 1) == "w0"
 
 
 def test_previous_goes_back_one_step_each_time_and_keeps_the_last(lake: Lake) -> None:
