@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestration.decision_options import By, Why
 from orchestration.project import use_lake
 
 app = typer.Typer(
@@ -15,8 +16,6 @@ app = typer.Typer(
 
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 Test = Annotated[str, typer.Argument(help="A/B test, as 'shelfcast ab list' names it.")]
-By = Annotated[str, typer.Option("--by", help="Who decides.")]
-Why = Annotated[str, typer.Option("--why", help="Why; kept for good beside who and when.")]
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestration.decision_options import Reason, Who
 from orchestration.project import use_lake
 from transforms.calendar import Region
 
@@ -13,8 +14,6 @@ app = typer.Typer(name="data", help="Versions of the conditioned data: their his
 
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 RegionOption = Annotated[str, typer.Option("--region", help="Sales region.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept for good beside who and when.")]
-Who = Annotated[str | None, typer.Option("--who", help="Who decides (default: the user of this machine).")]
 
 
 def _console() -> Console:

@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestration.decision_options import By, Why
 from orchestration.project import use_lake
 
 app = typer.Typer(name="models", help="The life of the models: states, decisions, who was champion when, approval, rollback.", no_args_is_help=True)
 
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 Version = Annotated[str, typer.Argument(help="Model version, as 'shelfcast models list' names it.")]
-By = Annotated[str, typer.Option("--by", help="Who decides.")]
-Why = Annotated[str, typer.Option("--why", help="Why; kept for good beside who and when.")]
 RegionOption = Annotated[str | None, typer.Option("--region", help="Only this region.")]
 Day = Annotated[datetime, typer.Option("--on", formats=["%Y-%m-%d"], help="Date (YYYY-MM-DD).")]
 

@@ -184,3 +184,22 @@ def test_a_place_to_write_to_that_is_taken_is_no_defect(tmp_path: Path) -> None:
     assert "/taken" in output
     assert "Move it away, or name another place." in output
     assert "defect" not in output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "models approve m --by ada --why BLANK",
+        "models reject m --by BLANK --why checked",
+        "models rollback --previous --by BLANK --why checked",
+        "data approve --region ohio --reason BLANK",
+        "data reject --region ohio --reason checked --who BLANK",
+        "ab stop t --by ada --why BLANK",
+    ],
+)
+def test_a_decision_without_who_or_why_is_refused(command: str, tmp_path: Path) -> None:
+    Project(provider="sample").save(tmp_path / "root")
+    arguments = ["  " if word == "BLANK" else word for word in command.split()]
+    code, output = shelfcast(*arguments, "--root", str(tmp_path / "root"))
+    assert code == 2
+    assert "it is kept for good with the decision" in output
