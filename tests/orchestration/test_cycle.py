@@ -292,7 +292,8 @@ def test_a_plan_is_written_for_planners_by_store_and_by_region(root: Path, tmp_p
     assert sum(int(line.split(",")[at]) for line in lines) == sum(plan["order_quantity"].to_pylist())
     code, output = shelfcast("plan", "--week", str(ORIGIN + 9), "--out", str(tmp_path), "--root", str(root))
     assert code == 1
-    assert f"There is no plan for the week {ORIGIN + 9}: run 'shelfcast run --week' with an origin up to four weeks before it." in output
+    assert f"There is no plan for the week {ORIGIN + 9}. There are plans for: north_texas {ORIGIN + 1} to {ORIGIN + 4};" in output
+    assert "'shelfcast run --week' with an origin shortly before it makes one." in output
 
 
 def test_a_forecast_is_explained_by_parts_that_add_up_to_it(root: Path) -> None:

@@ -33,7 +33,7 @@ def root(small_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 def scored(root: Path, sold_out: SoldOutWeeks) -> pa.Table:
     project = Project.load(root)
-    decided = (project.horizons, project.history, project.clusters, sold_out, project.forecast_seconds)
+    decided = (project.horizons, project.history, project.clusters, sold_out, project.forecast_seconds, project.gate.judged)
     return ScoreTask(str(root), {}, [ORIGIN], *decided)(REGION)[0]
 
 
