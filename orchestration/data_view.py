@@ -85,10 +85,11 @@ def show_table(settings: Settings, table: str, as_of: datetime | None, region: s
 def decide_latest(settings: Settings, region: Region, event: Status, who: str | None, reason: str, console: Console) -> None:
     """Approve or reject the latest version of a region's data."""
     lake, actor = _lake(settings), who or getpass.getuser()
-    if not log(lake, [named_region(lake, str(region))]):
-        raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
+    named_region(lake, str(region))
     with lease(lake, "decisions", f"decision by {actor}", plain(console)):
         found = log(lake, [region])
+        if not found:
+            raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
         decide(lake, found[-1], event, actor, reason, datetime.now(UTC))
     console.print(f"{found[-1].version}: [bold]{event}[/] by {escape(actor)}: {escape(reason)}")
 

@@ -132,10 +132,8 @@ class HeldBack:
             old = Week(row["trained_week"]) <= self.panel.last + -first_held_back_origin(self.spec)
             if not old and row["held_back_uri"] is None:
                 raise ArtifactError("it has learned from the held-back weeks, and no earlier state of it is on record")
-            rows, model = (
-                self.past.take(segment_rows(self.past, self.labels, row["format"], row["mover"])),
-                load_version(lake, row, held_back=not old),
-            )
+            rows = self.past.take(segment_rows(self.past, self.labels, row["format"], row["mover"]))
+            model = load_version(lake, row, held_back=not old)
             check_features(model, rows)
             self._said[key] = self._outcome(rows, model)
         return self._said[key]

@@ -121,11 +121,15 @@ class Lake:
         return _stored(self._open(table)) if self.exists(table) else {}
 
     def read(self, table: str, where: str = "true", columns: str = "*", version: int | None = None) -> pa.Table:
-        """Read rows as Arrow; an empty table of the contract's schema when the table does not exist yet.
+        """Read rows as Arrow; raise `MissingData` if the table does not exist yet.
 
         `where` and `columns` are SQL over the table's columns, made from validated keys and literals of our own.
         """
         return self.query(f"select {columns} from t where {where}", version=version, t=table)
+
+    def read_or_empty(self, table: str, where: str = "true") -> pa.Table:
+        """Read rows as Arrow; none, with the contract's schema, when the table does not exist yet."""
+        return self.read(table, where=where) if self.exists(table) else CONTRACTS[table].schema.empty_table()
 
     def query(self, sql: str, version: int | None = None, **tables: str) -> pa.Table:
         """Run SQL (DataFusion's dialect) over tables given as `alias="layer/table"`."""

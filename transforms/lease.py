@@ -25,6 +25,15 @@ _held: dict[Path, int] = {}
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock on a file for as long as a short piece of work takes: another process waits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold a lease; where another process holds it, wait for as long as it does, and say for whom.
 

@@ -6,7 +6,7 @@ any two steps, stays pending, also where landing goes back to what had been cond
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,20 +14,16 @@ import pyarrow as pa
 from transforms.calendar import Slice, SliceBlock
 from transforms.contracts.sources import CONDITIONED_REFERENCES, CONDITIONED_SLICES, INGESTED_REFERENCES, INGESTED_SLICES
 from transforms.lake import Lake, block_predicate
+from transforms.lease import alone
 
 UNFINISHED = "unfinished"
 """Stands for a source in the record of what is not finished."""
 _IN_GOLD = "in gold"
 
 
-@contextmanager
-def alone(lake: Lake) -> Iterator[None]:
+def taking_turns(lake: Lake) -> AbstractContextManager[None]:
     """One writer of bronze, silver and gold/demand at a time: another waits. The lock goes with the process that holds it."""
-    path = _lock(lake)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return alone(_lock(lake))
 
 
 def under_way(lake: Lake) -> bool:
@@ -57,12 +53,8 @@ def references_unfinished(lake: Lake) -> None:
 @contextmanager
 def conditioning(lake: Lake, block: SliceBlock) -> Iterator[None]:
     """While gold's tables are made from bronze. Then the record tells what bronze held at the start; the slices stay unfinished until `finish`."""
-    with alone(lake):
-        held = (
-            lake.read(INGESTED_SLICES.name, where=block_predicate("week", block))
-            if lake.exists(INGESTED_SLICES.name)
-            else INGESTED_SLICES.schema.empty_table()
-        )
+    with taking_turns(lake):
+        held = lake.read_or_empty(INGESTED_SLICES.name, where=block_predicate("week", block))
         unfinished(lake, block)
         yield
         lake.replace(CONDITIONED_SLICES.name, block, pa.concat_tables([Lake.conform(CONDITIONED_SLICES, held), _marks(block, _IN_GOLD)]))
@@ -71,8 +63,8 @@ def conditioning(lake: Lake, block: SliceBlock) -> Iterator[None]:
 @contextmanager
 def conditioning_references(lake: Lake) -> Iterator[None]:
     """While silver's reference tables are made from bronze."""
-    with alone(lake):
-        held = lake.read(INGESTED_REFERENCES.name) if lake.exists(INGESTED_REFERENCES.name) else INGESTED_REFERENCES.schema.empty_table()
+    with taking_turns(lake):
+        held = lake.read_or_empty(INGESTED_REFERENCES.name)
         references_unfinished(lake)
         yield
         lake.overwrite(CONDITIONED_REFERENCES.name, held)

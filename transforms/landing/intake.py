@@ -11,7 +11,7 @@ from transforms.calendar import Slice, SliceBlock
 from transforms.contracts import CONTRACTS
 from transforms.contracts.sources import INGESTED_REFERENCES, INGESTED_SLICES
 from transforms.lake import Lake, Receipt, block_predicate
-from transforms.landing.conditioned import alone, references_unfinished, unfinished
+from transforms.landing.conditioned import references_unfinished, taking_turns, unfinished
 from transforms.landing.files import FACTS, REFERENCES, Identity, Progress, scan
 from transforms.landing.record import landed_by_source, landed_references, records, reference_rows, speaking, staging, touching
 from transforms.landing.staging import Staging
@@ -21,7 +21,7 @@ _BATCH = 200_000
 
 def ingest(lake: Lake, provider: ProviderSpec, blocks: Sequence[SliceBlock], progress: Progress | None = None) -> list[Receipt]:
     """Replace the slices of `blocks` in the bronze fact tables by what landing tells about them; they are pending until conditioned."""
-    with alone(lake):
+    with taking_turns(lake):
         staged = staging(lake, provider)
         versions = speaking(records(lake), scan(lake, provider))
         marks = landed_by_source(lake, versions)
@@ -30,7 +30,7 @@ def ingest(lake: Lake, provider: ProviderSpec, blocks: Sequence[SliceBlock], pro
 
 def ingest_reference(lake: Lake, provider: ProviderSpec) -> list[Receipt]:
     """Replace stores, products, demographics and events in bronze; all are read before any is written."""
-    with alone(lake):
+    with taking_turns(lake):
         staged, known = staging(lake, provider), records(lake)
         versions = speaking(known, scan(lake, provider))
         tables = {source: reference_rows(lake, staged, source, versions) for source in REFERENCES}

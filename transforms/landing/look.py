@@ -1,13 +1,10 @@
 """Looking at what was dropped: each new version of a file is parsed and validated once, and put on record with what became of its rows."""
 
-import fcntl
 import hashlib
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,6 +35,7 @@ from transforms.landing.record import (
 )
 from transforms.landing.repetition import repetition
 from transforms.landing.staging import Staging
+from transforms.lease import alone
 
 _NOTHING = RowCounts(0, 0, 0, 0, 0)
 _CUT_OFF = "If the file was cut off, drop it again whole."
@@ -67,7 +65,8 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         Told of each file before it is read.
     """
     staged = staging(lake, provider)
-    with _alone(staged.folder):
+    # One look at a time: a second process waits, and then finds the files on record.
+    with alone(staged.folder / ".lock"):
         known = records(lake)
         # The latest look counts, so looks have to follow each other even where the clock was set back.
         now = max([now, *(record.looked_at + timedelta(microseconds=1) for record in known.values())])
@@ -202,7 +201,7 @@ class _Look:
         """Replace the rows of the files that were taken in; files that merely stand, are refused or were cleared away keep theirs."""
         if not self.quarantined:
             return
-        standing = self.lake.read(QUARANTINE.name) if self.lake.exists(QUARANTINE.name) else QUARANTINE.schema.empty_table()
+        standing = self.lake.read_or_empty(QUARANTINE.name)
         keys = pc.binary_join_element_wise(standing["source"], standing["source_file"], " ")
         kept = standing.filter(pc.invert(pc.is_in(keys, pa.array([f"{source} {name}" for source, name in self.quarantined]))))
         rows = pa.concat_tables([kept, *self.quarantined.values()])
@@ -340,15 +339,6 @@ def mapping_hash(provider: ProviderSpec, file: LandingFile) -> str:
         spec.model_dump_json(exclude={"counted"}) for spec in file.specs
     )
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One look at a time: a second process waits, and then finds the files on record."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _new(look: _Look, copies: Container[Identity]) -> list[LandingFile]:

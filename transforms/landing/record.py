@@ -192,7 +192,7 @@ def landed(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
 
 def conditioned(lake: Lake) -> dict[Slice, str]:
     """Fingerprint of each slice over all sources, as it was conditioned; one that nothing in landing has where that is not finished."""
-    return _combined(_keyed(lake.read(CONDITIONED_SLICES.name)) if lake.exists(CONDITIONED_SLICES.name) else {})
+    return _combined(_keyed(lake.read_or_empty(CONDITIONED_SLICES.name)))
 
 
 def pending(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
@@ -208,7 +208,7 @@ def pending_references(lake: Lake, provider: ProviderSpec) -> dict[str, str]:
     """Sources of reference data whose content in landing has not been conditioned to the end, with the fingerprint that landing tells."""
     known = records(lake)
     wanted = landed_references(known, speaking(known, scan(lake, provider)))
-    rows = lake.read(CONDITIONED_REFERENCES.name).to_pylist() if lake.exists(CONDITIONED_REFERENCES.name) else []
+    rows = lake.read_or_empty(CONDITIONED_REFERENCES.name).to_pylist()
     there = {row["source"]: row["fingerprint"] for row in rows}
     # Sources are conditioned together: while the mark of an interruption stands, none of them is done.
     return wanted if there.keys() != wanted.keys() else {source: told for source, told in wanted.items() if there[source] != told}
