@@ -1,25 +1,21 @@
 """Files on record that are read again under other settings or against other lists: what stood stays, and the cause is told."""
 
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from transforms.adapters import ProviderSpec, load_provider
-from transforms.calendar import Region, SliceBlock, Week, blocks_of
+from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.datasets import READ_TABLES, record
 from transforms.lake import Lake
 from transforms.landing import (
     Registration,
-    conditioning,
     drop,
-    finish,
     folder,
-    ingest,
-    ingest_reference,
     noticed_files,
     pending,
     refused_files,
@@ -27,7 +23,7 @@ from transforms.landing import (
 )
 from transforms.quality import Limits
 
-HOURS = (datetime(2022, 5, 18, tzinfo=UTC) + timedelta(hours=n) for n in count())
+NOW = datetime(2022, 5, 19, tzinfo=UTC)
 
 TYPOS = {
     "a date format that no date has": ("week: week,", 'week: {column: week, date_format: "%d.%m.%Y"},'),
@@ -43,24 +39,11 @@ def provider(shop: Path) -> ProviderSpec:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, shop: Path, provider: ProviderSpec) -> Lake:
+def lake(tmp_path: Path, shop: Path, provider: ProviderSpec, take_in: Callable[..., Registration]) -> Lake:
     lake = Lake(str(tmp_path / "lake"))
     drop(lake, provider, shop)
     take_in(lake, provider)
     return lake
-
-
-def take_in(lake: Lake, provider: ProviderSpec) -> Registration:
-    """Take in what is pending, and put on record that it was conditioned; tests of the dbt project condition."""
-    found = register(lake, provider, next(HOURS))
-    ingest_reference(lake, provider)
-    blocks = blocks_of(pending(lake, provider))
-    ingest(lake, provider, blocks)
-    for block in blocks:
-        with conditioning(lake, block):
-            pass
-        finish(lake, block)
-    return found
 
 
 def contents(lake: Lake, *tables: str) -> dict[str, list[dict[str, object]]]:
@@ -75,7 +58,9 @@ def edited(shop: Path, old: str, new: str) -> ProviderSpec:
 
 
 @pytest.mark.parametrize("typo", TYPOS)
-def test_a_typo_in_the_yaml_of_files_on_record_takes_no_row_out_of_bronze(typo: str, lake: Lake, shop: Path, provider: ProviderSpec) -> None:
+def test_a_typo_in_the_yaml_of_files_on_record_takes_no_row_out_of_bronze(
+    typo: str, lake: Lake, shop: Path, provider: ProviderSpec, take_in: Callable[..., Registration]
+) -> None:
     before = contents(lake, "shipments", "returns")
     broken = edited(shop, *TYPOS[typo])
     found = take_in(lake, broken)
@@ -95,7 +80,9 @@ def test_a_typo_in_the_yaml_of_files_on_record_takes_no_row_out_of_bronze(typo: 
     assert contents(lake, "shipments", "returns") == before
 
 
-def test_what_no_filter_lets_pass_stays_when_other_files_touch_its_weeks_and_lists_change(lake: Lake, shop: Path, provider: ProviderSpec) -> None:
+def test_what_no_filter_lets_pass_stays_when_other_files_touch_its_weeks_and_lists_change(
+    lake: Lake, shop: Path, provider: ProviderSpec, take_in: Callable[..., Registration]
+) -> None:
     """The files counted as accepted, with nothing told, and their rows went when the next file of their week landed."""
     before = contents(lake, "shipments")["shipments"]
     broken = edited(shop, *TYPOS["a filter that no row passes"])
@@ -110,7 +97,9 @@ def test_what_no_filter_lets_pass_stays_when_other_files_touch_its_weeks_and_lis
     assert len(now) == len(before) + 1
 
 
-def test_a_file_that_serves_no_store_any_more_leaves_its_weeks(lake: Lake, shop: Path, provider: ProviderSpec) -> None:
+def test_a_file_that_serves_no_store_any_more_leaves_its_weeks(
+    lake: Lake, shop: Path, provider: ProviderSpec, take_in: Callable[..., Registration]
+) -> None:
     landing = folder(lake, provider)
     (landing / "stores.csv").write_text((landing / "stores.csv").read_text().replace("Dallas", "Waco"))
     take_in(lake, provider)
@@ -121,13 +110,13 @@ def test_a_file_that_serves_no_store_any_more_leaves_its_weeks(lake: Lake, shop:
 def test_a_first_file_of_which_a_filter_takes_nothing_is_told(tmp_path: Path, shop: Path) -> None:
     broken, lake = edited(shop, *TYPOS["a filter that no row passes"]), Lake(str(tmp_path / "filtered"))
     drop(lake, broken, shop)
-    assert [told.message for told in register(lake, broken, next(HOURS)).noticed] == [
+    assert [told.message for told in register(lake, broken, NOW).noticed] == [
         "None of its 3 rows is of shipments: see 'rows' in the provider YAML.",
         "None of its 2 rows is of shipments: see 'rows' in the provider YAML.",
     ]
 
 
-def test_a_typo_in_the_yaml_of_the_stores_leaves_stores_and_facts(lake: Lake, shop: Path) -> None:
+def test_a_typo_in_the_yaml_of_the_stores_leaves_stores_and_facts(lake: Lake, shop: Path, take_in: Callable[..., Registration]) -> None:
     before = contents(lake, "shipments", "stores")
     broken = edited(shop, "clean: lower}, place: town", "clean: upper}, place: town")
     take_in(lake, broken)
@@ -136,7 +125,10 @@ def test_a_typo_in_the_yaml_of_the_stores_leaves_stores_and_facts(lake: Lake, sh
 
 
 def test_a_corrected_file_speaks_although_the_version_before_was_refused_when_it_was_read_again(
-    lake: Lake, shop: Path, provider: ProviderSpec
+    lake: Lake,
+    shop: Path,
+    provider: ProviderSpec,
+    take_in: Callable[..., Registration],
 ) -> None:
     take_in(lake, edited(shop, *TYPOS["a date format that no date has"]))
     path = folder(lake, provider) / "shipments/2022-05-02.csv"
@@ -152,7 +144,7 @@ def test_demand_without_a_row_makes_no_version_of_the_data(tmp_path: Path) -> No
     for table in READ_TABLES:
         empty = CONTRACTS[table].schema.empty_table()
         lake.replace(table, block, empty) if CONTRACTS[table].sliced else lake.overwrite(table, empty)
-    assert record(lake, [Region("ohio")], Limits(), "run", next(HOURS)) == []
+    assert record(lake, [Region("ohio")], Limits(), "run", NOW) == []
 
 
 LISTS = {
@@ -162,7 +154,9 @@ LISTS = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_what_leaves_its_list_keeps_its_last_row_and_its_history(name: str, lake: Lake, provider: ProviderSpec) -> None:
+def test_what_leaves_its_list_keeps_its_last_row_and_its_history(
+    name: str, lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]
+) -> None:
     source, line, message = LISTS[name]
     before = contents(lake, "shipments", "returns")
     listed = {next(iter(row.values())) for row in lake.read(f"bronze/{source}").to_pylist()}
@@ -178,7 +172,9 @@ def test_what_leaves_its_list_keeps_its_last_row_and_its_history(name: str, lake
     assert noticed_files(lake, provider) == found.noticed
 
 
-def test_deliveries_to_a_store_that_left_its_list_are_still_taken_in(lake: Lake, provider: ProviderSpec) -> None:
+def test_deliveries_to_a_store_that_left_its_list_are_still_taken_in(
+    lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]
+) -> None:
     path = folder(lake, provider) / "stores.csv"
     path.write_text(path.read_text().replace("2,North Texas,SMALL,Dallas\n", ""))
     take_in(lake, provider)
@@ -188,7 +184,7 @@ def test_deliveries_to_a_store_that_left_its_list_are_still_taken_in(lake: Lake,
     assert lake.read("bronze/quarantine").num_rows == 0
 
 
-def test_a_store_that_was_never_delivered_to_leaves_with_its_line(lake: Lake, provider: ProviderSpec) -> None:
+def test_a_store_that_was_never_delivered_to_leaves_with_its_line(lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]) -> None:
     path = folder(lake, provider) / "stores.csv"
     good = path.read_text()
     for text in (good + "77,Ohio,SMALL,Columbus\n", good):
@@ -197,7 +193,7 @@ def test_a_store_that_was_never_delivered_to_leaves_with_its_line(lake: Lake, pr
     assert lake.read("bronze/stores").num_rows == 3
 
 
-def test_a_store_that_moves_to_another_file_counts_once(lake: Lake, shop: Path) -> None:
+def test_a_store_that_moves_to_another_file_counts_once(lake: Lake, shop: Path, take_in: Callable[..., Registration]) -> None:
     provider = edited(shop, "files: stores.csv", 'files: "stores*.csv"')
     top = folder(lake, provider)
     header, line = "id,area,kind,town\n", "2,North Texas,SMALL,Dallas\n"
@@ -211,7 +207,9 @@ def test_a_store_that_moves_to_another_file_counts_once(lake: Lake, shop: Path) 
     ]  # fmt: skip
 
 
-def test_a_lake_of_before_a_column_was_added_to_stores_and_products_is_taken_in_as_ever(lake: Lake, provider: ProviderSpec, shop: Path) -> None:
+def test_a_lake_of_before_a_column_was_added_to_stores_and_products_is_taken_in_as_ever(
+    lake: Lake, provider: ProviderSpec, shop: Path, take_in: Callable[..., Registration]
+) -> None:
     """Its copies of the lists lack the column, and every command ended in a traceback."""
     for source, later in (("stores", ["closed_on", "closing_known_at"]), ("products", ["delisted_on", "delisting_known_at"])):
         for path in lake.path("staged", provider.name, source).glob("*.parquet"):

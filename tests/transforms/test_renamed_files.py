@@ -1,17 +1,14 @@
 """Files that get another name or the content of another file: their rows count once, and what they say last holds."""
 
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from transforms.adapters import ProviderSpec, load_provider
-from transforms.calendar import blocks_of
 from transforms.lake import Lake
-from transforms.landing import Registration, conditioning, drop, finish, folder, ingest, ingest_reference, pending, register
+from transforms.landing import Registration, drop, folder
 
-HOURS = (datetime(2022, 5, 18, tzinfo=UTC) + timedelta(hours=n) for n in count())
 HEADER = "id,sku,week,units\n"
 RETURNS = "id,sku,week,units,reported\n"
 
@@ -31,7 +28,7 @@ def provider(shop: Path, request: pytest.FixtureRequest) -> ProviderSpec:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, shop: Path, provider: ProviderSpec) -> Lake:
+def lake(tmp_path: Path, shop: Path, provider: ProviderSpec, take_in: Callable[..., Registration]) -> Lake:
     lake = Lake(str(tmp_path / "lake"))
     for path in (shop / "shipments").iterdir():
         path.unlink()
@@ -41,26 +38,13 @@ def lake(tmp_path: Path, shop: Path, provider: ProviderSpec) -> Lake:
     return lake
 
 
-def take_in(lake: Lake, provider: ProviderSpec) -> Registration:
-    """Take in what is pending, and put on record that it was conditioned."""
-    found = register(lake, provider, next(HOURS))
-    ingest_reference(lake, provider)
-    blocks = blocks_of(pending(lake, provider))
-    ingest(lake, provider, blocks)
-    for block in blocks:
-        with conditioning(lake, block):
-            pass
-        finish(lake, block)
-    return found
-
-
 def deliveries(lake: Lake) -> tuple[int, int]:
     """Rows in bronze, and units."""
     rows = lake.read("bronze/shipments")["units_shipped"].to_pylist()
     return len(rows), sum(rows)
 
 
-def test_a_renamed_file_is_corrected_under_its_new_name(lake: Lake, provider: ProviderSpec) -> None:
+def test_a_renamed_file_is_corrected_under_its_new_name(lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]) -> None:
     """The rows under the old name, whose copy was gone, were asked for again: every run stopped."""
     landing = folder(lake, provider)
     (landing / "shipments/a.csv").rename(landing / "shipments/b.csv")
@@ -70,7 +54,7 @@ def test_a_renamed_file_is_corrected_under_its_new_name(lake: Lake, provider: Pr
     assert deliveries(lake) == (6, 180)
 
 
-def test_a_file_that_gets_its_first_name_back_is_corrected_under_it(lake: Lake, provider: ProviderSpec) -> None:
+def test_a_file_that_gets_its_first_name_back_is_corrected_under_it(lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]) -> None:
     landing = folder(lake, provider)
     for old, new in (("a", "b"), ("b", "a")):
         (landing / f"shipments/{old}.csv").rename(landing / f"shipments/{new}.csv")
@@ -82,7 +66,9 @@ def test_a_file_that_gets_its_first_name_back_is_corrected_under_it(lake: Lake, 
 
 
 @pytest.mark.parametrize("provider", ["sum"], indirect=True)
-def test_the_file_of_before_a_renaming_is_held_when_it_comes_back_beside_the_corrected_one(lake: Lake, provider: ProviderSpec) -> None:
+def test_the_file_of_before_a_renaming_is_held_when_it_comes_back_beside_the_corrected_one(
+    lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]
+) -> None:
     landing = folder(lake, provider)
     (landing / "shipments/a.csv").rename(landing / "shipments/b.csv")
     take_in(lake, provider)
@@ -93,7 +79,9 @@ def test_the_file_of_before_a_renaming_is_held_when_it_comes_back_beside_the_cor
     assert deliveries(lake) == (6, 180)
 
 
-def test_a_week_that_was_overwritten_by_another_by_mistake_comes_back_with_its_file(lake: Lake, provider: ProviderSpec) -> None:
+def test_a_week_that_was_overwritten_by_another_by_mistake_comes_back_with_its_file(
+    lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]
+) -> None:
     """The other week's file had been cleared away, and speaks again."""
     landing, other = folder(lake, provider), "1,A,2022-05-09,12\n"
     (landing / "shipments/b.csv").write_text(HEADER + other)
@@ -107,7 +95,9 @@ def test_a_week_that_was_overwritten_by_another_by_mistake_comes_back_with_its_f
     assert deliveries(lake) == (7, 144)
 
 
-def test_a_file_that_says_now_what_another_one_says_keeps_nothing_of_before(lake: Lake, provider: ProviderSpec) -> None:
+def test_a_file_that_says_now_what_another_one_says_keeps_nothing_of_before(
+    lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]
+) -> None:
     """Returns that were corrected to none stayed, because another file held the header alone too."""
     landing = folder(lake, provider)
     kept = (landing / "returns/2022-05-09.csv").read_text()
@@ -120,7 +110,7 @@ def test_a_file_that_says_now_what_another_one_says_keeps_nothing_of_before(lake
         assert noticed == [] or "What the file said before holds no longer once that one is taken in." in noticed[0]
 
 
-def test_a_copy_of_a_file_that_is_refused_takes_nothing_away(lake: Lake, provider: ProviderSpec) -> None:
+def test_a_copy_of_a_file_that_is_refused_takes_nothing_away(lake: Lake, provider: ProviderSpec, take_in: Callable[..., Registration]) -> None:
     landing = folder(lake, provider)
     for name in ("0", "a"):
         (landing / f"shipments/{name}.csv").write_text(HEADER)

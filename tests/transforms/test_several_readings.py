@@ -1,7 +1,6 @@
 """One file that several mappings read, and one content under several names: every row counts once, and what is left aside is told."""
 
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,13 @@ from transforms.calendar import blocks_of
 from transforms.lake import Lake
 from transforms.landing import (
     Registration,
-    conditioning,
     drop,
-    finish,
     folder,
     ingest,
-    ingest_reference,
     noticed_files,
     pending,
     refused_files,
-    register,
 )
-
-HOURS = (datetime(2022, 5, 18, tzinfo=UTC) + timedelta(hours=n) for n in count())
 
 
 def provider_of(shop: Path, **sources: object) -> ProviderSpec:
@@ -41,19 +34,6 @@ def dropped(root: Path, shop: Path, provider: ProviderSpec) -> Lake:
     return lake
 
 
-def take_in(lake: Lake, provider: ProviderSpec) -> Registration:
-    """Take in what is pending, and put on record that it was conditioned; tests of the dbt project condition."""
-    found = register(lake, provider, next(HOURS))
-    ingest_reference(lake, provider)
-    blocks = blocks_of(pending(lake, provider))
-    ingest(lake, provider, blocks)
-    for block in blocks:
-        with conditioning(lake, block):
-            pass
-        finish(lake, block)
-    return found
-
-
 def mapped(columns: dict[str, object], files: str = "shipments/*.csv", **rest: object) -> dict[str, object]:
     return {"files": files, "format": "csv", "columns": columns, **rest}
 
@@ -61,7 +41,7 @@ def mapped(columns: dict[str, object], files: str = "shipments/*.csv", **rest: o
 EVENTS = {"event": "name", "start_date": "day"}
 
 
-def test_two_mappings_of_one_file_of_events_both_count(tmp_path: Path, shop: Path) -> None:
+def test_two_mappings_of_one_file_of_events_both_count(tmp_path: Path, shop: Path, take_in: Callable[..., Registration]) -> None:
     (shop / "events.csv").write_text("name,day,sku,deal\nMemorial Day,2022-05-30,,\nSpring Sale,2022-05-02,A,20 %\n")
     holidays = mapped(EVENTS | {"kind": {"value": "public_holiday"}}, "events.csv", rows={"column": "name", "starting_with": "Memorial"})
     sales = mapped(
@@ -101,14 +81,14 @@ def wide_drop(shop: Path) -> Path:
     return shop
 
 
-def test_two_mappings_of_one_file_of_shipments_add_up_where_files_do(tmp_path: Path, wide_drop: Path) -> None:
+def test_two_mappings_of_one_file_of_shipments_add_up_where_files_do(tmp_path: Path, wide_drop: Path, take_in: Callable[..., Registration]) -> None:
     provider = wide(wide_drop, duplicates="sum")
     lake = dropped(tmp_path, wide_drop, provider)
     take_in(lake, provider)
     assert units(lake) == [("1", 7), ("2", 12)]
 
 
-def test_two_mappings_with_line_numbers_keep_both_parts_of_a_line(tmp_path: Path, wide_drop: Path) -> None:
+def test_two_mappings_with_line_numbers_keep_both_parts_of_a_line(tmp_path: Path, wide_drop: Path, take_in: Callable[..., Registration]) -> None:
     (wide_drop / "shipments/wide.csv").write_text("line,id,sku,week,units,extra\nL1,1,A,2022-05-16,6,1\nL2,2,B,2022-05-16,12,\n")
     (wide_drop / "shipments/wide 2.csv").write_text("line,id,sku,week,units,extra\nL1,1,A,2022-05-16,6,1\n")
     provider = wide(wide_drop, duplicates="sum", line_id="line")
@@ -117,7 +97,7 @@ def test_two_mappings_with_line_numbers_keep_both_parts_of_a_line(tmp_path: Path
     assert sum(number for _, number in units(lake)) == 19
 
 
-def test_mappings_that_contradict_each_other_are_refused(tmp_path: Path, wide_drop: Path) -> None:
+def test_mappings_that_contradict_each_other_are_refused(tmp_path: Path, wide_drop: Path, take_in: Callable[..., Registration]) -> None:
     provider = wide(wide_drop)
     lake = dropped(tmp_path, wide_drop, provider)
     [refused] = take_in(lake, provider).refused
@@ -127,7 +107,7 @@ def test_mappings_that_contradict_each_other_are_refused(tmp_path: Path, wide_dr
     )
 
 
-def test_patterns_that_overlap_read_a_file_once(tmp_path: Path, shop: Path) -> None:
+def test_patterns_that_overlap_read_a_file_once(tmp_path: Path, shop: Path, take_in: Callable[..., Registration]) -> None:
     columns: dict[str, object] = KEYS | {"units_shipped": "units"}
     provider = provider_of(shop, shipments=[mapped(columns, duplicates="sum"), mapped(columns, "shipments/2022*.csv", duplicates="sum")])
     lake = dropped(tmp_path, shop, provider)
@@ -135,7 +115,7 @@ def test_patterns_that_overlap_read_a_file_once(tmp_path: Path, shop: Path) -> N
     assert sum(lake.read("bronze/shipments")["units_shipped"].to_pylist()) == 72
 
 
-def test_a_row_that_breaks_both_mappings_waits_for_both(tmp_path: Path, wide_drop: Path) -> None:
+def test_a_row_that_breaks_both_mappings_waits_for_both(tmp_path: Path, wide_drop: Path, take_in: Callable[..., Registration]) -> None:
     (wide_drop / "shipments/wide.csv").write_text(WIDE + "3,A,2022-05-16,6,1\n99,A,2022-05-16,6,1\n")
     provider = wide(wide_drop, duplicates="sum")
     lake = dropped(tmp_path, wide_drop, provider)
@@ -144,7 +124,7 @@ def test_a_row_that_breaks_both_mappings_waits_for_both(tmp_path: Path, wide_dro
     assert [(row["row"], row["reading"]) for row in rows] == [(4, 1), (4, 2)]
 
 
-def test_a_copy_under_another_name_is_told_and_counts_once(tmp_path: Path, shop: Path) -> None:
+def test_a_copy_under_another_name_is_told_and_counts_once(tmp_path: Path, shop: Path, take_in: Callable[..., Registration]) -> None:
     provider = provider_of(shop, shipments=[mapped(KEYS | {"units_shipped": "units"}, duplicates="sum")])
     lake = dropped(tmp_path, shop, provider)
     take_in(lake, provider)
@@ -165,7 +145,7 @@ def test_a_copy_under_another_name_is_told_and_counts_once(tmp_path: Path, shop:
     assert take_in(lake, provider) == Registration()
 
 
-def test_a_copy_speaks_for_the_file_that_it_outlives(tmp_path: Path, shop: Path) -> None:
+def test_a_copy_speaks_for_the_file_that_it_outlives(tmp_path: Path, shop: Path, take_in: Callable[..., Registration]) -> None:
     """The copy stays while the first name goes, comes back, and both go: the rows count once at each step."""
     provider = provider_of(shop, shipments=[mapped(KEYS | {"units_shipped": "units"}, duplicates="sum")])
     lake = dropped(tmp_path, shop, provider)
@@ -198,7 +178,7 @@ def _slices(lake: Lake) -> list[object]:
 
 
 @pytest.mark.parametrize("source", ["returns", "events"])
-def test_a_file_without_a_byte_says_that_nothing_came_back(source: str, tmp_path: Path, shop: Path) -> None:
+def test_a_file_without_a_byte_says_that_nothing_came_back(source: str, tmp_path: Path, shop: Path, take_in: Callable[..., Registration]) -> None:
     provider = load_provider(str(shop / "corner_shop.yaml"))
     for name in ("2022-05-16.csv", "2022-05-23.csv") if source == "returns" else ():
         (shop / "returns" / name).touch()
@@ -218,7 +198,7 @@ def test_a_file_without_a_byte_says_that_nothing_came_back(source: str, tmp_path
 
 
 @pytest.mark.parametrize(("name", "advice"), [("returns/2022-05-09.csv", "drop the header alone."), ("stores.csv", "Drop the file again.")])
-def test_an_empty_file_takes_no_rows_away(name: str, advice: str, tmp_path: Path, shop: Path) -> None:
+def test_an_empty_file_takes_no_rows_away(name: str, advice: str, tmp_path: Path, shop: Path, take_in: Callable[..., Registration]) -> None:
     provider = load_provider(str(shop / "corner_shop.yaml"))
     lake = dropped(tmp_path, shop, provider)
     take_in(lake, provider)
@@ -230,7 +210,7 @@ def test_an_empty_file_takes_no_rows_away(name: str, advice: str, tmp_path: Path
     assert before == {table: lake.read(f"bronze/{table}").num_rows for table in before}
 
 
-def test_a_copy_that_is_a_delivery_of_its_own_counts_when_the_yaml_says_so(tmp_path: Path, shop: Path) -> None:
+def test_a_copy_that_is_a_delivery_of_its_own_counts_when_the_yaml_says_so(tmp_path: Path, shop: Path, take_in: Callable[..., Registration]) -> None:
     lines = mapped(KEYS | {"units_shipped": "units"}, duplicates="sum")
     provider = provider_of(shop, shipments=[lines])
     lake = dropped(tmp_path, shop, provider)
