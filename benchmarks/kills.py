@@ -21,28 +21,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.contents import contents
 from benchmarks.recording import record
 from models.settings import BoostingSettings, Settings
 from orchestration.project import Project
 from orchestration.settings import dagster_home_at
-from transforms.contracts import CONTRACTS
 from transforms.lake import Lake
 from transforms.world import WorldSpec, simulate, write_landing
 from transforms.world.landing import write_week
 
 SPEC = WorldSpec(regions=2, stores_per_region=8, products=10, weeks=84)
 CORRECTED_WEEKS_AGO = 3
-_TIMES = frozenset({"arrived_at", "registered_at", "recorded_at", "event_time", "trained_at", "logged_at"})
-_RUNS = frozenset({"run_id", "actor"})
-# Numbers of commits: a table has more of them when a run is begun again, so artifacts and names of models differ. Reasons name both.
-_COMMITS = frozenset({"delta_versions", "data_versions", "reason", "rung_reason"})
-_MODELS = frozenset({"model_version", "model", "replaces", "reused", "sha256", "artifact_uri", "held_back_uri", "held_back_sha256"})
-# What is told here of each look, commit or run is told once more when a run is begun again.
-_LOGS = ("bronze/landing_files", "bronze/landing_slices", "gold/audit_heads", "gold/retraining")
 _STILL = 0.05
 
 
@@ -91,22 +83,6 @@ def _edit(path: Path, delimiter: str, column: int, change: Callable[[str], str])
     draft = path.with_name(f".{path.name}.part")
     draft.write_text("\n".join([header, delimiter.join(cells), *rest, ""]))
     draft.replace(path)
-
-
-def contents(root: Path) -> dict[str, str]:
-    """An order-free hash of the rows of each table, but for times, runs, numbers of commits and names of models."""
-    lake, found = Lake(str(root)), {}
-    for name, contract in CONTRACTS.items():
-        if name in _LOGS or not lake.exists(name):
-            continue
-        columns = [column for column in contract.names if column not in _TIMES | _RUNS | _COMMITS | _MODELS]
-        rows = lake.read(name)
-        with duckdb.connect() as connection:
-            connection.register("rows", rows)
-            quoted = ", ".join(f'"{column}"' for column in columns if column in rows.column_names)
-            [(digest, count)] = connection.execute(f"select sum(hash({quoted})::hugeint), count(*) from rows").fetchall()
-        found[name] = f"{count} rows, {digest}"
-    return found
 
 
 def doubled_decisions(root: Path) -> int:
