@@ -1,4 +1,4 @@
-"""The in-memory database that tables are computed with: one way to open it, with the settings that every use needs."""
+"""The in-memory database that tables are computed with: one way to open it, and one to put a value or a name into its SQL."""
 
 import duckdb
 
@@ -15,3 +15,13 @@ def open_database() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute(f"set timezone = 'UTC'; set streaming_buffer_size = '{_NEVER_FULL}'")
     return connection
+
+
+def literal(value: str | float) -> str:
+    """SQL literal of a text (without NUL, which neither a provider file nor a path may hold) or a finite number."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
+def quoted(name: str) -> str:
+    """SQL identifier of a name that is not empty."""
+    return '"' + name.replace('"', '""') + '"'

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 
+from transforms.database import literal
 from transforms.errors import ConfigurationError
 from transforms.lake import Lake
 from transforms.spreadsheets import inert_sql
@@ -36,11 +37,10 @@ def export(lake: Lake, table: str, where: str, target: Path) -> int:
     draft = target.with_name(f".{target.name}.part")
     try:
         with lake.connect(table) as connection:
-            name = str(draft).replace("'", "''")
             chosen = f"from {table.replace('/', '_')} where {where} order by all"
             if target.suffix == ".csv":
                 chosen = f"select * {_inert_texts(connection, chosen)} from ({chosen})"
-            rows = connection.execute(f"copy ({chosen}) to '{name}' ({options})").fetchall()[0][0]
+            rows = connection.execute(f"copy ({chosen}) to {literal(str(draft))} ({options})").fetchall()[0][0]
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from transforms.calendar import Region, SliceBlock, Week
 from transforms.chain import Link, genesis, seal_name, seal_of_nothing, slice_seals
 from transforms.contracts import CONTRACTS, Contract, SchemaChange
 from transforms.contracts.gold import AUDIT_HEADS
-from transforms.database import open_database
+from transforms.database import literal, open_database
 from transforms.errors import AuditFailed, ContractViolation, MissingData
 from transforms.evolution import additions, datafusion_columns, duckdb_columns, plain
 
@@ -175,7 +175,7 @@ class Lake:
             return f"select {empty} where false"
         if not self.is_local:
             raise MissingData(f"{self.root}: SQL over an object store needs DuckDB's httpfs extension; keep the lake in a folder.")
-        names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+        names = ", ".join(map(literal, files))
         hive = ", hive_partitioning = true, hive_types = {'region': varchar}" if contract.sliced else ""
         columns = duckdb_columns(contract, _change(contract, delta))
         # Files of before a column was added lack it.

@@ -6,6 +6,8 @@ Numbers are no texts: a negative one stays as it is. Parquet and Excel files say
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.database import literal, quoted
+
 FORMULA = r"^[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
 """What a cell begins with that is not taken for a text (RE2), as OWASP lists it under CSV injection, with the full-width signs."""
 _AS_TEXT = r"'\0"
@@ -21,4 +23,4 @@ def inert(rows: pa.Table) -> pa.Table:
 
 def inert_sql(name: str) -> str:
     """The same as an item of a DuckDB select, for a column of texts."""
-    return f"regexp_replace(\"{name}\", '{FORMULA}', '{_AS_TEXT.replace(chr(39), chr(39) * 2)}') as \"{name}\""
+    return f"regexp_replace({quoted(name)}, {literal(FORMULA)}, {literal(_AS_TEXT)}) as {quoted(name)}"

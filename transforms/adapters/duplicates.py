@@ -1,5 +1,7 @@
 """Rows of one file that speak about the same thing: repeated where they say the same, broken where they contradict each other."""
 
+from collections.abc import Sequence
+
 import duckdb
 
 from transforms.contracts import Contract
@@ -8,9 +10,11 @@ from transforms.contracts import Contract
 def mark_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """Rows with the same key: repeated where they say the same, all broken (none is known to hold) where they contradict."""
     present = {row[0] for row in connection.execute("describe mapped").fetchall()}
-    key = ", ".join(column for column in contract.key if column in present)
+    key = [column for column in contract.key if column in present]
     values = ", ".join(column for column in contract.names if column in present)
-    _mark_groups(connection, key, values, f"one row for each {key}", "Remove the duplicate, or set 'duplicates: sum' in the provider YAML.", "all")
+    _mark_groups(
+        connection, key, values, f"one row for each {', '.join(key)}", "Remove the duplicate, or set 'duplicates: sum' in the provider YAML.", "all"
+    )
 
 
 def mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, line_id: str) -> None:
@@ -18,22 +22,23 @@ def mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, line_id: str) 
     present = (row[0] for row in connection.execute("describe mapped").fetchall())
     values = ", ".join(name for name in present if name not in {"row", "line_id", "product_known"} and not name.startswith("came_"))
     advice = "Correct the line's number, or remove the line that does not hold."
-    _mark_groups(connection, "line_id", values, f"one content for each {line_id}", advice, "later")
+    _mark_groups(connection, ["line_id"], values, f"one content for each {line_id}", advice, "later")
 
 
-def _mark_groups(connection: duckdb.DuckDBPyConnection, key: str, values: str, expected: str, advice: str, which: str) -> None:
+def _mark_groups(connection: duckdb.DuckDBPyConnection, key: Sequence[str], values: str, expected: str, advice: str, which: str) -> None:
+    keys = ", ".join(key)
     # Keys with several rows are few: only rows that share their key's hash with another go through the window.
     connection.execute(
         f"""
         create or replace temp table suspects as
-        with several as (select hash({key}) as key_hash from mapped where row not in (select row from broken) group by all having count(*) > 1)
+        with several as (select hash({keys}) as key_hash from mapped where row not in (select row from broken) group by all having count(*) > 1)
         select
             row, hash({values}) as content,
-            first_value(hash({values})) over same as first_content, first_value(row) over same as first_row, count(*) over (partition by {key}) as n,
-            count(distinct hash({values})) over (partition by {key}) as contents
-        from mapped semi join several on hash({key}) = key_hash
+            first_value(hash({values})) over same as first_content, first_value(row) over same as first_row, count(*) over (partition by {keys}) as n,
+            count(distinct hash({values})) over (partition by {keys}) as contents
+        from mapped semi join several on hash({keys}) = key_hash
         where row not in (select row from broken)
-        window same as (partition by {key} order by row)
+        window same as (partition by {keys} order by row)
         """
     )
     conflicting = "contents > 1" if which == "all" else "content <> first_content"
@@ -42,6 +47,6 @@ def _mark_groups(connection: duckdb.DuckDBPyConnection, key: str, values: str, e
         insert into broken
         select row, $rule, $expected, 'the key of row ' || first_row, $advice from suspects where {conflicting}
         """,
-        {"rule": f"{key.rsplit(', ', maxsplit=1)[-1]}: {expected}", "expected": expected, "advice": advice},
+        {"rule": f"{key[-1]}: {expected}", "expected": expected, "advice": advice},
     )
     connection.execute(f"insert into repeated select row from suspects where row > first_row and not ({conflicting})")

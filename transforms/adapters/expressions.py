@@ -5,6 +5,7 @@ from pathlib import Path
 
 from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec
 from transforms.contracts import Column
+from transforms.database import literal, quoted
 
 _UNITS = {
     "fahrenheit": "({x} - 32) * 5 / 9",
@@ -13,16 +14,6 @@ _UNITS = {
     "thousand": "{x} * 1000",
     "percent": "{x} / 100",
 }
-
-
-def literal(value: str | float) -> str:
-    """SQL literal of a text (without NUL, which no provider file may hold) or a finite number: the only way in which a value gets into SQL."""
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
-
-
-def quoted(name: str) -> str:
-    """SQL identifier of a name that is not empty: the only way in which a column's name gets into SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def scan(spec: FileSpec, path: Path, compression: str) -> str:

@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from transforms.adapters.bounds import MAX_COLUMNS, MEMORY, PLAIN, READ_SECONDS, SPILL, check_expanded, check_nesting
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
-from transforms.adapters.expressions import Kinds, can_fail, converted, literal, quoted, raw, scan, with_nearest_station
+from transforms.adapters.expressions import Kinds, can_fail, converted, raw, scan, with_nearest_station
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.adapters.workbooks import read_sheet
 from transforms.contracts import SOURCES, Contract
-from transforms.database import open_database
+from transforms.database import literal, open_database, quoted
 from transforms.errors import ContractViolation, LandingFileRefused
 
 # A source of which a file may be there without a row: nothing came back, nothing happens.

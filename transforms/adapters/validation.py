@@ -6,9 +6,9 @@ from datetime import datetime
 
 import duckdb
 
-from transforms.adapters.expressions import literal, quoted
 from transforms.calendar import ALL_REGIONS
 from transforms.contracts import Column, Contract
+from transforms.database import literal, quoted
 
 EARLIEST = "1980-01-01"
 """A delivery or an observation before this day is a typing error."""

@@ -241,7 +241,8 @@ def first_weeks(lake: Lake) -> dict[Region, Week]:
 
 def landed_by_source(lake: Lake, versions: Iterable[Identity]) -> dict[tuple[Slice, str], str]:
     """Fingerprint of each slice and source over those among the versions that hold rows for it."""
-    return _keyed(_of_speaking(lake, versions, "region, week, source, string_agg(fingerprint, '+' order by fingerprint) as fingerprint"))
+    fingerprint = "string_agg(fingerprint, '+' order by fingerprint) as fingerprint"
+    return _keyed(_of_speaking(lake, versions, fingerprint, group_by=("region", "week", "source")))
 
 
 def landed_references(known: Mapping[Identity, FileRecord], versions: Iterable[Identity]) -> dict[str, str]:
@@ -267,22 +268,22 @@ def weeks_of(lake: Lake, versions: Iterable[Identity]) -> dict[Identity, set[dat
     return found
 
 
-def _of_speaking(lake: Lake, versions: Iterable[Identity], columns: str, where: str = "true") -> pa.Table:
-    """Query the latest slices on record of these versions."""
+def _of_speaking(lake: Lake, versions: Iterable[Identity], columns: str, where: str = "true", group_by: Sequence[str] = ()) -> pa.Table:
+    """Query the latest slices on record of these versions; with `group_by` one row for each group, which begins with those columns."""
     names = ("source", "source_file", "source_hash")
     wanted = pa.Table.from_pylist(
         [dict(zip(names, version, strict=True)) for version in versions], pa.schema([(name, pa.string()) for name in names])
     )
     with lake.connect(LANDING_SLICES.name) as connection:
         connection.register("speaking", wanted)
-        grouped = "group by all" if "string_agg" in columns else ""
+        grouped = f"group by {', '.join(group_by)}" if group_by else ""
         return connection.execute(
             f"""
             with latest as (
                 from bronze_landing_slices semi join speaking using (source, source_file, source_hash)
                 qualify registered_at = max(registered_at) over (partition by source, source_file, source_hash)
             )
-            select {columns} from latest where rows > 0 and {where} {grouped}
+            select {", ".join([*group_by, columns])} from latest where rows > 0 and {where} {grouped}
             """
         ).to_arrow_table()
 

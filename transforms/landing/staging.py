@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from transforms.adapters import DAYS
 from transforms.contracts import CONTRACTS
-from transforms.database import open_database
+from transforms.database import literal, open_database
 from transforms.errors import MissingData
 from transforms.landing.files import Identity
 
@@ -72,7 +72,7 @@ class Staging:
         empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
         if not wanted:
             return f"select {empty}, null::varchar as line_id, {_NO_DAYS} where false"
-        names = ", ".join("'" + str(self.path(identity)).replace("'", "''") + "'" for identity in wanted)
+        names = ", ".join(literal(str(self.path(identity))) for identity in wanted)
         if days:
             return f"select {_NO_DAYS} where false union all by name select * from read_parquet([{names}], union_by_name = true)"
         columns = ", ".join([*contract.names, LINE.name])
