@@ -67,6 +67,13 @@ def build(lake: Lake, block: SliceBlock | None, select: str = "tag:sliced", **wr
     return dbtRunner().invoke(["--quiet", "build", *where, "--select", select, "--vars", variables])
 
 
+def compiled(lake: Lake, macro: str, **variables: object) -> dbtRunnerResult:
+    """What a macro becomes, with these vars."""
+    where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", lake.root]
+    told = json.dumps({"lake_root": "", **variables})
+    return dbtRunner().invoke(["--quiet", "compile", *where, "--inline", f"{{{{ {macro} }}}}", "--vars", told])
+
+
 @pytest.fixture(autouse=True)
 def _in_project(monkeypatch: pytest.MonkeyPatch) -> None:
     # The profile names its plugin folder relative to the project.
@@ -180,6 +187,53 @@ def test_a_key_that_could_break_a_predicate_stops_the_build(lake: Lake) -> None:
     result = build(lake, HISTORY, regions=["ohio') or (1=1"])
     assert not result.success
     assert demand(lake) == before
+
+
+@pytest.mark.parametrize(
+    ("macro", "name", "value", "expected"),
+    [
+        ("in_slices()", "regions", ["ohio", "x') or (1=1"], "a list of region keys (lower-case letters, digits, underscores), came x') or (1=1"),
+        ("in_slices()", "regions", "ohio", "a list of region keys (lower-case letters, digits, underscores), came ohio"),
+        ("in_slices()", "week_last", "2022-05-02' or '1", "a week key (the Monday as YYYY-MM-DD), came 2022-05-02' or '1"),
+        ("in_regions()", "regions", ["x') or ('1'='1"], "a list of region keys (lower-case letters, digits, underscores), came x') or ('1'='1"),
+        ("block_weeks()", "week_first", "1970-01-05')) --", "a week key (the Monday as YYYY-MM-DD), came 1970-01-05')) --"),
+        ("block_weeks()", "week_last", 20220502, "a week key (the Monday as YYYY-MM-DD), came 20220502"),
+        ("adds_up('shipments')", "additive", ["shipments", "x'"], "a list of names of sources (lower-case letters, underscores), came x'"),
+        ("if_backdated('price')", "snapshots", "back-dated", "as_published or backdated, came back-dated"),
+    ],
+)
+def test_a_var_that_is_no_plain_key_is_refused_by_each_macro(tmp_path: Path, macro: str, name: str, value: object, expected: str) -> None:
+    told = f"Var {name}: expected {expected}. Run dbt through shelfcast or Dagster, which set the vars, or correct it in --vars."
+    result = compiled(Lake(str(tmp_path)), macro, **{name: value})
+    assert not result.success
+    assert told in " ".join(str(result.exception or result.result.results[0].message).split())
+
+
+def test_vars_that_are_plain_keys_become_sql_as_they_are(tmp_path: Path) -> None:
+    def sql(macro: str, **variables: object) -> str:
+        result = compiled(Lake(str(tmp_path)), macro, **variables)
+        return " ".join(result.result.results[0].node.compiled_code.split())
+
+    weeks = {"week_first": "2022-05-02", "week_last": "2022-05-09"}
+    assert sql("in_slices('w')", regions=["ohio", "texas"], **weeks) == (
+        "region in ('ohio', 'texas') and w between date '2022-05-02' and date '2022-05-09'"
+    )
+    assert sql("in_slices()") == "true"
+    assert sql("in_regions()") == "region in ('')"
+    assert sql("if_backdated('price')", snapshots="backdated") == "price"
+    assert sql("adds_up('returns') or 'replaces'", additive=["shipments", "returns"]) == "true"
+    assert sql("adds_up('ship') or 'replaces'", additive=["shipments"]) == "replaces"
+
+
+def test_vars_are_read_in_one_place_of_the_dbt_project() -> None:
+    readers = {
+        path.name: len(re.findall(r"\bvar\(", path.read_text()))
+        for folder in ("macros", "models", "tests")
+        for path in PROJECT.glob(f"{folder}/**/*.sql")
+    }
+    # The other one hands them to the plugin as JSON.
+    assert {name for name, count in readers.items() if count} == {"slices.sql", "lake.sql"}
+    assert len(re.findall(r"\bvar\(", (PROJECT / "macros/slices.sql").read_text())) == 1
 
 
 def test_a_broken_contract_fails_the_build(lake: Lake) -> None:

@@ -10,7 +10,7 @@ before_listing as (
     select
         * replace (
             {% for column in ("price", "margin", "return_cost") -%}
-            {{ column if var("snapshots") == "backdated" else "null::double" }} as {{ column }},
+            {{ if_backdated(column) }} as {{ column }},
             {% endfor -%}
             null::date as valid_from
         )

@@ -4,7 +4,7 @@ credits as (
     select * from {{ ref("stg_returns") }}
 ),
 
-{% if "returns" in var("additive") -%}
+{% if adds_up("returns") -%}
 held as (
     select
         region,

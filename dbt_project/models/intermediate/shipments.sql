@@ -5,7 +5,7 @@ deliveries as not materialized (
     select * from {{ ref("stg_shipments") }}
 ),
 
-{% if "shipments" in var("additive") -%}
+{% if adds_up("shipments") -%}
 -- The files hold lines, and a week may be spread over several of them: what they say adds up.
 held as (
     select

@@ -13,7 +13,7 @@ first_known as (
     select
         zip,
         {% for column in ("population", "income", "median_rent", "median_age") -%}
-        {{ column if var("snapshots") == "backdated" else "null::double" }} as {{ column }}{{ "," if not loop.last }}
+        {{ if_backdated(column) }} as {{ column }}{{ "," if not loop.last }}
         {% endfor %}
     from demographics
     qualify row_number() over (
