@@ -1,6 +1,6 @@
 """The two partition dimensions, region and week, and the way from Dagster's keys to slices. Defined here and nowhere else.
 
-The first week is that of the lake whose code location is loaded, so this module is imported after landing has been looked at: by the assets alone.
+The first week is that of the lake whose code location is loaded, so this module is imported after landing has been looked at: with the code location.
 What runs are made with is in `orchestration.ranges`.
 """
 

@@ -27,7 +27,7 @@ QUIET = {
     # A range of slices writes its events in batches: see orchestration.event_storage.
     "DAGSTER_EVENT_BATCH_SIZE": "1000",
 }
-"""Nothing that Shelfcast starts reports to anybody, and warnings of preview features are accepted once, in DECISIONS.md."""
+"""Nothing that Shelfcast starts reports to anybody, waits for a tracking server, or writes its events one by one."""
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Sums of products are the same to the last bit only with the same number of threads, and a model has to be the same wherever it is trained again."""

@@ -50,7 +50,7 @@ class Dataset:
 def record(lake: Lake, regions: Sequence[Region], limits: Limits, run_id: str, now: datetime) -> list[Dataset]:
     """Put the present data of `regions` on record where they differ from the latest version, and check them.
 
-    A new version waits for approval; `approve_checked` gives it where nothing speaks against it.
+    A new version waits for approval: whoever judges the checks, the training and the scores approves it, or leaves it to a person (`decide`).
 
     Returns
     -------

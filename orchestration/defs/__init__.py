@@ -1,1 +1,1 @@
-"""One module for each stage: landing, conditioning, training, scoring, monitoring, automation."""
+"""One module for each stage from landing to monitoring, for each report beside them, and for what runs by itself."""
