@@ -18,14 +18,12 @@ from models.training import MOVERS, segment_rows
 from models.validation import broken_output
 from transforms.calendar import Week
 from transforms.clusters import Clusters
-from transforms.contracts.gold import FORECASTS, ORDER_PLAN
+from transforms.contracts.gold import FORECASTS, ORDER_PLAN, STALE_DAYS
 from transforms.endings import endings
 from transforms.errors import ArtifactError
 from transforms.features import scoring_frame
 from transforms.frame import Bools, Frame
 from transforms.panel import Panel
-
-STALE_DAYS = 60
 
 Segment = tuple[str, str]
 

@@ -1,4 +1,4 @@
-"""Train a region: four ensembles and two baselines from one panel, with metrics on weeks that were held back."""
+"""Train a region: ensembles and baselines from one panel, with metrics on weeks that were held back."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field, replace

@@ -18,17 +18,15 @@ from transforms.lake import Lake
 from transforms.landing import last_week, noticed_files, pending, pending_references, refused_files, regions
 from transforms.scoreboard import by_region, champions_by_region, drift_by_region, rungs_served, weather_by_kind
 
-TARGET_MAPE = 0.45
 
-
-def show_accuracy(lake: Lake, forecast: SliceBlock, origin: Week, console: Console) -> None:
+def show_accuracy(lake: Lake, project: Project, forecast: SliceBlock, origin: Week, console: Console) -> None:
     """The end of a run: how the forecasts for these weeks turned out, as far as the weeks have landed, and which ones are waited for."""
     landed = last_week(lake)
     last = min(forecast.last, landed) if landed is not None else forecast.first + -1
     names = set(map(str, forecast.regions))
     rows = [row for row in by_region(lake, forecast.first, last) if row["region"] == "all" or row["region"] in names]
     if rows:
-        _show_scores(lake, rows, forecast.first, last, origin, console)
+        _show_scores(lake, project.gate.max_mape, rows, forecast.first, last, origin, console)
     elif last >= forecast.first:
         console.print(f"{forecast.first}..{last} have landed, and no forecast had been made for them.", highlight=False)
     if last < forecast.last:
@@ -37,10 +35,10 @@ def show_accuracy(lake: Lake, forecast: SliceBlock, origin: Week, console: Conso
     _show_rungs(lake, forecast, origin, console)
 
 
-def _show_scores(lake: Lake, rows: Sequence[Mapping[str, Any]], first: Week, last: Week, origin: Week, console: Console) -> None:
-    """One row a region, all regions at the end."""
+def _show_scores(lake: Lake, max_mape: float, rows: Sequence[Mapping[str, Any]], first: Week, last: Week, origin: Week, console: Console) -> None:
+    """One row a region, all regions at the end; a MAPE above `max_mape` is red."""
     promoted, drift = champions_by_region(lake), drift_by_region(lake, origin)
-    table = Table(title=f"Forecasts for {first} to {last}, as they turned out", caption=_CAPTION)
+    table = Table(title=f"Forecasts for {first} to {last}, as they turned out", caption=_CAPTION.format(max_mape=max_mape))
     table.add_column("region", no_wrap=True)
     for name in ("MAPE", "hist. avg", "better by", "RMSE 0", "RMSE all", "rows", "of them 0", "models", "drift"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -48,7 +46,7 @@ def _show_scores(lake: Lake, rows: Sequence[Mapping[str, Any]], first: Week, las
         total = row["region"] == "all"
         table.add_row(
             row["region"],
-            _mape(row["mape"]),
+            _mape(row["mape"], max_mape),
             _number(row["baseline_mape"]),
             _gain(row["mape"], row["baseline_mape"]),
             _number(row["rmse_0"]),
@@ -86,7 +84,7 @@ def _show_rungs(lake: Lake, forecast: SliceBlock, origin: Week, console: Console
 
 _MOST_REASONS = 6
 _CAPTION = (
-    "MAPE of size over rows with demand (target <= 0.450), beside the historical average of non-zero weeks; RMSE of expected demand. "
+    "MAPE of size over rows with demand (target <= {max_mape:.3f}), beside the historical average of non-zero weeks; RMSE of expected demand. "
     "models: segments with a promoted ensemble. drift: columns drifted of those watched."
 )
 
@@ -149,17 +147,17 @@ def show_status(settings: Settings, console: Console) -> None:
         origin = Week(lake.read("gold/forecasts", columns="max(origin_week) as week")["week"][0].as_py())
         latest = last_week(lake) or origin
         first = min(latest + (1 - project.horizons), origin + 1)
-        show_accuracy(lake, SliceBlock(tuple(regions(lake)), first, origin + project.horizons), origin, console)
+        show_accuracy(lake, project, SliceBlock(tuple(regions(lake)), first, origin + project.horizons), origin, console)
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _mape(value: float | None) -> str:
+def _mape(value: float | None, most: float) -> str:
     if value is None:
         return "-"
-    return f"[green]{value:.3f}[/]" if value <= TARGET_MAPE else f"[red]{value:.3f}[/]"
+    return f"[green]{value:.3f}[/]" if value <= most else f"[red]{value:.3f}[/]"
 
 
 def _gain(value: float | None, baseline: float | None) -> str:

@@ -16,7 +16,7 @@ from orchestration.data_cli import app as data_app
 from orchestration.failures import explained, log_defect
 from orchestration.models_cli import app as models_app
 from orchestration.notebook_cli import promote_notebook
-from orchestration.project import use_lake
+from orchestration.project import Project, use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
 from orchestration.tune_cli import compare, tune
 
@@ -57,6 +57,8 @@ app.add_typer(ab_app)
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)
 
+_HORIZONS = Project.model_fields["horizons"].default
+
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 Local = Annotated[bool, typer.Option("--local", help="Run in this process alone: no service, no network, no run history.")]
 Retrain = Annotated[bool, typer.Option("--retrain", help="Train every model, also where nothing speaks for it.")]
@@ -75,7 +77,7 @@ def demo(root: Root = None, local: Local = False) -> None:
 def init(
     provider: Annotated[str, typer.Option("--provider", help="A built-in provider (sample, iowa_dsd, iowa_statewide) or a provider YAML.")],
     landing: Annotated[Path | None, typer.Option("--landing", help="Folder with the provider's files; copied into landing.")] = None,
-    horizons: Annotated[int | None, typer.Option("--horizons", min=1, max=13, help="Weeks ahead to forecast (default: 4).")] = None,
+    horizons: Annotated[int | None, typer.Option("--horizons", min=1, max=13, help=f"Weeks ahead to forecast (default: {_HORIZONS}).")] = None,
     root: Root = None,
     local: Local = False,
 ) -> None:

@@ -13,11 +13,14 @@ import dagster as dg
 from orchestration.metadata import markdown_table
 from orchestration.project import Project
 from transforms.calendar import Week
+from transforms.contracts.gold import STALE_DAYS
 from transforms.lake import Lake
 from transforms.landing import regions
 from transforms.scoreboard import by_segment
 
 _MOST_ROWS = 50
+WEEKS_BEFORE = 4
+"""Weeks up to the origin whose mean deliveries a plan is held against."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def stale_judgement(lake: Lake) -> Judgement | None:
         "region, origin_week, model_version",
     )
     stale = [[region, str(week), model, str(trained), n] for region, week, model, trained, n, _ in rows if n]
-    summary = f"{sum(row[4] for row in stale):,} of {sum(row[5] for row in rows):,} forecasts come from models older than 60 days."
+    summary = f"{sum(row[4] for row in stale):,} of {sum(row[5] for row in rows):,} forecasts come from models older than {STALE_DAYS} days."
     return Judgement(not stale, summary, ["region", "origin", "model", "trained at", "forecasts"], stale) if rows else None
 
 
@@ -175,10 +178,10 @@ def forecasts_judgement(lake: Lake, project: Project) -> Judgement | None:
 
 
 def plan_judgement(lake: Lake, project: Project) -> Judgement | None:
-    """Plans of the newest origin load whole packs, and each week's total lies within `data.volume_ratio` of the four weeks before the origin."""
+    """Plans of the newest origin load whole packs, and each week's total lies within `data.volume_ratio` of the weeks before the origin."""
     with lake.connect("gold/order_plan", "gold/demand") as connection:
         rows = connection.execute(
-            """
+            f"""
             with
 
             newest as (from gold_order_plan where (region, origin_week) in (select (region, max(origin_week)) from gold_order_plan group by region)),
@@ -190,9 +193,9 @@ def plan_judgement(lake: Lake, project: Project) -> Judgement | None:
             ),
 
             delivered as (
-                select p.region, p.origin_week, sum(d.units_shipped) / 4 as units
+                select p.region, p.origin_week, sum(d.units_shipped) / {WEEKS_BEFORE} as units
                 from (select distinct region, origin_week from planned) as p join gold_demand as d on d.region = p.region
-                    and d.week <= p.origin_week and d.week > p.origin_week - interval 4 weeks
+                    and d.week <= p.origin_week and d.week > p.origin_week - interval {WEEKS_BEFORE} weeks
                 group by all
             )
 
@@ -210,7 +213,7 @@ def plan_judgement(lake: Lake, project: Project) -> Judgement | None:
     ]
     summary = (
         f"{len(rows)} plans of a region and week: {len(against)} with broken packs, or outside {1 / ratio:.2f} to {ratio:g} times the weekly "
-        "deliveries of the four weeks before their origin."
+        f"deliveries of the {WEEKS_BEFORE} weeks before their origin."
     )
     return Judgement(not against, summary, ["region", "week", "units planned", "weekly deliveries before", "rows with broken packs"], against)
 

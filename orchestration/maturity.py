@@ -19,6 +19,7 @@ from orchestration.recovery import backups_made
 from orchestration.report import Report, Section
 from orchestration.settings import CHECKOUT
 from transforms.audit import verify_tables
+from transforms.contracts.gold import STALE_DAYS
 from transforms.lake import Lake
 from transforms.landing import last_week
 
@@ -278,7 +279,7 @@ def models_are_fresh(scene: Scene) -> Evidence:
     )
     if rows and rows[0]["n"] and not rows[0]["stale"] and not rows[0]["without"]:
         return Evidence(
-            True, f"none of {rows[0]['n']:,} forecasts of the last origin comes from a model older than 60 days", "gold/forecasts, is_stale"
+            True, f"none of {rows[0]['n']:,} forecasts of the last origin comes from a model older than {STALE_DAYS} days", "gold/forecasts, is_stale"
         )
     return Evidence(False, f"{rows[0]['stale'] if rows else 'All'} forecasts of the last origin come from stale models or none: train that week.")
 

@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestration.project import Project
 from orchestration.settings import Settings
 from transforms.calendar import Region, Week
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake import Lake, day
-from transforms.planner import StorePlan, store_plans
+from transforms.planner import StorePlan, origins_that_plan, store_plans
 from transforms.savings import RIVALS, savings
 from transforms.workbook import write_csv, write_workbook
 
@@ -23,8 +24,9 @@ def write_plans(settings: Settings, week: str, store: str | None, regions: Seque
     if kind not in FORMATS:
         raise ConfigurationError(f"--format {kind}: expected {' or '.join(FORMATS)}.")
     lake, monday = Lake(settings.root, settings.storage_options), Week.parse(week)
-    for region in _regions(lake, monday, store, regions):
-        plans = list(store_plans(lake, region, monday, store))
+    horizons = Project.load(lake.path()).horizons
+    for region in _regions(lake, monday, horizons, store, regions):
+        plans = list(store_plans(lake, region, monday, horizons, store))
         if not plans:
             console.print(f"{region}: nothing is planned for {monday}, since every series of the region has ended.", highlight=False, soft_wrap=True)
             continue
@@ -71,7 +73,7 @@ def _write(plans: Sequence[StorePlan], region: Region, week: Week, kind: str, ou
     return target
 
 
-def _regions(lake: Lake, week: Week, store: str | None, chosen: Sequence[str]) -> list[Region]:
+def _regions(lake: Lake, week: Week, horizons: int, store: str | None, chosen: Sequence[str]) -> list[Region]:
     """The regions asked for; else the store's, else all that have a plan for the week."""
     if chosen:
         return [Region(name) for name in chosen]
@@ -93,7 +95,4 @@ def _regions(lake: Lake, week: Week, store: str | None, chosen: Sequence[str]) -
         )
     whose = f" for store {store}" if store is not None else ""
     known = "; ".join(f"{region} {first} to {last}" for region, _, first, last in found) or "none yet"
-    raise MissingData(
-        f"There is no plan{whose} for the week {week}. There are plans for: {known}. "
-        "'shelfcast run --week' with an origin shortly before it makes one."
-    )
+    raise MissingData(f"There is no plan{whose} for the week {week}. There are plans for: {known}. {origins_that_plan(week, horizons)} makes one.")

@@ -1,4 +1,4 @@
-"""When the pooled models are trained, and how: every region gives a sample in its own task, four ensembles learn from all of them."""
+"""When the pooled models are trained, and how: every region gives a sample in its own task, ensembles learn from all of them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

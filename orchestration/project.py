@@ -7,15 +7,18 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.settings import Settings
+from models.validation import MAX_REGRESSION, Gate
 from orchestration.settings import Settings as Environment
 from orchestration.settings import use_root
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
 from transforms.panel import SoldOutWeeks
+from transforms.quality import Limits
 from transforms.yaml_files import read_model
 
 FILE = "shelfcast.yaml"
 _RETIRED = {"drift_share"}
+_LIMITS = Limits()
 
 
 class RegressionSettings(BaseModel):
@@ -23,12 +26,12 @@ class RegressionSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    mape: float = Field(default=0.05, ge=0)
-    rmse_0: float = Field(default=0.15, ge=0)
-    rmse_all: float = Field(default=0.03, ge=0)
-    bias: float = Field(default=0.05, ge=0)
+    mape: float = Field(default=MAX_REGRESSION["mape"], ge=0)
+    rmse_0: float = Field(default=MAX_REGRESSION["rmse_0"], ge=0)
+    rmse_all: float = Field(default=MAX_REGRESSION["rmse_all"], ge=0)
+    bias: float = Field(default=MAX_REGRESSION["bias"], ge=0)
     """In shares of the mean demand."""
-    cost: float = Field(default=0.03, ge=0)
+    cost: float = Field(default=MAX_REGRESSION["cost"], ge=0)
 
 
 class GateSettings(BaseModel):
@@ -36,12 +39,12 @@ class GateSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    max_mape: float = Field(default=0.45, gt=0)
+    max_mape: float = Field(default=Gate.max_mape, gt=0)
     """Largest MAPE of a significant model on the held-back weeks, as a fraction."""
-    min_improvement: float = Field(default=0.1, ge=0, lt=1)
+    min_improvement: float = Field(default=Gate.min_improvement, ge=0, lt=1)
     """Share by which the MAPE of a significant model lies below the historical average's."""
     max_regression: RegressionSettings = RegressionSettings()
-    confidence: float = Field(default=0.99, gt=0.5, lt=1)
+    confidence: float = Field(default=Gate.confidence, gt=0.5, lt=1)
     """Confidence with which a metric has to be worse than the champion's before that counts."""
     rollback_after_weeks: int = Field(default=3, ge=0)
     """Weeks in a row in which live accuracy falls short of validation before a better champion comes back by itself; 0 for never."""
@@ -83,11 +86,11 @@ class DataSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    max_quarantined: float = Field(default=0.05, ge=0, le=1)
-    volume_ratio: float = Field(default=3.0, gt=1)
-    min_stores: float = Field(default=0.5, ge=0, le=1)
-    max_jumps: float = Field(default=0.02, ge=0, le=1)
-    max_rewritten: float = Field(default=0.05, ge=0, le=1)
+    max_quarantined: float = Field(default=_LIMITS.max_quarantined, ge=0, le=1)
+    volume_ratio: float = Field(default=_LIMITS.volume_ratio, gt=1)
+    min_stores: float = Field(default=_LIMITS.min_stores, ge=0, le=1)
+    max_jumps: float = Field(default=_LIMITS.max_jumps, ge=0, le=1)
+    max_rewritten: float = Field(default=_LIMITS.max_rewritten, ge=0, le=1)
     max_forecast_move: float = Field(default=0.25, gt=0)
     """Sum of absolute changes of the forecasts over their sum, with the same champions on the old and the new data."""
     retrain_above: float = Field(default=0.01, ge=0, le=1)

@@ -59,7 +59,7 @@ def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], loca
         except (MissingData, ConfigurationError, DataNotApproved) as error:
             raise _with_refusals(error, refused) from error
     show_retraining(workspace.lake, result.forecast.regions, start, end, console)
-    show_accuracy(workspace.lake, result.forecast, end, console)
+    show_accuracy(workspace.lake, workspace.project, result.forecast, end, console)
     return [*(refusal.message for refusal in refused), *result.blocked]
 
 

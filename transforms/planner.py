@@ -39,15 +39,20 @@ class StorePlan:
         return len(rest), sum(rest)
 
 
-def store_plans(lake: Lake, region: Region, week: Week, store: str | None = None) -> Iterator[StorePlan]:
+def store_plans(lake: Lake, region: Region, week: Week, horizons: int, store: str | None = None) -> Iterator[StorePlan]:
     """Yield the newest plan of each of a region's stores (or of one) for the week to deliver, without series that have ended.
+
+    Parameters
+    ----------
+    horizons
+        Weeks ahead that the lake forecasts: which origins would plan the week is told where none has.
 
     Raises
     ------
     MissingData
         If there is no plan of the week, or none for that store.
     """
-    origin = _newest_origin(lake, region, week)
+    origin = _newest_origin(lake, region, week, horizons)
     with lake.connect(*TABLES) as connection:
         rows = connection.execute(_sql(region, week, origin, store is not None), {"store": store} if store is not None else {}).to_arrow_table()
         ended = connection.execute(_ENDED, {"store": store, "origin": origin.monday, "week": week.monday, "region": str(region)}).fetchall()
@@ -60,7 +65,12 @@ def store_plans(lake: Lake, region: Region, week: Week, store: str | None = None
         yield StorePlan(region, store_id, mine["store_name"][0].as_py() or "", week, origin, mine)
 
 
-def _newest_origin(lake: Lake, region: Region, week: Week) -> Week:
+def origins_that_plan(week: Week, horizons: int) -> str:
+    """What makes a plan of a week, for messages."""
+    return f"'shelfcast run --week' with an origin from {week + -horizons} to {week + -1}"
+
+
+def _newest_origin(lake: Lake, region: Region, week: Week, horizons: int) -> Week:
     for table in ("gold/order_plan", "gold/forecasts"):
         lake.require(table)
     where = f"region = '{region}' and target_week = {day(week)}"
@@ -70,7 +80,7 @@ def _newest_origin(lake: Lake, region: Region, week: Week) -> Week:
             0
         ]
         known = f"there are plans for {found['first']} to {found['last']}" if found["first"] else "there is no plan of that region yet"
-        raise MissingData(f"{region} has no plan for the week {week}: {known}. Run 'shelfcast run --week' with an origin up to four weeks before it.")
+        raise MissingData(f"{region} has no plan for the week {week}: {known}. Run {origins_that_plan(week, horizons)}.")
     return Week(newest)
 
 

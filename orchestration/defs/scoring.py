@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from orchestration.defs.datasets import VERSIONS
-from orchestration.fleet_checks import failover_judgement, forecasts_judgement, plan_judgement, stale_judgement, told
+from orchestration.fleet_checks import WEEKS_BEFORE, failover_judgement, forecasts_judgement, plan_judgement, stale_judgement, told
 from orchestration.metadata import table_spec, written_slices
 from orchestration.partitions import REGION_WEEK, slices_of
 from orchestration.regional import ScoreTask
@@ -16,13 +16,14 @@ from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import blocks_of, weeks_between
 from transforms.contracts.ab_tests import AB_FORECASTS
+from transforms.contracts.gold import STALE_DAYS
 
 FORECASTS = dg.AssetKey(["gold", "forecasts"])
 ORDER_PLAN = dg.AssetKey(["gold", "order_plan"])
 NO_STALE_MODEL = dg.AssetCheckSpec(
     name="no_stale_model",
     asset=FORECASTS,
-    description="No forecast of any region's newest origin comes from a model that had been trained more than 60 days before.",
+    description=f"No forecast of any region's newest origin comes from a model that had been trained more than {STALE_DAYS} days before.",
 )
 NO_FAILOVER = dg.AssetCheckSpec(
     name="no_failover",
@@ -37,7 +38,10 @@ FORECASTS_SANE = dg.AssetCheckSpec(
 PLAN_SANE = dg.AssetCheckSpec(
     name="plan_is_sane",
     asset=ORDER_PLAN,
-    description="Whole case packs; each week's total within a factor data.volume_ratio of the weekly deliveries of the four weeks before the origin.",
+    description=(
+        "Whole case packs; each week's total within a factor data.volume_ratio of the weekly deliveries "
+        f"of the {WEEKS_BEFORE} weeks before the origin."
+    ),
 )
 _COMMON = {
     "group_name": "scoring",

@@ -1,4 +1,4 @@
-"""Training and validation: four ensembles and two baselines for each region, trained where something speaks for it, judged, promoted or refused."""
+"""Training and validation: the ensembles and baselines of each region, trained where something speaks for it, judged, promoted or refused."""
 
 import json
 from collections import Counter
@@ -47,7 +47,7 @@ SIGNIFICANT = dg.AssetCheckSpec(
     specs=[
         dg.AssetSpec(
             key=ENSEMBLES,
-            description="The region's four ensembles (LASSO and embedding network) and two historical averages, with this week as origin.",
+            description="The region's ensembles, one for each segment with rows enough, and its historical averages, with this week as origin.",
             group_name="training",
             deps=[VERSIONS],
             kinds={"scikitlearn", "pytorch"},

@@ -195,15 +195,15 @@ def test_what_a_model_lacks_is_named_in_the_next_step(root: Path, tmp_path: Path
 
 
 def test_weeks_that_landed_without_forecasts_are_not_called_missing(root: Path) -> None:
-    lake = Lake(str(root))
+    lake, project = Lake(str(root)), Project.load(root)
     before = SliceBlock((Region("north_texas"), Region("south_texas")), ORIGIN + -3, ORIGIN)
-    said = shown(lambda console: show_accuracy(lake, before, ORIGIN + -4, console))
+    said = shown(lambda console: show_accuracy(lake, project, before, ORIGIN + -4, console))
     assert said == f"{before.first}..{before.last} have landed, and no forecast had been made for them."
     after = SliceBlock(before.regions, WORLD.last + 1, WORLD.last + 4)
-    said = shown(lambda console: show_accuracy(lake, after, WORLD.last, console))
+    said = shown(lambda console: show_accuracy(lake, project, after, WORLD.last, console))
     assert said == f"Forecasts made at {WORLD.last} for {after.first}..{after.last} wait for these weeks to land."
     half = SliceBlock(before.regions, WORLD.last + -1, WORLD.last + 2)
-    said = shown(lambda console: show_accuracy(lake, half, WORLD.last + -2, console))
+    said = shown(lambda console: show_accuracy(lake, project, half, WORLD.last + -2, console))
     assert f"Forecasts for {WORLD.last + -1} to {WORLD.last}, as they turned out" in said
     assert f"for {WORLD.last + 1}..{WORLD.last + 2} wait for these weeks to land." in said
 
@@ -293,7 +293,7 @@ def test_a_plan_is_written_for_planners_by_store_and_by_region(root: Path, tmp_p
     code, output = shelfcast("plan", "--week", str(ORIGIN + 9), "--out", str(tmp_path), "--root", str(root))
     assert code == 1
     assert f"There is no plan for the week {ORIGIN + 9}. There are plans for: north_texas {ORIGIN + 1} to {ORIGIN + 4};" in output
-    assert "'shelfcast run --week' with an origin shortly before it makes one." in output
+    assert f"'shelfcast run --week' with an origin from {ORIGIN + 5} to {ORIGIN + 8} makes one." in output
 
 
 def test_a_forecast_is_explained_by_parts_that_add_up_to_it(root: Path) -> None:

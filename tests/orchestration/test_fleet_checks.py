@@ -1,6 +1,8 @@
 """Checks over all regions, and pages of one slice, on a small lake whose tables are written by hand."""
 
+import io
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
+from models.validation import Gate
+from orchestration.board import show_accuracy
 from orchestration.defs.monitoring import WITHIN_TARGET, accuracy
 from orchestration.defs.scoring import FORECASTS_SANE, NO_FAILOVER, NO_STALE_MODEL, PLAN_SANE
 from orchestration.fleet_checks import (
@@ -21,12 +26,13 @@ from orchestration.fleet_checks import (
     stale_judgement,
     told,
 )
-from orchestration.project import Project
+from orchestration.project import DataSettings, GateSettings, Project
 from orchestration.ranges import key_of, range_tags
 from orchestration.resources import LakeResource
 from transforms.calendar import Region, Slice, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.lake import Lake
+from transforms.quality import Limits
 
 ORIGIN = Week.parse("2024-06-03")
 OHIO, UTAH = Region("ohio"), Region("utah")
@@ -112,6 +118,25 @@ def test_a_region_that_was_never_scored_is_named(lake: Lake) -> None:
     [evaluation] = run_accuracy(lake, Slice(OHIO, ORIGIN + 2)).get_asset_check_evaluations()
     assert not evaluation.passed
     assert "regions without scores: utah." in str(evaluation.description)
+
+
+def test_the_board_and_the_checks_hold_the_error_against_the_gate_and_weeks_of_the_project(lake: Lake) -> None:
+    project = PROJECT.model_copy(update={"gate": GateSettings(max_mape=0.3)})
+    forecasts(lake, ohio=16.8, utah=13.0)
+    run_accuracy(lake, *(Slice(region, ORIGIN + step) for region in (OHIO, UTAH) for step in (1, 2)))
+    console = Console(file=(text := io.StringIO()), width=200, force_terminal=True)
+    show_accuracy(lake, project, SliceBlock((OHIO, UTAH), ORIGIN + 1, ORIGIN + 2), ORIGIN, console)
+    assert "(target <= 0.300)" in text.getvalue()
+    assert "\x1b[31m0.400" in text.getvalue()
+    judged = [accuracy_judgement(lake, each) for each in (PROJECT, project)]
+    assert [each.passed for each in judged if each is not None] == [True, False]
+    assert "1 above MAPE 0.3;" in str(judged[1])
+
+
+def test_the_defaults_of_the_project_are_those_of_the_gate_and_of_the_data_checks() -> None:
+    assert Gate(**GateSettings().judged) == Gate()
+    limits = asdict(Limits())
+    assert {name: getattr(DataSettings(), name) for name in limits} == limits
 
 
 def test_the_page_of_a_region_shows_its_own_segments_and_rows(lake: Lake) -> None:

@@ -15,6 +15,7 @@ from models.validation import Gate
 from orchestration.board import show_accuracy
 from orchestration.cli import app
 from orchestration.ladder import order_at
+from orchestration.project import Project
 from orchestration.regional import champions_serving
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts.gold import LADDER
@@ -83,7 +84,7 @@ def test_a_miss_of_the_target_stands_on_record_and_decides_nothing(strict: Lake)
 def told(lake: Lake, origin: Week) -> str:
     """What a run ends with, in one line."""
     text = io.StringIO()
-    show_accuracy(lake, SliceBlock((REGION,), origin + 1, origin + 4), origin, Console(file=text, width=200))
+    show_accuracy(lake, Project.load(lake.path()), SliceBlock((REGION,), origin + 1, origin + 4), origin, Console(file=text, width=200))
     return " ".join(text.getvalue().split())
 
 

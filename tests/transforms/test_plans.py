@@ -91,7 +91,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 def test_the_newest_plan_is_written_with_what_to_load_first(lake: Lake, tmp_path: Path) -> None:
-    files = write_csv(store_plans(lake, Region("ohio"), WEEK), tmp_path)
+    files = write_csv(store_plans(lake, Region("ohio"), WEEK, 4), tmp_path)
     assert [file.name for file in files] == ["A_1.csv", "B2.csv"]
     rows = pyarrow.csv.read_csv(files[0]).to_pylist()
     assert [(row["product_name"], row["packs"], row["case_pack"], row["units"]) for row in rows] == [
@@ -104,7 +104,7 @@ def test_the_newest_plan_is_written_with_what_to_load_first(lake: Lake, tmp_path
 
 def test_a_workbook_has_an_overview_and_a_sheet_for_each_store_that_prints_well(lake: Lake, tmp_path: Path) -> None:
     target = tmp_path / "plan.xlsx"
-    write_workbook(list(store_plans(lake, Region("ohio"), WEEK)), target)
+    write_workbook(list(store_plans(lake, Region("ohio"), WEEK, 4)), target)
     book = openpyxl.load_workbook(target)
     assert book.sheetnames == ["Overview", "A_1", "B2"]
     sheet = book["A_1"]
@@ -130,7 +130,7 @@ def test_a_workbook_has_an_overview_and_a_sheet_for_each_store_that_prints_well(
 
 def test_a_viewer_that_does_not_calculate_shows_units_and_totals(lake: Lake, tmp_path: Path) -> None:
     target = tmp_path / "plan.xlsx"
-    plans = list(store_plans(lake, Region("ohio"), WEEK))
+    plans = list(store_plans(lake, Region("ohio"), WEEK, 4))
     write_workbook(plans, target)
     shown = openpyxl.load_workbook(target, data_only=True)
     reckoned = openpyxl.load_workbook(target)
@@ -148,7 +148,7 @@ def test_a_viewer_that_does_not_calculate_shows_units_and_totals(lake: Lake, tmp
 
 
 def test_a_store_with_nothing_to_load_has_totals_of_zero(lake: Lake, tmp_path: Path) -> None:
-    [plan] = store_plans(lake, Region("ohio"), WEEK, "B2")
+    [plan] = store_plans(lake, Region("ohio"), WEEK, 4, "B2")
     idle = replace(plan, rows=plan.rows.filter(pc.equal(plan.rows["packs"], 0)))
     write_workbook([idle], tmp_path / "plan.xlsx")
     shown = openpyxl.load_workbook(tmp_path / "plan.xlsx", data_only=True)
@@ -164,16 +164,22 @@ def test_what_has_ended_has_no_line_and_a_closed_store_no_sheet(lake: Lake, tmp_
             "store closed on 2024-06-03" if row["store_id"] == "B2" else "product delisted on 2024-06-03" if row["product_id"] == "P1" else None
         )
     write(copied, "gold/forecasts", SliceBlock(REGIONS[:1], ORIGIN + -1, ORIGIN), rows)
-    plans = list(store_plans(copied, Region("ohio"), WEEK))
+    plans = list(store_plans(copied, Region("ohio"), WEEK, 4))
     assert [(plan.store_id, plan.rows["product_id"].to_pylist()) for plan in plans] == [("A/1", ["P2", "P3"])]
     with pytest.raises(MissingData, match=r"ohio: store B2 is not in the plan .* nothing is planned for it: store closed on 2024-06-03\."):
-        list(store_plans(copied, Region("ohio"), WEEK, "B2"))
+        list(store_plans(copied, Region("ohio"), WEEK, 4, "B2"))
 
 
 def test_what_is_not_planned_is_said_with_what_to_do(lake: Lake) -> None:
     with pytest.raises(
         MissingData, match=r"ohio has no plan for the week 2024-06-17: there are plans for 2024-06-10 to 2024-06-10. Run 'shelfcast run"
     ):
-        list(store_plans(lake, Region("ohio"), WEEK + 1))
+        list(store_plans(lake, Region("ohio"), WEEK + 1, 4))
     with pytest.raises(MissingData, match=r"ohio: store C3 is not in the plan for 2024-06-10 \(made at 2024-05-27\)"):
-        list(store_plans(lake, Region("ohio"), WEEK, "C3"))
+        list(store_plans(lake, Region("ohio"), WEEK, 4, "C3"))
+
+
+@pytest.mark.parametrize(("horizons", "first"), [(1, "2024-06-10"), (2, "2024-06-03"), (13, "2024-03-18")])
+def test_a_week_without_a_plan_names_the_origins_that_reach_it_with_the_lakes_own_horizons(lake: Lake, horizons: int, first: str) -> None:
+    with pytest.raises(MissingData, match=rf"Run 'shelfcast run --week' with an origin from {first} to 2024-06-10\."):
+        list(store_plans(lake, Region("ohio"), WEEK + 1, horizons))

@@ -14,6 +14,8 @@ DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled b
 EXPERIMENT_KINDS = ("trial", "chosen", "comparison", "notebook", "asset")
 CAUSES = ("first", "new data", "changed data", "code", "settings", "accuracy", "drift", "age", "on demand", "none")
 DATA_DECISIONS = ("awaiting approval", "approved", "rejected")
+STALE_DAYS = 60
+"""Age in days from which on a model counts as stale, which stands on each of its forecasts."""
 
 FORMAT = Column(
     "format",
@@ -71,7 +73,7 @@ FORECASTS = Contract(
         Column("baseline_size", "number", "Historical average of the weeks with demand.", unit="units", minimum=0),
         MODEL_VERSION,
         Column("trained_week", "date", "Origin at which the model was trained.", monday=True),
-        Column("is_stale", "flag", "True when the model was trained more than 60 days before the origin."),
+        Column("is_stale", "flag", f"True when the model was trained more than {STALE_DAYS} days before the origin."),
         Column("rung", "text", "Step of the failover ladder that made the forecast; challenger where an A/B test serves it.", allowed=RUNGS),
         Column("dataset_version", "text", "Version of the region's data that the forecast was made from.", required=False),
         Column("run_id", "text", "Dagster run that made the forecast.", required=False),
