@@ -5,7 +5,6 @@ Evidently is given what was judged, not rows: quantiles of each column's values,
 
 import hashlib
 import html
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,8 +70,8 @@ def write_report(result: DriftResult, reports: Path) -> str:
     """Write the week's page and return its path below `reports`.
 
     The page opens offline. Evidently puts 3.5 MB of scripts into each page; they are moved to `assets/`, once for all pages, so a page is small.
+    Evidently reports its use to its maker unless DO_NOT_TRACK is set: a process has it from its settings, as this room reads no environment.
     """
-    os.environ.setdefault("DO_NOT_TRACK", "1")
     import pandas as pd  # noqa: PLC0415 - heavy
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415 - 14 s of CPU, once for all regions of a run
     from evidently.metrics import ValueDrift  # noqa: PLC0415

@@ -1,7 +1,6 @@
 """What `shelfcast data` shows and decides: the history of the conditioned data, differences, approvals."""
 
 import getpass
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,7 +106,7 @@ def obfuscate_lake(settings: Settings, target: Path, salt_file: Path | None, siz
     """Write an obfuscated sample and say how to use it."""
     if salt_file is not None and not salt_file.exists():
         raise ConfigurationError(f"--salt-file {salt_file} does not exist: expected a file with a secret of 16 characters or more.")
-    salt = salt_file.read_text().strip() if salt_file else os.environ.get("SHELFCAST_SALT", "")
+    salt = salt_file.read_text().strip() if salt_file else settings.salt
     counts = obfuscate(_lake(settings), target, salt, size)
     console.print(", ".join(f"{source} {count:,}" for source, count in counts.items()), highlight=False)
     console.print(

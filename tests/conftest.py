@@ -25,6 +25,8 @@ from transforms.world import WorldSpec, simulate, write_landing
 CHECKOUT = Path(__file__).resolve().parents[1]
 # One process opens the lakes of many worlds, and its code location is loaded once.
 os.environ.setdefault("SHELFCAST_FIRST_WEEK", "2017-01-02")
+# As commands set it (`orchestration.settings.QUIET`), for tests of models alone.
+os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
 @pytest.fixture(scope="session")
