@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dagster_dbt import DbtProject
 
-from orchestration.settings import DBT_PROJECT
+from orchestration.settings import DBT_PROJECT, commands_beside_interpreter
 
 _SOURCES = ("dbt_project.yml", "profiles.yml", "macros", "models", "plugins", "tests", "seeds", "snapshots")
 
@@ -18,7 +18,8 @@ def dbt_project() -> DbtProject:
     stamp = DBT_PROJECT / "target" / "manifest.sha256"
     digest = _fingerprint(DBT_PROJECT)
     if not project.manifest_path.exists() or not stamp.exists() or stamp.read_text() != digest:
-        project.preparer.prepare(project)
+        with commands_beside_interpreter():
+            project.preparer.prepare(project)
         stamp.write_text(digest)
     return project
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.project import Project
-from orchestration.settings import settings
+from orchestration.settings import prepare_process, settings
 from transforms.adapters import ProviderSpec, load_provider
 from transforms.lake import Lake
 
@@ -13,6 +13,10 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     root: str = ""
     """Empty: the root of the environment (SHELFCAST_ROOT)."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
+        """Before a step, sensor or schedule works on the lake: what a command does before it starts."""
+        prepare_process()
 
     def open(self) -> Lake:
         """Return the lake."""

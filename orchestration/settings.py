@@ -83,19 +83,41 @@ def place_of_logs() -> Path:
     return Path(named) if named and "://" not in named else Path.cwd()
 
 
+def command_beside_interpreter(name: str) -> str:
+    """Path of a command that was installed with this interpreter, whether or not its environment is activated; the name where it was not."""
+    found = Path(sys.executable).parent / name
+    return str(found) if found.exists() else name
+
+
+@contextmanager
+def commands_beside_interpreter() -> Iterator[None]:
+    """While this is open, commands that were installed with this interpreter are found by their names."""
+    before = os.environ.get("PATH")
+    os.environ["PATH"] = _path()
+    try:
+        yield
+    finally:
+        _put_back("PATH", before)
+
+
+def _path() -> str:
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
 @lru_cache(maxsize=1)
-def _prepare() -> None:
+def prepare_process() -> None:
+    """Let this process and those it starts work on lakes: quiet, with one thread for linear algebra, and with the commands beside the interpreter."""
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     os.environ.update(ONE_THREAD)
     # The variables are read when a library is loaded; this holds for those that have been.
     threadpool_limits(1, user_api="blas")
     # The commands that are started (dbt, dagster) are those beside this interpreter, whether or not its environment is activated.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ["PATH"] = _path()
 
 
 def use_root(root: str | None) -> Settings:
     """Make `root` (or, where None, the environment's root) the lake of this process and of those it starts, and return the settings."""
-    _prepare()
+    prepare_process()
     if root is not None:
         os.environ["SHELFCAST_ROOT"] = root if "://" in root else str(Path(root).resolve())
     return settings()

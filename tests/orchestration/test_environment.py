@@ -1,6 +1,7 @@
 """Incidents around the environment of a process: who reads and writes it, and when."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from orchestration.manifest import dbt_project
+from orchestration.settings import ONE_THREAD, QUIET
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SETTINGS = CHECKOUT / "orchestration" / "settings.py"
@@ -48,3 +52,36 @@ def test_threads_of_linear_algebra_are_set_before_numpy_is_imported_unless_someb
 def test_the_salt_of_the_environment_is_a_secret_of_the_settings(tmp_path: Path) -> None:
     code = "from orchestration.settings import settings; print(settings().salt, 'pepper' in repr(settings()))"
     assert python(code, tmp_path, SHELFCAST_SALT="pepper") == ["pepper False"]
+
+
+_LOADED = """
+import json, os, warnings
+import orchestration
+import dagster as dg
+
+def state():
+    return [dict(os.environ), [str(found) for found in warnings.filters if found[2] in (dg.PreviewWarning, dg.BetaWarning)]]
+
+before = state()
+from orchestration.definitions import defs
+after = state()
+from orchestration.resources import LakeResource
+with dg.build_resources({"lake": LakeResource()}):
+    print(json.dumps([before, after, state()]))
+"""
+
+
+def files_below(*folders: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def test_importing_the_code_location_leaves_variables_files_and_warnings_as_they_were_and_its_lake_prepares_the_process(tmp_path: Path) -> None:
+    # What changes with the dbt project's files is up to date.
+    dbt_project()
+    found = files_below(tmp_path, CHECKOUT / "dbt_project", CHECKOUT / "orchestration")
+    output = python(_LOADED, tmp_path, SHELFCAST_ROOT=str(tmp_path / "lake"))
+    before, after, prepared = json.loads(output[-1])
+    assert after == before
+    assert files_below(tmp_path, CHECKOUT / "dbt_project", CHECKOUT / "orchestration") == found
+    assert {name: prepared[0][name] for name in QUIET | ONE_THREAD} == QUIET | ONE_THREAD
+    assert prepared[0]["PATH"].startswith(str(Path(sys.executable).parent))
