@@ -15,7 +15,7 @@ import numpy as np
 from models.baselines import HistoricalAverage
 from models.calibration import Calibration
 from models.encoding import Encoder
-from models.ensemble import MEMBERS, Ensemble, restored
+from models.ensemble import Ensemble, available_members, restored
 from models.settings import Settings
 from models.support import Support
 from transforms.errors import ArtifactError
@@ -94,11 +94,12 @@ def _decoded(manifest: Mapping[str, Any], arrays: Mapping[str, Any]) -> Ensemble
         name: {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")} for name in manifest["members"]
     }
     support = _support(arrays)
-    if unknown := sorted(set(states) - set(MEMBERS)):
+    available = available_members()
+    if unknown := sorted(set(states) - set(available)):
         raise ArtifactError(
             f"The model has members that this version does not have: {', '.join(unknown)}. Add them to models/promoted, or train again."
         )
-    members = [restored(MEMBERS[name], state, encoder, support, settings) for name, state in states.items()]
+    members = [restored(available[name], state, encoder, support, settings) for name, state in states.items()]
     calibration = Calibration(arrays["calibration/chance"], arrays["calibration/mean"])
     return Ensemble(encoder, support, members, arrays["size_weights"], arrays["chance_weights"], calibration, settings)
 

@@ -21,22 +21,18 @@ from transforms.errors import ArtifactError
 from transforms.frame import Frame
 
 _OWN: tuple[type[Member], ...] = (LassoMember, NetworkMember, BoostingMember)
-MEMBERS: dict[str, type[Member]] = {**{member.name: member for member in _OWN}, **promoted()}
-"""The algorithms that an ensemble can be made of; which ones it is made of is the project's decision."""
-
 _GRID = np.linspace(0, 1, 21)
 
 
-@contextmanager
-def offered(members: Sequence[type[Member]]) -> Iterator[None]:
-    """Let ensembles be trained of algorithms that are not, or not in this form, among `MEMBERS`: a notebook's."""
-    before = dict(MEMBERS)
-    MEMBERS.update({member.name: member for member in members})
-    try:
-        yield
-    finally:
-        MEMBERS.clear()
-        MEMBERS.update(before)
+def available_members() -> dict[str, type[Member]]:
+    """The algorithms that an ensemble can be made of, by name: our own and those in `models.promoted` now. A project decides which ones are used."""
+    return {**{member.name: member for member in _OWN}, **promoted()}
+
+
+def members_named(names: Sequence[str]) -> list[type[Member]]:
+    """The algorithms of these names."""
+    available = available_members()
+    return [available[name] for name in names]
 
 
 @dataclass
@@ -69,11 +65,15 @@ class Ensemble:
     held_back: "Ensemble | None" = None
 
     @classmethod
-    def fit(cls, frame: Frame, held_back: Frame, names: Sequence[str], seed: int, settings: Settings, even: float = 0.0) -> tuple[Self, Distribution]:
+    def fit(
+        cls, frame: Frame, held_back: Frame, algorithms: Sequence[type[Member]], seed: int, settings: Settings, even: float = 0.0
+    ) -> tuple[Self, Distribution]:
         """Train on `frame`, learn the weights on `held_back`, then let the members learn from both.
 
         Parameters
         ----------
+        algorithms
+            What the ensemble is made of, in the order of the weights: some of `available_members`, or a notebook's own.
         even
             Share of the size weights that all members have alike: where few weeks are held back, what they say of members is mostly chance.
 
@@ -86,10 +86,10 @@ class Ensemble:
         support = Support.of(frame.demand[frame.demand > 0])
         encoder = Encoder.fit(frame)
         early, late = Prepared.of(frame, encoder, support), Prepared.of(held_back, encoder, support)
-        members = [MEMBERS[name](encoder, support, settings).fit(early, late, encoder, support, seed) for name in names]
+        members = [algorithm(encoder, support, settings).fit(early, late, encoder, support, seed) for algorithm in algorithms]
         ensemble = cls(encoder, support, members, settings=settings)
         said = [member.predict(late) for member in members]
-        ensemble.size_weights = (1 - even) * _size_weights(said, late) + np.float32(even / len(names))
+        ensemble.size_weights = (1 - even) * _size_weights(said, late) + np.float32(even / len(members))
         ensemble.chance_weights = _chance_weights(said, late)
         pooled = ensemble._pool(said)
         ensemble.calibration = Calibration.fit(pooled.p_demand, pooled.pmf, held_back, support)
@@ -103,8 +103,8 @@ class Ensemble:
     def copy(self) -> "Ensemble":
         """The same ensemble, untouched by what the members learn from now on."""
         members = [
-            MEMBERS[name].restore({key: np.array(array) for key, array in state.items()}, self.encoder, self.support, self.settings)
-            for name, state in self.state().items()
+            type(member).restore({key: np.array(array) for key, array in member.state().items()}, self.encoder, self.support, self.settings)
+            for member in self.members
         ]
         return Ensemble(self.encoder, self.support, members, self.size_weights, self.chance_weights, self.calibration, self.settings)
 

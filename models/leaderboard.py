@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.distribution import best_size
-from models.ensemble import Ensemble
+from models.ensemble import Ensemble, members_named
 from models.members.base import Distribution, Prepared
 from models.settings import BoostingSettings, NetworkSettings, Settings
 from models.support import Floats
@@ -71,7 +71,7 @@ def run_rounds(sales: PricedSales, seeds: Sequence[int] = SEEDS, rounds: Sequenc
 
 def forecast_round(early: PricedRows, late: PricedRows, targets: PricedRows, seed: int, settings: Settings = SETTINGS) -> dict[str, Floats]:
     """Train as production does, on `early` with `late` held back, and return the MAPE-best units of `targets`, of the ensemble and each member."""
-    model, _ = Ensemble.fit(early.frame, late.frame, MEMBERS, seed, settings, EVEN)
+    model, _ = Ensemble.fit(early.frame, late.frame, members_named(MEMBERS), seed, settings, EVEN)
     rows = Prepared.of(targets.frame, model.encoder, model.support)
     said: dict[str, Distribution] = {ENSEMBLE: model.predict(targets.frame)}
     said |= {f"{member.name} member": member.predict(rows) for member in model.members}

@@ -1,6 +1,6 @@
 """Train a region: ensembles and baselines from one panel, with metrics on weeks that were held back."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from models.baselines import HistoricalAverage
 from models.distribution import interval_share
-from models.ensemble import Ensemble
+from models.ensemble import Ensemble, members_named
+from models.members.base import Member
 from models.metrics import score_points, score_quantiles
 from models.segments import series_formats
 from models.settings import Settings
@@ -130,11 +131,19 @@ def _baseline(name: str, panel: Panel, now: Frame, held_back: Frame) -> Trained:
     return Trained(name, "all", HistoricalAverage.fit(panel, now), _baseline_metrics(held_back))
 
 
-def train_ensemble(name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec) -> Trained | None:
-    """One segment's ensemble with its metrics on the held-back rows; None where there are too few rows."""
+def train_ensemble(
+    name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec, algorithms: Sequence[type[Member]] | None = None
+) -> Trained | None:
+    """One segment's ensemble with its metrics on the held-back rows; None where there are too few rows.
+
+    Parameters
+    ----------
+    algorithms
+        Taken instead of those that the spec names: a notebook's, which need not be, or not in this form, among the available ones.
+    """
     if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
         return None
-    model, said = Ensemble.fit(frame, held_back, spec.members, spec.seed, spec.settings)
+    model, said = Ensemble.fit(frame, held_back, members_named(spec.members) if algorithms is None else algorithms, spec.seed, spec.settings)
     came = held_back.judged
     assert came is not None  # noqa: S101 - for the type checker
     made = model.points(said, held_back)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.distribution import Points
-from models.ensemble import Ensemble, offered
+from models.ensemble import Ensemble
 from models.members.base import Member
 from models.segments import series_formats
 from models.training import MOVERS, Trained, TrainingSpec, segment_rows, train_ensemble
@@ -85,8 +85,7 @@ def attempts(data: TrialRows, members: Sequence[type[Member]], segments: Sequenc
         here = data.inside(segment)
         late = np.flatnonzero(here & data.held_back)
         rows = data.frame.take(late)
-        with offered(members):
-            trained = train_ensemble(*segment, data.frame.take(here & ~data.held_back), rows, spec)
+        trained = train_ensemble(*segment, data.frame.take(here & ~data.held_back), rows, spec, members)
         if trained is not None:
             yield Attempt(segment, trained, late, _said(trained, rows))
 

@@ -100,12 +100,12 @@ def _ruff(draft: Path, checkout: Path, *arguments: str) -> subprocess.CompletedP
 
 
 def _check_name(name: str, package: Path) -> None:
-    from models.ensemble import MEMBERS  # noqa: PLC0415 - only promoting needs the algorithms
+    from models.ensemble import available_members  # noqa: PLC0415 - only promoting needs the algorithms
 
     own = {path.stem for path in package.glob("*.py")}
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise NotebookRefused(f"The member's name is {name!r}: expected lower-case letters, digits and underscores, like 'ridge'.")
-    if name in MEMBERS and name not in own:
+    if name in available_members() and name not in own:
         raise NotebookRefused(f"The member's name is {name!r}, which is a member of Shelfcast itself already: choose another one.")
 
 

@@ -112,7 +112,7 @@ class Project(BaseModel):
     """Weeks of history that the members are trained on."""
     seed: int = 7
     members: tuple[str, ...] = ("lasso", "network")
-    """Algorithms of each ensemble, of those in `models.ensemble.MEMBERS`."""
+    """Algorithms of each ensemble, of those in `models.ensemble.available_members`."""
     settings: Settings = Settings()
     """Hyperparameters that differ from the defaults in `models.settings`; written by `shelfcast tune`."""
     clusters: Clusters | None = None
@@ -146,11 +146,12 @@ class Project(BaseModel):
     @field_validator("members")
     @classmethod
     def _known_members(cls, members: tuple[str, ...]) -> tuple[str, ...]:
-        from models.ensemble import MEMBERS  # noqa: PLC0415 - only who reads a project needs the algorithms
+        from models.ensemble import available_members  # noqa: PLC0415 - only who reads a project needs the algorithms
 
-        unknown = [name for name in members if name not in MEMBERS]
+        available = available_members()
+        unknown = [name for name in members if name not in available]
         if unknown or not members or len(set(members)) < len(members):
-            raise ValueError(f"expected one or more of {', '.join(MEMBERS)}, each once, came {', '.join(members) or 'none'}")
+            raise ValueError(f"expected one or more of {', '.join(available)}, each once, came {', '.join(members) or 'none'}")
         return members
 
     @property

@@ -1,4 +1,4 @@
-"""What a member is. Adding an algorithm is one class that follows this protocol, and one line in `models.ensemble.MEMBERS` or a module in
+"""What a member is. Adding an algorithm is one class that follows this protocol, and one name in `models.ensemble` or a module in
 `models.promoted`.
 """
 

@@ -37,7 +37,7 @@ def trial_asset(name: str) -> dg.AssetsDefinition:
     )
     def trial(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Try the member on each slice as a notebook does, and log it."""
-        from models.ensemble import MEMBERS  # noqa: PLC0415 - heavy: loading the code location stays fast
+        from models.ensemble import members_named  # noqa: PLC0415 - heavy: loading the code location stays fast
         from orchestration.notebook import Session, TooLittleHistory  # noqa: PLC0415
 
         rows, mapes, pictures = [], [], {}
@@ -45,7 +45,7 @@ def trial_asset(name: str) -> dg.AssetsDefinition:
         for item in slices_of(context):
             session = Session.open(str(item.region), str(item.week), root=opened.root)
             try:
-                made = session.try_members(MEMBERS[name])
+                made = session.try_members(*members_named([name]))
             except TooLittleHistory as error:
                 # A region that has just joined is no reason to leave the others out.
                 context.log.warning(str(error))

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pytest
 
-from models.ensemble import Ensemble
+from models.ensemble import Ensemble, available_members, members_named
 from models.leaderboard import ENSEMBLE, EVEN, HELD_BACK, MEMBERS, VALIDATION, Result, board, forecast_round, run_rounds
 from models.leaderboard_plot import rounds_plot
+from models.members.lasso import LassoMember
 from models.settings import BoostingSettings, NetworkSettings, Settings
 from transforms.contracts import CONTRACTS
 from transforms.errors import MissingData
@@ -148,9 +150,25 @@ def test_a_round_forecasts_every_row_with_every_model(sales: PricedSales) -> Non
 def test_members_count_alike_where_nothing_is_learned_of_their_weights(sales: PricedSales) -> None:
     early, late, _ = rows_of(sales)
     names = ("lasso", "boosting")
-    weights = [Ensemble.fit(early.frame, late.frame, names, 1, QUICK, even)[0].size_weights for even in (0.0, 0.5, EVEN)]
+    weights = [Ensemble.fit(early.frame, late.frame, members_named(names), 1, QUICK, even)[0].size_weights for even in (0.0, 0.5, EVEN)]
     assert list(weights[2]) == [0.5, 0.5]
     np.testing.assert_allclose(weights[1], (weights[0] + 0.5) / 2)
+
+
+def test_an_algorithm_that_is_tried_under_a_name_that_is_taken_is_seen_by_its_ensemble_alone(sales: PricedSales) -> None:
+    seen = []
+
+    class Own(LassoMember):
+        def fit(self, *rows: Any, **told: Any) -> Self:
+            seen.append(available_members()["lasso"])
+            return super().fit(*rows, **told)
+
+    early, late, _ = rows_of(sales)
+    ensemble, _ = Ensemble.fit(early.frame, late.frame, [Own], 1, QUICK)
+    assert [type(member) for member in [*ensemble.members, *ensemble.copy().members]] == [Own, Own]
+    assert seen == [LassoMember]
+    available_members().clear()
+    assert members_named(["lasso"]) == [LassoMember]
 
 
 def test_an_offer_that_goes_on_is_told_from_a_new_one(sales: PricedSales) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.ensemble import MEMBERS
+from models.ensemble import members_named
 from models.members.lasso import LassoMember
 from models.trial import TrialRows
 from orchestration.defs.trials import trial_asset
@@ -57,7 +57,7 @@ def test_changing_what_comes_after_the_week_moves_nothing_in_a_session(session: 
 
 def test_a_trial_has_the_numbers_that_the_registry_holds_of_the_same_training(session: Session) -> None:
     alone = replace(session, segments=(("small", "fast"),))
-    trial = alone.try_members(*(MEMBERS[name] for name in session.project.members))
+    trial = alone.try_members(*members_named(session.project.members))
     (row,) = (row for row in champions(session.lake, [session.region], session.week) if (row["format"], row["mover"]) == ("small", "fast"))
     registered = json.loads(row["metrics"])
     assert trial.metrics == {"small-fast": registered}

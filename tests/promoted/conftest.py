@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from models.ensemble import MEMBERS
+from models.ensemble import available_members
 from orchestration.defs.trials import trial_asset
 from orchestration.notebook import Session
 from orchestration.notebook_cells import member_of, promoted_source
@@ -28,7 +28,7 @@ def parity(small_lake: Path, tmp_path: Path) -> Callable[[str, str], tuple[objec
         cells = tmp_path / "cells.py"
         cells.write_text(promoted_source(CHECKOUT / notebook))
         session = Session.open(str(WHERE.region), str(WHERE.week), root=root)
-        of_cells, of_module = (session.try_members(member) for member in (member_of(cells, "cells"), MEMBERS[name]))
+        of_cells, of_module = (session.try_members(member) for member in (member_of(cells, "cells"), available_members()[name]))
         assert of_cells.predictions.equals(of_module.predictions)
         with dg.DagsterInstance.ephemeral() as instance:
             register_regions(instance, [WHERE.region])
