@@ -13,9 +13,9 @@ from rich.table import Table
 from scipy.stats import t as student
 
 from benchmarks.recording import record
-from models.ab_test import lift, pair_stores, treated_stores
+from models.evaluation.ab_test import lift, pair_stores, treated_stores
 from transforms.calendar import Region
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 from transforms.landing import regions
 
 ALPHA, LOOKS, DRAWS, THROWS = 0.05, 26, 400, 2_000

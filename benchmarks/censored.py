@@ -22,24 +22,24 @@ from rich.table import Table
 
 from benchmarks.recording import record
 from benchmarks.worlds import conditioned, read_truth
-from models.metrics import score_points
-from models.money import plan_value
-from models.rolling import made_at, rolling_origins
-from models.training import TrainingSpec
+from models.evaluation.metrics import score_points
+from models.evaluation.plan_value import plan_value
+from models.training.backtest import made_at, rolling_origins
+from models.training.train import TrainingSpec
 from transforms.calendar import Week
-from transforms.censoring import sold_out
-from transforms.database import open_database
-from transforms.lake import Lake
+from transforms.lake.database import open_database
+from transforms.lake.tables import Lake
 from transforms.landing import last_week, regions
-from transforms.late_returns import Arrivals
-from transforms.learned_demand import estimated_demand
-from transforms.panel import Panel, SoldOutWeeks
+from transforms.panel.censoring import sold_out
+from transforms.panel.late_returns import Arrivals
+from transforms.panel.panel import Panel, SoldOutWeeks
+from transforms.panel.unconstrained_demand import estimated_demand
 from transforms.world import WorldSpec
 
 Floats = npt.NDArray[np.float64]
 
 SEEDS, REGIONS, NEWEST = (21, 22, 23), 2, 3
-"""Other seeds than those that the settings of `transforms.censoring` were chosen on, 1 to 3 and 11 to 13."""
+"""Other seeds than those that the settings of `transforms.panel.censoring` were chosen on, 1 to 3 and 11 to 13."""
 COUNTED: tuple[SoldOutWeeks, ...] = get_args(SoldOutWeeks)
 GROSS, LATE = "shipped", "late"
 NAMES = {

@@ -13,7 +13,7 @@ import duckdb
 from benchmarks.bare import compiled_models, condition_bare
 from transforms.adapters import load_provider
 from transforms.calendar import SliceBlock, Week
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 from transforms.landing import regions
 
 PROVIDER = "iowa_statewide"

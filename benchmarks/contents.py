@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from transforms.contracts import CONTRACTS
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 
 _TIMES = frozenset({"arrived_at", "registered_at", "recorded_at", "event_time", "trained_at", "logged_at"})
 _RUNS = frozenset({"run_id", "actor", "code_version", "source_commit", "environment"})

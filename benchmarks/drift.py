@@ -21,14 +21,14 @@ from rich.table import Table
 
 from benchmarks.recording import record
 from benchmarks.worlds import conditioned
-from models.drift import DriftResult, score_drift
+from models.drift.score import DriftResult, score_drift
 from orchestration.project import Project
 from transforms.calendar import SliceBlock
 from transforms.contracts.gold import FORECASTS
-from transforms.drift_frames import drift_frames
-from transforms.drift_history import DriftHistory
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 from transforms.landing import last_week, regions
+from transforms.monitoring.drift_columns import drift_frames
+from transforms.monitoring.drift_history import DriftHistory
 from transforms.world import WorldSpec
 
 RATE = Project.model_fields["drift_rate"].default

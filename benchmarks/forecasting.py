@@ -17,19 +17,19 @@ from rich.table import Table
 
 from benchmarks.peers import gradient_boosting, historical_median, seasonal_naive, statistical
 from benchmarks.recording import record
-from models.distribution import interval_share
-from models.ensemble import Ensemble
-from models.metrics import score_points
-from models.plots import calibration_plot
-from models.reliability import Outcome
-from models.segments import series_formats
-from models.training import FORMATS, MOVERS, TrainingSpec, segment_rows, train_ensemble
+from models.ensemble.ensemble import Ensemble
+from models.ensemble.segments import series_formats
+from models.evaluation.metrics import score_points
+from models.evaluation.plots import calibration_plot
+from models.evaluation.reliability import Outcome
+from models.members.distribution import interval_share
+from models.training.train import FORMATS, MOVERS, TrainingSpec, segment_rows, train_ensemble
 from transforms.calendar import Region, Week
-from transforms.features import scoring_frame, training_frame
-from transforms.frame import Frame
-from transforms.lake import Lake
+from transforms.features.build import scoring_frame, training_frame
+from transforms.features.frame import Frame
+from transforms.lake.tables import Lake
 from transforms.landing import regions
-from transforms.panel import Panel
+from transforms.panel.panel import Panel
 
 Floats = npt.NDArray[np.float32]
 

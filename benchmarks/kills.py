@@ -26,10 +26,10 @@ from rich.table import Table
 
 from benchmarks.contents import contents
 from benchmarks.recording import record
-from models.settings import BoostingSettings, Settings
+from models.members.settings import BoostingSettings, Settings
 from orchestration.project import Project
 from orchestration.settings import dagster_home_at
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 from transforms.world import WorldSpec, simulate, write_landing
 from transforms.world.landing import write_week
 
@@ -122,7 +122,7 @@ def killed(base: Path, root: Path, week: str, truth: dict[str, str], delay: floa
 
 
 def _run(root: Path, week: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", "from orchestration.cli import app; app()", "run", "--week", week, "--root", str(root)]
+    command = [sys.executable, "-c", "from orchestration.cli.app import app; app()", "run", "--week", week, "--root", str(root)]
     with (root / "output.log").open("w") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
 

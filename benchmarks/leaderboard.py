@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from models.leaderboard import ENSEMBLE, SEEDS, VALIDATION, board, run_rounds
-from transforms.orange_juice import LIGHTGBM_SECONDS, PUBLISHED, ROUNDS, load_orange_juice
+from models.leaderboard.orange_juice import LIGHTGBM_SECONDS, PUBLISHED, ROUNDS, load_orange_juice
+from models.leaderboard.run import ENSEMBLE, SEEDS, VALIDATION, board, run_rounds
 
 
 def leaderboard(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: ARG001 - one signature for all

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.recording import record
 from transforms.calendar import Week
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 
 HISTORY, FIRST, CYCLES = Week.parse("2020-07-06"), Week.parse("2022-07-25"), 12
 RETRAIN_EVERY = 4

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.recording import record
-from models.distribution import Points
-from models.metrics import score_points
-from models.oracle import oracle
-from models.reliability import Outcome
-from transforms.database import open_database
-from transforms.lake import Lake
+from models.evaluation.metrics import score_points
+from models.evaluation.oracle import oracle
+from models.evaluation.reliability import Outcome
+from models.members.distribution import Points
+from transforms.lake.database import open_database
+from transforms.lake.tables import Lake
 
 OURS, ORACLE = "ensemble", "oracle"
 

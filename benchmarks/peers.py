@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from models.encoding import Encoder
-from transforms.frame import Frame
-from transforms.panel import Panel
+from models.members.encoding import Encoder
+from transforms.features.frame import Frame
+from transforms.panel.panel import Panel
 
 Floats = npt.NDArray[np.float32]
 

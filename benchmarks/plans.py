@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.worlds import QUIET, conditioned, read_truth
-from models.distribution import orders
-from models.money import plan_value
+from models.evaluation.plan_value import plan_value
+from models.members.distribution import orders
+from orchestration.cli.session import run_weeks
 from orchestration.project import Project
-from orchestration.session import run_weeks
-from transforms.database import open_database
-from transforms.lake import Lake
+from transforms.lake.database import open_database
+from transforms.lake.tables import Lake
 from transforms.landing import last_week
-from transforms.savings import Savings, savings_of
+from transforms.monitoring.savings import Savings, savings_of
 from transforms.world import WorldSpec
 from transforms.world.simulation import CASES, case_probabilities
 

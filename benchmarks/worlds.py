@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 from rich.console import Console
 
+from orchestration.cli.session import condition
 from orchestration.project import Project
-from orchestration.session import condition
 from orchestration.settings import Settings, use_root
-from transforms.database import open_database
-from transforms.lake import Lake
+from transforms.lake.database import open_database
+from transforms.lake.tables import Lake
 from transforms.world import WorldSpec, simulate, write_landing, write_truth
 
 QUIET = Console(file=io.StringIO())

@@ -1,6 +1,6 @@
 """`python -m orchestration` is the command line `shelfcast`."""
 
-from orchestration.cli import app
+from orchestration.cli.app import app
 
 if __name__ == "__main__":
     app(prog_name="shelfcast")

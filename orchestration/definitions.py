@@ -10,7 +10,7 @@ import warnings
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from orchestration.resources import LakeResource
+from orchestration.runtime.resources import LakeResource
 from orchestration.settings import command_beside_interpreter
 
 # Accepted in DECISIONS.md: partition mappings, column lineage and other features that may still change.

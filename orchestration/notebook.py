@@ -14,25 +14,25 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from models.failover import check_features
+from models.evaluation.metrics import Score, score_points
 from models.members.base import Member
-from models.metrics import Score, score_points
-from models.training import TrainingSpec, first_held_back_origin
-from models.trial import Attempt, Segment, TrialRows, attempts
-from models.trial_plot import trial_plot
-from orchestration.cycle import known_regions
-from orchestration.notebook_frames import as_pandas
+from models.serving.failover import check_features
+from models.training.train import TrainingSpec, first_held_back_origin
+from models.training.trial import Attempt, Segment, TrialRows, attempts
+from models.training.trial_plot import trial_plot
+from orchestration.experiments.frames import as_pandas
+from orchestration.experiments.tracking import ExperimentRun, Tracking
+from orchestration.lifecycle.regional import load_version, panel_at
 from orchestration.project import Project
 from orchestration.provenance import commit_of, source_commit
-from orchestration.regional import load_version, panel_at
+from orchestration.runtime.cycle import known_regions
 from orchestration.settings import use_root
-from orchestration.tracking import ExperimentRun, Tracking
 from transforms.calendar import Region, Week
-from transforms.datasets import Dataset, usable
 from transforms.errors import ConfigurationError, MissingData
-from transforms.feature_docs import meanings
-from transforms.lake import Lake
-from transforms.registry import champions
+from transforms.features.docs import meanings
+from transforms.lake.tables import Lake
+from transforms.records.dataset_versions import Dataset, usable
+from transforms.records.model_registry import champions
 
 CHAMPION, AVERAGE = "champion", "historical average"
 
@@ -245,7 +245,7 @@ class Session:
 
     def log(self, experiment: str, params: Mapping[str, Any], predictions: Predictions, notes: str = "", kind: str = "notebook") -> ExperimentRun:
         """Score predictions and write the run down, with region, week, horizons, versions of data and code, and the commit."""
-        from models.code_version import code_version  # noqa: PLC0415 - reads every source file
+        from models.training.code_version import code_version  # noqa: PLC0415 - reads every source file
 
         where = {"region": str(self.region), "week": str(self.week), "segments": ["-".join(one) for one in self.segments]}
         told = {**where, "horizons": self.project.horizons, "held_back": self.rows.spec.held_back, **params}

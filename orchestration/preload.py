@@ -2,9 +2,9 @@
 
 import sklearn.linear_model
 
-import models.network.module
-import models.network.optimizers
-import models.training
-import transforms.panel
+import models.members.network.module
+import models.members.network.optimizers
+import models.training.train
+import transforms.panel.panel
 
 __all__ = ["models", "sklearn", "transforms"]

@@ -6,14 +6,14 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from models.settings import Settings
-from models.validation import MAX_REGRESSION, Gate
+from models.evaluation.gate import MAX_REGRESSION, Gate
+from models.members.settings import Settings
 from orchestration.settings import Settings as Environment
 from orchestration.settings import use_root
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
-from transforms.panel import SoldOutWeeks
-from transforms.quality import Limits
+from transforms.panel.panel import SoldOutWeeks
+from transforms.records.data_checks import Limits
 from transforms.yaml_files import read_model
 
 FILE = "shelfcast.yaml"
@@ -22,7 +22,7 @@ _LIMITS = Limits()
 
 
 class RegressionSettings(BaseModel):
-    """Share by which each metric may be worse than the champion's; see `models.validation.MAX_REGRESSION` for where the values are from."""
+    """Share by which each metric may be worse than the champion's; see `models.evaluation.gate.MAX_REGRESSION` for where the values are from."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,7 +35,7 @@ class RegressionSettings(BaseModel):
 
 
 class GateSettings(BaseModel):
-    """What makes a model significant, and how models are compared; see `models.validation.Gate`. What serves is the best in validation."""
+    """What makes a model significant, and how models are compared; see `models.evaluation.gate.Gate`. What serves is the best in validation."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +51,7 @@ class GateSettings(BaseModel):
 
     @property
     def judged(self) -> dict[str, Any]:
-        """Fields of `models.validation.Gate`."""
+        """Fields of `models.evaluation.gate.Gate`."""
         return self.model_dump(exclude={"rollback_after_weeks"})
 
 
@@ -82,7 +82,7 @@ class PooledSettings(BaseModel):
 
 
 class DataSettings(BaseModel):
-    """When a new version of a region's data is approved without a person; see `transforms.quality.Limits` for the first five."""
+    """When a new version of a region's data is approved without a person; see `transforms.records.data_checks.Limits` for the first five."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -112,14 +112,14 @@ class Project(BaseModel):
     """Weeks of history that the members are trained on."""
     seed: int = 7
     members: tuple[str, ...] = ("lasso", "network")
-    """Algorithms of each ensemble, of those in `models.ensemble.available_members`."""
+    """Algorithms of each ensemble, of those in `models.ensemble.ensemble.available_members`."""
     settings: Settings = Settings()
-    """Hyperparameters that differ from the defaults in `models.settings`; written by `shelfcast tune`."""
+    """Hyperparameters that differ from the defaults in `models.members.settings`; written by `shelfcast tune`."""
     clusters: Clusters | None = None
     """How each format's stores are split into segments of their own, like {by: income, bins: 2}; see `transforms.clusters`."""
     sold_out: SoldOutWeeks = "as_shipped"
     """What models learn of weeks that sold out: that demand was what was shipped, or an estimate of what it would have been, for companies whose
-    leftovers come back; see `transforms.learned_demand`."""
+    leftovers come back; see `transforms.panel.unconstrained_demand`."""
     gate: GateSettings = GateSettings()
     promotion: Literal["automatic", "manual"] = "automatic"
     """Whether a model that passed validation becomes champion by itself, or waits for `shelfcast models approve`."""
@@ -146,7 +146,7 @@ class Project(BaseModel):
     @field_validator("members")
     @classmethod
     def _known_members(cls, members: tuple[str, ...]) -> tuple[str, ...]:
-        from models.ensemble import available_members  # noqa: PLC0415 - only who reads a project needs the algorithms
+        from models.ensemble.ensemble import available_members  # noqa: PLC0415 - only who reads a project needs the algorithms
 
         available = available_members()
         unknown = [name for name in members if name not in available]
@@ -156,7 +156,7 @@ class Project(BaseModel):
 
     @property
     def training(self) -> dict[str, Any]:
-        """Fields of `models.training.TrainingSpec` that the project decides."""
+        """Fields of `models.training.train.TrainingSpec` that the project decides."""
         return {
             "horizons": self.horizons,
             "weeks": self.train_weeks,

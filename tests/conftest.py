@@ -14,11 +14,11 @@ from urllib.request import urlopen
 import pytest
 from typer.testing import CliRunner
 
-from models.settings import BoostingSettings, Settings
-from orchestration.cli import app
+from models.members.settings import BoostingSettings, Settings
+from orchestration.cli.app import app
 from orchestration.project import Project
 from transforms.adapters import load_provider
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 from transforms.landing import folder
 from transforms.world import WorldSpec, simulate, write_landing
 

@@ -1,7 +1,7 @@
 """Value objects of the two partition dimensions: regions and Monday-anchored weeks.
 
 Parsing and formatting keys happens here and nowhere else: an unvalidated key inside a Delta predicate can overwrite a whole table, so
-`Region` and `Week` are the only way into a predicate, a path or a dbt variable. Which slices exist is a question for orchestration.partitions.
+`Region` and `Week` are the only way into a predicate, a path or a dbt variable. Which slices exist is for orchestration.runtime.partitions to say.
 """
 
 import re

@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.errors import ConfigurationError, MissingData
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 
 # Rows in a batch: large enough for good Parquet row groups, small enough to keep memory flat.
 BATCH_ROWS = 122_880

@@ -1,4 +1,4 @@
-"""What a member is. Adding an algorithm is one class that follows this protocol, and one name in `models.ensemble` or a module in
+"""What a member is. Adding an algorithm is one class that follows this protocol, and one name in `models.ensemble.ensemble` or a module in
 `models.promoted`.
 """
 
@@ -9,10 +9,10 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.encoding import Encoder
-from models.settings import Settings
+from models.members.encoding import Encoder
+from models.members.settings import Settings
 from models.support import Floats, Support
-from transforms.frame import Frame
+from transforms.features.frame import Frame
 
 
 @dataclass(frozen=True)

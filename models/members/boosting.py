@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.encoding import Encoder
 from models.members.base import Distribution, Prepared
+from models.members.encoding import Encoder
+from models.members.settings import BoostingSettings, Settings
 from models.members.spread import Spread
-from models.settings import BoostingSettings, Settings
 from models.support import Floats, Support
 
 # Rows that walk down the trees together: their positions fit into the processor's cache.

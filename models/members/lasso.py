@@ -7,10 +7,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.encoding import Encoder
 from models.members.base import Distribution, Prepared
+from models.members.encoding import Encoder
+from models.members.settings import Settings
 from models.members.spread import Spread
-from models.settings import Settings
 from models.support import Floats, Support
 
 # Penalties tried, as shares of the smallest one that sets all coefficients to 0.
@@ -22,8 +22,9 @@ DOUBT = 2.0
 class LassoMember:
     """Two L1 linear regressions on standardised features (Tibshirani 1996).
 
-    The size regression tells what to add to what the structural model says of the log of the size (`transforms.levels`), so that penalties draw it
-    towards that and not towards a constant. The sum is a mean of log size, which `Spread` turns into probabilities of the usual sizes.
+    The size regression tells what to add to what the structural model (`transforms.features.structural_model`) says of the log of the size, so that
+    penalties draw it towards that and not towards a constant. The sum is a mean of log size, which `Spread` turns into probabilities of the usual
+    sizes.
     """
 
     name = "lasso"

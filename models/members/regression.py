@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.encoding import Encoder
 from models.members.base import Distribution, Prepared
+from models.members.encoding import Encoder
+from models.members.settings import Settings
 from models.members.spread import Spread
-from models.settings import Settings
 from models.support import Floats, Support
 
 Arrays = Mapping[str, npt.NDArray[Any]]

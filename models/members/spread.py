@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.distribution import best_size
 from models.members.base import Prepared
+from models.members.distribution import best_size
 from models.support import Floats, Support
 
 WIDTHS = (0.85, 0.7, 1.0)

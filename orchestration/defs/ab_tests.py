@@ -4,14 +4,14 @@ from typing import Any
 
 import dagster as dg
 
-from models.plots import lift_plot
-from orchestration.ab_lift import Standing, lift_rows, standings
-from orchestration.metadata import add_by_slice, markdown_table, picture, table_spec, written_slices
-from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
-from orchestration.resources import LakeResource
-from transforms.ab_record import recorded
+from models.evaluation.plots import lift_plot
+from orchestration.lifecycle.ab_lift import Standing, lift_rows, standings
+from orchestration.runtime.metadata import add_by_slice, markdown_table, picture, table_spec, written_slices
+from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
+from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Slice, blocks_of
 from transforms.contracts.ab_tests import AB_LIFT
+from transforms.records.ab_tests import recorded
 
 _MOST_PICTURES = 6
 _COLUMNS = ["test", "segment", "mode", "look", "champion", "challenger", "difference", "low", "high", "verdict"]

@@ -5,13 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.audit_report import audit_report
 from orchestration.defs.datasets import VERSIONS
 from orchestration.defs.scoring import FORECASTS
-from orchestration.maturity import Scene, maturity_report
-from orchestration.metadata import markdown_text
-from orchestration.report import metadata, report_url, write_page
-from orchestration.resources import LakeResource
+from orchestration.reports.audit import audit_report
+from orchestration.reports.maturity import Scene, maturity_report
+from orchestration.reports.report import metadata, report_url, write_page
+from orchestration.runtime.metadata import markdown_text
+from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 
 AUDIT_TRAIL = dg.AssetKey(["audit", "trail"])

@@ -18,9 +18,9 @@ from orchestration.defs.plans import plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
 from orchestration.defs.weather import weather_value
-from orchestration.partitions import FIRST_WEEK
-from orchestration.ranges import contiguous_blocks, range_tags, register_regions, too_early
-from orchestration.resources import LakeResource
+from orchestration.runtime.partitions import FIRST_WEEK
+from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
+from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.landing import first_weeks, last_week, pending, pending_references, regions, register, under_way
 

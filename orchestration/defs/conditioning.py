@@ -10,14 +10,14 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
-from orchestration.lineage import column_lineage
-from orchestration.manifest import dbt_project
-from orchestration.metadata import add_large, markdown_table, table_metadata, table_spec, written
-from orchestration.partitions import REGION_WEEK, slices_of
-from orchestration.resources import LakeResource
+from orchestration.runtime.lineage import column_lineage
+from orchestration.runtime.manifest import dbt_project
+from orchestration.runtime.metadata import add_large, markdown_table, table_metadata, table_spec, written
+from orchestration.runtime.partitions import REGION_WEEK, slices_of
+from orchestration.runtime.resources import LakeResource
 from transforms.calendar import SliceBlock, blocks_of
 from transforms.contracts import CONTRACTS
-from transforms.contracts.sources import CONDITIONED_SLICES
+from transforms.contracts.bronze import CONDITIONED_SLICES
 from transforms.landing import conditioning, conditioning_references, finish
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.approval import review
-from orchestration.metadata import add_large, markdown_table, table_spec
-from orchestration.partitions import REGION_WEEK, slices_of
-from orchestration.resources import LakeResource
+from orchestration.lifecycle.data_approval import review
+from orchestration.runtime.metadata import add_large, markdown_table, table_spec
+from orchestration.runtime.partitions import REGION_WEEK, slices_of
+from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Region
-from transforms.contracts.sources import LANDING_FILES, QUARANTINE
-from transforms.datasets import READ_TABLES, Dataset, Status, decide, latest_versions
-from transforms.lease import lease
+from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
+from transforms.lake.lease import lease
+from transforms.records.dataset_versions import READ_TABLES, Dataset, Status, decide, latest_versions
 
 VERSIONS = dg.AssetKey(["gold", "dataset_versions"])
 

@@ -5,15 +5,15 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from orchestration.explain import ExplainTask
-from orchestration.metadata import add_by_slice, markdown_table, table_spec, written_slices
-from orchestration.partitions import REGION_WEEK, slices_of
-from orchestration.resources import LakeResource
+from orchestration.reports.explain import ExplainTask
+from orchestration.runtime.metadata import add_by_slice, markdown_table, table_spec, written_slices
+from orchestration.runtime.partitions import REGION_WEEK, slices_of
+from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Slice, blocks_of, weeks_between
 from transforms.contracts.gold import CONTRIBUTIONS
-from transforms.feature_groups import GROUPS
+from transforms.features.groups import GROUPS
 
 
 @dg.multi_asset(

@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.metadata import markdown_table, table_spec, written, written_slices
-from orchestration.partitions import REGION_WEEK, slices_of
-from orchestration.resources import LakeResource
+from orchestration.runtime.metadata import markdown_table, table_spec, written, written_slices
+from orchestration.runtime.partitions import REGION_WEEK, slices_of
+from orchestration.runtime.resources import LakeResource
 from transforms.calendar import blocks_of
 from transforms.contracts import SOURCES, Contract
 from transforms.landing import ingest, ingest_reference, refused_files, register

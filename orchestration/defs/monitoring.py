@@ -7,18 +7,18 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from models.metrics import score_forecasts
-from orchestration.drift_view import drift_of, within
-from orchestration.fleet_checks import accuracy_judgement, drift_judgement, told
-from orchestration.metadata import add_by_slice, markdown_table, picture, rounded, table_spec, written_slices
-from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
-from orchestration.resources import LakeResource
+from models.evaluation.metrics import score_forecasts
+from orchestration.defs.checks import accuracy_judgement, drift_judgement, told
+from orchestration.reports.drift import drift_of, within
+from orchestration.runtime.metadata import add_by_slice, markdown_table, picture, rounded, table_spec, written_slices
+from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
+from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Region, Slice, SliceBlock, Week, blocks_of
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
 from transforms.contracts.gold import FORECASTS
-from transforms.lake import Lake, block_predicate, day, region_list
-from transforms.scoreboard import by_segment
+from transforms.lake.tables import Lake, block_predicate, day, region_list
+from transforms.monitoring.accuracy import by_segment
 
 ACCURACY = dg.AssetKey(["gold", "accuracy"])
 DRIFT_REPORT = dg.AssetKey(["reports", "drift_report"])
@@ -139,8 +139,8 @@ def _issued(lake: Lake, block: SliceBlock) -> tuple[pa.Table, pa.Table]:
 
 def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:
     """Whether probabilities and intervals held, in the newest weeks of the run that have forecasts to look at."""
-    from models.plots import calibration_plot  # noqa: PLC0415 - heavy
-    from models.reliability import outcomes  # noqa: PLC0415
+    from models.evaluation.plots import calibration_plot  # noqa: PLC0415 - heavy
+    from models.evaluation.reliability import outcomes  # noqa: PLC0415
 
     newest = max(item.week for item in slices)
     block = SliceBlock(tuple(sorted({item.region for item in slices})), max(newest + -3, min(item.week for item in slices)), newest)

@@ -6,14 +6,14 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from models.money import plan_value as value_of
-from orchestration.metadata import add_by_slice, markdown_table, rounded, table_spec, written_slices
-from orchestration.partitions import REGION_WEEK, earlier_weeks, slices_of
-from orchestration.resources import LakeResource
+from models.evaluation.plan_value import plan_value as value_of
+from orchestration.runtime.metadata import add_by_slice, markdown_table, rounded, table_spec, written_slices
+from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
+from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Slice, SliceBlock, Week, blocks_of
 from transforms.contracts.gold import PLAN_VALUE
-from transforms.lake import Lake, block_predicate, day, region_list
-from transforms.savings import Savings, savings
+from transforms.lake.tables import Lake, block_predicate, day, region_list
+from transforms.monitoring.savings import Savings, savings
 
 
 @dg.multi_asset(

@@ -6,12 +6,12 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from orchestration.defs.checks import WEEKS_BEFORE, failover_judgement, forecasts_judgement, plan_judgement, stale_judgement, told
 from orchestration.defs.datasets import VERSIONS
-from orchestration.fleet_checks import WEEKS_BEFORE, failover_judgement, forecasts_judgement, plan_judgement, stale_judgement, told
-from orchestration.metadata import table_spec, written_slices
-from orchestration.partitions import REGION_WEEK, slices_of
-from orchestration.regional import ScoreTask
-from orchestration.resources import LakeResource
+from orchestration.lifecycle.regional import ScoreTask
+from orchestration.runtime.metadata import table_spec, written_slices
+from orchestration.runtime.partitions import REGION_WEEK, slices_of
+from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import blocks_of, weeks_between

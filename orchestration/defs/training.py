@@ -10,26 +10,26 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from orchestration.approval import review
+from orchestration.defs.checks import significance_judgement, told
 from orchestration.defs.datasets import VERSIONS
-from orchestration.fleet_checks import significance_judgement, told
-from orchestration.ladder import rank_steps
-from orchestration.metadata import add_by_slice, markdown_table, rounded, table_spec, written, written_slices
-from orchestration.mlflow_mirror import mirror_registry
-from orchestration.partitions import REGION_WEEK, slices_of
-from orchestration.pooling import train_pooled_models
-from orchestration.regional import TrainTask
-from orchestration.resources import LakeResource
-from orchestration.retraining import ON_DEMAND, Decision
-from orchestration.rollback import after_failing
+from orchestration.experiments.mlflow_mirror import mirror_registry
+from orchestration.lifecycle.data_approval import review
+from orchestration.lifecycle.ladder import rank_steps
+from orchestration.lifecycle.pooled import train_pooled_models
+from orchestration.lifecycle.promotion import validate
+from orchestration.lifecycle.regional import TrainTask
+from orchestration.lifecycle.retraining import ON_DEMAND, Decision
+from orchestration.lifecycle.rollback import after_failing
+from orchestration.runtime.metadata import add_by_slice, markdown_table, rounded, table_spec, written, written_slices
+from orchestration.runtime.partitions import REGION_WEEK, slices_of
+from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
-from orchestration.validation import validate
 from orchestration.workers import map_regions
 from transforms.calendar import Region, Slice, SliceBlock, Week
 from transforms.contracts.gold import RETRAINING
-from transforms.lake import Lake
-from transforms.lease import lease
-from transforms.registry import POOLED, ModelVersion, decide, register
+from transforms.lake.lease import lease
+from transforms.lake.tables import Lake
+from transforms.records.model_registry import POOLED, ModelVersion, decide, register
 
 ENSEMBLES = dg.AssetKey(["models", "ensembles"])
 CHAMPIONS = dg.AssetKey(["models", "champions"])

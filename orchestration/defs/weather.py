@@ -5,15 +5,15 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from orchestration.metadata import add_by_slice, markdown_table, table_spec, written_slices
-from orchestration.partitions import REGION_WEEK, slices_of
-from orchestration.regional import WeatherTask
-from orchestration.resources import LakeResource
+from orchestration.lifecycle.regional import WeatherTask
+from orchestration.runtime.metadata import add_by_slice, markdown_table, table_spec, written_slices
+from orchestration.runtime.partitions import REGION_WEEK, slices_of
+from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Slice, blocks_of, weeks_between
 from transforms.contracts.gold import WEATHER_VALUE
-from transforms.scoreboard import weather_by_kind
+from transforms.monitoring.accuracy import weather_by_kind
 
 
 @dg.multi_asset(

@@ -15,8 +15,8 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.contracts.dbt_yaml import render
-from transforms.datasets import contents_of
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
+from transforms.records.dataset_versions import contents_of
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 WEEK = Week.parse("2022-05-02")

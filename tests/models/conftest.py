@@ -9,7 +9,7 @@ import pytest
 
 from transforms.calendar import Region, Week
 from transforms.contracts import CONTRACTS
-from transforms.panel import Panel, build_panel
+from transforms.panel.panel import Panel, build_panel
 from transforms.world import World, WorldSpec, simulate
 
 SPEC = WorldSpec(regions=1, stores_per_region=6, products=8, weeks=84)

@@ -7,12 +7,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from models.ensemble import available_members
+from models.ensemble.ensemble import available_members
 from orchestration.defs.trials import trial_asset
+from orchestration.experiments.cells import member_of, promoted_source
 from orchestration.notebook import Session
-from orchestration.notebook_cells import member_of, promoted_source
-from orchestration.ranges import key_of, register_regions
-from orchestration.resources import LakeResource
+from orchestration.runtime.ranges import key_of, register_regions
+from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Region, Slice, Week
 
 CHECKOUT = Path(__file__).resolve().parents[2]

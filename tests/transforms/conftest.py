@@ -8,7 +8,7 @@ import pytest
 
 from transforms.adapters import ProviderSpec
 from transforms.calendar import blocks_of
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 from transforms.landing import Registration, conditioning, finish, ingest, ingest_reference, pending, register
 
 TakeIn = Callable[[Lake, ProviderSpec], Registration]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec
 from transforms.contracts import Column
-from transforms.database import literal, quoted
+from transforms.lake.database import literal, quoted
 
 _UNITS = {
     "fahrenheit": "({x} - 32) * 5 / 9",

@@ -18,8 +18,8 @@ from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.adapters.workbooks import read_sheet
 from transforms.contracts import SOURCES, Contract
-from transforms.database import literal, open_database, quoted
 from transforms.errors import ContractViolation, LandingFileRefused
+from transforms.lake.database import literal, open_database, quoted
 
 # A source of which a file may be there without a row: nothing came back, nothing happens.
 _MAY_BE_EMPTY = frozenset({"returns", "events"})

@@ -10,9 +10,9 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from transforms.contracts import SOURCES, Column
-from transforms.contracts.sources import COMPUTED
-from transforms.database import open_database
+from transforms.contracts.bronze import COMPUTED
 from transforms.errors import ConfigurationError
+from transforms.lake.database import open_database
 from transforms.yaml_files import RuleBroken, read_model
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "providers"

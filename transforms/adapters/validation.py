@@ -8,7 +8,7 @@ import duckdb
 
 from transforms.calendar import ALL_REGIONS
 from transforms.contracts import Column, Contract
-from transforms.database import literal, quoted
+from transforms.lake.database import literal, quoted
 
 EARLIEST = "1980-01-01"
 """A delivery or an observation before this day is a typing error."""

@@ -4,9 +4,9 @@
 """
 
 from transforms.contracts.base import Column, Contract, Kind, SchemaChange
-from transforms.contracts.conditioned import SILVER
+from transforms.contracts.bronze import BRONZE, SOURCES
 from transforms.contracts.gold import GOLD
-from transforms.contracts.sources import BRONZE, SOURCES
+from transforms.contracts.silver import SILVER
 
 CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*BRONZE, *SILVER, *GOLD)}
 """Every table of the lake by its name (`layer/table`)."""

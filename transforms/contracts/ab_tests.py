@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from transforms.contracts.base import Column, Contract
-from transforms.contracts.sources import PRODUCT, REGION, STORE, WEEK
+from transforms.contracts.bronze import PRODUCT, REGION, STORE, WEEK
 
 MODES = ("shadow", "split", "interleave")
 ARMS = ("champion", "challenger")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from transforms.contracts.base import Column, Contract
-from transforms.contracts.sources import REGION, WEEK
+from transforms.contracts.bronze import REGION, WEEK
 
 KINDS = ("input", "target", "residual")
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from transforms.clusters import CLUSTER_NAMES, with_cluster
 from transforms.contracts.ab_tests import AB_TABLES
 from transforms.contracts.base import Column, Contract
+from transforms.contracts.bronze import FORMATS, PRODUCT, REGION, STORE, WEEK
 from transforms.contracts.drift import DRIFT
-from transforms.contracts.sources import FORMATS, PRODUCT, REGION, STORE, WEEK
 
 MOVERS = ("fast", "slow")
 RUNGS = ("champion", "previous", "pooled", "baseline", "challenger")

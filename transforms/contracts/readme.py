@@ -6,7 +6,7 @@ They are checked in between markers; a test fails where they differ. `python -m 
 from pathlib import Path
 
 from transforms.contracts import CONTRACTS, SOURCES, Contract
-from transforms.contracts.sources import COMPUTED
+from transforms.contracts.bronze import COMPUTED
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

@@ -2,9 +2,8 @@
 
 from transforms.landing.conditioned import conditioning, conditioning_references, finish, under_way
 from transforms.landing.files import FACTS, REFERENCES, Dropped, LandingFile, drop, folder, scan
-from transforms.landing.intake import ingest, ingest_reference
-from transforms.landing.look import Registration, register
-from transforms.landing.record import (
+from transforms.landing.ingest import ingest, ingest_reference
+from transforms.landing.ledger import (
     Told,
     first_landed_week,
     first_weeks,
@@ -17,6 +16,7 @@ from transforms.landing.record import (
     refused_files,
     regions,
 )
+from transforms.landing.register import Registration, register
 
 __all__ = [
     "FACTS", "REFERENCES", "Dropped", "LandingFile", "Registration", "Told", "conditioning", "conditioning_references", "drop", "finish",

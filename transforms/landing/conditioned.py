@@ -1,7 +1,7 @@
 """How far slices and reference data have come on their way from landing to gold: the record that pending follows from.
 
 Before anything of a slice is touched it is marked as unfinished, and the mark goes when the last step is done. So whatever is interrupted, between
-any two steps, stays pending, also where landing goes back to what had been conditioned before. `transforms.landing.record` tells what is pending.
+any two steps, stays pending, also where landing goes back to what had been conditioned before. `transforms.landing.ledger` tells what is pending.
 """
 
 import fcntl
@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from transforms.calendar import Slice, SliceBlock
-from transforms.contracts.sources import CONDITIONED_REFERENCES, CONDITIONED_SLICES, INGESTED_REFERENCES, INGESTED_SLICES
-from transforms.lake import Lake, block_predicate
-from transforms.lease import alone
+from transforms.contracts.bronze import CONDITIONED_REFERENCES, CONDITIONED_SLICES, INGESTED_REFERENCES, INGESTED_SLICES
+from transforms.lake.lease import alone
+from transforms.lake.tables import Lake, block_predicate
 
 UNFINISHED = "unfinished"
 """Stands for a source in the record of what is not finished."""

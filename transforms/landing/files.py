@@ -9,7 +9,7 @@ from pathlib import Path
 from transforms.adapters import FileSpec, ProviderSpec
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
-from transforms.lake import Lake
+from transforms.lake.tables import Lake
 from transforms.landing.odd_files import NoFile, hashed, identity_of, opened, printable
 
 FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)

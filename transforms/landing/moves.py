@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from transforms.contracts import SOURCES
-from transforms.database import open_database
-from transforms.lake import Lake
+from transforms.lake.database import open_database
+from transforms.lake.tables import Lake
 from transforms.landing.files import FACTS, Identity
 from transforms.landing.staging import Staging
 

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RowCounts, read_file
 from transforms.contracts import SOURCES, Contract
-from transforms.database import open_database
 from transforms.errors import LandingFileRefused
+from transforms.lake.database import open_database
 from transforms.landing.files import LandingFile
 from transforms.landing.staging import LINE
 

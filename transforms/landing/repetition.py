@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from transforms.contracts import SOURCES
-from transforms.database import open_database
+from transforms.lake.database import open_database
 from transforms.landing.files import Identity, LandingFile
 from transforms.landing.staging import Staging
 

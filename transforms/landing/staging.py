@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from transforms.adapters import DAYS
 from transforms.contracts import CONTRACTS
-from transforms.database import literal, open_database
 from transforms.errors import MissingData
+from transforms.lake.database import literal, open_database
 from transforms.landing.files import Identity
 
 LINE = pa.field("line_id", pa.string())

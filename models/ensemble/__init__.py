@@ -1,0 +1,1 @@
+"""Members combined and calibrated, historical averages, and both as artifacts. Algorithms belong to models.members."""

@@ -1,0 +1,106 @@
+"""What an ensemble corrects of what its members say, learned on the weeks that were held back: probability of demand, mean demand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from models.support import Floats, Support
+from transforms.features.frame import Frame
+
+Doubles = npt.NDArray[np.float64]
+
+# As if so many rows had said that nothing is to be corrected: a segment with few rows stays close to what its members say.
+_PRIOR_ROWS = 100.0
+_YEAR = "log_mean_52"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Corrections of one ensemble.
+
+    Attributes
+    ----------
+    chance
+        Slope and shift of the logit of the probability of demand (Platt 1999), shape (2,).
+    mean
+        Shares in `expected` of the distribution's mean, the series' mean over its life and its mean over the last year, shape (3,).
+    """
+
+    chance: Doubles
+    mean: Doubles
+
+    @classmethod
+    def none(cls) -> Self:
+        """Leave everything as the members say it."""
+        return cls(np.asarray([1.0, 0.0]), np.asarray([1.0, 0.0, 0.0]))
+
+    @classmethod
+    def fit(cls, p_demand: Floats, pmf: Floats, held_back: Frame, support: Support) -> Self:
+        """Learn from what was said of held-back rows, each counted by its weight."""
+        demand = held_back.demand
+        assert demand is not None  # noqa: S101 - for the type checker
+        chance = _logistic(p_demand, demand > 0, held_back.weight)
+        means = _means(_corrected(p_demand, chance), pmf, held_back, support)
+        return cls(chance, _shares(means, demand, held_back.weight))
+
+    def probability(self, p_demand: Floats) -> Floats:
+        """Corrected probability of demand."""
+        return _corrected(p_demand, self.chance)
+
+    def expected(self, p_demand: Floats, pmf: Floats, rows: Frame, support: Support) -> Floats:
+        """Mean demand of rows whose probabilities are corrected already."""
+        return (_means(p_demand, pmf, rows, support) @ self.mean).astype(np.float32)
+
+    def state(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Arrays to store."""
+        return vars(self)
+
+
+def _means(p_demand: Floats, pmf: Floats, rows: Frame, support: Support) -> Doubles:
+    """The three means that `expected` is pooled from, shape (n, 3)."""
+    # Frames of other data than deliveries may not tell the last year's mean.
+    year = np.expm1(rows.numeric[:, rows.names.index(_YEAR)]) if _YEAR in rows.names else rows.baseline
+    return np.column_stack([p_demand * (pmf @ support.means), rows.baseline, year]).astype(np.float64)
+
+
+def _shares(means: Doubles, demand: Floats, weight: Floats) -> Doubles:
+    """Shares of at least 0 with the least squared error relative to the level of a row: a few huge series would decide it otherwise."""
+    from scipy.optimize import nnls  # noqa: PLC0415 - heavy
+
+    scale = np.sqrt(weight) / (1 + means[:, 1])
+    # Rows that say that the distribution's own mean is right.
+    strength = np.sqrt(_PRIOR_ROWS / max(len(means), 1)) * np.linalg.norm(means * scale[:, None], axis=0).mean()
+    prior = Calibration.none().mean
+    left = np.vstack([means * scale[:, None], strength * np.eye(means.shape[1])])
+    shares, _ = nnls(left, np.concatenate([demand * scale, strength * prior]))
+    return np.asarray(shares, np.float64)
+
+
+def _logistic(p_demand: Floats, came: npt.NDArray[np.bool_], weight: Floats) -> Doubles:
+    """Slope and shift by Newton's method, drawn to (1, 0)."""
+    x = np.column_stack([_logit(p_demand), np.ones(len(p_demand))]).astype(np.float64)
+    beta, identity = np.asarray([1.0, 0.0]), np.asarray([1.0, 0.0])
+    prior = _PRIOR_ROWS * 0.25
+    for _ in range(20):
+        p = 1 / (1 + np.exp(-(x @ beta)))
+        gradient = x.T @ (weight * (came - p)) - prior * (beta - identity)
+        hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + prior * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        beta = beta + step
+        if np.abs(step).max() < 1e-8:
+            break
+    return beta
+
+
+def _corrected(p_demand: Floats, chance: Doubles) -> Floats:
+    corrected: Floats = (1 / (1 + np.exp(-(chance[0] * _logit(p_demand) + chance[1])))).astype(np.float32)
+    return corrected
+
+
+def _logit(p: Floats) -> Floats:
+    clipped = np.clip(p, 1e-4, 1 - 1e-4)
+    logit: Floats = np.log(clipped / (1 - clipped))
+    return logit

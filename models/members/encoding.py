@@ -1,0 +1,85 @@
+"""From a frame to what members compute with: standardised numbers and category indices. Learned on the training rows, kept in the artifact."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from models.support import Floats
+from transforms.features.frame import Frame
+from transforms.features.structural_model import ANCHOR
+
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Scales numbers and looks up categories.
+
+    Attributes
+    ----------
+    names, mean, scale
+        The numeric columns and their moments, shape (p,).
+    levels
+        Known texts of each categorical column, sorted; index 0 is kept for what was never seen.
+    """
+
+    names: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    levels: dict[str, npt.NDArray[np.str_]]
+
+    @classmethod
+    def fit(cls, frame: Frame) -> Self:
+        """Learn moments and levels from the rows of `frame`."""
+        with np.errstate(invalid="ignore"):
+            counts = np.maximum((~np.isnan(frame.numeric)).sum(axis=0), 1)
+            mean = np.nansum(frame.numeric, axis=0, dtype=np.float64) / counts
+            spread = np.sqrt(np.nansum((frame.numeric - mean) ** 2, axis=0, dtype=np.float64) / counts)
+        scale = np.where(spread > 1e-6, spread, 1)
+        # In the order of their names, which is the order of the indices and survives any way of storing them.
+        levels = {name: np.sort(column.levels[np.unique(column.codes)]) for name, column in sorted(frame.categorical.items())}
+        return cls(frame.names, mean.astype(np.float32), scale.astype(np.float32), levels)
+
+    def numbers(self, frame: Frame) -> Floats:
+        """Standardised numbers, shape (n, width); unknown ones are 0, the mean. Clipped, so that a value far outside what was seen cannot explode.
+
+        The parts of the anchor are not among them: their sum stands by itself.
+        """
+        told = self._told
+        scaled = (frame.numeric[:, told] - self.mean[told]) / self.scale[told]
+        known: Floats = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+        return np.clip(known, -5, 5)
+
+    def anchor(self, frame: Frame) -> Floats:
+        """Sum of the parts of the anchor, shape (n,): 0 where the frame has none of them."""
+        total: Floats = frame.numeric[:, ~self._told].sum(axis=1)
+        return total
+
+    @property
+    def width(self) -> int:
+        """Count of the numbers."""
+        return int(np.count_nonzero(self._told))
+
+    @property
+    def _told(self) -> npt.NDArray[np.bool_]:
+        return np.asarray([name not in ANCHOR for name in self.names])
+
+    def indices(self, frame: Frame) -> Index:
+        """Category indices, shape (n, columns), in the order of `levels`; 0 for unknown."""
+        columns = []
+        for name, levels in self.levels.items():
+            column = frame.categorical[name]
+            if len(levels):
+                found = np.minimum(np.searchsorted(levels, column.levels), len(levels) - 1)
+                lookup = np.where(levels[found] == column.levels, found + 1, 0)
+            else:
+                lookup = np.zeros(len(column.levels), np.int64)
+            columns.append(lookup[column.codes])
+        return np.column_stack(columns)
+
+    @property
+    def cardinalities(self) -> list[int]:
+        """Number of indices of each categorical column, the unknown one included."""
+        return [len(levels) + 1 for levels in self.levels.values()]

@@ -1,0 +1,174 @@
+"""Train a region: ensembles and baselines from one panel, with metrics on weeks that were held back."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from models.ensemble.baselines import HistoricalAverage
+from models.ensemble.ensemble import Ensemble, members_named
+from models.ensemble.segments import series_formats
+from models.evaluation.metrics import score_points, score_quantiles
+from models.members.base import Member
+from models.members.distribution import interval_share
+from models.members.settings import Settings
+from transforms.clusters import Clusters
+from transforms.errors import ConfigurationError
+from transforms.features.build import scoring_frame, training_frame
+from transforms.features.frame import Bools, Frame
+from transforms.features.structural_model import FURTHEST
+from transforms.features.training_origins import horizons_by_origin
+from transforms.panel.panel import Codes, Panel, SoldOutWeeks
+
+FORMATS = {"large": True, "small": False}
+MOVERS = {"fast": True, "slow": False}
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """What training is told.
+
+    Attributes
+    ----------
+    horizons
+        Weeks ahead.
+    weeks
+        Weeks of targets before the origin.
+    held_back
+        The last of those weeks, on which weights are learned and metrics taken; at least as many as horizons, so that each is among them.
+    zeros_per_hit
+        Rows without demand kept for each row with demand.
+    fewest_rows
+        Rows with demand, two for most deliveries, below which a segment gets no ensemble: the baseline serves it.
+    clusters
+        How each format is split into segments of its own; None for not at all.
+    members, settings
+        The ensembles' algorithms and their hyperparameters.
+    sold_out
+        What features and targets take for the demand of weeks that sold out; see `transforms.panel.unconstrained_demand`. Metrics are always taken on
+        what is on record.
+    """
+
+    horizons: int = 4
+    weeks: int = 104
+    held_back: int = 8
+    zeros_per_hit: float = 0.5
+    fewest_rows: int = 400
+    members: tuple[str, ...] = ("lasso", "network")
+    seed: int = 7
+    clusters: Clusters | None = None
+    settings: Settings = field(default_factory=Settings)
+    sold_out: SoldOutWeeks = "as_shipped"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.horizons <= FURTHEST:
+            raise ConfigurationError(
+                f"horizons: expected 1 to {FURTHEST} weeks, which is how far weather and events are looked up; got {self.horizons}."
+            )
+        object.__setattr__(self, "held_back", max(self.held_back, self.horizons))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its segment and its metrics on the held-back weeks; `mover` is 'all' for a baseline."""
+
+    format: str
+    mover: str
+    model: Ensemble | HistoricalAverage
+    metrics: dict[str, float | int | None]
+
+
+def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, str]] | None = None) -> Iterator[Trained]:
+    """Yield the models of a region as they are trained; the panel's last week is the origin.
+
+    A segment with too little history is left out: its baseline serves it. With `only`, just these (format, mover) are trained.
+    """
+    panel = replace(panel, sold_out=spec.sold_out)
+    frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
+    now = scoring_frame(panel, 1)
+    labels = series_formats(panel, spec.clusters)
+    formats, formats_now = labels[frame.series], labels[now.series]
+    late = back < spec.held_back
+    for name in map(str, np.unique(labels)):
+        if (formats_now == name).any() and (only is None or (name, "all") in only):
+            yield _baseline(name, panel, now.take(formats_now == name), frame.take((formats == name) & late))
+        for mover in MOVERS:
+            if only is not None and (name, mover) not in only:
+                continue
+            here = segment_rows(frame, labels, name, mover)
+            trained = train_ensemble(name, mover, frame.take(here & ~late), frame.take(here & late), spec)
+            if trained is not None:
+                yield trained
+
+
+def held_back_frame(panel: Panel, spec: TrainingSpec) -> tuple[Frame, Codes]:
+    """The rows of the held-back weeks with every row without demand among them, and the target week of each, counted back from the origin.
+
+    They are there to judge by: demand is what is on record, whatever models learn from.
+    """
+    frame, back = training_frame(replace(panel, sold_out=spec.sold_out), spec.horizons, _held_back_reach(spec), 1e9, spec.seed)
+    return replace(frame, demand=frame.judged).take(back < spec.held_back), back[back < spec.held_back]
+
+
+def first_held_back_origin(spec: TrainingSpec) -> int:
+    """Weeks between the training origin and the first origin from which held-back rows are forecast."""
+    origins = horizons_by_origin(spec.horizons, _held_back_reach(spec))
+    return max(back for back, ahead in origins.items() if min(back - horizon for horizon in ahead) < spec.held_back)
+
+
+def segment_rows(frame: Frame, labels: npt.NDArray[np.str_], format_: str, mover: str) -> Bools:
+    """Which rows belong to a segment; `labels` are the series' formats (`models.ensemble.segments`)."""
+    here: Bools = (labels[frame.series] == format_) & (frame.fast == MOVERS[mover])
+    return here
+
+
+def _held_back_reach(spec: TrainingSpec) -> int:
+    return spec.held_back + spec.horizons - 1
+
+
+def _baseline(name: str, panel: Panel, now: Frame, held_back: Frame) -> Trained:
+    return Trained(name, "all", HistoricalAverage.fit(panel, now), _baseline_metrics(held_back))
+
+
+def train_ensemble(
+    name: str, mover: str, frame: Frame, held_back: Frame, spec: TrainingSpec, algorithms: Sequence[type[Member]] | None = None
+) -> Trained | None:
+    """One segment's ensemble with its metrics on the held-back rows; None where there are too few rows.
+
+    Parameters
+    ----------
+    algorithms
+        Taken instead of those that the spec names: a notebook's, which need not be, or not in this form, among the available ones.
+    """
+    if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
+        return None
+    model, said = Ensemble.fit(frame, held_back, members_named(spec.members) if algorithms is None else algorithms, spec.seed, spec.settings)
+    came = held_back.judged
+    assert came is not None  # noqa: S101 - for the type checker
+    made = model.points(said, held_back)
+    pinball, coverage = score_quantiles(came, made, held_back.weight)
+    inside = interval_share(made, came)
+    own: dict[str, float | int | None] = asdict(score_points(came, made.size, made.expected, held_back.weight))
+    shares = {f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)}
+    metrics: dict[str, float | int | None] = {
+        **own,
+        "pinball": pinball,
+        "coverage_80": coverage,
+        "interval_share_80": float(np.average(inside, weights=held_back.weight)),
+        **_baseline_metrics(held_back),
+        **shares,
+        "rows": len(frame) + len(held_back),
+    }
+    return Trained(name, mover, model, metrics)
+
+
+def _baseline_metrics(held_back: Frame) -> dict[str, float | int | None]:
+    came = held_back.judged
+    assert came is not None  # noqa: S101 - for the type checker
+    score = asdict(score_points(came, held_back.baseline_size, held_back.baseline, held_back.weight))
+    return {f"baseline_{metric}": value for metric, value in score.items()}
+
+
+def _hits(frame: Frame) -> int:
+    return 0 if frame.demand is None else int(np.count_nonzero(frame.demand > 0))

@@ -1,0 +1,62 @@
+"""`shelfcast ab`: thin commands over `orchestration.views.ab`."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration.cli.options import By, Why
+from orchestration.project import use_lake
+
+app = typer.Typer(
+    name="ab",
+    help="A/B tests: a challenger in the shadow, or on a matched share of the stores, with intervals that hold every week.",
+    no_args_is_help=True,
+)
+
+Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
+Test = Annotated[str, typer.Argument(help="A/B test, as 'shelfcast ab list' names it.")]
+
+
+@app.command()
+def start(
+    challenger: Annotated[str, typer.Argument(help="Model version to test, as 'shelfcast models list' names it.")],
+    by: By,
+    why: Why,
+    mode: Annotated[str, typer.Option("--mode", help="shadow, split or interleave.")] = "shadow",
+    first: Annotated[str | None, typer.Option("--first", help="First origin (Monday; default: the next one to be forecast).")] = None,
+    weeks: Annotated[int, typer.Option("--weeks", min=2, max=104, help="Weeks that the test may take.")] = 26,
+    share: Annotated[float, typer.Option("--share", help="Share of the region's stores that gets the challenger: above 0, at most 0.5.")] = 0.5,
+    metric: Annotated[str, typer.Option("--metric", help="ape (percentage error of size) or cost (USD of the order).")] = "ape",
+    alpha: Annotated[float, typer.Option("--alpha", help="Chance of a false alarm over all weeks.")] = 0.05,
+    seed: Annotated[int, typer.Option("--seed", help="What the roles are drawn with.")] = 7,
+    root: Root = None,
+) -> None:
+    """Start a test of a model version against whatever serves its segment."""
+    from orchestration.views.ab import Plan, start_test  # noqa: PLC0415
+
+    start_test(use_lake(root), Plan(challenger, mode, first, weeks, share, metric, alpha, seed), by, why, Console())
+
+
+@app.command(name="list")
+def list_(root: Root = None) -> None:
+    """List the tests with how they stand."""
+    from orchestration.views.ab import show_tests  # noqa: PLC0415
+
+    show_tests(use_lake(root), Console())
+
+
+@app.command()
+def show(test: Test, root: Root = None) -> None:
+    """Show a test: its stores, and how the difference stood at each weekly look."""
+    from orchestration.views.ab import show_test  # noqa: PLC0415
+
+    show_test(use_lake(root), test, Console())
+
+
+@app.command()
+def stop(test: Test, by: By, why: Why, root: Root = None) -> None:
+    """Stop a test: from the week after the last that has landed, the segment's champion serves all stores. Nothing is promoted."""
+    from orchestration.views.ab import stop_test  # noqa: PLC0415
+
+    stop_test(use_lake(root), test, by, why, Console())

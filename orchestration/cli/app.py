@@ -1,0 +1,250 @@
+"""The command line `shelfcast`: thin commands over `orchestration.runtime.cycle`, with progress and errors that say what to do."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from orchestration.cli.ab import app as ab_app
+from orchestration.cli.audit import register_commands
+from orchestration.cli.data import app as data_app
+from orchestration.cli.failures import explained, log_defect
+from orchestration.cli.models import app as models_app
+from orchestration.cli.notebooks import promote_notebook
+from orchestration.cli.tune import compare, tune
+from orchestration.project import Project, use_lake
+from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
+
+
+class ClearErrors(TyperGroup):
+    """Ends a command with a sentence, whatever went wrong: a traceback is for a file."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
+        except KeyboardInterrupt:
+            errors.print("Stopped. Slices that were finished stay; run the command again to do the rest.")
+            sys.exit(130)
+        except Exception as error:  # noqa: BLE001 - the outermost boundary: what cannot be named is a defect, and its traceback is kept in a file
+            told = explained(error, place_of_logs()) or log_defect(error, place_of_logs())
+            errors.print(f"[bold red]Error:[/] {escape(told)}", highlight=False, soft_wrap=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    name="shelfcast",
+    cls=ClearErrors,
+    help="Weekly demand forecasts for direct store delivery: one set of models for each sales region, and their whole life cycle.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.add_typer(data_app)
+app.command()(tune)
+app.command()(compare)
+app.command("promote-notebook")(promote_notebook)
+register_commands(app)
+app.add_typer(models_app)
+app.add_typer(ab_app)
+# Bound to the real stdout: what steps print is redirected while they run.
+console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+errors = Console(stderr=True)
+
+_HORIZONS = Project.model_fields["horizons"].default
+
+Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
+Local = Annotated[bool, typer.Option("--local", help="Run in this process alone: no service, no network, no run history.")]
+Retrain = Annotated[bool, typer.Option("--retrain", help="Train every model, also where nothing speaks for it.")]
+Regions = Annotated[list[str] | None, typer.Option("--regions", help="Only these regions; repeat the option or separate by commas.")]
+
+
+@app.command()
+def demo(root: Root = None, local: Local = False) -> None:
+    """Simulate a company with 14 regions, forecast it, and show how the forecasts turned out."""
+    from orchestration.cli.demo import run_demo  # noqa: PLC0415 - commands import what they need, so that --help is quick
+
+    run_demo(use_root(root), local, console)
+
+
+@app.command()
+def init(
+    provider: Annotated[str, typer.Option("--provider", help="A built-in provider (sample, iowa_dsd, iowa_statewide) or a provider YAML.")],
+    landing: Annotated[Path | None, typer.Option("--landing", help="Folder with the provider's files; copied into landing.")] = None,
+    horizons: Annotated[int | None, typer.Option("--horizons", min=1, max=13, help=f"Weeks ahead to forecast (default: {_HORIZONS}).")] = None,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Start a lake: copy the files into landing, check them, and condition them into tables. One that exists keeps its settings."""
+    from orchestration.cli.session import initialise_root  # noqa: PLC0415
+
+    _report_refused(initialise_root(use_root(root), provider, landing, horizons, local, console))
+
+
+@app.command()
+def run(
+    week: Annotated[str, typer.Option("--week", help="Origin: the Monday of the last week whose data may be used (YYYY-MM-DD).")],
+    regions: Regions = None,
+    retrain: Retrain = False,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Run the weekly cycle for one origin: take in what landed, train, validate, forecast, plan, watch."""
+    _cycle(week, week, regions, root, local, retrain)
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First origin (Monday, YYYY-MM-DD).")],
+    last: Annotated[str, typer.Option("--to", help="Last origin (Monday, YYYY-MM-DD).")],
+    regions: Regions = None,
+    retrain: Retrain = False,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Run the weekly cycle for a range of past origins: a rolling-origin backtest."""
+    _cycle(first, last, regions, root, local, retrain)
+
+
+@app.command()
+def status(root: Root = None) -> None:
+    """Show what the lake holds: landing, tables, champions, accuracy, drift."""
+    from orchestration.views.board import show_status  # noqa: PLC0415
+
+    show_status(use_lake(root), console)
+
+
+@app.command()
+def weather(
+    week: Annotated[str, typer.Option("--week", help="Origin (Monday, YYYY-MM-DD); the weeks after it must have landed.")],
+    regions: Regions = None,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Show what accuracy owes to the weather: models with forecasts as issued, with the weather as it came to be, and with none."""
+    from orchestration.cli.session import report_weather  # noqa: PLC0415
+
+    report_weather(use_lake(root), week, _names(regions), local, console)
+
+
+@app.command()
+def leaderboard(
+    data: Annotated[str | None, typer.Option("--data", help="Folder with the orange-juice data (default: SHELFCAST_LEADERBOARD_DATA).")] = None,
+    root: Root = None,
+    local: Local = False,
+) -> None:
+    """Run the public orange-juice benchmark with the ensemble of production, beside the published results."""
+    from orchestration.cli.session import run_leaderboard  # noqa: PLC0415
+
+    run_leaderboard(use_lake(root), use_leaderboard_data(data), local, console)
+
+
+@app.command()
+def plan(
+    week: Annotated[str, typer.Option("--week", help="Week to deliver (Monday, YYYY-MM-DD); its newest plan is taken.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    store: Annotated[str | None, typer.Option("--store", help="Only this store.")] = None,
+    regions: Regions = None,
+    kind: Annotated[str, typer.Option("--format", help="xlsx: a workbook a region, a sheet a store; csv: a file a store.")] = "xlsx",
+    root: Root = None,
+) -> None:
+    """Write what to put on the truck, store by store, for planners."""
+    from orchestration.views.plans import write_plans  # noqa: PLC0415
+
+    write_plans(use_lake(root), week, store, _names(regions), kind, out, console)
+
+
+@app.command()
+def money(
+    first: Annotated[str, typer.Option("--from", help="First week delivered (Monday, YYYY-MM-DD).")],
+    last: Annotated[str, typer.Option("--until", help="Last week delivered (Monday, YYYY-MM-DD).")],
+    root: Root = None,
+) -> None:
+    """Show what the order plans cost, beside shipping the historical average and the point forecast."""
+    from orchestration.views.plans import show_money  # noqa: PLC0415
+
+    show_money(use_lake(root), first, last, console)
+
+
+@app.command()
+def why(
+    region: Annotated[str, typer.Argument(help="Sales region.")],
+    store: Annotated[str, typer.Argument(help="Store id.")],
+    product: Annotated[str, typer.Argument(help="Product id.")],
+    origin: Annotated[str, typer.Argument(help="Origin of the forecast (Monday, YYYY-MM-DD).")],
+    target: Annotated[str, typer.Argument(help="Week that it is for (Monday, YYYY-MM-DD).")],
+    root: Root = None,
+) -> None:
+    """Show why a forecast is what it is: contributions that add up to the expected demand."""
+    from orchestration.views.why import show_why  # noqa: PLC0415
+
+    show_why(use_lake(root), region, store, product, origin, target, console)
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="Table, like gold/forecasts or silver/weather_known.")],
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="File to write: .csv or .parquet.")],
+    region: Annotated[str | None, typer.Option("--region", help="Only this region.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First week (Monday, YYYY-MM-DD).")] = None,
+    last: Annotated[str | None, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD).")] = None,
+    root: Root = None,
+) -> None:
+    """Write a slice of any table of the lake as CSV or Parquet."""
+    from orchestration.views.data import export_table  # noqa: PLC0415
+
+    export_table(use_lake(root), table, to, region, first, last, console)
+
+
+@app.command()
+def obfuscate(
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder for the sample and its provider file.")],
+    salt_file: Annotated[Path | None, typer.Option("--salt-file", help="File with the secret salt (default: the variable SHELFCAST_SALT).")] = None,
+    regions: Annotated[int, typer.Option("--regions", min=1, help="Busiest regions to keep.")] = 2,
+    stores: Annotated[int, typer.Option("--stores", min=2, help="Busiest stores to keep in each region, half of each format.")] = 8,
+    products: Annotated[int, typer.Option("--products", min=1, help="Busiest products to keep.")] = 12,
+    weeks: Annotated[int, typer.Option("--weeks", min=1, help="Last weeks to keep.")] = 80,
+    root: Root = None,
+) -> None:
+    """Make a small sample that can be given away: ids hashed, quantities changed, places moved, structure and relations kept."""
+    from orchestration.views.data import obfuscate_lake  # noqa: PLC0415
+    from transforms.exports.obfuscation import SampleSize  # noqa: PLC0415
+
+    obfuscate_lake(use_lake(root), to, salt_file, SampleSize(regions, stores, products, weeks), console)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI; the reports are below its /reports/.")] = 3000,
+    root: Root = None,
+) -> None:
+    """Open the Dagster UI with its daemon, and serve the reports below it (this machine only, and no other web page)."""
+    from orchestration.web.services import serve  # noqa: PLC0415
+
+    serve(use_lake(root), port, console)
+
+
+def _cycle(first: str, last: str, regions: list[str] | None, root: str | None, local: bool, retrain: bool) -> None:
+    from orchestration.cli.session import run_weeks  # noqa: PLC0415
+
+    _report_refused(run_weeks(use_lake(root), first, last, _names(regions), local, console, retrain))
+
+
+def _names(regions: list[str] | None) -> list[str]:
+    return [name.strip() for entry in regions or [] for name in entry.split(",") if name.strip()]
+
+
+def _report_refused(messages: list[str]) -> None:
+    """What was left out ends a command with an error, after everything else has been done."""
+    if not messages:
+        return
+    errors.print(f"[bold red]{len(messages)} left out[/] (files that were refused, regions whose data wait); everything else was done:")
+    for message in messages:
+        errors.print(f"  [red]-[/] {escape(message)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1)

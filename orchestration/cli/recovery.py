@@ -1,0 +1,89 @@
+"""`shelfcast backup` and `restore`: what `transforms.lake.backup` copies, with the heads of the record, and what it means for recovery."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from orchestration.project import FILE
+from orchestration.reports.report import plain
+from orchestration.runtime.provider_file import take_in_provider
+from orchestration.settings import Settings
+from transforms.errors import AuditFailed
+from transforms.lake.backup import Backup, back_up, damage, read_backup, restore
+from transforms.lake.tables import Lake
+from transforms.records.audit import heads_of, verify_tables
+
+LOG = "backups.jsonl"
+"""In the root: one line for each backup that was made of it."""
+
+
+def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
+    """Back up the root of `settings` and note it there."""
+    started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
+    if lake.path(FILE).exists():
+        take_in_provider(lake.path(), plain(console))
+    made = back_up(lake.path(), target, heads_of(lake), datetime.now(UTC))
+    backup = made.backup
+    line = {"backup": backup.name, "made_at": backup.made_at.isoformat(), "target": str(target.resolve())}
+    with lake.path(LOG).open("a") as log:
+        log.write(f"{json.dumps(line)}\n")
+    total = sum(entry.size for entry in backup.entries)
+    console.print(
+        f"Backup [bold]{backup.name}[/] in {escape(str(target))}: {len(backup.entries):,} files, {_size(total)}; "
+        f"new: {made.new_files:,} files, {_size(made.new_bytes)}; "
+        f"{len(backup.tables)} tables, newest commit {_time(backup.last_commit)}; {time.monotonic() - started:.1f} s.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return backup
+
+
+def check_backup(source: Path, name: str | None, console: Console) -> None:
+    """Verify a backup's contents; raise `AuditFailed` if one is damaged."""
+    backup = read_backup(source, name)
+    if wrong := damage(source, backup):
+        raise AuditFailed(f"Backup {backup.name} is damaged in {len(wrong)} files; first: {wrong[0]}.")
+    console.print(f"Backup {backup.name} is intact: {len(backup.entries):,} files hash to what was copied.", highlight=False, soft_wrap=True)
+
+
+def restore_root(settings: Settings, source: Path, name: str | None, console: Console) -> bool:
+    """Make the root from a backup; return whether the record in it is intact and leads through the heads in the manifest."""
+    started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
+    backup = read_backup(source, name)
+    restore(source, backup, lake.path())
+    findings = [f"{audit.table}: {finding}" for audit in verify_tables(lake, backup.heads) for finding in audit.findings]
+    state = "its record is as it was written" if not findings else f"{len(findings)} findings in its record"
+    console.print(
+        f"Restored {escape(str(lake.path()))} from backup [bold]{backup.name}[/]: {len(backup.entries):,} files verified, {state}.\n"
+        f"Recovery point: {_time(backup.made_at)}, newest commit {_time(backup.last_commit)}; what was committed later is lost. "
+        f"Recovery time: {time.monotonic() - started:.1f} s.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for finding in findings:
+        console.print(f"  {escape(finding)}", style="red", highlight=False, soft_wrap=True)
+    return not findings
+
+
+def backups_made(lake: Lake) -> list[dict[str, Any]]:
+    """Backups that were made of a root, oldest first; raise `AuditFailed` where a line, cut off by a full disk, tells of none."""
+    path, made = lake.path(LOG), list[dict[str, Any]]()
+    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], 1):
+        try:
+            made.append(json.loads(line))
+        except ValueError as error:
+            raise AuditFailed(f"{path}, line {number}: expected a line of JSON for each backup, came {line[:40]!r}. Remove the line.") from error
+    return made
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "none"

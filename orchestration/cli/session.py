@@ -1,0 +1,132 @@
+"""A command's session: open the root, its instance and code location, run the cycle under a progress display, show the result."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dagster import Definitions
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from orchestration.project import FILE, Project
+from orchestration.reports.report import plain
+from orchestration.runtime.cycle import Voice, Workspace, initialise, run_cycle, take_in, value_weather
+from orchestration.runtime.instance import open_instance
+from orchestration.runtime.provider_file import take_in_provider
+from orchestration.runtime.runs import Runner
+from orchestration.settings import Settings
+from orchestration.views.board import show_accuracy, show_leaderboard, show_weather
+from orchestration.views.models import show_retraining
+from transforms.adapters import load_provider
+from transforms.calendar import Week
+from transforms.errors import ConfigurationError, DataNotApproved, MissingData, ShelfcastError
+from transforms.lake.lease import lease
+from transforms.lake.tables import Lake
+from transforms.landing import Told
+
+
+def initialise_root(settings: Settings, provider: str, landing: Path | None, horizons: int | None, local: bool, console: Console) -> list[str]:
+    """`shelfcast init`: return the messages of the files that were not copied or are refused."""
+    lake = Lake(settings.root, settings.storage_options)
+    spec = load_provider(provider, base=Path.cwd())
+    with lease(lake, "cycle", "shelfcast init", plain(console)):
+        existed = lake.path(FILE).exists()
+        dropped = initialise(lake, spec, provider, horizons, landing)
+        if existed:
+            console.print(f"{escape(str(lake.path(FILE)))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
+        console.print(f"[bold]{escape(spec.name)}[/]: {len(dropped.copied)} files copied to {escape(str(lake.path('landing', spec.name)))}")
+        return [*dropped.left_out, *condition(settings, local, console)]
+
+
+def condition(settings: Settings, local: bool, console: Console) -> list[str]:
+    """Take in whatever stands in landing."""
+    with session(settings, local, console, "taking in what landed") as (workspace, runner, voice):
+        refused = take_in(workspace, runner, voice)
+    return [refusal.message for refusal in refused]
+
+
+def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], local: bool, console: Console, retrain: bool = False) -> list[str]:
+    """`shelfcast run` and `backfill`: return what was left out: files that were refused, regions whose data wait for approval."""
+    start, end = Week.parse(first), Week.parse(last)
+    if end < start:
+        raise ConfigurationError(f"--from {first} lies after --to {last}: expected the earlier week first.")
+    with session(settings, local, console, f"shelfcast run {start}..{end}") as (workspace, runner, voice):
+        refused = take_in(workspace, runner, voice, chosen)
+        try:
+            result = run_cycle(workspace, runner, start, end, chosen, voice, retrain)
+        except (MissingData, ConfigurationError, DataNotApproved) as error:
+            raise _with_refusals(error, refused) from error
+    show_retraining(workspace.lake, result.forecast.regions, start, end, console)
+    show_accuracy(workspace.lake, workspace.project, result.forecast, end, console)
+    return [*(refusal.message for refusal in refused), *result.blocked]
+
+
+def report_weather(settings: Settings, origin: str, chosen: list[str], local: bool, console: Console) -> None:
+    """`shelfcast weather`: measure and show what accuracy owes to the weather."""
+    week = Week.parse(origin)
+    with session(settings, local, console, "shelfcast weather") as (workspace, runner, voice):
+        value_weather(workspace, runner, week, chosen, voice)
+    show_weather(workspace.lake, week, console)
+
+
+def run_leaderboard(settings: Settings, data: Path | None, local: bool, console: Console) -> None:
+    """`shelfcast leaderboard`: run the public benchmark and show it beside the published results."""
+    if data is None or not data.is_dir():
+        raise MissingData(
+            f"The orange-juice data are not at {data or '(no folder given)'}: name their folder by --data or SHELFCAST_LEADERBOARD_DATA."
+        )
+    with session(settings, local, console, "shelfcast leaderboard") as (workspace, runner, voice):
+        voice.busy("orange juice: 12 rounds with 5 seeds each")
+        runner.execute_unpartitioned("public_leaderboard")
+    show_leaderboard(workspace.lake, console)
+
+
+@contextmanager
+def session(settings: Settings, local: bool, console: Console, what: str) -> Iterator[tuple[Workspace, Runner, Voice]]:
+    """Hold the lake and open workspace and runner; the third value reports progress.
+
+    Parameters
+    ----------
+    what
+        What the lake is held for, as other commands that want it are told while they wait.
+    """
+    lake = Lake(settings.root, settings.storage_options)
+    # Refuses a folder that is no lake root before anything is written there.
+    Project.load(lake.path())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("opening the lake", total=None)
+
+        def say(line: str) -> None:
+            progress.update(task, description=line)
+            progress.console.print(f"[dim]·[/] {escape(line)}", highlight=False)
+
+        def busy(line: str) -> None:
+            progress.update(task, description=escape(line))
+
+        def notify(step: str, state: str) -> None:
+            progress.update(task, description=f"{step} {state}")
+
+        def load() -> Definitions:
+            if "orchestration.definitions" not in sys.modules:
+                busy("loading the code location")
+            from orchestration.definitions import defs  # noqa: PLC0415 - seconds of imports, under the progress display
+
+            return defs
+
+        with lease(lake, "cycle", what, say):
+            # Read once the lake is ours: the command that was waited for may have changed it.
+            project = take_in_provider(lake.path(), say)
+            workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
+            with open_instance(lake.path(), local) as instance:
+                yield workspace, Runner(load, instance, lake.path("steps.log"), notify), Voice(say, busy)
+
+
+def _with_refusals(error: ShelfcastError, refused: list[Told]) -> ShelfcastError:
+    """What stops a run is often that a file was refused: both are told."""
+    if not refused:
+        return error
+    reasons = (f"- {refusal.message}" for refusal in refused)
+    return type(error)("\n".join([str(error), f"Files that stand in landing and were refused ({len(refused)}):", *reasons]))

@@ -1,0 +1,110 @@
+"""`shelfcast tune` and `shelfcast compare`: which settings, and which algorithms, do best on past weeks."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from orchestration.reports.report import plain
+from orchestration.settings import use_root
+
+if TYPE_CHECKING:
+    from orchestration.experiments.tuning import Bench
+
+Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
+Until = Annotated[str, typer.Option("--week", help="Last week that may be looked at (Monday, YYYY-MM-DD): keep the weeks to be tested on after it.")]
+Regions = Annotated[list[str] | None, typer.Option("--regions", help="Only these regions; repeat the option or separate by commas.")]
+Origins = Annotated[int, typer.Option("--origins", min=1, help="Rolling origins; the horizons of the last one end at --week.")]
+
+
+def tune(
+    week: Until,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Sets of values to try besides the present ones.")] = 20,
+    origins: Origins = 2,
+    regions: Regions = None,
+    apply: Annotated[bool, typer.Option(help="Write what is chosen into shelfcast.yaml.")] = True,
+    root: Root = None,
+) -> None:
+    """Search for better settings of the members on rolling origins; every try is logged in gold/experiments."""
+    from orchestration.experiments import tuning  # noqa: PLC0415 - commands import what they need, so that --help is quick
+    from orchestration.project import Project  # noqa: PLC0415
+    from transforms.lake.lease import lease  # noqa: PLC0415
+
+    console = _console()
+    with _bench(root, week, origins, regions, console) as bench:
+        outcome = tuning.tune(bench, trials)
+    before, best = outcome.present.metrics["mape"], outcome.best.metrics["mape"]
+    console.print(f"MAPE {before:.4f} with the present settings, {best:.4f} with the best of {trials} others (experiment '{outcome.experiment}').")
+    if not outcome.better:
+        console.print(f"Not {tuning.SMALLEST_GAIN:.1%} better: settings {outcome.settings.version} stay.")
+    elif apply:
+        # The file as it is by now: somebody may have changed something else in it during the search.
+        with lease(bench.lake, "cycle", "shelfcast tune", plain(console)):
+            path = Project.load(bench.lake.path()).model_copy(update={"settings": outcome.settings}).save(bench.lake.path())
+        console.print(f"Settings {outcome.settings.version} written to {path}: {outcome.settings.changed()}. The next training uses them.")
+    else:
+        console.print(f"Settings {outcome.settings.version} would be: {outcome.settings.changed()}.")
+
+
+def compare(
+    week: Until,
+    members: Annotated[list[str], typer.Option("--members", help="Members of one ensemble, separated by commas; repeat for each alternative.")],
+    origins: Origins = 2,
+    regions: Regions = None,
+    root: Root = None,
+) -> None:
+    """Compare ensembles of different algorithms on the same rolling origins; every run is logged in gold/experiments."""
+    from orchestration.experiments.tuning import compare as compare_members  # noqa: PLC0415
+
+    console = _console()
+    with _bench(root, week, origins, regions, console) as bench:
+        runs = compare_members(bench, [tuple(_names([entry])) for entry in members])
+    table = Table("members", title=f"Ensembles on {origins} rolling origins until {week}")
+    for name in ("MAPE", "hist. avg", "RMSE 0", "RMSE all", "share 80 %", "rows", "seconds"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        numbers = [f"{run.metrics[name]:.4f}" for name in ("mape", "baseline_mape", "rmse_0", "rmse_all", "interval_share_80")]
+        table.add_row(", ".join(run.params["members"]), *numbers, f"{run.metrics['n']:,}", f"{run.metrics['seconds']:.0f}")
+    console.print(table)
+
+
+@contextmanager
+def _bench(root: str | None, week: str, origins: int, regions: list[str] | None, console: Console) -> "Iterator[Bench]":
+    """What tries are measured on; a line under those that stay tells what is being trained, and since when."""
+    from orchestration.experiments.tracking import Tracking  # noqa: PLC0415
+    from orchestration.experiments.tuning import Bench  # noqa: PLC0415
+    from orchestration.lifecycle.data_approval import review  # noqa: PLC0415
+    from orchestration.project import Project  # noqa: PLC0415
+    from orchestration.runtime.cycle import known_regions  # noqa: PLC0415
+    from transforms.calendar import Week  # noqa: PLC0415
+    from transforms.lake.tables import Lake  # noqa: PLC0415
+
+    settings = use_root(root)
+    lake = Lake(settings.root, settings.storage_options)
+    project, chosen = Project.load(lake.path()), known_regions(lake, _names(regions or []))
+    review(lake, project, chosen, "shelfcast", plain(console))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("reading the data", total=None)
+
+        def say(line: str) -> None:
+            progress.console.print(escape(line), highlight=False)
+
+        def busy(line: str) -> None:
+            progress.reset(task, description=escape(line))
+
+        yield Bench(lake, project, Tracking.of(lake, settings), chosen, Week.parse(week), origins, say, busy)
+
+
+def _names(entries: list[str]) -> list[str]:
+    return [name.strip() for entry in entries for name in entry.split(",") if name.strip()]
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)

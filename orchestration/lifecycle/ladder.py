@@ -1,0 +1,104 @@
+"""The order of the failover ladder at an origin: every step of each segment scored on the same held-back rows, and kept in `gold/ladder`.
+
+The order holds from its origin on, as decisions on models do, so that a backfill finds the one of that time. What scores the steps is
+`orchestration.lifecycle.holdout`, the rule is `models.evaluation.ladder`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from orchestration.project import Project
+from orchestration.settings import settings
+from orchestration.workers import map_regions
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts.gold import LADDER
+from transforms.lake.tables import Lake, day
+from transforms.records.dataset_versions import usable
+from transforms.records.model_registry import POOLED, champions
+
+Segment = tuple[str, str]
+Row = dict[str, Any]
+
+
+def rank_steps(lake: Lake, project: Project, regions: Sequence[Region], week: Week) -> pa.Table:
+    """Score the steps that may serve at an origin, put their order into `gold/ladder`, and return its rows."""
+    task = RankTask(lake.root, lake.storage_options, project, week)
+    ranked = pa.concat_tables([LADDER.schema.empty_table(), *(rows for _, rows in map_regions(task, regions, settings().workers))])
+    lake.replace(LADDER.name, SliceBlock(tuple(regions), week, week), ranked)
+    return ranked
+
+
+@dataclass(frozen=True)
+class RankTask:
+    """Order the steps of one region."""
+
+    root: str
+    storage_options: Mapping[str, str]
+    project: Project
+    week: Week
+
+    def __call__(self, region: Region) -> pa.Table:
+        """Return rows of gold/ladder; none for segments in which the historical average is alone."""
+        lake = Lake(self.root, dict(self.storage_options))
+        steps, averages = steps_at(lake, region, self.week)
+        rows = list(self._ranked(lake, region, steps, averages)) if steps else []
+        return pa.Table.from_pylist(rows, schema=LADDER.schema)
+
+    def _ranked(self, lake: Lake, region: Region, steps: Mapping[Segment, Mapping[str, Row]], averages: Mapping[str, Row]) -> Iterator[Row]:
+        from models.evaluation.gate import Gate, judge  # noqa: PLC0415
+        from models.evaluation.ladder import in_order  # noqa: PLC0415 - heavy: only workers pay
+        from orchestration.lifecycle.holdout import HeldBack  # noqa: PLC0415
+
+        pinned = lake.at(usable(lake, region, self.week, self.project.history).delta_versions)
+        evidence, gate = HeldBack.load(pinned, region, self.week, self.project), Gate(**self.project.gate.judged)
+        # A tie changes nothing, and neither does what training the same recipe a week later changes by chance.
+        margins = {"previous": gate.max_regression["mape"]}
+        for (format_, mover), versions in sorted(steps.items()):
+            held_back, plain = evidence.rows_of(format_, mover), evidence.plain_average(format_, mover)
+            average = averages.get(format_, {"model_version": "none"})
+            scored = [evidence.step(lake, rung, row) for rung, row in versions.items()]
+            scored.append(evidence.average_step(format_, mover, average["model_version"]))
+            for place in in_order(scored, held_back, gate.confidence, margins, self.project.seed):
+                significant = None if place.mape is None else judge({"mape": place.mape, "baseline_mape": plain}, gate).passed
+                yield {
+                    "region": str(region),
+                    "week": self.week.monday,
+                    "format": format_,
+                    "mover": mover,
+                    "rung": place.rung,
+                    "rank": place.rank,
+                    "model_version": place.version,
+                    "n": int((held_back.demand > 0).sum()),
+                    "mape": place.mape,
+                    "is_significant": significant,
+                    "reason": place.reason,
+                }
+
+
+def steps_at(lake: Lake, region: Region, week: Week) -> tuple[dict[Segment, dict[str, Row]], dict[str, Row]]:
+    """What may serve the region at an origin: by segment the version on each step from the top, and the historical average of each format."""
+    rows = champions(lake, [region, POOLED], week, depth=2)
+    averages = {row["format"]: row for row in rows if row["mover"] == "all" and row["rank"] == 1}
+    steps: dict[Segment, dict[str, Row]] = {}
+    own = [row for row in rows if row["mover"] != "all" and row["region"] == str(region)]
+    pooled = [row for row in rows if row["region"] == str(POOLED) and row["rank"] == 1]
+    for row in [*own, *pooled]:
+        rung = "pooled" if row["region"] == str(POOLED) else "champion" if row["rank"] == 1 else "previous"
+        steps.setdefault((row["format"], row["mover"]), {})[rung] = row
+    return steps, averages
+
+
+def order_at(lake: Lake, region: Region, week: Week) -> dict[Segment, dict[str, Row]]:
+    """The order that holds at an origin: by segment the rows of gold/ladder by rung, those of the last origin up to it at which steps were scored."""
+    if not lake.exists(LADDER.name):
+        return {}
+    where = f"region = '{region}' and week <= {day(week)}"
+    with lake.connect(LADDER.name) as connection:
+        rows = connection.execute(f"select * from gold_ladder where {where} qualify week = max(week) over () order by rank").to_arrow_table()
+    found: dict[Segment, dict[str, Row]] = {}
+    for row in rows.to_pylist():
+        found.setdefault((row["format"], row["mover"]), {})[row["rung"]] = row
+    return found

@@ -1,0 +1,1 @@
+"""Reports made from the record: audit, traces, maturity, drift, explanations. Decides and writes no table."""

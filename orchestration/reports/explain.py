@@ -1,0 +1,64 @@
+"""Explain forecasts that stand in the lake: with the data version and the models that made them. Knows nothing of Dagster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.lifecycle.regional import panel_at
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts.gold import CONTRIBUTIONS, FORECASTS
+from transforms.errors import MissingData
+from transforms.lake.tables import Lake, block_predicate
+from transforms.panel.panel import SoldOutWeeks
+from transforms.records.dataset_versions import log
+from transforms.records.model_registry import versions_named
+
+
+@dataclass(frozen=True)
+class ExplainTask:
+    """Explain the `share` of a region's forecasts with the largest expected demand, at each of `weeks`."""
+
+    root: str
+    storage_options: Mapping[str, str]
+    weeks: Sequence[Week]
+    share: float
+    sold_out: SoldOutWeeks
+
+    def __call__(self, region: Region) -> pa.Table:
+        """Return rows of gold/contributions."""
+        lake = Lake(self.root, dict(self.storage_options))
+        tables = [CONTRIBUTIONS.schema.empty_table()]
+        for week in self.weeks:
+            rows = lake.read(FORECASTS.name, where=block_predicate("origin_week", SliceBlock((region,), week, week)))
+            order = [("expected", "descending"), *((name, "ascending") for name in FORECASTS.key)]
+            tables.append(explained(lake, region, week, rows.sort_by(order).slice(0, round(self.share * rows.num_rows)), self.sold_out))
+        return pa.concat_tables(tables)
+
+
+def explained(lake: Lake, region: Region, origin: Week, forecasts: pa.Table, sold_out: SoldOutWeeks) -> pa.Table:
+    """Rows of gold/contributions for rows of gold/forecasts of one region and origin; `sold_out` as the project says.
+
+    Raises
+    ------
+    MissingData
+        If what made the forecasts is not there any more.
+    """
+    from models.ensemble.artifacts import load  # noqa: PLC0415 - heavy: only workers pay
+    from models.serving.contributions import contributions  # noqa: PLC0415
+
+    tables = [CONTRIBUTIONS.schema.empty_table()]
+    for version in pc.unique(forecasts["dataset_version"]).to_pylist():
+        rows = forecasts.filter(pc.equal(forecasts["dataset_version"], version))
+        known = [dataset for dataset in log(lake, [region]) if dataset.version == version]
+        if not known:
+            raise MissingData(
+                f"{region}: data version {version}, from which forecasts of {origin} were made, is not on record: run the origin again."
+            )
+        panel = panel_at(lake.at(known[-1].delta_versions), region, origin, sold_out)
+        records = versions_named(lake, pc.unique(rows["model_version"]).to_pylist())
+        models = {row["model_version"]: load(Path(lake.path(row["artifact_uri"])), row["sha256"]) for row in records}
+        tables.append(contributions(panel, rows, models))
+    return pa.concat_tables(tables)

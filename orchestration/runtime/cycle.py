@@ -1,0 +1,199 @@
+"""What the command line does, step by step: initialise a root, take in what landed, run the weekly cycle, backfill.
+
+Each step is one or a few Dagster runs; which slices they cover is decided here from the lake, never from the clock.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestration.lifecycle.data_approval import review
+from orchestration.lifecycle.retraining import ON_DEMAND
+from orchestration.project import FILE, Project
+from orchestration.runtime.provider_file import is_path, keep
+from orchestration.runtime.runs import Runner
+from transforms.adapters import ProviderSpec, load_provider
+from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
+from transforms.errors import ConfigurationError, DataNotApproved, MissingData
+from transforms.lake.tables import Lake
+from transforms.landing import Dropped, Told, drop, first_weeks, last_week, pending, pending_references, refused_files, regions, register
+from transforms.records.dataset_versions import latest_versions, usable
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a command tells what it does: `say` a line that stays, `busy` with something that the next line replaces."""
+
+    say: Callable[[str], None]
+    busy: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A lake with its project and provider."""
+
+    lake: Lake
+    project: Project
+    provider: ProviderSpec
+
+
+def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence[str] = ()) -> list[Told]:
+    """Register what landed and condition all that landing has and gold does not hold, whether it is new or an earlier run was interrupted.
+
+    Returns
+    -------
+    list of Told
+        Files that stand in landing and cannot be taken in; all others have been.
+    """
+    lake, provider = workspace.lake, workspace.provider
+    found = register(lake, provider, now=datetime.now(UTC), progress=voice.busy)
+    for notice in found.noticed:
+        voice.say(f"{notice.source_file}: {notice.message}")
+    if pending_references(lake, provider):
+        voice.say("conditioning stores, products, demographics and events")
+        runner.execute_unpartitioned("reference_data")
+    runner.register(regions(lake))
+    wanted = {item for item in pending(lake, provider) if not chosen or str(item.region) in chosen}
+    if wanted:
+        blocks = _few_blocks(blocks_of(wanted))
+        voice.say(f"conditioning {'; '.join(map(str, blocks))}")
+        runner.execute("conditioning", blocks, {"shelfcast/why": "landing files changed"})
+    return refused_files(lake, provider)
+
+
+@dataclass(frozen=True)
+class CycleResult:
+    """Regions and weeks that were forecast, and why regions were left out."""
+
+    forecast: SliceBlock
+    blocked: list[str]
+
+
+def run_cycle(
+    workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], voice: Voice, retrain: bool = False
+) -> CycleResult:
+    """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks.
+
+    One origin comes after the other, since what is decided at one depends on how the forecasts of those before it turned out. With `retrain`
+    everything is trained, whatever the need. Regions whose data wait for approval are left out, and so are those without deliveries so far, so that
+    one region's bad week holds up no other.
+    """
+    lake = workspace.lake
+    landed = last_week(lake)
+    if landed is None or landed < last:
+        raise MissingData(
+            f"Week {last} has no shipments yet: the last week in the lake is {landed}. Drop its files into landing, or choose an earlier week."
+        )
+    begins = first_weeks(lake)
+    if first < (earliest := min(begins.values())):
+        raise MissingData(f"Week {first} lies before the first shipments in the lake, which are of {earliest}: choose that week or a later one.")
+    voice.busy("checking data versions")
+    wanted = known_regions(lake, chosen)
+    if silent := [region for region in wanted if region not in begins or begins[region] > last]:
+        voice.say(f"{', '.join(map(str, silent))}: no deliveries up to {last} yet, so there is nothing to forecast from")
+    regions_ready, blocked = _approved(workspace, [region for region in wanted if region not in silent], first, last, voice)
+    if blocked and not regions_ready:
+        raise DataNotApproved("\n".join(blocked))
+    if not regions_ready:
+        raise MissingData(
+            f"No deliveries up to {last} have landed for {', '.join(map(str, silent))}. Drop them into landing, or choose a later week."
+        )
+    for dataset in latest_versions(lake, regions_ready):
+        if dataset.status != "approved":
+            voice.say(f"{dataset.version} is {dataset.status}; {dataset.region} goes on with the version approved before: {dataset.reason}")
+    tags = {ON_DEMAND: "asked for"} if retrain else {}
+    ahead = min(landed, last + workspace.project.horizons)
+    for week in weeks_between(first, last):
+        # In a backfill regions join with their first week.
+        here = tuple(region for region in regions_ready if begins[region] <= week)
+        if not here:
+            continue
+        block = SliceBlock(here, week, week)
+        voice.say(f"training, forecasting and watching {block}")
+        runner.execute("weekly_cycle", [block], tags)
+        until = ahead if week == last else week + 1
+        if until > week:
+            voice.say(f"scoring the forecasts for {week + 1}..{until}, which have landed already")
+            runner.execute("accuracy_board", [SliceBlock(block.regions, week + 1, until)])
+    return CycleResult(SliceBlock(regions_ready, first + 1, last + workspace.project.horizons), blocked)
+
+
+def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequence[str], voice: Voice) -> None:
+    """Train and score each model with issued, realised and no weather."""
+    runner.register(regions(workspace.lake))
+    voice.say(f"measuring what accuracy owes to the weather, with {week} as origin")
+    runner.execute("weather_report", [SliceBlock(known_regions(workspace.lake, chosen), week, week)])
+
+
+def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | None, landing: Path | None) -> Dropped:
+    """Make a lake root and, where a folder is given, copy its files into landing.
+
+    A lake that exists keeps its project file, and more files may be copied into it.
+
+    Parameters
+    ----------
+    provider
+        Name of the built-in provider, or path of the YAML that `spec` was read from.
+
+    Raises
+    ------
+    ConfigurationError
+        If the lake exists and has another provider, or other horizons than those asked for.
+    """
+    root = lake.path()
+    exists = (root / FILE).exists()
+    if exists:
+        _refuse_other(root, spec, horizons)
+    dropped = drop(lake, spec, landing) if landing is not None else Dropped([], [])
+    kept = keep(root, Path(provider)) if is_path(provider) else provider
+    if not exists:
+        Project.model_validate({"provider": kept} | ({} if horizons is None else {"horizons": horizons})).save(root)
+    return dropped
+
+
+def _refuse_other(root: Path, provider: ProviderSpec, horizons: int | None) -> None:
+    """What is decided about a lake that exists, by persons too, is not reset by making it again."""
+    project = Project.load(root)
+    there = load_provider(project.provider, base=root).name
+    if provider.name != there:
+        raise ConfigurationError(
+            f"{root} is a lake of provider {there!r} already, came {provider.name!r}: choose another --root. Nothing was changed."
+        )
+    if horizons not in {None, project.horizons}:
+        raise ConfigurationError(
+            f"{root} is a lake already and forecasts {project.horizons} weeks ahead, came --horizons {horizons}: write 'horizons: {horizons}' into "
+            f"{root / FILE}, whose other settings stay. Nothing was changed."
+        )
+
+
+def _approved(workspace: Workspace, wanted: Sequence[Region], first: Week, last: Week, voice: Voice) -> tuple[tuple[Region, ...], list[str]]:
+    """Regions whose data may be used at all these origins, and why the others may not."""
+    review(workspace.lake, workspace.project, wanted, "shelfcast", voice.say)
+    ready, blocked = [], []
+    for region in wanted:
+        try:
+            for week in (first, last):
+                usable(workspace.lake, region, week, workspace.project.history)
+            ready.append(region)
+        except DataNotApproved as error:
+            blocked.append(str(error))
+    return tuple(ready), blocked
+
+
+def known_regions(lake: Lake, chosen: Sequence[str]) -> tuple[Region, ...]:
+    """The regions of those names, or all; raise `ConfigurationError` for one that the lake does not have."""
+    known = regions(lake)
+    if unknown := sorted(set(chosen) - {str(region) for region in known}):
+        raise ConfigurationError(f"Regions {unknown} have no stores in the lake: expected some of {', '.join(map(str, known))}.")
+    return tuple(region for region in known if not chosen or str(region) in chosen)
+
+
+def _few_blocks(blocks: list[SliceBlock]) -> list[SliceBlock]:
+    """One rectangle around them all where that adds little: a region without deliveries in some week is no reason for a run of its own."""
+    around = SliceBlock(
+        tuple(sorted({region for block in blocks for region in block.regions})),
+        min(block.first for block in blocks),
+        max(block.last for block in blocks),
+    )
+    return [around] if around.size <= 1.5 * sum(block.size for block in blocks) else blocks

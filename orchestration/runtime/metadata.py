@@ -1,0 +1,130 @@
+"""What the asset pages show: column schemas from the contracts, and one typed result for each slice that was written."""
+
+import base64
+import html
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from orchestration.runtime.ranges import MANY_SLICES, key_of
+from transforms.calendar import Slice
+from transforms.contracts import CONTRACTS, Column, Contract
+from transforms.lake.tables import Lake, day
+
+Metadata = Mapping[str, Any]
+_MARKUP = re.compile(r"[\\`*\[\]|~!]")
+
+
+def table_metadata(contract: Contract) -> dict[str, Any]:
+    """Definition metadata of an asset that is a table of the lake."""
+    return {
+        "dagster/column_schema": dg.TableSchema(
+            columns=[_column(column, contract) for column in contract.columns],
+        ),
+        "dagster/table_name": contract.name,
+        "grain": contract.grain,
+    }
+
+
+def _column(column: Column, contract: Contract) -> dg.TableColumn:
+    unit = f" [{column.unit}]" if column.unit else ""
+    return dg.TableColumn(
+        name=column.name,
+        type=column.kind,
+        description=f"{column.description}{unit}",
+        constraints=dg.TableColumnConstraints(nullable=not column.required, unique=contract.key == (column.name,)),
+    )
+
+
+def table_spec(name: str, **more: Any) -> dg.AssetSpec:
+    """Asset spec of a table: key, description, columns and kinds follow its contract."""
+    contract = CONTRACTS[name]
+    more.setdefault("kinds", {"deltalake"})
+    return dg.AssetSpec(
+        key=dg.AssetKey([contract.layer, contract.table]),
+        description=contract.grain,
+        metadata={**table_metadata(contract), **more.pop("metadata", {})},
+        **more,
+    )
+
+
+def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, make: Callable[[], Metadata]) -> None:
+    """Make and add metadata that is large and the same for every slice, unless the run is for very many.
+
+    Dagster stores an event for each slice with all its metadata: for 282 weeks of 14 regions that took longer than the work itself. The page of the
+    asset shows it from the next ordinary run on.
+    """
+    partitioned = context.has_partition_key_range or context.has_partition_key
+    if not partitioned or len(context.partition_keys) <= MANY_SLICES:
+        context.add_asset_metadata(make(), key)
+
+
+def add_by_slice(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Sequence[Slice], make: Callable[[Slice], Metadata]) -> None:
+    """Make and add metadata for each slice's own page, unless the run is for very many (see `add_large`)."""
+    if len(slices) <= MANY_SLICES:
+        for item in slices:
+            context.add_asset_metadata(make(item), key, str(key_of(item)))
+
+
+def written(lake: Lake, table: str) -> dict[str, Any]:
+    """Metadata of a table that is the same on every page: Delta version, where it lies, and rows in all where it is not sliced."""
+    there = {"delta_version": lake.version(table) or 0, "dagster/uri": lake.uri(table)}
+    if CONTRACTS[table].sliced:
+        return there
+    rows = lake.read(table, columns="count(*) as n")["n"][0].as_py() if lake.exists(table) else 0
+    return {"dagster/row_count": rows, **there}
+
+
+def written_slices(context: dg.AssetExecutionContext, lake: Lake, table: str, slices: Sequence[Slice]) -> dict[str, Any]:
+    """`written`, with the rows of each slice on its own page."""
+    contract, weeks = CONTRACTS[table], [item.week for item in slices]
+    with lake.connect(table) as connection:
+        found = connection.execute(
+            f"""
+            select region, {contract.week_column}, count(*) from {table.replace("/", "_")}
+            where {contract.week_column} between {day(min(weeks))} and {day(max(weeks))} group by all
+            """
+        ).fetchall()
+    rows = {(region, week): count for region, week, count in found}
+    key = dg.AssetKey([contract.layer, contract.table])
+    add_by_slice(context, key, slices, lambda item: {"dagster/partition_row_count": rows.get((str(item.region), item.week.monday), 0)})
+    return written(lake, table)
+
+
+def rounded(values: Mapping[str, float | int | None]) -> dict[str, float | int]:
+    """Numbers as the UI should show and plot them: four places, missing ones left out."""
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that leads elsewhere."""
+
+    text: str
+    url: str
+
+
+def markdown_table(columns: list[str], rows: Iterable[Iterable[Any]]) -> dg.MarkdownMetadataValue:
+    """A table for the asset page; texts in it are shown as they are, whatever they hold."""
+    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
+    """A picture for the asset page, inside the page: it needs no server and no file."""
+    return dg.MetadataValue.md(f"![{markdown_text(title)}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def markdown_text(text: str) -> str:
+    """A text that stays a text in Markdown: no table, link, picture or HTML begins or ends in it."""
+    return html.escape(_MARKUP.sub(r"\\\g<0>", " ".join(text.split())), quote=False)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Link):
+        return f"[{markdown_text(value.text)}]({value.url})"
+    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else markdown_text(str(value))

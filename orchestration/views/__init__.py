@@ -1,0 +1,1 @@
+"""What commands print, as tables for a terminal. Runs nothing."""

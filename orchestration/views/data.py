@@ -1,0 +1,184 @@
+"""What `shelfcast data` shows and decides: the history of the conditioned data, differences, approvals."""
+
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from orchestration.lifecycle.data_approval import forecast_moves
+from orchestration.project import Project
+from orchestration.reports.report import plain
+from orchestration.settings import Settings
+from orchestration.views.tables import by_whom, narrow_table
+from transforms.calendar import Region, Week
+from transforms.contracts import CONTRACTS, Contract
+from transforms.errors import ConfigurationError, MissingData
+from transforms.exports.obfuscation import PROVIDER, SampleSize, obfuscate
+from transforms.exports.tables import export
+from transforms.lake.differences import table_difference
+from transforms.lake.lease import lease
+from transforms.lake.tables import Lake, day
+from transforms.landing import named_region
+from transforms.records.dataset_versions import READ_TABLES, Dataset, Status, approved_before, decide, log
+from transforms.records.model_registry import POOLED
+
+
+def show_log(settings: Settings, region: str | None, limit: int, console: Console) -> None:
+    """List the versions of each region's data."""
+    lake = _lake(settings)
+    found = log(lake, [named_region(lake, region)] if region else None)
+    if not found:
+        raise MissingData("There is no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
+    table = narrow_table("Data versions", {"version": 16, "recorded (UTC)": 10, "last week": 10, "rows": 5, "status": 8, "by whom and why": 12})
+    for dataset in found[-limit:]:
+        colour = {"approved": "green", "rejected": "red"}.get(dataset.status, "yellow")
+        moment, status = f"{dataset.recorded_at:%Y-%m-%d %H:%M:%S}", f"[{colour}]{dataset.status}[/]"
+        table.add_row(dataset.version, moment, str(dataset.last_week), f"{dataset.rows:,}", status, by_whom(dataset.actor, dataset.reason))
+    console.print(table)
+
+
+def show_difference(settings: Settings, region: Region, before: str | None, after: str | None, forecasts: bool, console: Console) -> None:
+    """Compare two versions by table, and forecast with both."""
+    lake = _lake(settings)
+    old, new = _pair(lake, named_region(lake, str(region)), before, after)
+    if old is None:
+        console.print(
+            f"{new.version} ({new.status}, to {new.last_week}) is the first version of {region}: no other was approved before it, so there is "
+            "nothing to compare it with. The next week or correction that is taken in makes one.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return
+    console.print(f"[bold]{old.version}[/] ({old.status}, to {old.last_week}) -> [bold]{new.version}[/] ({new.status}, to {new.last_week})")
+    table = Table("table", "rows", "added", "changed", "removed", "weeks", "columns changed", "schema")
+    for name in READ_TABLES:
+        found = table_difference(lake.at(old.delta_versions), lake.at(new.delta_versions), name, region)
+        columns = ", ".join(f"{column} {count:,}" for column, count in found.columns.items())
+        weeks = f"{found.first}..{found.last}" if found.first else ""
+        numbers = (f"{number:,}" for number in (found.added, found.changed, found.removed))
+        table.add_row(name, f"{found.rows_before:,} -> {found.rows_after:,}", *numbers, weeks, columns, found.schema)
+    console.print(table)
+    if forecasts:
+        _show_moves(lake, region, old, new, console)
+
+
+def show_table(settings: Settings, table: str, as_of: datetime | None, region: str | None, week: str | None, limit: int, console: Console) -> None:
+    """Show rows of a table as they were known at a time."""
+    _contract(table)
+    lake = _lake(settings)
+    _check_region(lake, region)
+    if as_of is not None:
+        lake = lake.as_of(as_of.replace(tzinfo=UTC))
+    with lake.connect(table) as connection:
+        rows = connection.execute(f"from {table.replace('/', '_')} where {slice_filter(table, region, week, week)}").to_arrow_table()
+    console.print(f"[bold]{table}[/] {f'as of {as_of} UTC' if as_of else 'now'}: {rows.num_rows:,} rows, Delta version {lake.version(table)}")
+    shown = Table(*rows.column_names)
+    for row in rows.slice(0, limit).to_pylist():
+        shown.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
+    console.print(shown)
+
+
+def decide_latest(settings: Settings, region: Region, event: Status, who: str | None, reason: str, console: Console) -> None:
+    """Approve or reject the latest version of a region's data."""
+    lake, actor = _lake(settings), who or getpass.getuser()
+    named_region(lake, str(region))
+    with lease(lake, "decisions", f"decision by {actor}", plain(console)):
+        found = log(lake, [region])
+        if not found:
+            raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
+        decide(lake, found[-1], event, actor, reason, datetime.now(UTC))
+    console.print(f"{found[-1].version}: [bold]{event}[/] by {escape(actor)}: {escape(reason)}")
+
+
+def export_table(settings: Settings, table: str, target: Path, region: str | None, first: str | None, last: str | None, console: Console) -> None:
+    """Write a slice of a table as a file."""
+    _contract(table)
+    lake = _lake(settings)
+    _check_region(lake, region)
+    rows = export(lake, table, slice_filter(table, region, first, last), target)
+    console.print(f"{rows:,} rows of {table} -> {escape(str(target))}", highlight=False)
+
+
+def obfuscate_lake(settings: Settings, target: Path, salt_file: Path | None, size: SampleSize, console: Console) -> None:
+    """Write an obfuscated sample and say how to use it."""
+    if salt_file is not None and not salt_file.exists():
+        raise ConfigurationError(f"--salt-file {salt_file} does not exist: expected a file with a secret of 16 characters or more.")
+    salt = salt_file.read_text().strip() if salt_file else settings.salt
+    counts = obfuscate(_lake(settings), target, salt, size)
+    console.print(", ".join(f"{source} {count:,}" for source, count in counts.items()), highlight=False)
+    console.print(
+        f"Try it: shelfcast init --provider {escape(str(target / PROVIDER))} --landing {escape(str(target))} --root <new root>", highlight=False
+    )
+
+
+def _check_region(lake: Lake, region: str | None) -> None:
+    if region is not None:
+        named_region(lake, region, POOLED)
+
+
+def _contract(table: str) -> Contract:
+    if table not in CONTRACTS:
+        raise ConfigurationError(f"There is no table {table!r}: expected one of {', '.join(CONTRACTS)}.")
+    return CONTRACTS[table]
+
+
+def slice_filter(table: str, region: str | None, first: str | None, last: str | None) -> str:
+    """SQL predicate for a region and a range of weeks of a table.
+
+    Raises
+    ------
+    ConfigurationError
+        If the table has no such column.
+    """
+    contract = CONTRACTS[table]
+    wheres: list[tuple[str, str]] = []
+    if region is not None:
+        wheres.append(("region", f"= '{Region(region)}'"))
+    if first is not None:
+        wheres.append((contract.week_column, f">= {day(Week.parse(first))}"))
+    if last is not None:
+        wheres.append((contract.week_column, f"<= {day(Week.parse(last))}"))
+    for column, _ in wheres:
+        if column not in contract.names:
+            raise ConfigurationError(f"{table} has no column {column!r} to choose rows by; it has {', '.join(contract.names)}.")
+    return " and ".join(f"{column} {condition}" for column, condition in wheres) or "true"
+
+
+def _lake(settings: Settings) -> Lake:
+    return Lake(settings.root, settings.storage_options)
+
+
+def _pair(lake: Lake, region: Region, before: str | None, after: str | None) -> tuple[Dataset | None, Dataset]:
+    found = log(lake, [region])
+    new = _named(found, after, region) if after else (found[-1] if found else None)
+    old = _named(found, before, region) if before else (approved_before(lake, region, new.recorded_at) if new else None)
+    if new is None:
+        raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
+    return old, new
+
+
+def _named(found: list[Dataset], version: str, region: Region) -> Dataset:
+    matching = [dataset for dataset in found if dataset.version == version]
+    if not matching:
+        raise ConfigurationError(f"{region} has no data version {version!r}: expected one of {', '.join(d.version for d in found) or 'none'}.")
+    return matching[-1]
+
+
+def _show_moves(lake: Lake, region: Region, old: Dataset, new: Dataset, console: Console) -> None:
+    origin = min(old.last_week, new.last_week)
+    moves = forecast_moves(lake, region, Project.load(lake.path()), old.delta_versions, new.delta_versions, origin)
+    if moves is None:
+        console.print(f"No ensemble serves {region} at {origin}: no forecast can move.")
+        return
+    console.print(
+        f"With the champions of {origin}: {moves.moved:,} of {moves.forecasts:,} forecasts would move by more than 10 %; "
+        f"the sum of all moves is {moves.share:.2%} of the demand forecast."
+    )
+    if moves.largest:
+        table = Table("store", "product", "target week", "before", "after")
+        for row in moves.largest:
+            table.add_row(escape(row["store_id"]), escape(row["product_id"]), str(row["target_week"]), f"{row['before']:.1f}", f"{row['after']:.1f}")
+        console.print(table)

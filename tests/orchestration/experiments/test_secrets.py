@@ -1,0 +1,90 @@
+"""Where a password goes that somebody gave Shelfcast: nowhere."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestration.cli.app import app
+from orchestration.experiments.mlflow_mirror import catch_up, mirror_registry
+from orchestration.experiments.redaction import redacted
+from orchestration.experiments.tracking import MlflowTracker
+from orchestration.project import Project
+from orchestration.settings import Settings
+from transforms.calendar import Week
+from transforms.errors import MissingData
+from transforms.lake.tables import Lake
+from transforms.landing import last_week
+
+SECRET = "c4n4ry-p4ss"
+DOWN = f"http://mirror:{SECRET}@127.0.0.1:9"
+
+
+def holding(root: Path, text: str) -> list[str]:
+    """Files of a root that hold a text."""
+    return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (f"http://mirror:{SECRET}@host:5000/x", "http://***@host:5000/x"),
+        (f"https://{SECRET}@host", "https://***@host"),
+        (f"postgresql+psycopg2://mirror:{SECRET.replace('-', '%2D')}@host/db", "postgresql+psycopg2://***@host/db"),
+        (f"http://mirror:/{SECRET}@host", "http://***@host"),
+        (f"postgresql://host/db?user=mirror&password={SECRET}", "postgresql://host/db?***"),
+        ("http://host:5000", "http://host:5000"),
+        ("sqlite:////lakes/mlflow.db", "sqlite:////lakes/mlflow.db"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_shown_without_its_password(address: str, shown: str) -> None:
+    password = f"/{SECRET}" if f"/{SECRET}" in address.partition("://")[2] else SECRET
+    assert redacted(address, address) == shown
+    assert redacted(f"Max retries for {address}/api; login {password} refused", address) == (
+        f"Max retries for {shown}/api; login {password if address == shown else '***'} refused"
+    )
+
+
+def test_settings_that_are_printed_show_no_password() -> None:
+    keys = {"secret_access_key": SECRET}
+    assert SECRET not in repr(Settings(tracking_uri=DOWN, storage_options=keys)) + repr(Lake("s3://lake", keys))
+
+
+def test_a_mirror_names_its_server_without_the_password(tmp_path: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    lake, project = Lake(str(tmp_path)), Project(provider="secret")
+    said = catch_up(lake, project, mlflow_server.replace("://", f"://mirror:{SECRET}@"))
+    assert said == f"0 versions, 0 decisions and 0 aliases written to {mlflow_server.replace('://', '://***@')}"
+    assert mirror_registry(lake, project, DOWN).startswith("behind: http://***@127.0.0.1:9 does not take it")
+    for unusable in (DOWN, f"nothing://mirror:{SECRET}@host"):
+        assert SECRET not in mirror_registry(lake, project, unusable)
+
+
+def test_an_experiment_that_the_server_does_not_take_is_refused_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracker = MlflowTracker(DOWN)
+    with pytest.raises(MissingData, match=r"http://\*\*\*@127.0.0.1:9 does not take the experiment") as refusal:
+        tracker.runs("trial")
+    assert SECRET not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+    assert refusal.value.__suppress_context__
+
+
+@pytest.mark.slow
+def test_the_password_of_the_tracking_server_is_in_no_file_of_the_root(small_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(small_lake, root)
+    monkeypatch.setenv("SHELFCAST_TRACKING_URI", DOWN)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    latest = last_week(Lake(str(root)))
+    assert isinstance(latest, Week)
+    done = CliRunner().invoke(app, ["run", "--week", str(latest + -3), "--root", str(root)])
+    assert done.exit_code == 0, done.output
+    refused = CliRunner().invoke(app, ["models", "mirror", "--root", str(root)])
+    assert refused.exit_code == 1
+    assert "http://***@127.0.0.1:9 does not take the registry" in refused.output.replace("\n", " ")
+    assert holding(root, "127.0.0.1:9 does not take it"), "the run says nothing of the mirror: this test has lost its object"
+    assert holding(root, SECRET) == []
+    assert SECRET not in done.output + refused.output

@@ -1,0 +1,62 @@
+"""Workers that regions are spread over: they end with the process that they work for, however it ends."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_COMMAND = """
+import sys, time
+from pathlib import Path
+from orchestration.workers import map_regions
+from tests.orchestration.test_workers import Waiting
+from transforms.calendar import Region
+
+if __name__ == "__main__":
+    list(map_regions(Waiting(sys.argv[1]), [Region("ohio"), Region("north_texas")], 2))
+"""
+
+
+class Waiting:
+    """A task that notes its process and the one that started it, and then takes for ever."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def __call__(self, region: object) -> None:
+        """Note and wait."""
+        Path(self.folder, f"{region}.started").write_text(f"{os.getpid()} {os.getppid()}")
+        time.sleep(600)
+
+
+def until(what: object, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not what():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_workers_of_a_run_that_was_killed_end_too(tmp_path: Path) -> None:
+    """Each kill left a fork server and its workers for good, half a gigabyte each."""
+    script = tmp_path / "run.py"
+    script.write_text(_COMMAND)
+    run = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])})
+    try:
+        notes = [tmp_path / f"{region}.started" for region in ("ohio", "north_texas")]
+        assert until(lambda: all(note.exists() and note.read_text() for note in notes), 240)
+    finally:
+        run.kill()
+        run.wait()
+    left = {int(process) for note in notes for process in note.read_text().split()}
+    assert len(left) == 3
+    assert until(lambda: not any(map(is_alive, left)), 30), "two workers and their fork server"

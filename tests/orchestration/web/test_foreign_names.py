@@ -1,0 +1,73 @@
+"""Names out of foreign files on pages and terminals: shown as they are, and never read as markup."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow as pa
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from orchestration.cli.app import app
+from orchestration.reports.report import Report, Section, page
+from orchestration.runtime.metadata import Link, markdown_table, picture
+from orchestration.web.webserver import behind_front
+from transforms.contracts import CONTRACTS
+from transforms.lake.tables import Lake
+
+EVIL = "</script><script>alert(1)</script>"
+
+
+class Tags(HTMLParser):
+    """Tags of a page and where its links lead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags, self.links, self.attributes = set[str](), list[str](), set[str]()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+
+def test_the_index_of_reports_links_to_pages_whatever_they_are_called(tmp_path: Path) -> None:
+    names = ("javascript:alert(1)", "x' onmouseover='alert(1)", "<script>alert(1)<", "50% & more?#1")
+    for folder in (*(tmp_path / "drift" / name for name in names), tmp_path / "trace"):
+        for name in names:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.html").write_text(f"page {name}")
+    client = TestClient(behind_front(Starlette(), tmp_path, port=3001), base_url="http://127.0.0.1:3001")
+    shown = Tags(client.get("/reports/").text)
+    assert "script" not in shown.tags
+    assert "onmouseover" not in shown.attributes
+    assert len(shown.links) == len(names) ** 2 + len(names)
+    assert all(link.startswith("./") for link in shown.links)
+    assert {client.get(f"/reports/{link}").text for link in shown.links} == {f"page {name}" for name in names}
+
+
+def test_a_report_shows_tags_as_texts() -> None:
+    shown = Tags(page(Report(EVIL, EVIL, [Section(EVIL, [EVIL, "b", "c"], [[EVIL, EVIL, 1]], EVIL, folded=True)])))
+    assert "script" not in shown.tags
+
+
+def test_a_cell_of_an_asset_page_is_no_markdown() -> None:
+    rows = [(f"a|b\n|c| {EVIL}", "[x](javascript:alert(1))", "![x](http://evil.example)"), (Link("a]b", "/reports/x"), "`code` <b>", 1.5)]
+    lines = markdown_table(["a", "b", "c"], rows).value.splitlines()
+    assert len(lines) == 2 + len(rows)
+    assert lines[2:] == [
+        r"| a\|b \|c\| &lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt; | \[x\](javascript:alert(1)) | \!\[x\](http://evil.example) |",
+        r"| [a\]b](/reports/x) | \`code\` &lt;b&gt; | 1.500 |",
+    ]
+    assert picture("a](x) ![b", b"").value == r"![a\](x) \!\[b](data:image/png;base64,)"
+
+
+def test_brackets_in_names_are_no_markup_of_the_terminal(tmp_path: Path) -> None:
+    contract = CONTRACTS["silver/stores"]
+    row = {**dict.fromkeys(contract.names), "store_id": "[/bold]", "region": "ohio", "name": "[red]", "format": "large"}
+    Lake(str(tmp_path)).overwrite(contract.name, pa.Table.from_pylist([row], schema=contract.schema))
+    done = CliRunner().invoke(app, ["data", "show", "silver/stores", "--root", str(tmp_path)], env={"COLUMNS": "300"})
+    assert done.exit_code == 0, done.output
+    assert "[/bold]" in done.output
+    assert "[red]" in done.output

@@ -1,0 +1,310 @@
+"""What other web pages, and requests that are no browser's, can do to a lake through the UI: nothing."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from orchestration.project import Project
+from orchestration.reports.drift import Outcome
+from orchestration.reports.report import report_url
+from orchestration.runtime.instance import open_instance
+from orchestration.settings import settings
+from transforms.calendar import Region, Slice, Week
+from transforms.contracts.drift import DRIFT
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+FORGED = dg.AssetKey(["audit", "trail"])
+MUTATION = """mutation{reportRunlessAssetEvents(eventParams: {eventType: ASSET_MATERIALIZATION, assetKey: {path: ["audit", "trail"]},
+description: "forged by a web page"}){__typename}}"""
+QUERY = "{version}"
+REPORT = "<!doctype html><title>report</title><h1>drift</h1><script>document.title = 'script ran'</script>"
+
+
+class Ui:
+    """The services of a lake without data."""
+
+    def __init__(self, root: Path, port: int) -> None:
+        self.root, self.port = root, port
+        self.origin = f"http://127.0.0.1:{port}"
+
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return httpx.request(method, f"{self.origin}{path}", timeout=60, **more)
+
+    def graphql(self, query: str, **headers: str) -> httpx.Response:
+        return self.ask("POST", "/graphql", json={"query": query}, headers=headers)
+
+    def forged(self) -> int:
+        """How many events the attacks have written."""
+        with open_instance(self.root, local=False) as instance:
+            return len(instance.fetch_materializations(FORGED, limit=100).records)
+
+    def runs(self) -> list[str]:
+        with open_instance(self.root, local=False) as instance:
+            return [run.run_id for run in instance.get_runs()]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    root = tmp_path_factory.mktemp("front") / "lake"
+    Project(provider="sample").save(root)
+    page = root / "reports" / "drift" / "ohio" / "2022-05-02.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(REPORT)
+    port = free_port()
+    environment = {**os.environ, "SHELFCAST_ROOT": str(root)}
+    process = subprocess.Popen([sys.executable, "-m", "orchestration", "ui", "--root", str(root), "--port", str(port)], env=environment)
+    services = Ui(root, port)
+
+    def loaded() -> bool:
+        try:
+            answer = services.graphql("{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}")
+        except httpx.TransportError:
+            return False
+        entries = answer.json()["data"]["workspaceOrError"]["locationEntries"]
+        return [entry["locationOrLoadError"] for entry in entries] == [{"__typename": "RepositoryLocation"}]
+
+    try:
+        wait_for(loaded, 240)
+        yield services
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def refused(answer: httpx.Response, sentence: str) -> bool:
+    return answer.status_code in {403, 405, 415} and sentence in answer.text
+
+
+@pytest.mark.slow
+def test_no_request_of_a_foreign_page_writes_into_the_run_history(ui: Ui) -> None:
+    own = f"127.0.0.1:{ui.port}"
+    body = json.dumps({"query": MUTATION})
+    attacks = {
+        "mutation by GET": ui.ask("GET", f"/graphql?query={quote(MUTATION)}"),
+        "mutation by GET from a page": ui.ask("GET", f"/graphql?query={quote(MUTATION)}", headers={"origin": "http://evil.example"}),
+        "query by HEAD": ui.ask("HEAD", f"/graphql?query={quote(MUTATION)}"),
+        "foreign origin": ui.graphql(MUTATION, origin="http://evil.example"),
+        "another port of this machine": ui.graphql(MUTATION, origin=f"http://127.0.0.1:{ui.port + 1}"),
+        "another scheme": ui.graphql(MUTATION, origin=f"https://{own}"),
+        "a sandboxed page": ui.graphql(MUTATION, origin="null"),
+        "a name that was pointed here": ui.graphql(MUTATION, host=f"evil.example:{ui.port}"),
+        "another port in host": ui.graphql(MUTATION, host="127.0.0.1:1"),
+        "both names foreign": ui.graphql(MUTATION, host=f"evil.example:{ui.port}", origin=f"http://evil.example:{ui.port}"),
+        "a form's text": ui.ask("POST", "/graphql", content=body, headers={"content-type": "text/plain"}),
+        "text that says JSON": ui.ask("POST", "/graphql", content=body, headers={"content-type": "text/plain; application/json"}),
+        "a form": ui.ask("POST", f"/graphql?query={quote(MUTATION)}", data={"a": "b"}),
+        "no type": ui.ask("POST", f"/graphql?query={quote(MUTATION)}"),
+        "report endpoint by form": ui.ask("POST", "/report_asset_materialization/audit/trail?description=forged", data={"a": "b"}),
+        "report endpoint, foreign origin": ui.ask(
+            "POST", "/report_asset_materialization/audit/trail", json={}, headers={"origin": "http://evil.example"}
+        ),
+        "preflight": ui.ask("OPTIONS", "/graphql", headers={"origin": "http://evil.example", "access-control-request-method": "POST"}),
+    }
+    passed = {name: answer.status_code for name, answer in attacks.items() if answer.status_code not in {403, 405, 415}}
+    assert (passed, ui.forged()) == ({}, 0)
+    assert all("access-control-allow-origin" not in answer.headers for answer in attacks.values())
+    assert refused(attacks["foreign origin"], f"This page's origin is http://evil.example; expected http://127.0.0.1:{ui.port}")
+    assert refused(attacks["a name that was pointed here"], f"The host is evil.example:{ui.port}; expected 127.0.0.1:{ui.port}")
+    assert refused(attacks["mutation by GET"], "GraphQL is asked by POST")
+    assert refused(attacks["a form's text"], "The content type is text/plain; expected application/json")
+    # The same from the UI itself, and from a program on this machine.
+    assert ui.graphql(MUTATION, origin=ui.origin).json()["data"]["reportRunlessAssetEvents"]["__typename"] == "ReportRunlessAssetEventsSuccess"
+    assert ui.graphql(QUERY).status_code == 200
+    assert ui.graphql(QUERY, host=f"localhost:{ui.port}", origin=f"http://localhost:{ui.port}").status_code == 200
+    assert ui.forged() == 1
+
+
+@pytest.mark.slow
+def test_a_websocket_opens_for_the_ui_and_for_no_other_page(ui: Ui) -> None:
+    address = f"ws://127.0.0.1:{ui.port}/graphql"
+    for origin in ("http://evil.example", f"http://127.0.0.1:{ui.port + 1}", "null"):
+        with pytest.raises(InvalidStatus) as refusal, connect(address, origin=origin, subprotocols=["graphql-ws"]):  # type: ignore[arg-type]
+            pass
+        assert refusal.value.response.status_code == 403
+    with connect(address, origin=ui.origin, subprotocols=["graphql-ws"]) as socket_:  # type: ignore[arg-type]
+        socket_.send(json.dumps({"type": "connection_init"}))
+        assert json.loads(socket_.recv(timeout=30)) == {"type": "connection_ack"}
+
+
+@pytest.mark.slow
+def test_every_answer_of_the_ui_says_what_a_browser_may_do_with_it(ui: Ui) -> None:
+    for path in ("/", "/assets", "/graphql", "/server_info", "/reports/", "/reports/drift/ohio/2022-05-02.html", "/reports/none.html"):
+        headers = ui.ask("GET", path, headers={"accept": "text/html"}).headers
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert headers["x-frame-options"] == "DENY", path
+        assert headers["cross-origin-resource-policy"] == "same-origin", path
+        assert "frame-ancestors 'none'" in headers["content-security-policy"], path
+    report = ui.ask("GET", "/reports/drift/ohio/2022-05-02.html").headers["content-security-policy"]
+    assert "sandbox allow-scripts" in report
+    assert "default-src 'none'" in report
+    assert "allow-scripts" not in ui.ask("GET", "/reports/").headers["content-security-policy"]
+
+
+HOSTILE = """<!doctype html><title>hostile</title><iframe name=sink></iframe><script>
+const target = "TARGET", mutation = MUTATION, body = JSON.stringify({query: mutation});
+async function attempt(made) { try { await made(); } catch (error) {} }
+async function attack() {
+  const byGet = target + "/graphql?query=" + encodeURIComponent(mutation);
+  for (const mode of ["no-cors", "cors"]) {
+    await attempt(() => fetch(byGet, {mode}));
+    for (const type of ["text/plain", "text/plain; application/json", "application/json", "application/x-www-form-urlencoded"])
+      await attempt(() => fetch(target + "/graphql", {method: "POST", mode, body, headers: {"content-type": type}}));
+    await attempt(() => fetch(byGet, {method: "POST", mode}));
+    await attempt(() => fetch(target + "/report_asset_materialization/audit/trail?description=forged", {method: "POST", mode}));
+  }
+  navigator.sendBeacon(target + "/graphql", new Blob([body], {type: "text/plain"}));
+  for (const kind of ["img", "script", "iframe"])
+    await new Promise(done => { const made = document.createElement(kind); made.onload = made.onerror = done; made.src = byGet; document.body.append(made); });
+  const form = Object.assign(document.createElement("form"), {method: "post", action: byGet, target: "sink", enctype: "text/plain"});
+  form.append(Object.assign(document.createElement("input"), {name: body.slice(0, -1) + ', "x": "', value: '"}'}));
+  document.body.append(form);
+  form.submit();
+  return await new Promise(done => {
+    const socket = new WebSocket(target.replace("http", "ws") + "/graphql", "graphql-ws");
+    socket.onopen = () => { socket.send(JSON.stringify({type: "connection_init"})); };
+    socket.onmessage = message => done("answered " + message.data);
+    socket.onerror = socket.onclose = () => done("refused");
+  });
+}
+</script>"""
+
+
+@pytest.fixture
+def hostile(ui: Ui) -> Iterator[str]:
+    """Address of a page on another port of this machine that means ill."""
+    content = HOSTILE.replace("TARGET", ui.origin).replace("MUTATION", json.dumps(MUTATION)).encode()
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: pages cannot be looked at")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        opened = player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_hostile_page_in_a_browser_changes_nothing(ui: Ui, hostile: str, browser: Any) -> None:
+    before, runs = ui.forged(), ui.runs()
+    page = browser.new_page()
+    page.goto(hostile)
+    assert page.evaluate("attack()") == "refused"
+    page.wait_for_timeout(2000)
+    # Typed or linked, as a page of its own.
+    page.goto(f"{ui.origin}/graphql?query={quote(MUTATION)}")
+    page.wait_for_timeout(1000)
+    assert (ui.forged(), ui.runs()) == (before, runs)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_ui_works_behind_its_front(ui: Ui, browser: Any) -> None:
+    blocked: list[str] = []
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.on("console", lambda message: blocked.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on("pageerror", lambda error: blocked.append(str(error)))
+    for path, seen in (("/", "Overview"), ("/runs", "Runs"), ("/assets", "Catalog"), ("/graphql", "Prettify")):
+        page.goto(f"{ui.origin}{path}")
+        (page.get_by_label(seen) if path == "/graphql" else page.get_by_text(seen)).first.wait_for(timeout=60_000)
+    before = set(ui.runs())
+    page.goto(f"{ui.origin}/assets/audit/maturity")
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_role("button", name="Confirm").click()
+    wait_for(lambda: bool(set(ui.runs()) - before), 60)
+    page.goto(f"{ui.origin}/runs/{(set(ui.runs()) - before).pop()}")
+    page.get_by_text("maturity").first.wait_for(timeout=60_000)
+    assert blocked == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_link_from_an_asset_page_opens_the_report_at_whatever_port_the_ui_is_served(ui: Ui, browser: Any) -> None:
+    item = Slice(Region("ohio"), Week.parse("2022-05-02"))
+    shown = Outcome(item, "drifted", DRIFT.schema.empty_table(), [], [], report_url(settings().reports_url, "drift/ohio/2022-05-02.html"))
+    told = shown.metadata
+    with open_instance(ui.root, local=False) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization(["audit", "maturity"], metadata=told))
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.goto(f"{ui.origin}/assets/audit/maturity?view=events")
+    # The table above has a link to it too, which opens in place.
+    link = page.locator("a[target='_blank'][href$='/reports/drift/ohio/2022-05-02.html']").first
+    link.wait_for(timeout=60_000)
+    with page.expect_popup() as opened:
+        link.click()
+    opened.value.wait_for_load_state()
+    assert opened.value.title() == "script ran"
+    table = page.get_by_role("link", name="open", exact=True).first
+    assert table.evaluate("link => link.href") == f"{ui.origin}/reports/drift/ohio/2022-05-02.html"
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_script_in_a_report_reaches_nothing(ui: Ui, browser: Any) -> None:
+    before = ui.forged()
+    page = browser.new_page()
+    page.goto(f"{ui.origin}/reports/")
+    page.get_by_role("link", name="2022-05-02").click()
+    assert page.title() == "script ran"
+    outcome = page.evaluate(
+        """async ([target, body]) => {
+            const tried = async made => { try { await made(); return "passed"; } catch (error) { return "refused"; } };
+            const told = [await tried(() => fetch(target + "/graphql", {method: "POST", body, headers: {"content-type": "application/json"}})),
+                await tried(() => fetch(target + "/graphql", {method: "POST", body, mode: "no-cors"})),
+                await tried(() => window.localStorage.length)];
+            return told;
+        }""",
+        [ui.origin, json.dumps({"query": MUTATION})],
+    )
+    assert outcome == ["refused", "refused", "refused"]
+    assert ui.forged() == before

@@ -1,0 +1,1 @@
+"""What leaves the lake: order plans, workbooks, slices of tables, obfuscated samples. Nothing reads it back."""

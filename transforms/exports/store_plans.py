@@ -1,0 +1,138 @@
+"""What a planner is given: the plan of a week, store by store, with names, packs and what the forecast says. Files: `transforms.exports.workbook`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.calendar import Region, Week
+from transforms.errors import MissingData
+from transforms.lake.tables import Lake, day
+
+TABLES = ("gold/order_plan", "gold/forecasts", "silver/stores", "silver/products")
+
+
+@dataclass(frozen=True)
+class StorePlan:
+    """The plan of one store for one week: one row for each product that the store carries, those to load first, by category and name."""
+
+    region: Region
+    store_id: str
+    store_name: str
+    week: Week
+    origin: Week
+    rows: pa.Table
+
+    @cached_property
+    def to_load(self) -> list[dict[str, Any]]:
+        """The rows with at least one pack."""
+        loaded: list[dict[str, Any]] = [row for row in self.rows.to_pylist() if row["packs"]]
+        return loaded
+
+    @property
+    def not_loaded(self) -> tuple[int, float]:
+        """Number of the other products, and the demand expected of them."""
+        rest = [row["expected"] for row in self.rows.to_pylist() if not row["packs"]]
+        return len(rest), sum(rest)
+
+
+def store_plans(lake: Lake, region: Region, week: Week, horizons: int, store: str | None = None) -> Iterator[StorePlan]:
+    """Yield the newest plan of each of a region's stores (or of one) for the week to deliver, without series that have ended.
+
+    Parameters
+    ----------
+    horizons
+        Weeks ahead that the lake forecasts: which origins would plan the week is told where none has.
+
+    Raises
+    ------
+    MissingData
+        If there is no plan of the week, or none for that store.
+    """
+    origin = _newest_origin(lake, region, week, horizons)
+    with lake.connect(*TABLES) as connection:
+        rows = connection.execute(_sql(region, week, origin, store is not None), {"store": store} if store is not None else {}).to_arrow_table()
+        ended = connection.execute(_ENDED, {"store": store, "origin": origin.monday, "week": week.monday, "region": str(region)}).fetchall()
+    if not rows.num_rows and store is not None:
+        why = f"nothing is planned for it: {ended[0][0]}" if ended else "expected one of the region's store ids"
+        raise MissingData(f"{region}: store {store} is not in the plan for {week} (made at {origin}): {why}.")
+    ids = rows["store_id"].combine_chunks().dictionary_encode()
+    for code, store_id in enumerate(ids.dictionary.to_pylist()):
+        mine = rows.filter(pc.equal(ids.indices, code))
+        yield StorePlan(region, store_id, mine["store_name"][0].as_py() or "", week, origin, mine)
+
+
+def origins_that_plan(week: Week, horizons: int) -> str:
+    """What makes a plan of a week, for messages."""
+    return f"'shelfcast run --week' with an origin from {week + -horizons} to {week + -1}"
+
+
+def _newest_origin(lake: Lake, region: Region, week: Week, horizons: int) -> Week:
+    for table in ("gold/order_plan", "gold/forecasts"):
+        lake.require(table)
+    where = f"region = '{region}' and target_week = {day(week)}"
+    newest = lake.read("gold/order_plan", where=where, columns="max(origin_week) as origin")["origin"][0].as_py()
+    if newest is None:
+        found = lake.read("gold/order_plan", where=f"region = '{region}'", columns="min(target_week) as first, max(target_week) as last").to_pylist()[
+            0
+        ]
+        known = f"there are plans for {found['first']} to {found['last']}" if found["first"] else "there is no plan of that region yet"
+        raise MissingData(f"{region} has no plan for the week {week}: {known}. Run {origins_that_plan(week, horizons)}.")
+    return Week(newest)
+
+
+def _sql(region: Region, week: Week, origin: Week, one_store: bool) -> str:
+    """One row a store and product; names as they are known now, packs as they were at the origin."""
+    chosen = f"region = '{region}' and target_week = {day(week)} and origin_week = {day(origin)}{' and store_id = $store' if one_store else ''}"
+    return f"""
+        with
+
+        plans as (select * from gold_order_plan where {chosen}),
+
+        forecasts as (select * from gold_forecasts where {chosen}),
+
+        stores as (select store_id, arg_max(name, coalesce(valid_from, date '0001-01-01')) as name from silver_stores group by 1),
+
+        products as (
+            select
+                product_id,
+                arg_max(name, coalesce(valid_from, date '0001-01-01')) as name,
+                arg_max(category, coalesce(valid_from, date '0001-01-01')) as category
+            from silver_products group by 1
+        )
+
+        select
+            p.store_id,
+            stores.name as store_name,
+            p.target_week as week,
+            p.product_id,
+            products.name as product_name,
+            products.category,
+            p.case_pack,
+            p.order_quantity // p.case_pack as packs,
+            p.order_quantity as units,
+            f.expected,
+            f.q10,
+            f.q90,
+            p.service_level,
+            p.expected_returns,
+            p.expected_lost_sales,
+            f.rung,
+            f.is_stale
+        from plans as p
+        join forecasts as f using (region, store_id, product_id, origin_week, target_week)
+        left join stores using (store_id)
+        left join products using (product_id)
+        where p.case_pack is not null and f.ended is null
+        order by p.store_id, packs = 0, products.category, products.name, p.product_id
+    """
+
+
+_ENDED = """
+    select ended from gold_forecasts
+    where region = $region and store_id = $store and origin_week = $origin and target_week = $week and ended is not null
+    group by ended order by count(*) desc, ended
+"""

@@ -1,0 +1,306 @@
+"""Backup and restore of a lake root: content-addressed copies of its files, and a manifest for each backup.
+
+A backup folder holds `objects/<aa>/<sha256>` (file contents, each once however many backups hold it) and `manifests/<time>-<sha256>.json`. A Delta
+table is copied as of one version: its log up to there, and every data file that the log tells of, so that past versions stay readable. SQLite files
+are copied through SQLite, so that a running UI does not matter. Contents go first and the manifest last, each under another name until it is whole:
+what is half-written is never taken for a backup, and a restored root appears at once or not at all.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from transforms.errors import AuditFailed, ConfigurationError, MissingData
+from transforms.lake.delta_log import data_files, log_files, read_log
+
+FORMAT = 1
+_SKIPPED = (".part", ".tmp", ".lock", "-wal", "-shm", "-journal")
+"""Drafts, locks, and what SQLite keeps beside its files while they are open."""
+_SQLITE = b"SQLite format 3\0"
+_LAST_COMMIT_FIRST = ("gold", "silver", "bronze")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of the root: its path below the root, SHA-256 of its content, bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A manifest.
+
+    Attributes
+    ----------
+    name
+        Its file name without `.json`: the time, and the start of its own SHA-256.
+    tables
+        Delta version of each table.
+    heads
+        Table -> version and link of its hash chain, for a check after the lake is gone.
+    last_commit
+        Time of the newest commit that it holds: what was done later is lost with the lake.
+    """
+
+    name: str
+    made_at: datetime
+    root: str
+    entries: tuple[Entry, ...]
+    tables: dict[str, int]
+    heads: dict[str, tuple[int, str]]
+    last_commit: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a backup did: files and bytes that were new, and those that an earlier backup had."""
+
+    backup: Backup
+    new_files: int
+    new_bytes: int
+
+
+def back_up(root: Path, target: Path, heads: dict[str, tuple[int, str]], now: datetime) -> Copied:
+    """Copy what is new below `root` and write a manifest.
+
+    Parameters
+    ----------
+    heads
+        Where the hash chains stand, taken before the call: the tables that are copied then hold at least that.
+
+    Raises
+    ------
+    ConfigurationError
+        If the backup folder lies inside the root, or the root inside it.
+    """
+    root, target = root.resolve(), target.resolve()
+    if not root.is_dir():
+        raise MissingData(f"{root} does not exist: there is nothing to back up.")
+    if target.is_relative_to(root) or root.is_relative_to(target):
+        raise ConfigurationError(
+            f"Backup folder {target} and lake root {root} lie inside each other: choose a folder elsewhere, best on another disk."
+        )
+    (target / "objects").mkdir(parents=True, exist_ok=True)
+    tables, entries, new_files, new_bytes = {}, [], 0, 0
+    newest: datetime | None = None
+    with tempfile.TemporaryDirectory(prefix=".staging-", dir=target) as staging:
+        for table, files, version, time in _tables(root):
+            tables[table] = version
+            newest = time if newest is None else max(newest, time)
+            for path in files:
+                entry, is_new = _keep(root, path, target, Path(staging))
+                entries.append(entry)
+                new_files, new_bytes = new_files + is_new, new_bytes + is_new * entry.size
+        for path in _others(root):
+            entry, is_new = _keep(root, path, target, Path(staging))
+            entries.append(entry)
+            new_files, new_bytes = new_files + is_new, new_bytes + is_new * entry.size
+    backup = _write_manifest(target, now, root, sorted(entries, key=lambda entry: entry.path), tables, heads, newest)
+    return Copied(backup, new_files, new_bytes)
+
+
+def backups(source: Path) -> list[str]:
+    """Names of the backups in a folder, oldest first."""
+    return sorted(path.stem for path in (source / "manifests").glob("*.json"))
+
+
+def read_backup(source: Path, name: str | None = None) -> Backup:
+    """Read a manifest, the latest where no name is given, and verify it.
+
+    Raises
+    ------
+    MissingData
+        If there is no such backup.
+    AuditFailed
+        If the manifest is not as it was written.
+    """
+    known = backups(source)
+    if not known or (name is not None and name not in known):
+        there = f"it holds {', '.join(known)}" if known else "it holds none"
+        raise MissingData(f"{source} holds no backup{f' {name!r}' if name else ''}: {there}. 'shelfcast backup TARGET' makes one.")
+    chosen = name or known[-1]
+    content = (source / "manifests" / f"{chosen}.json").read_bytes()
+    if not chosen.endswith(hashlib.sha256(content).hexdigest()[:12]):
+        raise AuditFailed(f"Manifest {chosen} in {source} is damaged: its content does not hash to its name. {_earlier(known, chosen)}")
+    found = json.loads(content)
+    if found["format"] != FORMAT:
+        raise AuditFailed(f"Backup {chosen} has layout {found['format']}, expected {FORMAT}: restore it with the Shelfcast that made it.")
+    return Backup(
+        chosen,
+        datetime.fromisoformat(found["made_at"]),
+        found["root"],
+        tuple(Entry(**entry) for entry in found["entries"]),
+        found["tables"],
+        {table: (version, link) for table, (version, link) in found["heads"].items()},
+        datetime.fromisoformat(found["last_commit"]) if found["last_commit"] else None,
+    )
+
+
+def restore(source: Path, backup: Backup, root: Path) -> None:
+    """Make `root` from a backup; every file is verified as it is copied, and the root appears only when all of them are there.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is something at `root` already.
+    AuditFailed
+        If a content is missing or damaged; nothing is left behind then.
+    """
+    root = root.resolve()
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ConfigurationError(
+            f"{root} is not empty: a backup is restored into a root that does not exist yet. Move it away, or give another --root."
+        )
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{root.name}.restoring-", dir=root.parent) as staging:
+        made, wrong = Path(staging) / "root", []
+        for entry in backup.entries:
+            place = made / entry.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if reason := _fetch(source, entry, place):
+                wrong.append(f"{entry.path} {reason}")
+        if wrong:
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise AuditFailed(f"Backup {backup.name} is damaged: {wrong[0]}{more}. Nothing was restored. {_earlier(backups(source), backup.name)}")
+        made.mkdir(exist_ok=True)
+        if root.exists():
+            root.rmdir()
+        made.replace(root)
+
+
+def damage(source: Path, backup: Backup) -> list[str]:
+    """Files of a backup whose content is missing or not what was copied, without restoring anything."""
+    with tempfile.TemporaryDirectory(prefix=".check-", dir=source) as staging:
+        copy = Path(staging) / "object"
+        return [f"{entry.path} {reason}" for entry in backup.entries if (reason := _fetch(source, entry, copy))]
+
+
+def _tables(root: Path) -> Iterator[tuple[str, list[Path], int, datetime]]:
+    """Each Delta table with its files as of its present version, that version and its time.
+
+    Gold comes first and bronze last, and the ledgers before what they tell of: a table that is copied later holds at least what an earlier one names.
+    """
+    folders = [path.parent for layer in _LAST_COMMIT_FIRST for path in sorted((root / "lake" / layer).glob("*/_delta_log"))]
+    for folder in sorted(folders, key=_tells_of_others):
+        commits = read_log(folder)
+        if not commits:
+            continue
+        last = commits[-1]
+        # A file that only a past version names may have been vacuumed away; one of the present version may not.
+        gone = {name for commit in commits for name in commit.removed}
+        names = data_files(commits)
+        if lost := sorted(name for name in names - gone if not (folder / name).is_file()):
+            raise AuditFailed(f"{folder}: data file {lost[0]} of version {last.version} is gone: restore it from an earlier backup first.")
+        files = [*log_files(folder, last.version), *(folder / name for name in sorted(names) if (folder / name).is_file())]
+        yield f"{folder.parent.name}/{folder.name}", files, last.version, last.time
+
+
+def _tells_of_others(folder: Path) -> int:
+    """Heads tell of events, events of versions."""
+    return {"audit_heads": 0, "forecasts": 1, "order_plan": 1, "accuracy": 1}.get(folder.name, 2 if folder.name.endswith("_events") else 3)
+
+
+def _others(root: Path) -> Iterator[Path]:
+    """Every other file: landing, models, reports, project file, run history."""
+    tables = {path.parent for path in (root / "lake").glob("*/*/_delta_log")}
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        folders[:] = sorted(name for name in folders if here / name not in tables)
+        for name in sorted(names):
+            path = here / name
+            if path.is_file() and not path.is_symlink() and not name.endswith(_SKIPPED):
+                yield path
+
+
+def _keep(root: Path, path: Path, target: Path, staging: Path) -> tuple[Entry, bool]:
+    """Copy a file's content where it is new; its hash is that of the copy, so a file that changes meanwhile does no harm."""
+    source = path
+    if _starts_with(path, _SQLITE):
+        source = staging / "sqlite"
+        source.unlink(missing_ok=True)
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as live, closing(sqlite3.connect(source)) as copy:
+            live.backup(copy)
+    draft = staging / "object"
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, draft.open("wb") as writer:
+        while chunk := reader.read(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+            writer.write(chunk)
+    name = digest.hexdigest()
+    place = _object(target, name)
+    is_new = not (place.exists() and place.stat().st_size == size)
+    if is_new:
+        place.parent.mkdir(exist_ok=True)
+        draft.replace(place)
+    return Entry(path.relative_to(root).as_posix(), name, size), is_new
+
+
+def _starts_with(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as reader:
+        return reader.read(len(mark)) == mark
+
+
+def _fetch(source: Path, entry: Entry, place: Path) -> str:
+    """Copy a content to its place; return what is wrong with it."""
+    stored, digest = _object(source, entry.sha256), hashlib.sha256()
+    if not stored.is_file():
+        return f"has no content any more (expected {stored})"
+    with stored.open("rb") as reader, place.open("wb") as writer:
+        while chunk := reader.read(1 << 20):
+            digest.update(chunk)
+            writer.write(chunk)
+    return "" if digest.hexdigest() == entry.sha256 else f"was SHA-256 {entry.sha256[:12]}..., its content is {digest.hexdigest()[:12]}... now"
+
+
+def _write_manifest(
+    target: Path,
+    now: datetime,
+    root: Path,
+    entries: Sequence[Entry],
+    tables: dict[str, int],
+    heads: dict[str, tuple[int, str]],
+    last_commit: datetime | None,
+) -> Backup:
+    content = json.dumps(
+        {
+            "format": FORMAT,
+            "made_at": now.isoformat(),
+            "root": str(root),
+            "last_commit": last_commit.isoformat() if last_commit else None,
+            "tables": tables,
+            "heads": heads,
+            "entries": [asdict(entry) for entry in entries],
+        },
+        indent=1,
+        sort_keys=True,
+    ).encode()
+    name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{hashlib.sha256(content).hexdigest()[:12]}"
+    folder = target / "manifests"
+    folder.mkdir(exist_ok=True)
+    draft = folder / f".{name}.part"
+    with draft.open("wb") as writer:
+        writer.write(content)
+        writer.flush()
+        os.fsync(writer.fileno())
+    draft.replace(folder / f"{name}.json")
+    return Backup(name, now, str(root), tuple(entries), tables, heads, last_commit)
+
+
+def _object(folder: Path, sha256: str) -> Path:
+    return folder / "objects" / sha256[:2] / sha256
+
+
+def _earlier(known: Sequence[str], chosen: str) -> str:
+    before = [name for name in known if name < chosen]
+    return f"Take an earlier one with --backup: {', '.join(before[-3:])}." if before else "There is no earlier one in this folder."

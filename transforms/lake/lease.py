@@ -1,0 +1,92 @@
+"""Leases on a lake: who changes it at the moment, so that two who do so at once follow each other.
+
+A lease is a lock on a file of the root, which the kernel frees however its holder ends. Who holds it and since when stands in the file, for those who
+wait. `cycle` is held for as long as a command that runs steps or changes the project file takes; `decisions` for as long as something is read, judged
+and put on record, by commands and by runs that the UI launched alike. Who holds both took `cycle` first. A lake in an object store has no leases.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from transforms.lake.tables import Lake
+
+Kind = Literal["cycle", "decisions"]
+_POLL_SECONDS = 0.2
+_held: dict[Path, int] = {}
+"""Leases of this process, with how many blocks hold each: a command and the steps that it runs share one."""
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock on a file for as long as a short piece of work takes: another process waits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lease; where another process holds it, wait for as long as it does, and say for whom.
+
+    Parameters
+    ----------
+    what
+        What the lease is held for, as those who wait are told.
+    tell
+        Told once for each holder that is waited for.
+    """
+    if not lake.is_local:
+        yield
+        return
+    path = lake.path(f".{kind}.lock").resolve()
+    if path in _held:
+        _held[path] += 1
+        try:
+            yield
+        finally:
+            _held[path] -= 1
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        _wait(lock.fileno(), path, tell)
+        lock.truncate(0)
+        lock.write(json.dumps({"what": what, "process": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}))
+        lock.flush()
+        _held[path] = 1
+        try:
+            yield
+        finally:
+            del _held[path]
+
+
+def _wait(lock: int, path: Path, tell: Callable[[str], None]) -> None:
+    told = ""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(path.read_text())
+            if holder != told:
+                tell(holder)
+                told = holder
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
+def _holder(text: str) -> str:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        return "waiting for another process, which changes this lake; Ctrl+C gives up"
+    since = datetime.fromisoformat(found["since"])
+    return f"waiting for '{found['what']}' (process {found['process']} on {found['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC); Ctrl+C gives up"
