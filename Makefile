@@ -14,7 +14,7 @@ demo: .venv/installed
 	$(BIN)/shelfcast demo --root $(ROOT)
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report term
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -6,7 +6,6 @@ Evidently is given what was judged, not rows: quantiles of each column's values,
 import hashlib
 import html
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,19 +110,6 @@ def aggregated(one: Judged, which: str) -> "pd.Series[Any]":
     assert one.column.levels is not None  # noqa: S101 - texts have levels
     levels = np.asarray([str(level).translate(_HARMLESS) for level in one.column.levels], dtype=object)
     return pd.Series(levels[np.minimum(np.searchsorted(below[1:], at), len(shares) - 1)])
-
-
-def evidently_scores(current: "pd.DataFrame", reference: "pd.DataFrame") -> Mapping[str, float]:
-    """Evidently's own scores by column, for the test that ours equal them."""
-    import pandas as pd  # noqa: PLC0415 - heavy
-    from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415
-    from evidently.metrics import ValueDrift  # noqa: PLC0415
-
-    categorical = [name for name in current.columns if not pd.api.types.is_numeric_dtype(current[name])]
-    definition = DataDefinition(numerical_columns=[name for name in current.columns if name not in categorical], categorical_columns=categorical)
-    metrics = [ValueDrift(column=name, method=_EVIDENTLY[name in categorical]) for name in current.columns]
-    snapshot = Report(metrics).run(*[Dataset.from_pandas(frame, data_definition=definition) for frame in (current, reference)])
-    return {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"]}
 
 
 def _steps(below: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

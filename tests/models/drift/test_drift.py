@@ -4,10 +4,13 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from evidently import DataDefinition, Dataset, Report
+from evidently.metrics import ValueDrift
 
 from benchmarks.drift import INJECTIONS, Injection
-from models.drift.page import aggregated, distance, evidently_scores, notes, write_report
+from models.drift.page import aggregated, distance, notes, write_report
 from models.drift.score import DriftResult, benjamini_hochberg, distance_at, jensen_shannon, p_value, score_drift, wasserstein
 from transforms.calendar import Region, Week
 from transforms.monitoring.drift_columns import drift_frames, season_weights
@@ -15,6 +18,15 @@ from transforms.monitoring.drift_history import DriftHistory
 from transforms.world import World, WorldSpec, simulate
 
 RATE = 0.02
+
+
+def evidently_scores(current: pd.DataFrame, reference: pd.DataFrame) -> dict[str, float]:
+    """Evidently's own scores by column."""
+    categorical = [name for name in current.columns if not pd.api.types.is_numeric_dtype(current[name])]
+    definition = DataDefinition(numerical_columns=[name for name in current.columns if name not in categorical], categorical_columns=categorical)
+    metrics = [ValueDrift(column=name, method="jensenshannon" if name in categorical else "wasserstein") for name in current.columns]
+    snapshot = Report(metrics).run(*[Dataset.from_pandas(frame, data_definition=definition) for frame in (current, reference)])
+    return {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"]}
 
 
 def history_of(world: World, region: int) -> DriftHistory:
@@ -166,7 +178,6 @@ def test_distances_from_shares_are_those_of_the_values() -> None:
     now, past = rng.normal(0.4, 1.2, 3000), rng.normal(0, 1, 9000)
     edges = np.unique(np.quantile(np.concatenate([now, past]), np.linspace(0, 1, 101)))
     shares = [np.histogram(values, edges)[0][None] / len(values) for values in (now, past)]
-    import pandas as pd
 
     assert wasserstein(*shares, edges)[0] == pytest.approx(distance(pd.Series(now), pd.Series(past)), rel=0.03)
     texts = [pd.Series(rng.choice(["a", "b", "c"], 500, p=p)) for p in ([0.2, 0.3, 0.5], [0.5, 0.3, 0.2])]
@@ -175,8 +186,6 @@ def test_distances_from_shares_are_those_of_the_values() -> None:
 
 
 def test_the_page_is_small_tells_no_single_row_and_agrees_with_evidently(histories: list[DriftHistory], tmp_path: Path) -> None:
-    import pandas as pd
-
     result = judged(INJECTIONS[1].change(histories[0], histories[0].weeks - 1))
     first = write_report(result, tmp_path)
     assert first == f"drift/ohio/{histories[0].last}.html"
