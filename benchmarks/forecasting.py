@@ -18,13 +18,15 @@ from rich.table import Table
 from benchmarks.peers import gradient_boosting, historical_median, seasonal_naive, statistical
 from benchmarks.recording import record
 from models.ensemble.ensemble import Ensemble
-from models.ensemble.segments import series_formats
+from models.ensemble.segments import segment_rows, series_formats
 from models.evaluation.metrics import score_points
 from models.evaluation.plots import calibration_plot
 from models.evaluation.reliability import Outcome
 from models.members.distribution import interval_share
-from models.training.train import FORMATS, MOVERS, TrainingSpec, segment_rows, train_ensemble
+from models.training.train import TrainingSpec, train_ensemble
 from transforms.calendar import Region, Week
+from transforms.contracts.bronze import FORMATS
+from transforms.contracts.gold import MOVERS
 from transforms.features.build import scoring_frame, training_frame
 from transforms.features.frame import Frame
 from transforms.lake.tables import Lake

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from transforms.clusters import Clusters, with_cluster
 from transforms.contracts.bronze import FORMATS
 from transforms.features.build import ALIVE_WEEKS
+from transforms.features.frame import Bools, Frame
 from transforms.panel.panel import Panel
 
 
@@ -27,6 +28,12 @@ def series_formats(panel: Panel, clusters: Clusters | None) -> npt.NDArray[np.st
         found = clusters.of(panel.store_number[clusters.by][here], alive[here])
         labels[here] = [with_cluster(str(name), str(cluster)) for cluster in found]
     return labels.astype(np.str_)[panel.store]
+
+
+def segment_rows(frame: Frame, labels: npt.NDArray[np.str_], format_: str, mover: str) -> Bools:
+    """Which rows belong to a segment, shape (rows,); `labels` are the series' formats (`series_formats`)."""
+    in_segment: Bools = (labels[frame.series] == format_) & (frame.fast == (mover == "fast"))
+    return in_segment
 
 
 def format_names(clusters: Clusters | None) -> tuple[str, ...]:

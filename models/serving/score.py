@@ -10,15 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from models.ensemble.baselines import HistoricalAverage
-from models.ensemble.segments import series_formats
+from models.ensemble.segments import segment_rows, series_formats
 from models.evaluation.gate import broken_output
 from models.members.distribution import Orders, Points, orders
 from models.serving.costs import Costs, costs_of
 from models.serving.failover import SECONDS, Model, Serving, check_features, descend
-from models.training.train import MOVERS, segment_rows
 from transforms.calendar import Week
 from transforms.clusters import Clusters
-from transforms.contracts.gold import FORECASTS, ORDER_PLAN, STALE_DAYS
+from transforms.contracts.gold import FORECASTS, MOVERS, ORDER_PLAN, STALE_DAYS
 from transforms.errors import ArtifactError
 from transforms.features.build import scoring_frame
 from transforms.features.endings import endings

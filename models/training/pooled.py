@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.ensemble.segments import series_formats
-from models.training.train import MOVERS, Trained, TrainingSpec, segment_rows, train_ensemble
+from models.ensemble.segments import segment_rows, series_formats
+from models.training.train import Trained, TrainingSpec, train_ensemble
+from transforms.contracts.gold import MOVERS
 from transforms.features.build import training_frame
 from transforms.features.frame import Frame
 from transforms.panel.panel import Coded, Panel

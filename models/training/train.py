@@ -4,25 +4,22 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from models.ensemble.baselines import HistoricalAverage
 from models.ensemble.ensemble import Ensemble, members_named
-from models.ensemble.segments import series_formats
+from models.ensemble.segments import segment_rows, series_formats
 from models.evaluation.metrics import score_points, score_quantiles
 from models.members.base import Member
 from models.members.distribution import interval_share
 from models.members.settings import Settings
 from transforms.clusters import Clusters
+from transforms.contracts.gold import MOVERS
 from transforms.errors import ConfigurationError
 from transforms.features.build import scoring_frame, training_frame
-from transforms.features.frame import Bools, Frame
+from transforms.features.frame import Frame
 from transforms.features.structural_model import FURTHEST
 from transforms.features.training_origins import horizons_by_origin
 from transforms.panel.panel import Codes, Panel, SoldOutWeeks
-
-FORMATS = {"large": True, "small": False}
-MOVERS = {"fast": True, "slow": False}
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,8 @@ def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, s
         for mover in MOVERS:
             if only is not None and (name, mover) not in only:
                 continue
-            here = segment_rows(frame, labels, name, mover)
-            trained = train_ensemble(name, mover, frame.take(here & ~late), frame.take(here & late), spec)
+            in_segment = segment_rows(frame, labels, name, mover)
+            trained = train_ensemble(name, mover, frame.take(in_segment & ~late), frame.take(in_segment & late), spec)
             if trained is not None:
                 yield trained
 
@@ -115,12 +112,6 @@ def first_held_back_origin(spec: TrainingSpec) -> int:
     """Weeks between the training origin and the first origin from which held-back rows are forecast."""
     origins = horizons_by_origin(spec.horizons, _held_back_reach(spec))
     return max(back for back, ahead in origins.items() if min(back - horizon for horizon in ahead) < spec.held_back)
-
-
-def segment_rows(frame: Frame, labels: npt.NDArray[np.str_], format_: str, mover: str) -> Bools:
-    """Which rows belong to a segment; `labels` are the series' formats (`models.ensemble.segments`)."""
-    here: Bools = (labels[frame.series] == format_) & (frame.fast == MOVERS[mover])
-    return here
 
 
 def _held_back_reach(spec: TrainingSpec) -> int:

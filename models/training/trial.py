@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models.ensemble.ensemble import Ensemble
-from models.ensemble.segments import series_formats
+from models.ensemble.segments import segment_rows, series_formats
 from models.members.base import Member
 from models.members.distribution import Points
-from models.training.train import MOVERS, Trained, TrainingSpec, segment_rows, train_ensemble
+from models.training.train import Trained, TrainingSpec, train_ensemble
+from transforms.contracts.gold import MOVERS
 from transforms.features.build import training_frame
 from transforms.features.frame import Bools, Frame
 from transforms.panel.panel import Codes, Panel

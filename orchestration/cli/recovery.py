@@ -1,10 +1,8 @@
 """`shelfcast backup` and `restore`: what `transforms.lake.backup` copies, with the heads of the record, and what it means for recovery."""
 
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,11 +13,9 @@ from orchestration.runtime.provider_file import take_in_provider
 from orchestration.settings import Settings
 from transforms.errors import AuditFailed
 from transforms.lake.backup import Backup, back_up, damage, read_backup, restore
+from transforms.lake.backup_log import note_backup
 from transforms.lake.tables import Lake
 from transforms.records.audit import heads_of, verify_tables
-
-LOG = "backups.jsonl"
-"""In the root: one line for each backup that was made of it."""
 
 
 def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
@@ -29,9 +25,7 @@ def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
         take_in_provider(lake.path(), plain(console))
     made = back_up(lake.path(), target, heads_of(lake), datetime.now(UTC))
     backup = made.backup
-    line = {"backup": backup.name, "made_at": backup.made_at.isoformat(), "target": str(target.resolve())}
-    with lake.path(LOG).open("a") as log:
-        log.write(f"{json.dumps(line)}\n")
+    note_backup(lake.path(), backup, target)
     total = sum(entry.size for entry in backup.entries)
     console.print(
         f"Backup [bold]{backup.name}[/] in {escape(str(target))}: {len(backup.entries):,} files, {_size(total)}; "
@@ -68,17 +62,6 @@ def restore_root(settings: Settings, source: Path, name: str | None, console: Co
     for finding in findings:
         console.print(f"  {escape(finding)}", style="red", highlight=False, soft_wrap=True)
     return not findings
-
-
-def backups_made(lake: Lake) -> list[dict[str, Any]]:
-    """Backups that were made of a root, oldest first; raise `AuditFailed` where a line, cut off by a full disk, tells of none."""
-    path, made = lake.path(LOG), list[dict[str, Any]]()
-    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], 1):
-        try:
-            made.append(json.loads(line))
-        except ValueError as error:
-            raise AuditFailed(f"{path}, line {number}: expected a line of JSON for each backup, came {line[:40]!r}. Remove the line.") from error
-    return made
 
 
 def _size(count: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.ensemble.baselines import HistoricalAverage
-from models.ensemble.segments import series_formats
+from models.ensemble.segments import segment_rows, series_formats
 from models.evaluation.comparison import Outcome, compare, realised_cost
 from models.evaluation.gate import Gate, average_check, broken_output, comparison_checks, scoring_check, training_check
 from models.evaluation.ladder import HeldBackRows, Step, mape_against
@@ -18,7 +18,7 @@ from models.evaluation.metrics import score_points
 from models.serving.costs import costs_of
 from models.serving.failover import FAILURES, Model, check_features
 from models.serving.score import predict_rows
-from models.training.train import TrainingSpec, first_held_back_origin, held_back_frame, segment_rows
+from models.training.train import TrainingSpec, first_held_back_origin, held_back_frame
 from orchestration.lifecycle.regional import load_version, panel_at
 from orchestration.project import Project
 from transforms.calendar import Region, Week

@@ -13,11 +13,12 @@ from typing import Any
 from models.ensemble.segments import format_names
 from models.evaluation.gate import Gate
 from models.training.code_version import code_version
-from models.training.train import MOVERS, TrainingSpec
+from models.training.train import TrainingSpec
 from orchestration.lifecycle.live_accuracy import failing_weeks
 from orchestration.project import Project
 from transforms.calendar import Region, Week
 from transforms.contracts.drift import DRIFT
+from transforms.contracts.gold import MOVERS
 from transforms.lake.tables import Lake, day
 from transforms.records.dataset_versions import Dataset
 from transforms.records.fingerprints import training_contract, training_slices

@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from orchestration.cli.recovery import backups_made
 from orchestration.reports.report import Report, Section
 from orchestration.runtime.instance import open_instance
 from orchestration.settings import CHECKOUT
 from transforms.contracts.gold import STALE_DAYS
+from transforms.lake.backup_log import backups_made
 from transforms.lake.tables import Lake
 from transforms.landing import last_week
 from transforms.records.audit import verify_tables
@@ -286,7 +286,7 @@ def models_are_fresh(scene: Scene) -> Evidence:
 
 def backups_are_made(scene: Scene) -> Evidence:
     """There is a backup of after the newest training."""
-    made = backups_made(scene.lake)
+    made = backups_made(scene.lake.path())
     rows = scene.rows("select max(trained_at) as at from gold_model_versions", "gold/model_versions")
     trained: datetime | None = rows[0]["at"] if rows else None
     if made and (trained is None or datetime.fromisoformat(made[-1]["made_at"]) >= trained):
