@@ -1,5 +1,7 @@
 """The in-memory database that tables are computed with: one way to open it, and one to put a value or a name into its SQL."""
 
+import math
+
 import duckdb
 
 _NEVER_FULL = "64GB"
@@ -18,8 +20,18 @@ def open_database() -> duckdb.DuckDBPyConnection:
 
 
 def literal(value: str | float) -> str:
-    """SQL literal of a text (without NUL, which neither a provider file nor a path may hold) or a finite number."""
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+    """SQL literal of a text (without NUL, which neither a provider file nor a path may hold) or a number, read back to the last bit.
+
+    A float has an exponent: DuckDB takes digits with a point alone for a decimal, and a cast of that to double is an ulp off now and then.
+    """
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, int):
+        return str(value)
+    if not math.isfinite(value):
+        return f"'{value}'::double"
+    digits = repr(value)
+    return digits if "e" in digits else f"{digits}e0"
 
 
 def quoted(name: str) -> str:
