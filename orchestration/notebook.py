@@ -17,12 +17,13 @@ import pandas as pd
 from models.evaluation.metrics import Score, score_points
 from models.members.base import Member
 from models.serving.failover import check_features
+from models.training.code_version import code_version
 from models.training.train import TrainingSpec, first_held_back_origin
 from models.training.trial import Attempt, Segment, TrialRows, attempts
 from models.training.trial_plot import trial_plot
 from orchestration.experiments.frames import as_pandas
 from orchestration.experiments.tracking import ExperimentRun, Tracking
-from orchestration.lifecycle.regional import load_version, panel_at
+from orchestration.lifecycle.serving import load_version, panel_at
 from orchestration.project import Project
 from orchestration.provenance import commit_of, source_commit
 from orchestration.runtime.cycle import known_regions
@@ -245,8 +246,6 @@ class Session:
 
     def log(self, experiment: str, params: Mapping[str, Any], predictions: Predictions, notes: str = "", kind: str = "notebook") -> ExperimentRun:
         """Score predictions and write the run down, with region, week, horizons, versions of data and code, and the commit."""
-        from models.training.code_version import code_version  # noqa: PLC0415 - reads every source file
-
         where = {"region": str(self.region), "week": str(self.week), "segments": ["-".join(one) for one in self.segments]}
         told = {**where, "horizons": self.project.horizons, "held_back": self.rows.spec.held_back, **params}
         if isinstance(predictions, Trial):

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from models.ensemble.ensemble import available_members
 from models.evaluation.gate import MAX_REGRESSION, Gate
 from models.members.settings import Settings
 from orchestration.settings import Settings as Environment
@@ -146,8 +147,6 @@ class Project(BaseModel):
     @field_validator("members")
     @classmethod
     def _known_members(cls, members: tuple[str, ...]) -> tuple[str, ...]:
-        from models.ensemble.ensemble import available_members  # noqa: PLC0415 - only who reads a project needs the algorithms
-
         available = available_members()
         unknown = [name for name in members if name not in available]
         if unknown or not members or len(set(members)) < len(members):

@@ -7,6 +7,9 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
+from models.leaderboard.orange_juice import load_orange_juice
+from models.leaderboard.plot import rounds_plot
+from models.leaderboard.run import ENSEMBLE, board, run_rounds
 from orchestration.runtime.metadata import markdown_table, rounded, table_spec, written
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
@@ -35,10 +38,6 @@ class LeaderboardConfig(dg.Config):
 )
 def leaderboard(context: dg.AssetExecutionContext, config: LeaderboardConfig, lake: LakeResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
     """The published orange-juice rounds, forecast by the ensemble of production; skipped where the data are not given."""
-    from models.leaderboard.orange_juice import load_orange_juice  # noqa: PLC0415
-    from models.leaderboard.plot import rounds_plot  # noqa: PLC0415
-    from models.leaderboard.run import board, run_rounds  # noqa: PLC0415 - heavy
-
     folder = config.data or settings().leaderboard_data
     if not folder or not Path(folder).is_dir():
         context.log.warning(
@@ -66,7 +65,5 @@ def standing(rows: pa.Table) -> list[dict[str, object]]:
 
 
 def _headline(rows: pa.Table) -> dict[str, float | int | None]:
-    from models.leaderboard.run import ENSEMBLE  # noqa: PLC0415 - heavy
-
     own = next(row for row in standing(rows) if row["model"] == ENSEMBLE)
     return {"mape_percent": own["mape"], "seconds": own["seconds"]}  # type: ignore[dict-item]

@@ -8,6 +8,8 @@ import dagster as dg
 import pyarrow as pa
 
 from models.evaluation.metrics import score_forecasts
+from models.evaluation.plots import calibration_plot
+from models.evaluation.reliability import outcomes
 from orchestration.defs.checks import accuracy_judgement, drift_judgement, told
 from orchestration.reports.drift import drift_of, within
 from orchestration.runtime.metadata import add_by_slice, markdown_table, picture, rounded, table_spec, written_slices
@@ -139,9 +141,6 @@ def _issued(lake: Lake, block: SliceBlock) -> tuple[pa.Table, pa.Table]:
 
 def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:
     """Whether probabilities and intervals held, in the newest weeks of the run that have forecasts to look at."""
-    from models.evaluation.plots import calibration_plot  # noqa: PLC0415 - heavy
-    from models.evaluation.reliability import outcomes  # noqa: PLC0415
-
     newest = max(item.week for item in slices)
     block = SliceBlock(tuple(sorted({item.region for item in slices})), max(newest + -3, min(item.week for item in slices)), newest)
     found = {region: outcome for region, outcome in outcomes(*_issued(lake, block)).items() if outcome.demand.any()}

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from orchestration.defs.checks import WEEKS_BEFORE, failover_judgement, forecasts_judgement, plan_judgement, stale_judgement, told
 from orchestration.defs.datasets import VERSIONS
-from orchestration.lifecycle.regional import ScoreTask
+from orchestration.lifecycle.score_region import ScoreTask
 from orchestration.runtime.metadata import table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource

@@ -17,9 +17,9 @@ from orchestration.lifecycle.data_approval import review
 from orchestration.lifecycle.ladder import rank_steps
 from orchestration.lifecycle.pooled import train_pooled_models
 from orchestration.lifecycle.promotion import validate
-from orchestration.lifecycle.regional import TrainTask
 from orchestration.lifecycle.retraining import ON_DEMAND, Decision
 from orchestration.lifecycle.rollback import after_failing
+from orchestration.lifecycle.train_region import TrainTask
 from orchestration.runtime.metadata import add_by_slice, markdown_table, rounded, table_spec, written, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource

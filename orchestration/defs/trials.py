@@ -5,6 +5,7 @@ import pkgutil
 import dagster as dg
 
 import models.promoted as promoted_package
+from models.ensemble.ensemble import members_named
 from orchestration.defs.datasets import VERSIONS
 from orchestration.runtime.metadata import markdown_table, picture, rounded
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
@@ -37,7 +38,6 @@ def trial_asset(name: str) -> dg.AssetsDefinition:
     )
     def trial(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Try the member on each slice as a notebook does, and log it."""
-        from models.ensemble.ensemble import members_named  # noqa: PLC0415 - heavy: loading the code location stays fast
         from orchestration.notebook import Session, TooLittleHistory  # noqa: PLC0415
 
         rows, mapes, pictures = [], [], {}

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from orchestration.lifecycle.regional import WeatherTask
+from orchestration.lifecycle.score_region import WeatherTask
 from orchestration.runtime.metadata import add_by_slice, markdown_table, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource

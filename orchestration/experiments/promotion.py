@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from models.ensemble.ensemble import available_members
 from orchestration.experiments.cells import NotebookRefused, member_of, promoted_source
 from transforms.errors import ConfigurationError
 
@@ -100,8 +101,6 @@ def _ruff(draft: Path, checkout: Path, *arguments: str) -> subprocess.CompletedP
 
 
 def _check_name(name: str, package: Path) -> None:
-    from models.ensemble.ensemble import available_members  # noqa: PLC0415 - only promoting needs the algorithms
-
     own = {path.stem for path in package.glob("*.py")}
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise NotebookRefused(f"The member's name is {name!r}: expected lower-case letters, digits and underscores, like 'ridge'.")

@@ -13,6 +13,9 @@ import pyarrow as pa
 
 from models.members.settings import Settings as MemberSettings
 from models.members.settings import search_space
+from models.training.backtest import rolling_origins, rolling_scores
+from models.training.code_version import code_version
+from models.training.train import TrainingSpec
 from orchestration.experiments.tracking import ExperimentRun, Tracking
 from orchestration.project import Project
 from orchestration.settings import settings
@@ -21,6 +24,7 @@ from transforms.calendar import Region, Week
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
 from transforms.monitoring.accuracy import overall
+from transforms.panel.panel import Panel
 from transforms.records.dataset_versions import History, usable
 
 if TYPE_CHECKING:
@@ -48,11 +52,6 @@ class RollingTask:
 
     def __call__(self, region: Region) -> tuple[str, str, pa.Table]:
         """Return the data version, the code version and rows of gold/accuracy."""
-        from models.training.backtest import rolling_origins, rolling_scores  # noqa: PLC0415
-        from models.training.code_version import code_version  # noqa: PLC0415 - heavy: only workers pay
-        from models.training.train import TrainingSpec  # noqa: PLC0415
-        from transforms.panel.panel import Panel  # noqa: PLC0415
-
         lake, spec = Lake(self.root, dict(self.storage_options)), TrainingSpec(**self.spec)
         dataset = usable(lake, region, self.week, self.history)
         panel = Panel.load(lake.at(dataset.delta_versions), region, self.week)

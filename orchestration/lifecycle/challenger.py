@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from models.evaluation.ab_test import treated_stores
 from models.evaluation.gate import Gate, judge
 from models.serving.failover import Serving
-from orchestration.lifecycle.regional import load_version
+from orchestration.lifecycle.serving import load_version
 from transforms.calendar import Region, Week
 from transforms.contracts.ab_tests import AB_FORECASTS
 from transforms.lake.tables import Lake

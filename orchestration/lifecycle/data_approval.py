@@ -7,11 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from orchestration.lifecycle.regional import champions_serving, panel_at
+from models.evaluation.gate import Gate
+from models.serving.score import score_region
+from models.training.train import TrainingSpec, train_region
+from orchestration.lifecycle.serving import champions_serving, panel_at
 from orchestration.project import Project
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, Week
+from transforms.lake.database import open_database
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
 from transforms.records.data_checks import Check, Limits
@@ -67,9 +71,6 @@ def _review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str
 
 def forecast_moves(lake: Lake, region: Region, project: Project, before: Mapping[str, int], after: Mapping[str, int], origin: Week) -> Moves | None:
     """Score the champions of `origin` on both versions of the data; None where no ensemble serves there."""
-    from models.evaluation.gate import Gate  # noqa: PLC0415
-    from models.serving.score import score_region  # noqa: PLC0415 - heavy: only those who score pay
-
     ensembles, baselines = champions_serving(lake, region, origin, Gate(**project.gate.judged))
     if not ensembles:
         return None
@@ -79,8 +80,6 @@ def forecast_moves(lake: Lake, region: Region, project: Project, before: Mapping
 
 
 def _compare(origin: Week, before: pa.Table, after: pa.Table) -> Moves:
-    from transforms.lake.database import open_database  # noqa: PLC0415
-
     with open_database() as connection:
         connection.register("b", before)
         connection.register("a", after)
@@ -144,8 +143,6 @@ class _CheckTask:
         return Check("training loss", ratio <= limit, ratio, limit, f"held-back MAPE at {origin}: {errors[0]:.3f} before, {errors[1]:.3f} now")
 
     def _held_back(self, lake: Lake, region: Region, origin: Week) -> float | None:
-        from models.training.train import TrainingSpec, train_region  # noqa: PLC0415
-
         spec = TrainingSpec(**{**self.project.training, "members": ("lasso",)})
         found = [trained.metrics for trained in train_region(panel_at(lake, region, origin), spec) if trained.mover != "all"]
         known = [mape for metrics in found if (mape := metrics.get("mape")) is not None]

@@ -19,7 +19,7 @@ from models.serving.costs import costs_of
 from models.serving.failover import FAILURES, Model, check_features
 from models.serving.score import predict_rows
 from models.training.train import TrainingSpec, first_held_back_origin, held_back_frame
-from orchestration.lifecycle.regional import load_version, panel_at
+from orchestration.lifecycle.serving import load_version, panel_at
 from orchestration.project import Project
 from transforms.calendar import Region, Week
 from transforms.errors import ArtifactError

@@ -6,21 +6,20 @@ The order holds from its origin on, as decisions on models do, so that a backfil
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
+from models.evaluation.gate import Gate, judge
+from models.evaluation.ladder import in_order
+from orchestration.lifecycle.holdout import HeldBack
+from orchestration.lifecycle.serving import Row, Segment, steps_at
 from orchestration.project import Project
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts.gold import LADDER
-from transforms.lake.tables import Lake, day
+from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import usable
-from transforms.records.model_registry import POOLED, champions
-
-Segment = tuple[str, str]
-Row = dict[str, Any]
 
 
 def rank_steps(lake: Lake, project: Project, regions: Sequence[Region], week: Week) -> pa.Table:
@@ -48,10 +47,6 @@ class RankTask:
         return pa.Table.from_pylist(rows, schema=LADDER.schema)
 
     def _ranked(self, lake: Lake, region: Region, steps: Mapping[Segment, Mapping[str, Row]], averages: Mapping[str, Row]) -> Iterator[Row]:
-        from models.evaluation.gate import Gate, judge  # noqa: PLC0415
-        from models.evaluation.ladder import in_order  # noqa: PLC0415 - heavy: only workers pay
-        from orchestration.lifecycle.holdout import HeldBack  # noqa: PLC0415
-
         pinned = lake.at(usable(lake, region, self.week, self.project.history).delta_versions)
         evidence, gate = HeldBack.load(pinned, region, self.week, self.project), Gate(**self.project.gate.judged)
         # A tie changes nothing, and neither does what training the same recipe a week later changes by chance.
@@ -76,29 +71,3 @@ class RankTask:
                     "is_significant": significant,
                     "reason": place.reason,
                 }
-
-
-def steps_at(lake: Lake, region: Region, week: Week) -> tuple[dict[Segment, dict[str, Row]], dict[str, Row]]:
-    """What may serve the region at an origin: by segment the version on each step from the top, and the historical average of each format."""
-    rows = champions(lake, [region, POOLED], week, depth=2)
-    averages = {row["format"]: row for row in rows if row["mover"] == "all" and row["rank"] == 1}
-    steps: dict[Segment, dict[str, Row]] = {}
-    own = [row for row in rows if row["mover"] != "all" and row["region"] == str(region)]
-    pooled = [row for row in rows if row["region"] == str(POOLED) and row["rank"] == 1]
-    for row in [*own, *pooled]:
-        rung = "pooled" if row["region"] == str(POOLED) else "champion" if row["rank"] == 1 else "previous"
-        steps.setdefault((row["format"], row["mover"]), {})[rung] = row
-    return steps, averages
-
-
-def order_at(lake: Lake, region: Region, week: Week) -> dict[Segment, dict[str, Row]]:
-    """The order that holds at an origin: by segment the rows of gold/ladder by rung, those of the last origin up to it at which steps were scored."""
-    if not lake.exists(LADDER.name):
-        return {}
-    where = f"region = '{region}' and week <= {day(week)}"
-    with lake.connect(LADDER.name) as connection:
-        rows = connection.execute(f"select * from gold_ladder where {where} qualify week = max(week) over () order by rank").to_arrow_table()
-    found: dict[Segment, dict[str, Row]] = {}
-    for row in rows.to_pylist():
-        found.setdefault((row["format"], row["mover"]), {})[row["rung"]] = row
-    return found

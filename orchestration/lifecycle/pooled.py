@@ -5,8 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from orchestration.lifecycle.regional import panel_at, stored
+from models.training.code_version import code_version
+from models.training.pooled import sample_region, train_pooled
+from models.training.train import TrainingSpec
 from orchestration.lifecycle.retraining import Decision, Segment
+from orchestration.lifecycle.serving import panel_at
+from orchestration.lifecycle.train_region import stored
 from orchestration.project import Project
 from orchestration.settings import settings
 from orchestration.workers import map_regions
@@ -25,10 +29,6 @@ def train_pooled_models(
     if cause == "none":
         kept = [Decision(*segment, False, cause, reason, row["model_version"]) for segment, row in latest.items()]
         return kept, []
-    from models.training.code_version import code_version  # noqa: PLC0415
-    from models.training.pooled import train_pooled  # noqa: PLC0415 - heavy
-    from models.training.train import TrainingSpec  # noqa: PLC0415
-
     spec = TrainingSpec(**project.training)
     task = SampleTask(lake.root, lake.storage_options, project, week, -(-project.pooled.rows // len(regions)))
     # In the order of their names, so that the same samples give the same bytes.
@@ -59,9 +59,6 @@ class SampleTask:
 
     def __call__(self, region: Region) -> tuple[str, Mapping[Segment, Any]]:
         """Return the version of the data, and the rows of each segment."""
-        from models.training.pooled import sample_region  # noqa: PLC0415 - heavy: only workers pay
-        from models.training.train import TrainingSpec  # noqa: PLC0415
-
         lake = Lake(self.root, dict(self.storage_options))
         dataset = usable(lake, region, self.week, self.project.history)
         panel = panel_at(lake.at(dataset.delta_versions), region, self.week)
@@ -83,9 +80,6 @@ def _why(project: Project, latest: Sequence[Mapping[str, Any]], regions: Sequenc
 
 
 def _causes(project: Project, row: Mapping[str, Any], joined: Sequence[str], week: Week) -> Iterator[tuple[str, str]]:
-    from models.training.code_version import code_version  # noqa: PLC0415
-    from models.training.train import TrainingSpec  # noqa: PLC0415
-
     if row["code_version"] != (code := code_version(TrainingSpec(**project.training))):
         yield "code", f"training code or settings {row['code_version']} became {code}"
     if joined:

@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from models.evaluation.gate import Gate, scored_check, significance_check
-from orchestration.lifecycle.regional import load_version
+from orchestration.lifecycle.holdout import HeldBack
+from orchestration.lifecycle.serving import load_version
 from orchestration.project import Project
 from orchestration.settings import settings
 from orchestration.workers import map_regions
@@ -60,8 +61,6 @@ class ValidateTask:
     def _judged(
         self, lake: Lake, pinned: Lake, region: Region, rows: list[dict[str, Any]], standing: Mapping[Segment, dict[str, Any]]
     ) -> list[tuple[dict[str, Any], list[Check]]]:
-        from orchestration.lifecycle.holdout import HeldBack  # noqa: PLC0415 - heavy: only workers pay
-
         approved = {dataset.version: dataset for dataset in log(lake, [region])}
         evidence = HeldBack.load(pinned, region, self.week, self.project)
         judged = []

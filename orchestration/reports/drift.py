@@ -7,12 +7,15 @@ import dagster as dg
 import pyarrow as pa
 
 from models.drift.page import RANKING, notes, ranking, write_report
+from models.drift.score import score_drift
 from orchestration.reports.report import report_url
 from orchestration.runtime.metadata import Link, markdown_table
 from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock
 from transforms.contracts.drift import DRIFT
 from transforms.lake.tables import Lake
+from transforms.monitoring.drift_columns import drift_frames
+from transforms.monitoring.drift_history import DriftHistory
 
 VERDICTS = ["region", "week", "verdict", "drifted", "watched", "USD in the week", "report", "notes"]
 
@@ -52,10 +55,6 @@ class Outcome:
 
 def drift_of(lake: Lake, item: Slice, rate: float) -> Outcome:
     """Score a slice and write its page."""
-    from models.drift.score import score_drift  # noqa: PLC0415 - heavy
-    from transforms.monitoring.drift_columns import drift_frames  # noqa: PLC0415
-    from transforms.monitoring.drift_history import DriftHistory  # noqa: PLC0415
-
     history = DriftHistory.load(lake, item.region, item.week)
     if history is None:
         return Outcome(item, "nothing to compare", DRIFT.schema.empty_table(), [], ["The week has no deliveries."], "")

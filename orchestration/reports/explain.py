@@ -7,7 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.lifecycle.regional import panel_at
+from models.ensemble.artifacts import load
+from models.serving.contributions import contributions
+from orchestration.lifecycle.serving import panel_at
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts.gold import CONTRIBUTIONS, FORECASTS
 from transforms.errors import MissingData
@@ -46,9 +48,6 @@ def explained(lake: Lake, region: Region, origin: Week, forecasts: pa.Table, sol
     MissingData
         If what made the forecasts is not there any more.
     """
-    from models.ensemble.artifacts import load  # noqa: PLC0415 - heavy: only workers pay
-    from models.serving.contributions import contributions  # noqa: PLC0415
-
     tables = [CONTRIBUTIONS.schema.empty_table()]
     for version in pc.unique(forecasts["dataset_version"]).to_pylist():
         rows = forecasts.filter(pc.equal(forecasts["dataset_version"], version))

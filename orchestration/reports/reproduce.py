@@ -7,12 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from models.training.reproduction import Outcome
+from models.ensemble.artifacts import load, manifest_of
+from models.training.code_version import code_version
+from models.training.reproduction import Outcome, compare, retrain, spec_of
 from models.training.train import TrainingSpec
 from orchestration.provenance import environment, source_commit
 from transforms.calendar import Region, Week
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.tables import Lake, day
+from transforms.panel.panel import Panel
 from transforms.records.model_registry import trained_at
 
 
@@ -46,10 +49,6 @@ def reproduce(lake: Lake, region: Region, week: Week, segment: str | None) -> li
     segment
         `large-fast`, `small-all`, ...; None for all of the region.
     """
-    from models.ensemble.artifacts import load, manifest_of  # noqa: PLC0415 - heavy: training
-    from models.training.reproduction import compare, retrain, spec_of  # noqa: PLC0415
-    from transforms.panel.panel import Panel  # noqa: PLC0415
-
     chosen = _chosen(lake, region, week, segment)
     found: list[Reproduction] = []
     # The models of one training share data and settings, so they are trained again together.
@@ -66,8 +65,6 @@ def reproduce(lake: Lake, region: Region, week: Week, segment: str | None) -> li
 
 def differences(row: Mapping[str, Any], spec: TrainingSpec) -> list[str]:
     """What is not now as it was when the model on this row of gold/model_versions was trained, with the settings `spec`."""
-    from models.training.code_version import code_version  # noqa: PLC0415
-
     code = code_version(spec)
     changed = [] if row["code_version"] == code else [f"training code {row['code_version']} -> {code}"]
     if changed and row["source_commit"] != source_commit():

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from models.ensemble.artifacts import manifest_of
 from orchestration.project import Project
 from orchestration.reports.report import Report, Section, lines
 from orchestration.runtime.instance import open_instance
@@ -142,8 +143,6 @@ def _model(lake: Lake, row: trace.Row) -> list[Section]:
 
 
 def _artifact(lake: Lake, row: trace.Row) -> str:
-    from models.ensemble.artifacts import manifest_of  # noqa: PLC0415
-
     try:
         manifest_of(lake.path(row["artifact_uri"]), row["sha256"])
     except ArtifactError as error:

@@ -14,7 +14,7 @@ from models.evaluation.gate import Gate
 from models.members.lasso import LassoMember
 from models.training.train import Trained, TrainingSpec, held_back_frame, train_region
 from orchestration.lifecycle.holdout import HeldBack
-from orchestration.lifecycle.regional import stored
+from orchestration.lifecycle.train_region import stored
 from transforms.lake.tables import Lake
 from transforms.panel.panel import Panel
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from models.training.train import TrainingSpec, train_region
 from orchestration.cli.app import app
-from orchestration.lifecycle.regional import panel_at
+from orchestration.lifecycle.serving import panel_at
 from transforms.calendar import Region, Week
 from transforms.lake.tables import Lake
 

@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 from models.evaluation.gate import Gate
 from models.evaluation.reliability import outcomes
 from orchestration.cli.app import app
-from orchestration.lifecycle.ladder import order_at
-from orchestration.lifecycle.regional import champions_serving
+from orchestration.lifecycle.serving import champions_serving, order_at
 from orchestration.project import Project
 from orchestration.views.board import show_accuracy
 from transforms.calendar import Region, SliceBlock, Week

@@ -9,7 +9,8 @@ import pytest
 
 from models.training.train import TrainingSpec
 from orchestration.lifecycle.holdout import HeldBack
-from orchestration.lifecycle.regional import ScoreTask, panel_at
+from orchestration.lifecycle.score_region import ScoreTask
+from orchestration.lifecycle.serving import panel_at
 from orchestration.project import Project
 from orchestration.reports.explain import explained
 from transforms.calendar import Region, Week

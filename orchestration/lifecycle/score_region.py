@@ -1,0 +1,104 @@
+"""Scoring of one region at its origins, in a worker: forecasts and plans by what served then, and the same with other weather.
+
+Which models serve is a question for `serving`, what tests change of it for `challenger`; nothing is written to the lake here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.evaluation.gate import Gate
+from models.serving.score import score_region
+from models.training.train import TrainingSpec
+from models.training.weather_value import observed_weather, weather_value
+from orchestration.lifecycle.challenger import with_tests
+from orchestration.lifecycle.serving import champions_serving
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.clusters import Clusters
+from transforms.contracts.gold import WEATHER_VALUE
+from transforms.errors import DataNotApproved, MissingData
+from transforms.lake.tables import Lake, block_predicate
+from transforms.landing import last_week
+from transforms.monitoring.accuracy import by_segment_of
+from transforms.panel.panel import Panel, SoldOutWeeks
+from transforms.records.dataset_versions import Dataset, History, approved_before, usable
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """Forecast one region at each of `weeks`, with the models that were champions then and the approved data that the origin may use."""
+
+    root: str
+    storage_options: Mapping[str, str]
+    weeks: Sequence[Week]
+    horizons: int
+    history: History
+    clusters: Clusters | None
+    sold_out: SoldOutWeeks
+    seconds: float
+    gate: Mapping[str, Any]
+
+    def __call__(self, region: Region) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """Return rows of gold/forecasts, gold/order_plan and gold/ab_forecasts."""
+        lake, gate = Lake(self.root, dict(self.storage_options)), Gate(**self.gate)
+        forecasts, plans, tested = [], [], []
+        for week, dataset, panel in _panels(lake, region, self.weeks, self.history, self.sold_out):
+            ladders, averages = champions_serving(lake, region, week, gate)
+            score = partial(score_region, panel, self.horizons, clusters=self.clusters, seconds=self.seconds)
+            made, plan, arms = with_tests(lake, region, week, score, ladders, averages, gate, *score(ladders, averages))
+            column = made.schema.get_field_index("dataset_version")
+            forecasts.append(made.set_column(column, made.schema.field(column), pa.repeat(dataset.version, made.num_rows)))
+            plans.append(plan)
+            tested.append(arms)
+        return pa.concat_tables(forecasts), pa.concat_tables(plans), pa.concat_tables(tested)
+
+
+@dataclass(frozen=True)
+class WeatherTask:
+    """Measure what accuracy owes to the weather, for one region at each of `weeks`."""
+
+    root: str
+    storage_options: Mapping[str, str]
+    weeks: Sequence[Week]
+    spec: Mapping[str, Any]
+
+    def __call__(self, region: Region) -> pa.Table:
+        """Return rows of gold/weather_value."""
+        lake, spec = Lake(self.root, dict(self.storage_options)), TrainingSpec(**self.spec)
+        approved = approved_before(lake, region)
+        if approved is None:
+            raise DataNotApproved(f"{region} has no approved data: see 'shelfcast data log --region {region}'.")
+        lake = lake.at(approved.delta_versions)
+        last = min(max(self.weeks) + spec.horizons, _last_landed(lake, max(self.weeks)))
+        panel = Panel.load(lake, region, last)
+        observed = observed_weather(panel, lake.read("silver/weather", where=f"region = '{region}'"))
+        tables = [WEATHER_VALUE.schema.empty_table()]
+        for week in self.weeks:
+            targets = SliceBlock((region,), week + 1, min(week + spec.horizons, last))
+            demand = lake.read("gold/demand", where=block_predicate("week", targets))
+            for kind, scored in weather_value(panel, observed, demand, week, spec).items():
+                inside = scored.filter(pc.less_equal(scored["week"], pa.scalar(targets.last.monday)))
+                tables.append(by_segment_of(inside, {"week": week.monday, "weather": kind}, WEATHER_VALUE))
+        return pa.concat_tables(tables)
+
+
+def _last_landed(lake: Lake, origin: Week) -> Week:
+    landed = last_week(lake)
+    if landed is None or landed <= origin:
+        raise MissingData(f"No week after {origin} has landed: forecasts made there cannot be scored yet. Choose an earlier week.")
+    return landed
+
+
+def _panels(lake: Lake, region: Region, weeks: Sequence[Week], history: History, sold_out: SoldOutWeeks) -> Iterator[tuple[Week, Dataset, Panel]]:
+    """Each origin with its dataset version and panel; what several origins share is read once."""
+    datasets = [(week, usable(lake, region, week, history)) for week in sorted(weeks)]
+    for _, group in groupby(datasets, key=lambda item: (item[1].version, item[1].recorded_at)):
+        shared = list(group)
+        panel = Panel.load(lake.at(shared[0][1].delta_versions), region, shared[-1][0])
+        for week, dataset in shared:
+            yield week, dataset, replace(panel.until(week), sold_out=sold_out)

@@ -1,0 +1,64 @@
+"""Incidents around the way through the house: circles of imports."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGES = ("orchestration", "models", "transforms")
+
+
+def modules_of(root: Path) -> dict[str, Path]:
+    """The modules of product code by name; a package is its `__init__`."""
+    paths = sorted(path.relative_to(root) for package in PACKAGES for path in (root / package).rglob("*.py"))
+    return {".".join(path.parent.parts if path.stem == "__init__" else path.with_suffix("").parts): root / path for path in paths}
+
+
+def imported(path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
+    """The modules of product code that a file imports, at its top or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in modules else str(node.module) for name in names if name in modules or node.module in modules)
+
+
+def circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
+    """Modules that reach each other; every set of them once (what a module reaches, asked of each: slow and obvious)."""
+    reached = {module: reachable(module, imports) for module in imports}
+    found = {tuple(sorted({other for other in reached[module] if module in reached[other]})) for module in imports if module in reached[module]}
+    return [list(circle) for circle in sorted(found)]
+
+
+def reachable(module: str, imports: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(imports[module])
+    while waiting:
+        if (name := waiting.pop()) not in seen:
+            seen.add(name)
+            waiting += imports[name]
+    return seen
+
+
+def circles_below(root: Path) -> list[list[str]]:
+    modules = modules_of(root)
+    return circles({name: set(imported(path, modules)) - {name} for name, path in modules.items()})
+
+
+def test_modules_import_each_other_in_no_circle_even_inside_functions() -> None:
+    assert circles_below(CHECKOUT) == []
+
+
+def test_a_circle_through_a_function_or_a_package_is_found(tmp_path: Path) -> None:
+    for name, text in {
+        "models/__init__.py": "",
+        "models/members/__init__.py": "from models.members import lasso",
+        "models/members/lasso.py": "import models.fit",
+        "models/fit.py": "def fit():\n    from models.members import Member",
+        "transforms/one.py": "from models.fit import fit",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert circles_below(tmp_path) == [["models.fit", "models.members", "models.members.lasso"]]
