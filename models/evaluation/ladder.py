@@ -1,6 +1,6 @@
 """In which order the steps of the failover ladder serve: the best on the same held-back weeks, as far as that is no chance.
 
-The order without any evidence is champion, previous champion, pooled model, historical average. A step that is better beyond noise than the one that
+The order without any evidence is that of `transforms.contracts.rungs`. A step that is better beyond noise than the one that
 would serve takes its place; a tie changes nothing, so that steps do not take turns week by week.
 """
 
@@ -13,9 +13,7 @@ import numpy.typing as npt
 from models.evaluation.comparison import Difference, Outcome, compare
 from models.evaluation.metrics import score_points
 from models.support import Floats
-
-RUNG_NAMES = {"champion": "champion", "previous": "previous champion", "pooled": "pooled model", "baseline": "historical average"}
-"""The steps from the top, as they are called in words."""
+from transforms.contracts.rungs import BASELINE, RUNGS
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Step:
     wrong: str = ""
 
     def __str__(self) -> str:
-        return RUNG_NAMES[self.rung] if self.rung == "baseline" else f"{RUNG_NAMES[self.rung]} {self.version}"
+        return RUNGS[self.rung] if self.rung == BASELINE else f"{RUNGS[self.rung]} {self.version}"
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,8 @@ def _in_words(step: Step, passed: Step, better: Difference | None, mape: Mapping
         return f"not scored on the held-back weeks: {step.wrong}"
     if better is not None:
         return f"better beyond noise than {passed} on the held-back weeks: MAPE {better}"
-    own, average = mape[step.rung], mape.get("baseline")
+    own, average = mape[step.rung], mape.get(BASELINE)
     if own is None:
         return "no demand in the held-back weeks to score"
-    beside = f", the historical average's {average:.3f}" if average is not None and step.rung != "baseline" else ""
+    beside = f", the {RUNGS[BASELINE]}'s {average:.3f}" if average is not None and step.rung != BASELINE else ""
     return f"MAPE {own:.3f} on the held-back weeks{beside}"

@@ -1,4 +1,4 @@
-"""The failover ladder: champion, previous champion, pooled model, historical average. A forecast always comes, and says which step made it and why.
+"""The failover ladder: from the step that serves down to the historical average. A forecast always comes, and says which step made it and why.
 
 A step fails when its artifact is missing, corrupt or of another feature contract, when what it says is no usable forecast, or when it takes too
 long. What is known about a failure goes on record with every row that it concerned. A defect of our own is no failure of a step: it ends the run.
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from models.ensemble.baselines import HistoricalAverage
 from models.ensemble.ensemble import Ensemble
+from transforms.contracts.rungs import CHAMPION
 from transforms.errors import ArtifactError
 from transforms.features.frame import Frame
 
@@ -44,7 +45,7 @@ class Serving:
     model: Model | Callable[[], Model]
     version: str
     trained_week: date
-    rung: str = "champion"
+    rung: str = CHAMPION
     reason: str = "in service"
     below: "Serving | None" = None
     significant: bool | None = None

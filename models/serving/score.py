@@ -18,6 +18,7 @@ from models.serving.failover import SECONDS, Model, Serving, check_features, des
 from transforms.calendar import Week
 from transforms.clusters import Clusters
 from transforms.contracts.gold import FORECASTS, MOVERS, ORDER_PLAN, STALE_DAYS
+from transforms.contracts.rungs import BASELINE, CHALLENGER, CHAMPION
 from transforms.errors import ArtifactError
 from transforms.features.build import scoring_frame
 from transforms.features.endings import endings
@@ -64,11 +65,11 @@ def score_region(
                 continue
             made_now = partial(HistoricalAverage.fit, panel, rows)
             reason = "historical average made from the region's data"
-            fresh = Serving(made_now, "none", panel.last.monday, "baseline", reason)
+            fresh = Serving(made_now, "none", panel.last.monday, BASELINE, reason)
             uppermost, costs, keys = champions.get((name, mover)), costs_of(panel, rows), _keys(panel, rows)
             top = _over(uppermost, baselines.get(name))
             serving, (made, plan), why = descend(top, fresh, partial(usable_forecast, rows, costs), seconds)
-            if top is None or not {step.rung for step in top.steps()} & {"champion", "challenger"}:
+            if top is None or not {step.rung for step in top.steps()} & {CHAMPION, CHALLENGER}:
                 why = f"no champion; {why}"
             made, plan = without_ended(made, plan, why_ended != "")
             forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last, why, why_ended))
@@ -79,7 +80,7 @@ def score_region(
 def _over(champion: Serving | None, baseline: Serving | None) -> Serving | None:
     """The champion's ladder with the historical average as its lowest step, where it has no higher place in it."""
     steps = list(champion.steps()) if champion is not None else []
-    below = None if baseline is None or any(step.rung == "baseline" for step in steps) else replace(baseline, rung="baseline")
+    below = None if baseline is None or any(step.rung == BASELINE for step in steps) else replace(baseline, rung=BASELINE)
     for step in reversed(steps):
         below = replace(step, below=below)
     return below

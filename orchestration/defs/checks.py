@@ -14,6 +14,7 @@ from orchestration.project import Project
 from orchestration.runtime.metadata import markdown_table
 from transforms.calendar import Week
 from transforms.contracts.gold import STALE_DAYS
+from transforms.contracts.rungs import CHALLENGER, CHAMPION
 from transforms.lake.tables import Lake
 from transforms.landing import regions
 from transforms.monitoring.accuracy import by_segment
@@ -106,7 +107,7 @@ def failover_judgement(lake: Lake) -> Judgement | None:
     """Every forecast of the newest origin of its region was made by the first step of its segment's ladder, or by the challenger of a test."""
     with lake.connect("gold/forecasts", "gold/ladder") as connection:
         rows = connection.execute(
-            """
+            f"""
             with
 
             served as (
@@ -117,7 +118,7 @@ def failover_judgement(lake: Lake) -> Judgement | None:
 
             first_steps as (select region, format, mover, week, rung from gold_ladder where rank = 1)
 
-            select s.region, s.origin_week, s.format, s.mover, s.rung, s.reason, s.n, coalesce(f.rung, 'champion') as first_step
+            select s.region, s.origin_week, s.format, s.mover, s.rung, s.reason, s.n, coalesce(f.rung, '{CHAMPION}') as first_step
             from served as s asof left join first_steps as f
                 on s.region = f.region and s.format = f.format and s.mover = f.mover and s.origin_week >= f.week
             order by all
@@ -126,7 +127,7 @@ def failover_judgement(lake: Lake) -> Judgement | None:
     lower = [
         [region, str(week), f"{form}/{mover}", rung, first, reason, n]
         for region, week, form, mover, rung, reason, n, first in rows
-        if rung not in {first, "challenger"}
+        if rung not in {first, CHALLENGER}
     ]
     summary = f"{sum(row[6] for row in lower):,} of {sum(row[6] for row in rows):,} forecasts were not made by the first step of their ladder."
     columns = ["region", "origin", "segment", "rung", "first step", "why", "forecasts"]

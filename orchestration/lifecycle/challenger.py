@@ -14,6 +14,7 @@ from models.serving.failover import Serving
 from orchestration.lifecycle.serving import load_version
 from transforms.calendar import Region, Week
 from transforms.contracts.ab_tests import AB_FORECASTS
+from transforms.contracts.rungs import CHALLENGER, CHAMPION
 from transforms.lake.tables import Lake
 from transforms.records.ab_tests import AbTest, recorded
 from transforms.records.model_registry import versions_named
@@ -67,7 +68,7 @@ def _challenger(lake: Lake, test: AbTest, below: Serving | None, gate: Gate) -> 
     [row] = versions_named(lake, [test.challenger])
     reason = f"A/B test {test.test_id}, {test.mode}"
     significant = judge(json.loads(row["metrics"]), gate).passed
-    return Serving(partial(load_version, lake, row), test.challenger, row["trained_week"], "challenger", reason, below, significant)
+    return Serving(partial(load_version, lake, row), test.challenger, row["trained_week"], CHALLENGER, reason, below, significant)
 
 
 def _arms(test: AbTest, made: pa.Table, plan: pa.Table, theirs: pa.Table, their_plan: pa.Table, treated: set[str]) -> pa.Table:
@@ -78,7 +79,7 @@ def _arms(test: AbTest, made: pa.Table, plan: pa.Table, theirs: pa.Table, their_
     rows = theirs.select(["region", "origin_week", *_KEYS, "size"]).rename_columns(["region", "origin_week", *_KEYS, "challenger_size"])
     for other in (own, orders, their_orders):
         rows = rows.join(other, keys=_KEYS, join_type="inner")
-    served = pc.if_else(pc.is_in(rows["store_id"], value_set=pa.array(sorted(treated), pa.string())), "challenger", "champion")
+    served = pc.if_else(pc.is_in(rows["store_id"], value_set=pa.array(sorted(treated), pa.string())), CHALLENGER, CHAMPION)
     rows = rows.append_column("served", served).append_column("test_id", pa.repeat(test.test_id, rows.num_rows))
     return rows.select(AB_FORECASTS.names).cast(AB_FORECASTS.schema)
 

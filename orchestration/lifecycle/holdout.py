@@ -22,6 +22,7 @@ from models.training.train import TrainingSpec, first_held_back_origin, held_bac
 from orchestration.lifecycle.serving import load_version, panel_at
 from orchestration.project import Project
 from transforms.calendar import Region, Week
+from transforms.contracts.rungs import BASELINE
 from transforms.errors import ArtifactError
 from transforms.features.build import scoring_frame
 from transforms.features.frame import Frame
@@ -104,7 +105,7 @@ class HeldBack:
 
     def average_step(self, format_: str, mover: str, version: str) -> Step:
         """The historical average as a step of the ladder."""
-        return Step("baseline", version, self.average(format_, mover))
+        return Step(BASELINE, version, self.average(format_, mover))
 
     def rows_of(self, format_: str, mover: str) -> HeldBackRows:
         """What models of a segment are compared on."""

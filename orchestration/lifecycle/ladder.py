@@ -17,6 +17,7 @@ from orchestration.project import Project
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts import rungs
 from transforms.contracts.gold import LADDER
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import usable
@@ -50,7 +51,7 @@ class RankTask:
         pinned = lake.at(usable(lake, region, self.week, self.project.history).delta_versions)
         evidence, gate = HeldBack.load(pinned, region, self.week, self.project), Gate(**self.project.gate.judged)
         # A tie changes nothing, and neither does what training the same recipe a week later changes by chance.
-        margins = {"previous": gate.max_regression["mape"]}
+        margins = {rungs.PREVIOUS: gate.max_regression["mape"]}
         for (format_, mover), versions in sorted(steps.items()):
             held_back, plain = evidence.rows_of(format_, mover), evidence.plain_average(format_, mover)
             average = averages.get(format_, {"model_version": "none"})

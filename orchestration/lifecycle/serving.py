@@ -14,7 +14,9 @@ from models.ensemble.artifacts import load
 from models.evaluation.gate import Gate, judge
 from models.serving.failover import Model, Serving
 from transforms.calendar import Region, Week
+from transforms.contracts import rungs
 from transforms.contracts.gold import LADDER
+from transforms.contracts.rungs import BASELINE, RUNGS
 from transforms.lake.tables import Lake, day
 from transforms.panel.panel import Panel, SoldOutWeeks
 from transforms.records.model_registry import POOLED, champions
@@ -31,7 +33,7 @@ def steps_at(lake: Lake, region: Region, week: Week) -> tuple[dict[Segment, dict
     own = [row for row in rows if row["mover"] != "all" and row["region"] == str(region)]
     pooled = [row for row in rows if row["region"] == str(POOLED) and row["rank"] == 1]
     for row in [*own, *pooled]:
-        rung = "pooled" if row["region"] == str(POOLED) else "champion" if row["rank"] == 1 else "previous"
+        rung = rungs.POOLED if row["region"] == str(POOLED) else rungs.CHAMPION if row["rank"] == 1 else rungs.PREVIOUS
         steps.setdefault((row["format"], row["mover"]), {})[rung] = row
     return steps, averages
 
@@ -53,31 +55,32 @@ def champions_serving(lake: Lake, region: Region, week: Week, gate: Gate) -> tup
     """Read what serves the region at an origin: by format and mover the ladder's uppermost step, and the historical averages by format.
 
     Steps are in the order of `gold/ladder`. Where it has not scored the one that comes first by itself (a champion that a person has approved since),
-    that one serves: champion, previous champion, pooled model, historical average. Nothing is loaded before it is needed.
+    that one serves, and all stand as `transforms.contracts.rungs` lists them. Nothing is loaded before it is needed.
     """
     steps, known = steps_at(lake, region, week)
     order = order_at(lake, region, week)
-    averages = {format_: _serving(lake, row, "baseline", "historical average") for format_, row in known.items()}
+    averages = {format_: _serving(lake, row, BASELINE, RUNGS[BASELINE]) for format_, row in known.items()}
     ladders = {}
     for segment, versions in steps.items():
-        below = {"baseline": known[segment[0]]} if segment[0] in known else {}
+        below = {BASELINE: known[segment[0]]} if segment[0] in known else {}
         ladders[segment] = _ladder(lake, {**versions, **below}, _ranked(order.get(segment, {}), versions), gate)
     return ladders, averages
 
 
-_UNSCORED = 5
+_UNSCORED = len(RUNGS) + 1
 
 
 def _ladder(lake: Lake, versions: Mapping[str, Row], ranked: Mapping[str, Row], gate: Gate) -> Serving:
-    """The uppermost step with the others below it; `versions` by rung, the uppermost first where `ranked` does not say otherwise."""
+    """The uppermost step with the others below it; `versions` by rung. What `ranked` does not know stands in the order of the list."""
+    places = {rung: (ranked[rung]["rank"] if rung in ranked else _UNSCORED, place) for place, rung in enumerate(RUNGS)}
     step: Serving | None = None
     # From the lowest step up.
-    for rung, row in sorted(versions.items(), key=lambda item: ranked[item[0]]["rank"] if item[0] in ranked else _UNSCORED, reverse=True):
-        since = "historical average" if rung == "baseline" else f"{rung} since {row['since']}"
+    for rung, row in sorted(versions.items(), key=lambda item: places[item[0]], reverse=True):
+        since = RUNGS[BASELINE] if rung == BASELINE else f"{rung} since {row['since']}"
         if rung in ranked:
             reason, significant = f"{since}: {ranked[rung]['reason']}", ranked[rung]["is_significant"]
         else:
-            reason, significant = since, None if rung == "baseline" else judge(json.loads(row["metrics"]), gate).passed
+            reason, significant = since, None if rung == BASELINE else judge(json.loads(row["metrics"]), gate).passed
         step = replace(_serving(lake, row, rung, reason), below=step, significant=significant)
     assert step is not None  # noqa: S101 - for the type checker: no segment without a version
     return step
@@ -86,9 +89,7 @@ def _ladder(lake: Lake, versions: Mapping[str, Row], ranked: Mapping[str, Row], 
 def _ranked(order: Mapping[str, Row], versions: Mapping[str, Row]) -> dict[str, Row]:
     """Rows of gold/ladder by rung, as far as they are about the steps that there are; none where they do not know the first of these."""
     ranked = {
-        rung: row
-        for rung, row in order.items()
-        if rung == "baseline" or (rung in versions and versions[rung]["model_version"] == row["model_version"])
+        rung: row for rung, row in order.items() if rung == BASELINE or (rung in versions and versions[rung]["model_version"] == row["model_version"])
     }
     return ranked if next(iter(versions)) in ranked else {}
 

@@ -14,6 +14,7 @@ from transforms.adapters import load_provider
 from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import LEADERBOARD
+from transforms.contracts.rungs import CHAMPION
 from transforms.lake.tables import Lake
 from transforms.landing import last_week, noticed_files, pending, pending_references, refused_files, regions
 from transforms.monitoring.accuracy import by_region, champions_by_region, drift_by_region, rungs_served, weather_by_kind
@@ -67,10 +68,10 @@ def _show_rungs(lake: Lake, forecast: SliceBlock, origin: Week, console: Console
     counts = Counter[str]()
     for row in served:
         counts[row["rung"]] += row["n"]
-    if not set(counts) - {"champion"}:
+    if not set(counts) - {CHAMPION}:
         return
     console.print(f"Made at {origin} by: {', '.join(f'{rung} {n:,} rows' for rung, n in counts.most_common())}.", highlight=False, soft_wrap=True)
-    others = [row for row in served if row["rung"] != "champion"]
+    others = [row for row in served if row["rung"] != CHAMPION]
     for row in others[:_MOST_REASONS]:
         where = f"{row['region']} {row['format']} {row['mover']}"
         console.print(

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from transforms.contracts.base import Column, Contract
 from transforms.contracts.bronze import PRODUCT, REGION, STORE, WEEK
+from transforms.contracts.rungs import CHALLENGER, CHAMPION
 
 MODES = ("shadow", "split", "interleave")
-ARMS = ("champion", "challenger")
+ARMS = (CHAMPION, CHALLENGER)
 METRICS = ("ape", "cost")
 VERDICTS = ("better", "worse", "undecided")
 TEST = Column("test_id", "text", "A/B test, unique over all tests.")

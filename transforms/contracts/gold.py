@@ -7,9 +7,9 @@ from transforms.contracts.ab_tests import AB_TABLES
 from transforms.contracts.base import Column, Contract
 from transforms.contracts.bronze import FORMATS, PRODUCT, REGION, STORE, WEEK
 from transforms.contracts.drift import DRIFT
+from transforms.contracts.rungs import RUNGS, SERVED_BY
 
 MOVERS = ("fast", "slow")
-RUNGS = ("champion", "previous", "pooled", "baseline", "challenger")
 DECISIONS = ("awaiting validation", "champion", "rejected", "retired", "rolled back")
 EXPERIMENT_KINDS = ("trial", "chosen", "comparison", "notebook", "asset")
 CAUSES = ("first", "new data", "changed data", "code", "settings", "accuracy", "drift", "age", "on demand", "none")
@@ -74,7 +74,7 @@ FORECASTS = Contract(
         MODEL_VERSION,
         Column("trained_week", "date", "Origin at which the model was trained.", monday=True),
         Column("is_stale", "flag", f"True when the model was trained more than {STALE_DAYS} days before the origin."),
-        Column("rung", "text", "Step of the failover ladder that made the forecast; challenger where an A/B test serves it.", allowed=RUNGS),
+        Column("rung", "text", "Step of the failover ladder that made the forecast; challenger where an A/B test serves it.", allowed=SERVED_BY),
         Column("dataset_version", "text", "Version of the region's data that the forecast was made from.", required=False),
         Column("run_id", "text", "Dagster run that made the forecast.", required=False),
         Column(
@@ -283,8 +283,8 @@ LADDER = Contract(
         replace(WEEK, description="Monday of the origin from which the order holds."),
         FORMAT,
         MOVER,
-        Column("rung", "text", "Step of the ladder.", allowed=("champion", "previous", "pooled", "baseline")),
-        Column("rank", "integer", "Place in the order: 1 serves, the next one where that fails.", minimum=1, maximum=4),
+        Column("rung", "text", "Step of the ladder.", allowed=tuple(RUNGS)),
+        Column("rank", "integer", "Place in the order: 1 serves, the next one where that fails.", minimum=1, maximum=len(RUNGS)),
         Column("model_version", "text", "Version on that step; none for a historical average made from the region's data."),
         Column("n", "integer", "Held-back rows with demand that all steps are compared on.", unit="rows", minimum=0),
         Column("mape", "number", "MAPE of size over those rows, by the model as it was before it had learned from them.", required=False, minimum=0),

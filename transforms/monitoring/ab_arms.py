@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from transforms.calendar import Week
-from transforms.contracts.ab_tests import AB_FORECASTS
+from transforms.contracts.ab_tests import AB_FORECASTS, ARMS
 from transforms.lake.tables import Lake, day
 from transforms.records.ab_tests import AbTest
 
@@ -53,7 +53,7 @@ def arms(lake: Lake, test: AbTest, until: Week) -> Arms | None:
     weeks = min(until - test.first, test.weeks)
     if weeks < 1:
         return None
-    errors = ", ".join(f"{_METRIC[test.metric].format(arm=arm)} as {arm}" for arm in ("champion", "challenger"))
+    errors = ", ".join(f"{_METRIC[test.metric].format(arm=arm)} as {arm}" for arm in ARMS)
     with lake.connect(AB_FORECASTS.name, "gold/demand") as connection:
         rows = connection.execute(
             f"""
@@ -75,7 +75,7 @@ def arms(lake: Lake, test: AbTest, until: Week) -> Arms | None:
     stores, position = np.unique(np.asarray(rows["store_id"].to_pylist(), np.str_), return_inverse=True)
     week, served = rows["week"].to_numpy(), np.asarray(rows["served"].to_pylist(), np.str_)
     found = Arms(tuple(map(str, stores)), *(np.full((len(stores), weeks), np.nan) for _ in range(2)))
-    for arm in ("champion", "challenger"):
+    for arm in ARMS:
         here = np.full(len(position), True) if test.mode == "shadow" else served == arm
         getattr(found, arm)[position[here], week[here]] = rows[arm].cast(pa.float64()).to_numpy()[here]
     return found

@@ -118,3 +118,14 @@ def test_a_champion_worse_than_the_average_gives_way_at_its_origin_and_no_earlie
     assert rungs(week + 1) == ["baseline", "champion"]
     assert champions_serving(lake, REGION, week + 1, Gate())[0][segment].reason == "historical average: was 2"
     assert order["champion"]["rank"] == 1
+
+
+def test_a_champion_that_the_ladder_has_not_scored_serves_before_the_historical_average(strict: Lake, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(strict.root, root)
+    lake = Lake(str(root))
+    week = origin_of(lake)
+    nothing = LADDER.schema.empty_table()
+    lake.replace(LADDER.name, SliceBlock((REGION,), week, week), nothing)
+    ladder = champions_serving(lake, REGION, week, Gate())[0]["large", "fast"]
+    assert [step.rung for step in ladder.steps()] == ["champion", "baseline"]
