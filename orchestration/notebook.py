@@ -19,7 +19,7 @@ from models.members.base import Member
 from models.serving.failover import check_features
 from models.training.code_version import code_version
 from models.training.train import TrainingSpec, first_held_back_origin
-from models.training.trial import Attempt, Segment, TrialRows, attempts
+from models.training.trial import Attempt, TrialRows, attempts
 from models.training.trial_plot import trial_plot
 from orchestration.experiments.frames import as_pandas
 from orchestration.experiments.tracking import ExperimentRun, Tracking
@@ -34,6 +34,7 @@ from transforms.features.docs import meanings
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import Dataset, usable
 from transforms.records.model_registry import champions
+from transforms.rows import Segment
 
 CHAMPION, AVERAGE = "champion", "historical average"
 

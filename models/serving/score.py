@@ -24,8 +24,7 @@ from transforms.features.build import scoring_frame
 from transforms.features.endings import endings
 from transforms.features.frame import Bools, Frame
 from transforms.panel.panel import Panel
-
-Segment = tuple[str, str]
+from transforms.rows import Segment
 
 
 def score_region(

@@ -16,8 +16,8 @@ from transforms.contracts.gold import MOVERS
 from transforms.features.build import training_frame
 from transforms.features.frame import Frame
 from transforms.panel.panel import Coded, Panel
+from transforms.rows import Segment
 
-Segment = tuple[str, str]
 Sample = Mapping[Segment, tuple[Frame, Frame]]
 _WEEKS = 52
 

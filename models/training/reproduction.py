@@ -20,6 +20,7 @@ from models.training.train import Trained, TrainingSpec, train_region
 from transforms.contracts.gold import FORECASTS
 from transforms.errors import ConfigurationError
 from transforms.panel.panel import Panel
+from transforms.rows import Segment
 
 NUMBERS = ("p_demand", "size", "expected", "q10", "q50", "q90")
 """Columns of a forecast that the model decides; keys, names of versions and the historical averages beside them are left out."""
@@ -60,7 +61,7 @@ def spec_of(recorded: Mapping[str, Any]) -> TrainingSpec:
     return TypeAdapter(TrainingSpec).validate_python(dict(recorded))
 
 
-def retrain(panel: Panel, spec: TrainingSpec, wanted: set[tuple[str, str]]) -> Iterator[Trained]:
+def retrain(panel: Panel, spec: TrainingSpec, wanted: set[Segment]) -> Iterator[Trained]:
     """Yield the wanted (format, mover) models of a region; training ends with the last of them."""
     left = set(wanted)
     for trained in train_region(panel, spec):
@@ -73,7 +74,7 @@ def retrain(panel: Panel, spec: TrainingSpec, wanted: set[tuple[str, str]]) -> I
 
 
 def compare(
-    panel: Panel, horizons: int, segment: tuple[str, str], recorded: Ensemble | HistoricalAverage, again: Trained, stored: pa.Table | None
+    panel: Panel, horizons: int, segment: Segment, recorded: Ensemble | HistoricalAverage, again: Trained, stored: pa.Table | None
 ) -> Outcome:
     """Hold a model that was trained again against the one on record.
 
@@ -91,7 +92,7 @@ def compare(
     return Outcome((fingerprint(recorded), fingerprint(again.model)), (forecast_hash(before), forecast_hash(made)), before.num_rows)
 
 
-def forecasts_of(panel: Panel, horizons: int, segment: tuple[str, str], model: Ensemble | HistoricalAverage) -> pa.Table:
+def forecasts_of(panel: Panel, horizons: int, segment: Segment, model: Ensemble | HistoricalAverage) -> pa.Table:
     """What the model says at the panel's last week of the series that it is for."""
     serving = Serving(model, "again", panel.last.monday)
     ensembles = {} if segment[1] == "all" else {segment: serving}

@@ -20,6 +20,7 @@ from transforms.features.frame import Frame
 from transforms.features.structural_model import FURTHEST
 from transforms.features.training_origins import horizons_by_origin
 from transforms.panel.panel import Codes, Panel, SoldOutWeeks
+from transforms.rows import Segment
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Trained:
     metrics: dict[str, float | int | None]
 
 
-def train_region(panel: Panel, spec: TrainingSpec, only: Collection[tuple[str, str]] | None = None) -> Iterator[Trained]:
+def train_region(panel: Panel, spec: TrainingSpec, only: Collection[Segment] | None = None) -> Iterator[Trained]:
     """Yield the models of a region as they are trained; the panel's last week is the origin.
 
     A segment with too little history is left out: its baseline serves it. With `only`, just these (format, mover) are trained.

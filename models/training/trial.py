@@ -16,8 +16,8 @@ from transforms.contracts.gold import MOVERS
 from transforms.features.build import training_frame
 from transforms.features.frame import Bools, Frame
 from transforms.panel.panel import Codes, Panel
+from transforms.rows import Segment
 
-Segment = tuple[str, str]
 """Format and mover."""
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from models.training.trial import Segment, TrialRows
+from models.training.trial import TrialRows
 from transforms.features.recency import RECENT
+from transforms.rows import Segment
 
 
 def as_pandas(rows: TrialRows, segments: Sequence[Segment]) -> pd.DataFrame:

@@ -18,8 +18,9 @@ from transforms.contracts.rungs import CHALLENGER, CHAMPION
 from transforms.lake.tables import Lake
 from transforms.records.ab_tests import AbTest, recorded
 from transforms.records.model_registry import versions_named
+from transforms.rows import Segment
 
-Ladders = Mapping[tuple[str, str], Serving]
+Ladders = Mapping[Segment, Serving]
 Score = Callable[..., tuple[pa.Table, pa.Table]]
 _KEYS = ["store_id", "product_id", "target_week"]
 

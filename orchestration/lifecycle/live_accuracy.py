@@ -13,8 +13,8 @@ from transforms.calendar import Region, Week
 from transforms.contracts.gold import ACCURACY
 from transforms.lake.tables import Lake, day
 from transforms.records.ab_tests import recorded
+from transforms.rows import Segment
 
-Segment = tuple[str, str]
 _YEAR = 52
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from models.training.code_version import code_version
 from models.training.pooled import sample_region, train_pooled
 from models.training.train import TrainingSpec
-from orchestration.lifecycle.retraining import Decision, Segment
+from orchestration.lifecycle.retraining import Decision
 from orchestration.lifecycle.serving import panel_at
 from orchestration.lifecycle.train_region import stored
 from orchestration.project import Project
@@ -18,6 +18,7 @@ from transforms.calendar import Region, Week
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import usable
 from transforms.records.model_registry import POOLED, ModelVersion, latest_trained
+from transforms.rows import Segment
 
 
 def train_pooled_models(

@@ -23,8 +23,7 @@ from transforms.lake.tables import Lake
 from transforms.records.data_checks import Check
 from transforms.records.dataset_versions import log
 from transforms.records.model_registry import CHAMPION, POOLED, REJECTED, RETIRED, WAITING, ModelEvent, champions, waiting
-
-Segment = tuple[str, str, str]
+from transforms.rows import RegionSegment
 
 
 def validate(lake: Lake, project: Project, regions: Sequence[Region], week: Week, actor: str) -> list[ModelEvent]:
@@ -59,7 +58,7 @@ class ValidateTask:
         return judged
 
     def _judged(
-        self, lake: Lake, pinned: Lake, region: Region, rows: list[dict[str, Any]], standing: Mapping[Segment, dict[str, Any]]
+        self, lake: Lake, pinned: Lake, region: Region, rows: list[dict[str, Any]], standing: Mapping[RegionSegment, dict[str, Any]]
     ) -> list[tuple[dict[str, Any], list[Check]]]:
         approved = {dataset.version: dataset for dataset in log(lake, [region])}
         evidence = HeldBack.load(pinned, region, self.week, self.project)
@@ -123,7 +122,7 @@ def promotion(
     return events
 
 
-def serving(lake: Lake, regions: Sequence[Region], week: Week) -> dict[Segment, dict[str, Any]]:
+def serving(lake: Lake, regions: Sequence[Region], week: Week) -> dict[RegionSegment, dict[str, Any]]:
     """The champion of each region, format and mover at an origin."""
     return {(row["region"], row["format"], row["mover"]): row for row in champions(lake, regions, week)}
 

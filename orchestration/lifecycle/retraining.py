@@ -23,10 +23,10 @@ from transforms.lake.tables import Lake, day
 from transforms.records.dataset_versions import Dataset
 from transforms.records.fingerprints import training_contract, training_slices
 from transforms.records.model_registry import latest_trained
+from transforms.rows import Segment
 
 ON_DEMAND = "shelfcast/retrain"
 """Run tag that asks for training whatever the need."""
-Segment = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

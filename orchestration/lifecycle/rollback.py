@@ -6,7 +6,6 @@ commit. It holds from an origin on, so forecasts that were issued stay as they a
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 from models.evaluation.gate import Gate
 from orchestration.lifecycle.live_accuracy import bad_streaks, live_weeks
@@ -16,9 +15,9 @@ from transforms.calendar import Region, Week
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake
 from transforms.records.model_registry import CHAMPION, ROLLED_BACK, ModelEvent, champions
+from transforms.rows import RegionSegment, Row
 
 _ALL = 1_000_000
-Row = dict[str, Any]
 
 
 def origin_on(day: date) -> Week:
@@ -45,7 +44,7 @@ def to_date(lake: Lake, regions: Sequence[Region], on: date, week: Week, actor: 
 def to_previous(lake: Lake, regions: Sequence[Region], week: Week, actor: str, why: str) -> list[ModelEvent]:
     """Events that bring back each segment's previous champion, from `week` on; a segment without one keeps its champion."""
     standing = _standing(lake, regions, week)
-    targets: dict[tuple[str, str, str], Row | None] = {segment: rows[1] for segment, rows in standing.items() if len(rows) > 1}
+    targets: dict[RegionSegment, Row | None] = {segment: rows[1] for segment, rows in standing.items() if len(rows) > 1}
     return _events(lake, regions, targets, week, actor, f"back to the previous champion: {why}")
 
 
@@ -79,9 +78,7 @@ def after_failing(lake: Lake, project: Project, regions: Sequence[Region], week:
     return events
 
 
-def _events(
-    lake: Lake, regions: Sequence[Region], targets: dict[tuple[str, str, str], Row | None], week: Week, actor: str, why: str
-) -> list[ModelEvent]:
+def _events(lake: Lake, regions: Sequence[Region], targets: dict[RegionSegment, Row | None], week: Week, actor: str, why: str) -> list[ModelEvent]:
     """Events for each segment whose champion is not its target."""
     standing, events = _standing(lake, regions, week), []
     for segment, target in targets.items():
@@ -97,9 +94,9 @@ def _events(
     return events
 
 
-def _standing(lake: Lake, regions: Sequence[Region], week: Week) -> dict[tuple[str, str, str], list[Row]]:
+def _standing(lake: Lake, regions: Sequence[Region], week: Week) -> dict[RegionSegment, list[Row]]:
     """Each segment's champion at `week` with all champions before it that were not rolled back, newest first."""
-    found: dict[tuple[str, str, str], list[Row]] = {}
+    found: dict[RegionSegment, list[Row]] = {}
     for row in _ensembles(lake, regions, week, depth=_ALL):
         found.setdefault(_segment(row), []).append(row)
     return found
@@ -110,7 +107,7 @@ def _ensembles(lake: Lake, regions: Sequence[Region], week: Week, depth: int = 1
     return [row for row in champions(lake, regions, week, depth=depth) if row["kind"] == "ensemble"]
 
 
-def _segment(row: Row) -> tuple[str, str, str]:
+def _segment(row: Row) -> RegionSegment:
     return row["region"], row["format"], row["mover"]
 
 

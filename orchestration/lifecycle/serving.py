@@ -20,9 +20,7 @@ from transforms.contracts.rungs import BASELINE, RUNGS
 from transforms.lake.tables import Lake, day
 from transforms.panel.panel import Panel, SoldOutWeeks
 from transforms.records.model_registry import POOLED, champions
-
-Segment = tuple[str, str]
-Row = dict[str, Any]
+from transforms.rows import Row, Segment
 
 
 def steps_at(lake: Lake, region: Region, week: Week) -> tuple[dict[Segment, dict[str, Row]], dict[str, Row]]:

@@ -13,7 +13,7 @@ from models.ensemble.artifacts import save
 from models.ensemble.ensemble import Ensemble
 from models.training.code_version import code_version
 from models.training.train import Trained, TrainingSpec, train_region
-from orchestration.lifecycle.retraining import Decision, Inputs, Segment, plan_region
+from orchestration.lifecycle.retraining import Decision, Inputs, plan_region
 from orchestration.lifecycle.serving import panel_at
 from orchestration.project import Project
 from orchestration.provenance import environment, source_commit
@@ -21,6 +21,7 @@ from transforms.calendar import Region, Week
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import Dataset, usable
 from transforms.records.model_registry import ModelVersion
+from transforms.rows import Segment
 
 
 @dataclass(frozen=True)

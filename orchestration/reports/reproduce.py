@@ -17,6 +17,7 @@ from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.tables import Lake, day
 from transforms.panel.panel import Panel
 from transforms.records.model_registry import trained_at
+from transforms.rows import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ def _chosen(lake: Lake, region: Region, week: Week, segment: str | None) -> list
     return rows if segment is None else [names[segment]]
 
 
-def _together(rows: Sequence[dict[str, Any]], manifest: Any) -> dict[tuple[str, str], dict[tuple[str, str], dict[str, Any]]]:
-    groups: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any]]] = {}
+def _together(rows: Sequence[dict[str, Any]], manifest: Any) -> dict[tuple[str, str], dict[Segment, dict[str, Any]]]:
+    groups: dict[tuple[str, str], dict[Segment, dict[str, Any]]] = {}
     for row in rows:
         spec = json.dumps(manifest(row)["about"]["spec"], sort_keys=True)
         groups.setdefault((row["data_versions"], spec), {})[row["format"], row["mover"]] = row

@@ -20,6 +20,7 @@ from transforms.landing import scan
 from transforms.records import trace
 from transforms.records.dataset_versions import Dataset
 from transforms.records.model_registry import events_of
+from transforms.rows import Row
 
 _FILES = ["source", "file", "SHA-256", "arrived", "rows", "weeks", "in landing"]
 _DECISIONS = ["when (UTC)", "decision", "who", "why"]
@@ -121,7 +122,7 @@ def moment(when: datetime | None) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S}" if when else "-"
 
 
-def _model(lake: Lake, row: trace.Row) -> list[Section]:
+def _model(lake: Lake, row: Row) -> list[Section]:
     environment = json.loads(row["environment"]) if row["environment"] else {}
     facts = [
         ["version", row["model_version"]], ["segment", f"{row['region']}, {row['format']}, {row['mover']}"],
@@ -142,7 +143,7 @@ def _model(lake: Lake, row: trace.Row) -> list[Section]:
     ]
 
 
-def _artifact(lake: Lake, row: trace.Row) -> str:
+def _artifact(lake: Lake, row: Row) -> str:
     try:
         manifest_of(lake.path(row["artifact_uri"]), row["sha256"])
     except ArtifactError as error:
@@ -164,7 +165,7 @@ def _data(lake: Lake, dataset: Dataset) -> list[Section]:
     ]
 
 
-def _models(rows: Sequence[trace.Row]) -> Section:
+def _models(rows: Sequence[Row]) -> Section:
     cells = [
         [r["model_version"], r["kind"], str(r["trained_week"]), r["dataset_version"], (r["source_commit"] or "not recorded")[:12], r["run_id"]]
         for r in rows
@@ -172,7 +173,7 @@ def _models(rows: Sequence[trace.Row]) -> Section:
     return Section("Models that learned from it", ["model", "kind", "origin", "data version", "commit", "run"], cells, folded=True)
 
 
-def _forecasts(lake: Lake, rows: Sequence[trace.Row]) -> Section:
+def _forecasts(lake: Lake, rows: Sequence[Row]) -> Section:
     cells = [
         [r["region"], str(r["origin_week"]), r["model_version"], r["dataset_version"], r["rung"], r["run_id"] or "not recorded", r["forecasts"]]
         for r in rows
@@ -182,7 +183,7 @@ def _forecasts(lake: Lake, rows: Sequence[trace.Row]) -> Section:
     return Section("Forecasts", columns, cells, f"{total:,} rows of gold/forecasts at Delta version {lake.version('gold/forecasts')}.", folded=True)
 
 
-def _files(rows: Iterable[trace.Row], standing: dict[tuple[str, str], str]) -> list[list[Any]]:
+def _files(rows: Iterable[Row], standing: dict[tuple[str, str], str]) -> list[list[Any]]:
     return [
         [r["source"], r["source_file"], r["source_hash"], moment(r["arrived_at"]), r["rows"],
          f"{r['first_week']}..{r['last_week']}" if r["first_week"] else "all", _stands(r, standing)]
@@ -190,7 +191,7 @@ def _files(rows: Iterable[trace.Row], standing: dict[tuple[str, str], str]) -> l
     ]  # fmt: skip
 
 
-def _seen(row: trace.Row, standing: dict[tuple[str, str], str]) -> list[Any]:
+def _seen(row: Row, standing: dict[tuple[str, str], str]) -> list[Any]:
     found = [row["source"], row["source_file"], row["source_hash"][:16], moment(row["registered_at"]), row["status"]]
     return [*found, row["rows_taken"], row["rows_quarantined"], _stands(row, standing), row["message"] or ""]
 
@@ -201,6 +202,6 @@ def _standing(lake: Lake) -> dict[tuple[str, str], str]:
     return {(file.source, file.name): file.digest for file in scan(lake, load_provider(project.provider, base=Path(lake.path())))}
 
 
-def _stands(row: trace.Row, standing: dict[tuple[str, str], str]) -> str:
+def _stands(row: Row, standing: dict[tuple[str, str], str]) -> str:
     found = standing.get((row["source"], row["source_file"]))
     return "gone" if found is None else "intact" if found == row["source_hash"] else "another version"

@@ -11,6 +11,7 @@ import pyarrow as pa
 from transforms.calendar import Region, Week
 from transforms.contracts.ab_tests import AB_TESTS
 from transforms.lake.tables import Lake
+from transforms.rows import Segment
 
 Mode = Literal["shadow", "split", "interleave"]
 Metric = Literal["ape", "cost"]
@@ -38,7 +39,7 @@ class AbTest:
     stopped: date | None = None
 
     @property
-    def segment(self) -> tuple[str, str]:
+    def segment(self) -> Segment:
         """Format and mover."""
         return self.format, self.mover
 

@@ -15,8 +15,7 @@ from transforms.contracts.gold import DATASET_EVENTS, FORECASTS, MODEL_VERSIONS
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake, day
 from transforms.records.dataset_versions import Dataset, log
-
-Row = Mapping[str, Any]
+from transforms.rows import Row
 
 
 def forecast_row(lake: Lake, region: Region, store: str, product: str, origin: Week, target: Week) -> Row:
