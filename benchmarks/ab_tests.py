@@ -7,13 +7,13 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import t as student
 
 from benchmarks.recording import record
 from models.evaluation.ab_test import lift, pair_stores, treated_stores
+from transforms.arrays import Floats64
 from transforms.calendar import Region
 from transforms.lake.tables import Lake
 from transforms.landing import regions
@@ -21,7 +21,6 @@ from transforms.landing import regions
 ALPHA, LOOKS, DRAWS, THROWS = 0.05, 26, 400, 2_000
 LIFT = 0.05
 """Share of the errors that the better challenger takes off, for the power."""
-Floats = npt.NDArray[np.float64]
 
 
 def false_alarms(lake: Lake, names: list[Region], console: Console) -> list[dict[str, object]]:
@@ -41,7 +40,7 @@ def false_alarms(lake: Lake, names: list[Region], console: Console) -> list[dict
     return rows
 
 
-def _draw(panels: list[tuple[list[str], Floats]], mode: str, draw: int) -> tuple[bool, bool, bool]:
+def _draw(panels: list[tuple[list[str], Floats64]], mode: str, draw: int) -> tuple[bool, bool, bool]:
     rng = np.random.default_rng(draw)
     stores, errors = panels[draw % len(panels)]
     start = int(rng.integers(0, errors.shape[1] - LOOKS))
@@ -60,12 +59,12 @@ def _draw(panels: list[tuple[list[str], Floats]], mode: str, draw: int) -> tuple
     return told, any(_ordinary(same[:, :look]) for look in looks), found
 
 
-def _ordinary(values: Floats) -> bool:
+def _ordinary(values: Floats64) -> bool:
     known = values[np.isfinite(values)]
     return bool(abs(known.mean()) > student.ppf(1 - ALPHA / 2, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known)))
 
 
-def _errors(lake: Lake, region: Region) -> tuple[list[str], Floats]:
+def _errors(lake: Lake, region: Region) -> tuple[list[str], Floats64]:
     """Stores and their mean absolute percentage errors, shape (stores, weeks)."""
     rows = lake.query(
         f"""

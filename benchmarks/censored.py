@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
@@ -26,6 +25,7 @@ from models.evaluation.metrics import score_points
 from models.evaluation.plan_value import plan_value
 from models.training.backtest import made_at, rolling_origins
 from models.training.train import TrainingSpec
+from transforms.arrays import Floats32, Floats64
 from transforms.calendar import Week
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake
@@ -35,8 +35,6 @@ from transforms.panel.late_returns import Arrivals
 from transforms.panel.panel import Panel, SoldOutWeeks
 from transforms.panel.unconstrained_demand import estimated_demand
 from transforms.world import WorldSpec
-
-Floats = npt.NDArray[np.float64]
 
 SEEDS, REGIONS, NEWEST = (21, 22, 23), 2, 3
 """Other seeds than those that the settings of `transforms.panel.censoring` were chosen on, 1 to 3 and 11 to 13."""
@@ -54,16 +52,16 @@ NAMES = {
 class Made:
     """Forecasts of a region at an origin with the demand they are scored by, shape (n,), and what the order plan would have cost in USD."""
 
-    demand: Floats
-    size: Floats
-    expected: Floats
+    demand: Floats64
+    size: Floats64
+    expected: Floats64
     cost: float
 
 
 def censored(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: ARG001 - one signature for all; makes its own worlds
     """Estimates of the past, then forecasts and plans, each beside those by what is on record."""
     console = Console(width=140)
-    past: dict[tuple[str, str], list[Floats]] = {}
+    past: dict[tuple[str, str], list[Floats64]] = {}
     ahead: dict[str, list[Made]] = {}
     for seed in SEEDS:
         _, lake, path = conditioned(scratch / f"censored_{seed}", WorldSpec(seed=seed, regions=REGIONS, shipping="before_demand"))
@@ -88,7 +86,7 @@ def _panels(lake: Lake) -> Iterator[tuple[Panel, list[Week]]]:
         yield Panel.load(lake, region, last), rolling_origins(last, TrainingSpec().horizons, 2)
 
 
-def _pasts(panel: Panel, true: Floats) -> Iterator[tuple[tuple[str, str], Floats]]:
+def _pasts(panel: Panel, true: Floats64) -> Iterator[tuple[tuple[str, str], Floats64]]:
     """True demand and each estimate of it, stacked; by rows and by what is counted."""
     true = true[:, : panel.weeks]
     newest = np.broadcast_to(np.arange(panel.weeks) >= panel.weeks - NEWEST, true.shape)
@@ -105,7 +103,7 @@ def _pasts(panel: Panel, true: Floats) -> Iterator[tuple[tuple[str, str], Floats
             yield (group, name), np.stack([aim[inside], made[inside]])
 
 
-def _less_late_returns(panel: Panel) -> npt.NDArray[np.float32]:
+def _less_late_returns(panel: Panel) -> Floats32:
     """What is on record less the returns to be expected of the newest weeks; what sold out counts as what was shipped."""
     arrivals = Arrivals.of(panel)
     at = arrivals.silent(panel.shipped)
@@ -135,7 +133,7 @@ def _forecast(panel: Panel, origins: Sequence[Week], demand: pa.Table, ahead: di
             ahead.setdefault(name, []).append(Made(rows["demand"], rows["size"], rows["expected"], cost))
 
 
-def _report_past(past: Mapping[tuple[str, str], Sequence[Floats]], console: Console) -> list[dict[str, object]]:
+def _report_past(past: Mapping[tuple[str, str], Sequence[Floats64]], console: Console) -> list[dict[str, object]]:
     table = Table("weeks", "demand is", "bias", "RMSE", "MAPE", title="Estimates of past demand beside the truth")
     found: dict[tuple[str, str], float] = {}
     for (group, name), pairs in past.items():

@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from models.evaluation.plots import calibration_plot
 from models.evaluation.reliability import Outcome
 from models.members.distribution import interval_share
 from models.training.train import TrainingSpec, train_ensemble
+from transforms.arrays import Bools, Floats32
 from transforms.calendar import Region, Week
 from transforms.contracts.bronze import FORMATS
 from transforms.contracts.gold import MOVERS
@@ -32,8 +32,6 @@ from transforms.features.frame import Frame
 from transforms.lake.tables import Lake
 from transforms.landing import regions
 from transforms.panel.panel import Panel
-
-Floats = npt.NDArray[np.float32]
 
 ORIGINS = ("2022-03-28", "2022-04-25")
 OURS, PEER, AVERAGE = "ensemble", "LightGBM (MAPE)", "historical average"
@@ -46,12 +44,12 @@ class Part:
     """Rows of one segment at one origin: what came, and what each model said of size and mean (either None where it says nothing of it)."""
 
     region: str
-    demand: Floats
-    said: dict[str, tuple[Floats | None, Floats | None]]
+    demand: Floats32
+    said: dict[str, tuple[Floats32 | None, Floats32 | None]]
     outcome: Outcome
-    inside: Floats
-    sampled: npt.NDArray[np.bool_]
-    sampled_said: dict[str, tuple[Floats, Floats]]
+    inside: Floats32
+    sampled: Bools
+    sampled_said: dict[str, tuple[Floats32, Floats32]]
 
 
 @dataclass
@@ -117,7 +115,7 @@ def _segments(panel: Panel, frame: Frame, spec: TrainingSpec, seconds: dict[str,
         yield _part(panel, target, trained.model, boosted, spec.horizons)
 
 
-def _part(panel: Panel, target: Frame, model: Ensemble, boosted: Floats, horizons: int) -> Part:
+def _part(panel: Panel, target: Frame, model: Ensemble, boosted: Floats32, horizons: int) -> Part:
     assert target.demand is not None
     said = model.predict(target)
     made = model.points(said, target)
@@ -191,7 +189,7 @@ def _sampled(result: Comparison) -> Table:
     parts = [part for part in result.parts if part.sampled.any()]
     demand = np.concatenate([part.demand[part.sampled] for part in parts])
     table = Table("model", "MAPE", "RMSE all", title=f"On a sample of series: {len(demand):,} rows")
-    answers: Mapping[str, list[tuple[Floats, Floats]]] = {
+    answers: Mapping[str, list[tuple[Floats32, Floats32]]] = {
         OURS: [(_of(part.said[OURS][0])[part.sampled], _of(part.said[OURS][1])[part.sampled]) for part in parts],
         **{model: [part.sampled_said[model] for part in parts] for model in parts[0].sampled_said},
     }
@@ -215,12 +213,12 @@ def _regions(result: Comparison) -> Table:
     return table
 
 
-def _mape(pairs: Iterable[tuple[Floats, Floats | None]]) -> float:
+def _mape(pairs: Iterable[tuple[Floats32, Floats32 | None]]) -> float:
     errors = [np.abs(_of(size)[demand > 0] - demand[demand > 0]) / demand[demand > 0] for demand, size in pairs]
     return float(np.concatenate(errors).mean())
 
 
-def _of(values: Floats | None) -> Floats:
+def _of(values: Floats32 | None) -> Floats32:
     assert values is not None
     return values
 

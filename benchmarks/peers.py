@@ -4,10 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.members.encoding import Encoder
+from transforms.arrays import Bools, Floats32, Floats64
 from transforms.features.frame import Frame
 from transforms.panel.panel import Panel
-
-Floats = npt.NDArray[np.float32]
 
 LIGHTGBM = {
     "objective": "mape",
@@ -28,7 +27,7 @@ HISTORY = 156
 """Weeks that the statistical models see."""
 
 
-def gradient_boosting(rows: Frame, target: Frame) -> Floats:
+def gradient_boosting(rows: Frame, target: Frame) -> Floats32:
     """LightGBM with objective MAPE: numbers, categories as categories, and the last sizes one by one; rows with demand, as many weeks as ours."""
     from lightgbm import LGBMRegressor  # noqa: PLC0415 - heavy
 
@@ -38,22 +37,22 @@ def gradient_boosting(rows: Frame, target: Frame) -> Floats:
     categories = list(range(learn.numeric.shape[1] + learn.recent.shape[1], learn.numeric.shape[1] + learn.recent.shape[1] + len(encoder.levels)))
     model = LGBMRegressor(**LIGHTGBM)
     model.fit(_columns(learn, encoder), learn.demand, categorical_feature=categories)
-    made: Floats = model.predict(_columns(target, encoder)).astype(np.float32)
+    made: Floats32 = model.predict(_columns(target, encoder)).astype(np.float32)
     return made
 
 
-def _columns(rows: Frame, encoder: Encoder) -> npt.NDArray[np.float32]:
+def _columns(rows: Frame, encoder: Encoder) -> Floats32:
     return np.hstack([rows.numeric, rows.recent, encoder.indices(rows).astype(np.float32)])
 
 
-def seasonal_naive(panel: Panel, rows: Frame) -> tuple[Floats, Floats]:
+def seasonal_naive(panel: Panel, rows: Frame) -> tuple[Floats32, Floats32]:
     """(size, expected): demand of the same week last year; for the size the last delivery before it where there was none."""
     demand, at = panel.demand(), panel.weeks - 1 + rows.horizon - 52
     expected = demand[rows.series, at]
     return np.where(expected > 0, expected, _last_until(demand, at)[rows.series, at]), expected
 
 
-def historical_median(panel: Panel, rows: Frame) -> tuple[Floats, Floats]:
+def historical_median(panel: Panel, rows: Frame) -> tuple[Floats32, Floats32]:
     """(size, expected): medians of a series' weeks with demand, and of all weeks of its life."""
     demand = panel.demand()
     wanted, place = np.unique(rows.series, return_inverse=True)
@@ -64,7 +63,7 @@ def historical_median(panel: Panel, rows: Frame) -> tuple[Floats, Floats]:
     return size[place], expected[place]
 
 
-def statistical(panel: Panel, rows: Frame, horizons: int) -> tuple[npt.NDArray[np.bool_], dict[str, tuple[Floats, Floats]]]:
+def statistical(panel: Panel, rows: Frame, horizons: int) -> tuple[Bools, dict[str, tuple[Floats32, Floats32]]]:
     """AutoETS and CrostonSBA on a sample of series.
 
     Returns
@@ -91,15 +90,15 @@ def statistical(panel: Panel, rows: Frame, horizons: int) -> tuple[npt.NDArray[n
     return inside, made
 
 
-def _forecast(model: object, history: npt.NDArray[np.float64], horizons: int) -> npt.NDArray[np.float64]:
+def _forecast(model: object, history: Floats64, horizons: int) -> Floats64:
     # Exponential smoothing cannot be fitted to a handful of points or to a constant: their mean is what it would say.
     if len(history) < 12 or np.ptp(history) == 0:
         return np.full(horizons, history.mean())
-    made: npt.NDArray[np.float64] = model.forecast(history, horizons)["mean"]  # type: ignore[attr-defined]
+    made: Floats64 = model.forecast(history, horizons)["mean"]  # type: ignore[attr-defined]
     return np.where(np.isfinite(made), made, history.mean())
 
 
-def _last_until(demand: Floats, at: npt.NDArray[np.integer]) -> Floats:
+def _last_until(demand: Floats32, at: npt.NDArray[np.integer]) -> Floats32:
     """Last demand above 0 up to each week, else the first one after it; shape of `demand`, weeks up to the largest of `at`."""
     part = demand[:, : int(at.max()) + 1]
     newest = np.maximum.accumulate(np.where(part > 0, np.arange(part.shape[1]), -1), axis=1)

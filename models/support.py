@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from transforms.arrays import Floats32, Ints64
+
+Floats = Floats32
+"""As members in users' hands import it."""
 FREQUENT_SHARE = 0.98
 """Share of deliveries that the most frequent sizes shall hold."""
 CONTINUOUS, JUDGED = 0.75, 40
@@ -31,12 +33,12 @@ class Support:
         Whether sizes hardly repeat, so that the grid is one of even steps and none is more usual than its neighbours.
     """
 
-    sizes: Floats
-    means: Floats
+    sizes: Floats32
+    means: Floats32
     continuous: bool = False
 
     @classmethod
-    def of(cls, sizes: Floats, most: int = 80, tail: int = 16) -> Self:
+    def of(cls, sizes: Floats32, most: int = 80, tail: int = 16) -> Self:
         """Choose the most frequent sizes, until they hold nearly all deliveries, and quantiles of the rest.
 
         Where sizes hardly repeat, choose even steps of their logs.
@@ -65,7 +67,7 @@ class Support:
         means = np.bincount(place, sizes, len(grid)) / np.maximum(count, 1)
         return cls(grid, np.where(count > 0, means, grid).astype(np.float32), bool(continuous))
 
-    def index(self, sizes: Floats) -> npt.NDArray[np.int64]:
+    def index(self, sizes: Floats32) -> Ints64:
         """Position of the nearest size (by ratio) for each of `sizes`; NaN gives -1."""
         known = ~np.isnan(sizes)
         return np.where(known, nearest(self.sizes, np.where(known, sizes, 1)), -1)
@@ -74,7 +76,7 @@ class Support:
         return len(self.sizes)
 
 
-def nearest(grid: Floats, sizes: Floats) -> npt.NDArray[np.int64]:
+def nearest(grid: Floats32, sizes: Floats32) -> Ints64:
     """Index of the value of ascending `grid` whose ratio to each size is nearest to 1."""
     borders = np.sqrt(grid[1:] * grid[:-1])
     return np.searchsorted(borders, sizes, side="left")

@@ -7,9 +7,10 @@ from dataclasses import field
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+
+from transforms.arrays import Bools, Floats32, Texts
 
 Attribute = Literal["population", "income", "median_rent", "median_age"]
 ATTRIBUTES: tuple[Attribute, ...] = ("population", "income", "median_rent", "median_age")
@@ -41,7 +42,7 @@ class Clusters:
         """Names in ascending order of the attribute, like `low_income`."""
         return tuple(f"{name}_{self.by}" for name in BIN_NAMES[self.bins])
 
-    def of(self, values: npt.NDArray[np.float32], counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
+    def of(self, values: Floats32, counted: Bools) -> Texts:
         """The cluster of each store of one format.
 
         Parameters

@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models.serving.costs import DEFAULT_MARGIN, DEFAULT_RETURN_COST
+from transforms.arrays import Floats32, Floats64
 from transforms.monitoring.drift_columns import DriftFrames, Errors, Source, Watched
-from transforms.monitoring.drift_history import Floats
 
 _LEAST_SCORED = 0.5
 _STRENGTH = 1.0
 """Rows of average error that each bin is given, so that an empty one has some."""
 _BINS = 10
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def errors_of(frames: DriftFrames) -> tuple[Errors, Errors]:
     margin = np.nan_to_num(history.margin[history.product], nan=DEFAULT_MARGIN).reshape(-1, 1)
     left = np.nan_to_num(history.return_cost[history.product], nan=DEFAULT_RETURN_COST).reshape(-1, 1)
 
-    def errors(size: Floats, expected: Floats, source: Source) -> Errors:
+    def errors(size: Floats32, expected: Floats32, source: Source) -> Errors:
         with np.errstate(divide="ignore", invalid="ignore"):
             percentage = np.where(demand > 0, np.abs(demand - size) / demand, np.nan)
         return Errors(percentage, (demand - expected) ** 2, np.where(demand > expected, margin, left) * np.abs(demand - expected), source)
@@ -48,7 +47,7 @@ def errors_of(frames: DriftFrames) -> tuple[Errors, Errors]:
 
 
 def estimate_effect(
-    frames: DriftFrames, errors: tuple[Errors, Errors], column: Watched, weeks: npt.NDArray[np.intp], reference: Array | None
+    frames: DriftFrames, errors: tuple[Errors, Errors], column: Watched, weeks: npt.NDArray[np.intp], reference: Floats64 | None
 ) -> Effect:
     """Estimate the effect of a column's drift.
 
@@ -92,7 +91,7 @@ def estimate_effect(
     return Effect(mape, float(np.sqrt(max(mean + squared, 0)) - np.sqrt(mean)), money * rows * frames.history.stands_for, chosen.source)
 
 
-def _borders(past: npt.NDArray[np.floating], now: npt.NDArray[np.floating]) -> Array:
+def _borders(past: npt.NDArray[np.floating], now: npt.NDArray[np.floating]) -> Floats64:
     """Deciles of the reference without its ends, and quantiles of the week, which may lie beyond all of them."""
     parts = [(past[np.isfinite(past)], np.linspace(0, 1, _BINS + 1)[1:-1]), (now[np.isfinite(now)], np.asarray([0.05, 0.25, 0.5, 0.75, 0.95]))]
     return np.unique(np.concatenate([np.quantile(values, at) for values, at in parts if len(values)]))

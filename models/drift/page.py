@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from models.drift.score import DriftResult, Judged
+from transforms.arrays import Floats64
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def aggregated(one: Judged, which: str) -> "pd.Series[Any]":
     return pd.Series(levels[np.minimum(np.searchsorted(below[1:], at), len(shares) - 1)])
 
 
-def _steps(below: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _steps(below: Floats64, edges: Floats64) -> tuple[Floats64, Floats64]:
     """Borders at which the share below them has just risen or is about to."""
     rising = np.diff(below) > 0
     kept = np.append(False, rising) | np.append(rising, False)

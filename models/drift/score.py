@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from models.drift.effect import Effect, errors_of, estimate_effect
+from transforms.arrays import Bools, Floats64, Ints64
 from transforms.contracts.drift import DRIFT
 from transforms.monitoring.drift_columns import Basis, DriftFrames, Watched
 
@@ -29,7 +30,6 @@ _LEAST_DEVIATION = 0.05
 _RARE = 0.005
 """Share below which a level's season is not believed."""
 METHODS = {False: "Wasserstein distance (normed)", True: "Jensen-Shannon distance"}
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Measured:
     column: Watched
     basis: Basis
     score: float
-    edges: Array | None
-    current: Array
-    reference: Array
-    null: Array
+    edges: Floats64 | None
+    current: Floats64
+    reference: Floats64
+    null: Floats64
     weeks: npt.NDArray[np.intp]
     n: int
     n_reference: int
@@ -145,7 +145,7 @@ def score_drift(frames: DriftFrames, rate: float) -> DriftResult:
     return DriftResult(frames, tuple(ranked), tuple(name for name, one in measured.items() if one is None))
 
 
-def p_value(score: float, null: Array) -> float:
+def p_value(score: float, null: Floats64) -> float:
     """Chance that a week like the past ones is as far from its reference as `score`."""
     tail = Tail.of(null)
     if score <= tail.border:
@@ -153,7 +153,7 @@ def p_value(score: float, null: Array) -> float:
     return float(tail.share * (1 + (score - tail.border) / (tail.known_by * tail.scale)) ** -tail.known_by)
 
 
-def distance_at(p: float, null: Array) -> float:
+def distance_at(p: float, null: Floats64) -> float:
     """The distance in the tail whose p-value is `p`."""
     tail = Tail.of(null)
     return float(tail.border + tail.known_by * tail.scale * max((tail.share / p) ** (1 / tail.known_by) - 1, 0.0))
@@ -173,7 +173,7 @@ class Tail:
     known_by: int
 
     @classmethod
-    def of(cls, null: Array) -> "Tail":
+    def of(cls, null: Floats64) -> "Tail":
         """The tail of the distances of past weeks."""
         border = float(np.quantile(null, 1 - TAIL))
         excess = np.sort(null[null > border] - border)
@@ -183,7 +183,7 @@ class Tail:
         return cls(border, (1 + len(excess)) / (len(null) + 1), max(scale, LEAST_SCALE), max(known_by, 1))
 
 
-def benjamini_hochberg(p_values: Array, rate: float) -> npt.NDArray[np.bool_]:
+def benjamini_hochberg(p_values: Floats64, rate: float) -> Bools:
     """The hypotheses that are rejected when a share of `rate` of the rejected ones may be true."""
     order = np.argsort(p_values)
     below = p_values[order] <= rate * np.arange(1, len(order) + 1) / len(order)
@@ -215,7 +215,7 @@ def _measured(frames: DriftFrames, column: Watched) -> Measured | None:
     return None
 
 
-def _edges(column: Watched) -> Array:
+def _edges(column: Watched) -> Floats64:
     """Borders of bins that hold about the same number of rows: of the past weeks, and of the week itself, which may lie beyond all of them."""
     past, now = (part[np.isfinite(part)] for part in (column.values[:, :-1], column.values[:, -1]))
     past = past[:: 1 + len(past) // _SAMPLE]
@@ -224,7 +224,7 @@ def _edges(column: Watched) -> Array:
     return np.append(edges, edges[-1] + 1e-4 * (edges[-1] - edges[0])) if len(edges) > 1 else edges
 
 
-def _shares(column: Watched, edges: Array | None) -> tuple[Array, npt.NDArray[np.int64]]:
+def _shares(column: Watched, edges: Floats64 | None) -> tuple[Floats64, Ints64]:
     """Share of each bin or level by week, shape (weeks, bins), and the rows of each week."""
     series, week = np.nonzero(np.isfinite(column.values))
     values = column.values[series, week]
@@ -239,10 +239,10 @@ def _shares(column: Watched, edges: Array | None) -> tuple[Array, npt.NDArray[np
 
 
 def _reference(
-    frames: DriftFrames, shares: Array, counts: npt.NDArray[np.int64], weights: Array, rows: npt.NDArray[np.intp], seasonal_levels: bool
-) -> Array:
+    frames: DriftFrames, shares: Floats64, counts: Ints64, weights: Floats64, rows: npt.NDArray[np.intp], seasonal_levels: bool
+) -> Floats64:
     """Shares of the references of `rows`: the mean of their weeks; of texts, the weeks just before times what the season made of past years' ones."""
-    mean: Array = weights[rows] @ shares / weights[rows].sum(axis=1, keepdims=True)
+    mean: Floats64 = weights[rows] @ shares / weights[rows].sum(axis=1, keepdims=True)
     if not seasonal_levels:
         return mean
     trailing = frames.trailing * (counts > 0)
@@ -255,7 +255,7 @@ def _reference(
     return mean
 
 
-def wasserstein(current: Array, reference: Array, edges: Array, usual: float = 0.0) -> Array:
+def wasserstein(current: Floats64, reference: Floats64, edges: Floats64, usual: float = 0.0) -> Floats64:
     """Wasserstein distance over the reference's standard deviation, shape (weeks,), from shares of bins with evenly spread rows.
 
     A reference of few weeks may hold hardly any spread, like the temperature of one Thanksgiving: `usual`, the column's deviation over all weeks,
@@ -266,21 +266,21 @@ def wasserstein(current: Array, reference: Array, edges: Array, usual: float = 0
     gap = np.abs(np.cumsum(current - reference, axis=1))
     gap = np.concatenate([np.zeros((len(gap), 1)), gap], axis=1)
     distance = ((gap[:, 1:] + gap[:, :-1]) / 2 * np.diff(edges)).sum(axis=1)
-    normed: Array = distance / np.maximum(_deviation(reference, edges), max(usual / 2, _LEAST_DEVIATION))
+    normed: Floats64 = distance / np.maximum(_deviation(reference, edges), max(usual / 2, _LEAST_DEVIATION))
     return normed
 
 
-def _deviation(shares: Array, edges: Array) -> Array:
+def _deviation(shares: Floats64, edges: Floats64) -> Floats64:
     middle = (edges[1:] + edges[:-1]) / 2
     mean = shares @ middle
-    deviation: Array = np.sqrt(np.maximum(shares @ middle**2 - mean**2, 0))
+    deviation: Floats64 = np.sqrt(np.maximum(shares @ middle**2 - mean**2, 0))
     return deviation
 
 
-def jensen_shannon(current: Array, reference: Array) -> Array:
+def jensen_shannon(current: Floats64, reference: Floats64) -> Floats64:
     """Jensen-Shannon distance (natural logarithm), shape (weeks,)."""
     middle = (current + reference) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = [np.where(share > 0, share * np.log(share / middle), 0).sum(axis=1) for share in (current, reference)]
-    distance: Array = np.sqrt(np.maximum(sum(parts) / 2, 0))
+    distance: Floats64 = np.sqrt(np.maximum(sum(parts) / 2, 0))
     return distance

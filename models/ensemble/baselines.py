@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from models.members.base import Distribution
 from models.members.distribution import Points, points
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Bools, Floats32, Texts
 from transforms.features.frame import Frame
 from transforms.panel.panel import Panel
 from transforms.panel.unconstrained_demand import estimated_demand
@@ -41,15 +42,15 @@ class HistoricalAverage:
         Shares of the sizes and share of weeks with demand of each category, shapes (c + 1, k) and (c + 1,); the last row is all of them together.
     """
 
-    keys: npt.NDArray[np.str_]
+    keys: Texts
     support: Support
-    weeks: Floats
+    weeks: Floats32
     starts: npt.NDArray[np.int32]
     at: npt.NDArray[np.int32]
-    count: Floats
-    categories: npt.NDArray[np.str_]
-    usual: Floats
-    rate: Floats
+    count: Floats32
+    categories: Texts
+    usual: Floats32
+    rate: Floats32
 
     @classmethod
     def fit(cls, panel: Panel, rows: Frame) -> Self:
@@ -104,23 +105,23 @@ class HistoricalAverage:
         return {**arrays, "sizes": self.support.sizes, "means": self.support.means, "continuous": np.asarray([self.support.continuous])}
 
 
-def series_keys(frame: Frame) -> npt.NDArray[np.str_]:
+def series_keys(frame: Frame) -> Texts:
     """`store|product` of each row."""
     return np.char.add(np.char.add(_text(frame, "store"), "|"), _text(frame, "product"))
 
 
-def _text(frame: Frame, name: str) -> npt.NDArray[np.str_]:
+def _text(frame: Frame, name: str) -> Texts:
     column = frame.categorical[name]
     return column.levels[column.codes]
 
 
-def _drawn(seen: Floats, of: Floats, usual: Floats) -> Floats:
+def _drawn(seen: Floats32, of: Floats32, usual: Floats32) -> Floats32:
     """Shares seen, as if `PRIOR_WEEKS` more had been as usual."""
-    drawn: Floats = (seen + PRIOR_WEEKS * usual) / (of + PRIOR_WEEKS)
+    drawn: Floats32 = (seen + PRIOR_WEEKS * usual) / (of + PRIOR_WEEKS)
     return drawn
 
 
-def _found(levels: npt.NDArray[np.str_], wanted: npt.NDArray[np.str_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+def _found(levels: Texts, wanted: Texts) -> tuple[npt.NDArray[np.intp], Bools]:
     """Position of each text in sorted `levels`, and whether it is there."""
     if not len(levels):
         return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), bool)

@@ -7,10 +7,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Bools, Floats32, Floats64
 from transforms.features.frame import Frame
-
-Doubles = npt.NDArray[np.float64]
 
 # As if so many rows had said that nothing is to be corrected: a segment with few rows stays close to what its members say.
 _PRIOR_ROWS = 100.0
@@ -29,8 +28,8 @@ class Calibration:
         Shares in `expected` of the distribution's mean, the series' mean over its life and its mean over the last year, shape (3,).
     """
 
-    chance: Doubles
-    mean: Doubles
+    chance: Floats64
+    mean: Floats64
 
     @classmethod
     def none(cls) -> Self:
@@ -38,7 +37,7 @@ class Calibration:
         return cls(np.asarray([1.0, 0.0]), np.asarray([1.0, 0.0, 0.0]))
 
     @classmethod
-    def fit(cls, p_demand: Floats, pmf: Floats, held_back: Frame, support: Support) -> Self:
+    def fit(cls, p_demand: Floats32, pmf: Floats32, held_back: Frame, support: Support) -> Self:
         """Learn from what was said of held-back rows, each counted by its weight."""
         demand = held_back.demand
         assert demand is not None  # noqa: S101 - for the type checker
@@ -46,11 +45,11 @@ class Calibration:
         means = _means(_corrected(p_demand, chance), pmf, held_back, support)
         return cls(chance, _shares(means, demand, held_back.weight))
 
-    def probability(self, p_demand: Floats) -> Floats:
+    def probability(self, p_demand: Floats32) -> Floats32:
         """Corrected probability of demand."""
         return _corrected(p_demand, self.chance)
 
-    def expected(self, p_demand: Floats, pmf: Floats, rows: Frame, support: Support) -> Floats:
+    def expected(self, p_demand: Floats32, pmf: Floats32, rows: Frame, support: Support) -> Floats32:
         """Mean demand of rows whose probabilities are corrected already."""
         return (_means(p_demand, pmf, rows, support) @ self.mean).astype(np.float32)
 
@@ -59,14 +58,14 @@ class Calibration:
         return vars(self)
 
 
-def _means(p_demand: Floats, pmf: Floats, rows: Frame, support: Support) -> Doubles:
+def _means(p_demand: Floats32, pmf: Floats32, rows: Frame, support: Support) -> Floats64:
     """The three means that `expected` is pooled from, shape (n, 3)."""
     # Frames of other data than deliveries may not tell the last year's mean.
     year = np.expm1(rows.numeric[:, rows.names.index(_YEAR)]) if _YEAR in rows.names else rows.baseline
     return np.column_stack([p_demand * (pmf @ support.means), rows.baseline, year]).astype(np.float64)
 
 
-def _shares(means: Doubles, demand: Floats, weight: Floats) -> Doubles:
+def _shares(means: Floats64, demand: Floats32, weight: Floats32) -> Floats64:
     """Shares of at least 0 with the least squared error relative to the level of a row: a few huge series would decide it otherwise."""
     from scipy.optimize import nnls  # noqa: PLC0415 - heavy
 
@@ -79,7 +78,7 @@ def _shares(means: Doubles, demand: Floats, weight: Floats) -> Doubles:
     return np.asarray(shares, np.float64)
 
 
-def _logistic(p_demand: Floats, came: npt.NDArray[np.bool_], weight: Floats) -> Doubles:
+def _logistic(p_demand: Floats32, came: Bools, weight: Floats32) -> Floats64:
     """Slope and shift by Newton's method, drawn to (1, 0)."""
     x = np.column_stack([_logit(p_demand), np.ones(len(p_demand))]).astype(np.float64)
     beta, identity = np.asarray([1.0, 0.0]), np.asarray([1.0, 0.0])
@@ -95,12 +94,12 @@ def _logistic(p_demand: Floats, came: npt.NDArray[np.bool_], weight: Floats) -> 
     return beta
 
 
-def _corrected(p_demand: Floats, chance: Doubles) -> Floats:
-    corrected: Floats = (1 / (1 + np.exp(-(chance[0] * _logit(p_demand) + chance[1])))).astype(np.float32)
+def _corrected(p_demand: Floats32, chance: Floats64) -> Floats32:
+    corrected: Floats32 = (1 / (1 + np.exp(-(chance[0] * _logit(p_demand) + chance[1])))).astype(np.float32)
     return corrected
 
 
-def _logit(p: Floats) -> Floats:
+def _logit(p: Floats32) -> Floats32:
     clipped = np.clip(p, 1e-4, 1 - 1e-4)
-    logit: Floats = np.log(clipped / (1 - clipped))
+    logit: Floats32 = np.log(clipped / (1 - clipped))
     return logit

@@ -16,7 +16,8 @@ from models.members.lasso import LassoMember
 from models.members.network import NetworkMember
 from models.members.settings import Settings
 from models.promoted import promoted
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Floats32
 from transforms.errors import ArtifactError
 from transforms.features.frame import Frame
 
@@ -58,8 +59,8 @@ class Ensemble:
     encoder: Encoder
     support: Support
     members: list[Member]
-    size_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
-    chance_weights: Floats = field(default_factory=lambda: np.ones(1, np.float32))
+    size_weights: Floats32 = field(default_factory=lambda: np.ones(1, np.float32))
+    chance_weights: Floats32 = field(default_factory=lambda: np.ones(1, np.float32))
     calibration: Calibration = field(default_factory=Calibration.none)
     settings: Settings = field(default_factory=Settings)
     held_back: "Ensemble | None" = None
@@ -153,7 +154,7 @@ def _answering_for(member: type[Member]) -> Iterator[None]:
         raise ArtifactError(f"member {member.name} failed: {type(error).__name__}: {error}") from error
 
 
-def _size_weights(said: Sequence[Distribution], rows: Prepared) -> Floats:
+def _size_weights(said: Sequence[Distribution], rows: Prepared) -> Floats32:
     """Weights with the least log loss of the size where there was demand: it tells members apart with fewer rows than the error of a point does."""
     hit = np.flatnonzero(rows.target >= 0)
     if not len(hit):
@@ -161,18 +162,18 @@ def _size_weights(said: Sequence[Distribution], rows: Prepared) -> Floats:
     return _greedy([one.pmf[hit, rows.target[hit]] for one in said], lambda told: float(-np.mean(np.log(np.maximum(told, 1e-6)))))
 
 
-def _chance_weights(said: Sequence[Distribution], rows: Prepared) -> Floats:
+def _chance_weights(said: Sequence[Distribution], rows: Prepared) -> Floats32:
     """Weights with the least log loss of the probability of demand."""
     came = rows.target >= 0
 
-    def error(chance: Floats) -> float:
+    def error(chance: Floats32) -> float:
         p = np.clip(np.where(came, chance, 1 - chance), 1e-6, 1)
         return float(-np.average(np.log(p), weights=rows.weight))
 
     return _greedy([one.p_demand for one in said], error)
 
 
-def _greedy(parts: Sequence[Floats], error: Any) -> Floats:
+def _greedy(parts: Sequence[Floats32], error: Any) -> Floats32:
     pooled, weights = parts[0], np.asarray([1.0])
     for part in parts[1:]:
         losses = [error((1 - share) * pooled + share * part) for share in _GRID]

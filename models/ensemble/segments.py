@@ -1,16 +1,16 @@
 """Which segment a series is in: its store's format, split by cluster where the project asks for it. The mover is a column of each frame's rows."""
 
 import numpy as np
-import numpy.typing as npt
 
+from transforms.arrays import Bools, Texts
 from transforms.clusters import Clusters, with_cluster
 from transforms.contracts.bronze import FORMATS
 from transforms.features.build import ALIVE_WEEKS
-from transforms.features.frame import Bools, Frame
+from transforms.features.frame import Frame
 from transforms.panel.panel import Panel
 
 
-def series_formats(panel: Panel, clusters: Clusters | None) -> npt.NDArray[np.str_]:
+def series_formats(panel: Panel, clusters: Clusters | None) -> Texts:
     """Format label of each series, shape (series,): `large` or `small`, with clusters `large-high_income` and the like.
 
     Clusters follow from what is known of the stores at the panel's last week, and hold for all rows made from it: a training row of an earlier
@@ -30,7 +30,7 @@ def series_formats(panel: Panel, clusters: Clusters | None) -> npt.NDArray[np.st
     return labels.astype(np.str_)[panel.store]
 
 
-def segment_rows(frame: Frame, labels: npt.NDArray[np.str_], format_: str, mover: str) -> Bools:
+def segment_rows(frame: Frame, labels: Texts, format_: str, mover: str) -> Bools:
     """Which rows belong to a segment, shape (rows,); `labels` are the series' formats (`series_formats`)."""
     in_segment: Bools = (labels[frame.series] == format_) & (frame.fast == (mover == "fast"))
     return in_segment

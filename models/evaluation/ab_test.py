@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from transforms.arrays import Floats32, Floats64
+
 Pair = tuple[str, str]
 
 THROWS = 20_000
@@ -41,7 +41,7 @@ class Lift:
         return "worse" if self.high is not None and self.high < 0 else "undecided"
 
 
-def pair_stores(stores: Sequence[str], strata: Sequence[str], units: Floats, share: float, seed: int) -> tuple[Pair, ...]:
+def pair_stores(stores: Sequence[str], strata: Sequence[str], units: Floats64, share: float, seed: int) -> tuple[Pair, ...]:
     """Pair stores that are alike, and draw which of each pair starts with the challenger.
 
     Parameters
@@ -74,7 +74,7 @@ def treated_stores(pairs: Sequence[Pair], mode: str, week: int, seed: int) -> se
     return {pair[int(head)] for pair, head in zip(pairs, heads, strict=True)}
 
 
-def lift(differences: Floats, mode: str, alpha: float, looks: int, throws: int = THROWS) -> Lift:
+def lift(differences: Floats64, mode: str, alpha: float, looks: int, throws: int = THROWS) -> Lift:
     """How a test stands after the weeks given.
 
     Parameters
@@ -102,7 +102,7 @@ def lift(differences: Floats, mode: str, alpha: float, looks: int, throws: int =
     return Lift(n, mean, mean - reach, mean + reach)
 
 
-def _bounds(differences: Floats, roles_stay: bool, alpha: float, looks: int, throws: int) -> Floats:
+def _bounds(differences: Floats64, roles_stay: bool, alpha: float, looks: int, throws: int) -> Floats64:
     """Bound of each look so far, shape (weeks,); infinite where so few throws may cross that none does."""
     rng, weeks = np.random.default_rng(_COINS), differences.shape[1]
     if roles_stay:
@@ -124,14 +124,14 @@ def _bounds(differences: Floats, roles_stay: bool, alpha: float, looks: int, thr
     return bounds
 
 
-def _coins(rng: np.random.Generator, throws: int, units: int) -> npt.NDArray[np.float32]:
+def _coins(rng: np.random.Generator, throws: int, units: int) -> Floats32:
     return (2 * rng.integers(0, 2, (throws, units), np.int8) - 1).astype(np.float32)
 
 
-def _means(values: Floats) -> Floats:
+def _means(values: Floats64) -> Floats64:
     """Each unit's mean up to each week, NaN before its first."""
     known = np.isfinite(values)
     count = np.cumsum(known, axis=1)
     with np.errstate(invalid="ignore"):
-        means: Floats = np.where(count > 0, np.cumsum(np.where(known, values, 0.0), axis=1) / np.maximum(count, 1), np.nan)
+        means: Floats64 = np.where(count > 0, np.cumsum(np.where(known, values, 0.0), axis=1) / np.maximum(count, 1), np.nan)
     return means

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.support import Floats
-
-Doubles = npt.NDArray[np.float64]
+from transforms.arrays import Floats32, Floats64, Ints64
 
 METRICS = ("mape", "rmse_0", "rmse_all", "bias", "cost")
 DRAWS = 1000
@@ -23,9 +21,9 @@ _CHUNK = 250
 class Outcome:
     """What a model said of rows whose demand is known, shape (n,): its points, and the realised cost of the order that follows from them."""
 
-    size: Floats
-    expected: Floats
-    cost: Floats
+    size: Floats32
+    expected: Floats32
+    cost: Floats32
 
 
 @dataclass(frozen=True)
@@ -51,15 +49,15 @@ class Difference:
         return f"{self.challenger:.4g} against {self.champion:.4g} ({self.change:+.1%}, between {self.lower:+.1%} and {self.upper:+.1%})"
 
 
-def realised_cost(quantity: npt.NDArray[np.int64], demand: Floats, margin: Floats, return_cost: Floats) -> Floats:
+def realised_cost(quantity: Ints64, demand: Floats32, margin: Floats32, return_cost: Floats32) -> Floats32:
     """What an order cost: `return_cost` for each unit left over and `margin` for each unit missed."""
     left, missed = np.maximum(quantity - demand, 0), np.maximum(demand - quantity, 0)
-    cost: Floats = (return_cost * left + margin * missed).astype(np.float32)
+    cost: Floats32 = (return_cost * left + margin * missed).astype(np.float32)
     return cost
 
 
 def compare(
-    demand: Floats,
+    demand: Floats32,
     series: npt.NDArray[np.integer],
     week: npt.NDArray[np.integer],
     challenger: Outcome,
@@ -103,11 +101,16 @@ def compare(
 _COUNT = {"mape": "hits", "rmse_0": "zeros", "rmse_all": "rows", "bias": "rows", "cost": "rows"}
 
 
-def _columns(demand: Floats, challenger: Outcome, champion: Outcome) -> dict[str, Doubles]:
+def _columns(demand: Floats32, challenger: Outcome, champion: Outcome) -> dict[str, Floats64]:
     """Per row: counts, and each loss of each model."""
     actual = demand.astype(np.float64)
     hit = actual > 0
-    columns: dict[str, Doubles] = {"rows": np.ones(len(actual)), "hits": hit.astype(np.float64), "zeros": (~hit).astype(np.float64), "demand": actual}
+    columns: dict[str, Floats64] = {
+        "rows": np.ones(len(actual)),
+        "hits": hit.astype(np.float64),
+        "zeros": (~hit).astype(np.float64),
+        "demand": actual,
+    }
     for name, model in (("challenger", challenger), ("champion", champion)):
         error = model.expected.astype(np.float64) - actual
         columns |= {
@@ -120,17 +123,17 @@ def _columns(demand: Floats, challenger: Outcome, champion: Outcome) -> dict[str
     return columns
 
 
-def _cells(values: Doubles, series: npt.NDArray[np.intp], week: npt.NDArray[np.intp], shape: tuple[int, int]) -> Doubles:
-    cells: Doubles = np.asarray(np.bincount(series * shape[1] + week, values, shape[0] * shape[1]), np.float64).reshape(shape)
+def _cells(values: Floats64, series: npt.NDArray[np.intp], week: npt.NDArray[np.intp], shape: tuple[int, int]) -> Floats64:
+    cells: Floats64 = np.asarray(np.bincount(series * shape[1] + week, values, shape[0] * shape[1]), np.float64).reshape(shape)
     return cells
 
 
-def _draw(cells: Doubles, seed: int) -> Doubles:
+def _draw(cells: Floats64, seed: int) -> Floats64:
     """Weighted sums of each column's cells, shape (columns, draws); `cells` has shape (columns, series, weeks)."""
     rng = np.random.default_rng(seed)
     columns, series, weeks = cells.shape
     flat = cells.transpose(1, 0, 2).reshape(series, columns * weeks)
-    parts: list[Doubles] = []
+    parts: list[Floats64] = []
     for _ in range(DRAWS // _CHUNK):
         of_series = rng.multinomial(series, np.full(series, 1 / series), _CHUNK).astype(np.float64)
         of_week = rng.multinomial(weeks, np.full(weeks, 1 / weeks), _CHUNK).astype(np.float64)
@@ -139,7 +142,7 @@ def _draw(cells: Doubles, seed: int) -> Doubles:
     return np.concatenate(parts, axis=1)
 
 
-def _change(metric: str, sums: Mapping[str, Doubles]) -> Sequence[Doubles]:
+def _change(metric: str, sums: Mapping[str, Floats64]) -> Sequence[Floats64]:
     """Challenger, champion, and the change between them."""
     values = []
     for name in ("challenger", "champion"):

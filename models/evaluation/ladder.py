@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from models.evaluation.comparison import Difference, Outcome, compare
 from models.evaluation.metrics import score_points
-from models.support import Floats
+from transforms.arrays import Floats32
 from transforms.contracts.rungs import BASELINE, RUNGS
 
 
@@ -44,7 +44,7 @@ class Place:
 class HeldBackRows:
     """The rows that all steps of a segment are compared on, shape (n,): what came, and whose and which week's row it is."""
 
-    demand: Floats
+    demand: Floats32
     series: npt.NDArray[np.integer]
     week: npt.NDArray[np.integer]
 

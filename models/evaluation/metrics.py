@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from models.members.distribution import QUANTILES, Points
-from models.support import Floats
+from transforms.arrays import Bools, Floats32
 from transforms.contracts.gold import ACCURACY
 from transforms.lake.database import open_database
 
@@ -60,12 +60,12 @@ class Score:
     bias: float | None
 
 
-def score_points(demand: Floats, size: Floats, expected: Floats, weight: Floats | None = None) -> Score:
+def score_points(demand: Floats32, size: Floats32, expected: Floats32, weight: Floats32 | None = None) -> Score:
     """The point metrics in numpy; arrays of shape (n,). `weight` is the number of rows that a row stands for, 1 where None."""
     hit, actual = demand > 0, demand.astype(np.float64)
     error, counts = expected.astype(np.float64) - actual, np.ones(len(demand)) if weight is None else weight.astype(np.float64)
 
-    def mean(values: npt.NDArray[np.floating], rows: npt.NDArray[np.bool_] | None = None) -> float | None:
+    def mean(values: npt.NDArray[np.floating], rows: Bools | None = None) -> float | None:
         weights = counts if rows is None else counts[rows]
         return float(np.average(values, weights=weights)) if len(values) else None
 
@@ -85,7 +85,7 @@ def score_points(demand: Floats, size: Floats, expected: Floats, weight: Floats 
     )
 
 
-def score_quantiles(demand: Floats, points: Points, weight: Floats | None = None) -> tuple[float, float]:
+def score_quantiles(demand: Floats32, points: Points, weight: Floats32 | None = None) -> tuple[float, float]:
     """Mean pinball loss over the quantiles, and the share of rows between the first and the last."""
     actual = demand.astype(np.float64)
     losses = [

@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models.members.distribution import Points, points
+from transforms.arrays import Floats64
 from transforms.world.simulation import CASES, case_probabilities
 
-Doubles = npt.NDArray[np.float64]
 
-
-def oracle(p_demand: Doubles, mean_log: Doubles, sigma: float, case_pack: npt.NDArray[np.integer]) -> Points:
+def oracle(p_demand: Floats64, mean_log: Floats64, sigma: float, case_pack: npt.NDArray[np.integer]) -> Points:
     """Points of rows from the parameters of the simulation; the demand that was drawn is not among them.
 
     Parameters

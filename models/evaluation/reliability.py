@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from models.evaluation.metrics import score_quantiles
 from models.members.distribution import Points, interval_share
-from models.support import Floats
+from transforms.arrays import Floats32, Floats64, Ints64
 from transforms.lake.database import open_database
 
 
@@ -18,7 +17,7 @@ from transforms.lake.database import open_database
 class Outcome:
     """What was said of rows, and the demand that came, shape (n,)."""
 
-    demand: Floats
+    demand: Floats32
     points: Points
 
     @classmethod
@@ -45,7 +44,7 @@ class Outcome:
         """Mean pinball loss over the quantiles."""
         return score_quantiles(self.demand, self.points)[0]
 
-    def reliability(self, bins: int = 10) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    def reliability(self, bins: int = 10) -> tuple[Floats64, Floats64, Ints64]:
         """Mean forecast probability of demand, share of rows with demand, and count of rows, in bins with equally many rows."""
         order = np.argsort(self.points.p_demand, kind="stable")
         parts = [part for part in np.array_split(order, bins) if len(part)]

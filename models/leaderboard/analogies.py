@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.leaderboard.averages import mean
-from models.leaderboard.sales import Cube, Offers
+from models.leaderboard.sales import Offers
+from transforms.arrays import Floats64
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Analogy:
     half_life: float
     trace: float = 1e-4
 
-    def weights(self, before: dict[str, Cube], ahead: dict[str, Cube], age: Cube) -> Cube:
+    def weights(self, before: dict[str, Floats64], ahead: dict[str, Floats64], age: Floats64) -> Floats64:
         """Weight of each earlier week, falling exponentially with the distance of its offer and with age."""
         distance = sum(np.abs(before[trait] - ahead[trait]) / width for trait, width in self.widths.items())
         return np.asarray((np.exp(-distance) + self.trace) * 0.5 ** (age / self.half_life))
@@ -40,7 +41,7 @@ MOVES = {
 POOLED_MOVES = Analogy({"below_regular": 0.05, "attention": 0.15, "change": 0.08, "attention_before": 0.25}, math.inf, 1e-5)
 
 
-def analogies(lift: Cube, offers: Offers) -> dict[str, Cube]:
+def analogies(lift: Floats64, offers: Offers) -> dict[str, Floats64]:
     """Mean lifts of past weeks, weighted by how alike their offers were: of the series, of the product in all stores, of all products.
 
     The later ones compare the chain's offers as moves from the week before: the first week of an offer sells more than those that follow. Where a
@@ -63,7 +64,7 @@ def analogies(lift: Cube, offers: Offers) -> dict[str, Cube]:
     return {**result, **_moves(lift, lifts[0], offers, age)}
 
 
-def _moves(lift: Cube, lifts: Cube, offers: Offers, age: Cube) -> dict[str, Cube]:
+def _moves(lift: Floats64, lifts: Floats64, offers: Offers, age: Floats64) -> dict[str, Floats64]:
     weeks, shape = lift.shape[2], lift.shape[:2]
     chain = {name: getattr(offers, name).mean(axis=0, keepdims=True) for name in ("price", "attention", "below_regular")}
     moved = {
@@ -83,13 +84,13 @@ def _moves(lift: Cube, lifts: Cube, offers: Offers, age: Cube) -> dict[str, Cube
     return result
 
 
-def _split(traits: dict[str, Cube], weeks: int) -> tuple[dict[str, Cube], dict[str, Cube]]:
+def _split(traits: dict[str, Floats64], weeks: int) -> tuple[dict[str, Floats64], dict[str, Floats64]]:
     """The traits of the first weeks, and of the last one."""
     before, ahead = ({name: values[:, :, part] for name, values in traits.items()} for part in (slice(weeks), slice(-1, None)))
     return before, ahead
 
 
-def _pooled(analogy: Analogy, lifts: Cube, before: dict[str, Cube], ahead: dict[str, Cube], age: Cube) -> Cube:
+def _pooled(analogy: Analogy, lifts: Floats64, before: dict[str, Floats64], ahead: dict[str, Floats64], age: Floats64) -> Floats64:
     """Mean over the weeks of all products, whose lifts are of shape (products, weeks)."""
     everything = {name: values.reshape(1, 1, -1) for name, values in before.items()}
     weight = analogy.weights(everything, ahead, np.tile(age, len(lifts)))

@@ -9,10 +9,11 @@ from models.leaderboard.analogies import analogies
 from models.leaderboard.levels import level_features, usual_levels
 from models.leaderboard.offers import offer_features
 from models.leaderboard.response import response
-from models.leaderboard.sales import Cube, Offers, PricedSales
+from models.leaderboard.sales import Offers, PricedSales
+from transforms.arrays import Floats32, Floats64
 from transforms.features.frame import Frame
 from transforms.features.recency import RECENT
-from transforms.panel.panel import Coded, Floats
+from transforms.panel.panel import Coded
 
 YEAR = 52.18
 
@@ -22,8 +23,8 @@ class PricedRows:
     """Rows of a frame whose demand counts in multiples of `usual`, shape (n,); `units` is what was sold."""
 
     frame: Frame
-    usual: Floats
-    units: Floats
+    usual: Floats32
+    units: Floats32
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Block:
     """All series at one origin and horizon: features (series, p), log of the usual level (series,), last multiples (series, RECENT)."""
 
     names: tuple[str, ...]
-    numeric: Floats
-    log_usual: Cube
-    recent: Cube
+    numeric: Floats32
+    log_usual: Floats64
+    recent: Floats64
 
 
 class PricedFeatures:

@@ -3,21 +3,22 @@
 import numpy as np
 
 from models.leaderboard.averages import mean, median, quantile
-from models.leaderboard.sales import USUAL_WEEKS, Cube, Offers
+from models.leaderboard.sales import USUAL_WEEKS, Offers
+from transforms.arrays import Floats64
 
 UNPROMOTED, UNNOTICED = 0.05, 0.5
 """Cut below the regular price, and share of attention, under which a week counts as one without an offer."""
 HIGH, LOW = 0.9, 0.1
 
 
-def usual_levels(log_units: Cube) -> tuple[Cube, Cube]:
+def usual_levels(log_units: Floats64) -> tuple[Floats64, Floats64]:
     """Median log of sales over the usual weeks, or over all where those have none, and that over all weeks; shape (stores, products)."""
     whole = median(log_units)
     level = median(log_units[:, :, -USUAL_WEEKS:])
     return np.where(np.isnan(level), whole, level), whole
 
 
-def level_features(lift: Cube, level: Cube, whole: Cube, offers: Offers) -> dict[str, Cube]:
+def level_features(lift: Floats64, level: Floats64, whole: Floats64, offers: Offers) -> dict[str, Floats64]:
     """Features from lifts above `level`, whose weeks are the first ones of `offers`."""
     weeks = slice(lift.shape[2])
     plain = lift - _rough_effect(lift, offers.cut[:, :, weeks], offers.attention[:, :, weeks])
@@ -32,7 +33,7 @@ def level_features(lift: Cube, level: Cube, whole: Cube, offers: Offers) -> dict
     return {**result, **_range(lift, offers)}
 
 
-def _range(lift: Cube, offers: Offers) -> dict[str, Cube]:
+def _range(lift: Floats64, offers: Offers) -> dict[str, Floats64]:
     """Between which lifts the series and its product move, and where they stand in weeks without an offer."""
     weeks = slice(lift.shape[2])
     quiet = (offers.below_regular[:, :, weeks] < UNPROMOTED) & (offers.attention[:, :, weeks] < UNNOTICED)
@@ -49,7 +50,7 @@ def _range(lift: Cube, offers: Offers) -> dict[str, Cube]:
     return result
 
 
-def _rough_effect(lift: Cube, cut: Cube, attention: Cube) -> Cube:
+def _rough_effect(lift: Floats64, cut: Floats64, attention: Floats64) -> Floats64:
     """Least-squares effect of price cut and attention on all lifts so far: enough to tell a busy week from an advertised one."""
     offers, known = np.stack([cut, attention], axis=-1), ~np.isnan(lift)
     x = np.column_stack([np.ones(known.sum()), offers[known]])

@@ -1,9 +1,9 @@
 """The target week's offer: among those of other products, beside the product's own of the weeks before, and beside the chain's."""
 
 import numpy as np
-import numpy.typing as npt
 
-from models.leaderboard.sales import USUAL_WEEKS, Cube, Offers
+from models.leaderboard.sales import USUAL_WEEKS, Offers
+from transforms.arrays import Bools, Floats64
 
 EARLIER_OFFERS = 3
 MONTH, TWO_MONTHS = 4, 8
@@ -12,7 +12,7 @@ OFFER = 0.1
 SAME_PRICE = 0.02
 
 
-def offer_features(offers: Offers) -> dict[str, Cube]:
+def offer_features(offers: Offers) -> dict[str, Floats64]:
     """Features of the last week of `offers`, each of shape (stores, products)."""
     result = {**_among_others(offers), **_since(offers)}
     for back in range(1, EARLIER_OFFERS + 1):
@@ -20,7 +20,7 @@ def offer_features(offers: Offers) -> dict[str, Cube]:
     return result
 
 
-def _among_others(offers: Offers) -> dict[str, Cube]:
+def _among_others(offers: Offers) -> dict[str, Floats64]:
     price, deal, ads, share, now = (values[:, :, -1] for values in (offers.price, offers.deal, offers.ads, offers.attention, offers.cut))
     depth = np.maximum(now, 0)
     others = np.eye(now.shape[1], dtype=bool)[None]
@@ -45,7 +45,7 @@ def _among_others(offers: Offers) -> dict[str, Cube]:
     }
 
 
-def _since(offers: Offers) -> dict[str, Cube]:
+def _since(offers: Offers) -> dict[str, Floats64]:
     """The offer as a move: an offer that goes on sells less than a new one, and a product that is always on offer less than one that seldom is."""
     price, below, earlier = offers.price, offers.below_regular, offers.price[:, :, :-1]
     now, on_offer = price[:, :, -1], below[:, :, :-1] > OFFER
@@ -68,7 +68,7 @@ def _since(offers: Offers) -> dict[str, Cube]:
     }
 
 
-def _weeks_since(happened: npt.NDArray[np.bool_]) -> Cube:
+def _weeks_since(happened: Bools) -> Floats64:
     """Full weeks since the last one in which it happened, at most the usual weeks."""
     newest = happened[:, :, ::-1]
     return np.minimum(np.where(newest.any(axis=2), newest.argmax(axis=2), USUAL_WEEKS), USUAL_WEEKS).astype(np.float64)

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from models.leaderboard.sales import Cube, PricedSales
+from models.leaderboard.sales import PricedSales
+from transforms.arrays import Floats64
 from transforms.errors import MissingData
 
 NAME = "OrangeJuice_Pt_3Weeks_Weekly"
@@ -62,7 +63,7 @@ def load_orange_juice(folder: Path) -> PricedSales:
     stores, row = np.unique(table["store"].to_numpy(), return_inverse=True)
     place = (row, table["brand"].to_numpy() - 1, table["week"].to_numpy() - FIRST_WEEK)
 
-    def cube(name: str) -> Cube:
+    def cube(name: str) -> Floats64:
         values = np.full((len(stores), BRANDS, LAST_WEEK - FIRST_WEEK + 1), np.nan)
         values[place] = table[name].to_numpy()
         return values
@@ -86,22 +87,22 @@ def load_orange_juice(folder: Path) -> PricedSales:
     )
 
 
-def _of_chain(values: Cube) -> Cube:
+def _of_chain(values: Floats64) -> Floats64:
     """A store without a record in a week is taken to do what the chain does on average."""
     return np.where(np.isnan(values), np.nanmean(values, axis=0, keepdims=True), values)
 
 
-def naive_forecast(log_units: Cube) -> Cube:
+def naive_forecast(log_units: Floats64) -> Floats64:
     """The last value on record, as units, shape (stores, brands); `log_units` ends with the training weeks."""
     return np.asarray(np.exp(_filled(log_units)[:, :, -1]))
 
 
-def mean_forecast(log_units: Cube) -> Cube:
+def mean_forecast(log_units: Floats64) -> Floats64:
     """The geometric mean over all weeks, each gap filled by the week before it (at the start: the first one on record)."""
     return np.asarray(np.exp(_filled(log_units).mean(axis=2)))
 
 
-def _filled(values: Cube) -> Cube:
+def _filled(values: Floats64) -> Floats64:
     weeks, known = np.arange(values.shape[2]), ~np.isnan(values)
     newest = np.maximum.accumulate(np.where(known, weeks, -1), axis=2)
     return np.take_along_axis(values, np.where(newest < 0, known.argmax(axis=2)[:, :, None], newest), axis=2)

@@ -6,7 +6,8 @@ offers that have been seen, models that look for weeks alike know more; this one
 
 import numpy as np
 
-from models.leaderboard.sales import Cube, Offers
+from models.leaderboard.sales import Offers
+from transforms.arrays import Floats64
 
 HALF_LIFE, SERIES_HALF_LIFE = 52.0, 13.0
 """Weeks after which a week counts half: for the answers of products, and for what a series has beyond them."""
@@ -14,7 +15,7 @@ COMMON_ROWS, PRODUCT_ROWS, SERIES_WEEKS = 20_000.0, 5_000.0, 2.0
 """Rows that say that a part of an offer does nothing, that a product answers to it as all do, and weeks that say that a series has nothing beyond."""
 
 
-def response(lift: Cube, offers: Offers) -> Cube:
+def response(lift: Floats64, offers: Offers) -> Floats64:
     """Lift that the last week of `offers` is expected to have, shape (stores, products).
 
     Parameters
@@ -43,7 +44,7 @@ def response(lift: Cube, offers: Offers) -> Cube:
     return np.asarray((ahead * answer).sum(axis=2) + of_series)
 
 
-def _parts(offers: Offers) -> Cube:
+def _parts(offers: Offers) -> Floats64:
     """Parts of each week's offer that a product answers to, shape (stores, products, weeks, parts)."""
     below, share, deal, ads, price = offers.below_regular, offers.attention, offers.deal, offers.ads, offers.price
     depth = np.maximum(below, 0)
@@ -58,12 +59,12 @@ def _parts(offers: Offers) -> Cube:
     return np.concatenate([np.stack([np.broadcast_to(column, price.shape) for column in columns], axis=3), others], axis=3)
 
 
-def _before(values: Cube) -> Cube:
+def _before(values: Floats64) -> Floats64:
     """The week before; the first week is its own."""
     return np.concatenate([values[:, :, :1], values[:, :, :-1]], axis=2)
 
 
-def _deepest_other(depth: Cube) -> Cube:
+def _deepest_other(depth: Floats64) -> Floats64:
     """The deepest offer among the other products, 0 where there is no other."""
     if depth.shape[1] == 1:
         return np.zeros_like(depth)

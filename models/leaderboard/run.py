@@ -14,7 +14,7 @@ from models.leaderboard.sales import PricedSales
 from models.members.base import Distribution, Prepared
 from models.members.distribution import best_size
 from models.members.settings import BoostingSettings, NetworkSettings, Settings
-from models.support import Floats
+from transforms.arrays import Floats32
 from transforms.contracts.gold import LEADERBOARD
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -43,7 +43,7 @@ class Result:
     model: str
     round: Round
     seed: int
-    errors: Floats
+    errors: Floats32
     seconds: float
 
 
@@ -70,7 +70,7 @@ def run_rounds(sales: PricedSales, seeds: Sequence[int] = SEEDS, rounds: Sequenc
                 yield Result(name, one, seed, np.abs(targets.units - units) / targets.units, seconds)
 
 
-def forecast_round(early: PricedRows, late: PricedRows, targets: PricedRows, seed: int, settings: Settings = SETTINGS) -> dict[str, Floats]:
+def forecast_round(early: PricedRows, late: PricedRows, targets: PricedRows, seed: int, settings: Settings = SETTINGS) -> dict[str, Floats32]:
     """Train as production does, on `early` with `late` held back, and return the MAPE-best units of `targets`, of the ensemble and each member."""
     model, _ = Ensemble.fit(early.frame, late.frame, members_named(MEMBERS), seed, settings, EVEN)
     rows = Prepared.of(targets.frame, model.encoder, model.support)

@@ -3,15 +3,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from transforms.panel.panel import Texts
+from transforms.arrays import Floats64, Texts
 
 USUAL_WEEKS = 26
 """Weeks over which a usual level and a usual price are taken."""
 REGULAR = 0.85
 """Quantile of the usual weeks' prices that counts as the regular one: the median of a product that is often on offer is the price of its offers."""
-Cube = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,11 @@ class PricedSales:
     stores: Texts
     products: Texts
     first: int
-    log_units: Cube
-    log_price: Cube
-    deal: Cube
-    ads: Cube
-    demographics: Cube
+    log_units: Floats64
+    log_price: Floats64
+    deal: Floats64
+    ads: Floats64
+    demographics: Floats64
 
     def until(self, week: int) -> "PricedSales":
         """The same with no sales after `week`."""
@@ -46,9 +44,9 @@ class PricedSales:
         return replace(self, log_units=units)
 
     @property
-    def attention(self) -> Cube:
+    def attention(self) -> Floats64:
         """Share of a store's ads in a week that a product has: an ad takes attention from others, so where all are advertised none stands out."""
-        share: Cube = self.ads / np.maximum(self.ads.sum(axis=1, keepdims=True), 1)
+        share: Floats64 = self.ads / np.maximum(self.ads.sum(axis=1, keepdims=True), 1)
         return share
 
 
@@ -62,15 +60,15 @@ class Offers:
         Log of the usual price, and of the regular price, over the price.
     """
 
-    price: Cube
-    deal: Cube
-    ads: Cube
-    attention: Cube
-    cut: Cube
-    below_regular: Cube
+    price: Floats64
+    deal: Floats64
+    ads: Floats64
+    attention: Floats64
+    cut: Floats64
+    below_regular: Floats64
 
     @classmethod
-    def until(cls, sales: PricedSales, attention: Cube, target: int) -> "Offers":
+    def until(cls, sales: PricedSales, attention: Floats64, target: int) -> "Offers":
         """The offers up to the week at position `target`; `attention` is that of `sales`, made once."""
         price, deal, ads, share = (values[:, :, : target + 1] for values in (sales.log_price, sales.deal, sales.ads, attention))
         usual = price[:, :, -USUAL_WEEKS - 1 :]

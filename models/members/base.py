@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from models.members.encoding import Encoder
 from models.members.settings import Settings
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Floats32, Ints64
 from transforms.features.frame import Frame
 
 
@@ -36,14 +37,14 @@ class Prepared:
         Units in a case.
     """
 
-    numbers: Floats
-    indices: npt.NDArray[np.int64]
-    recent: npt.NDArray[np.int64]
-    weight: Floats
-    target: npt.NDArray[np.int64]
-    log_size: Floats
-    anchor: Floats
-    case_pack: Floats
+    numbers: Floats32
+    indices: Ints64
+    recent: Ints64
+    weight: Floats32
+    target: Ints64
+    log_size: Floats32
+    anchor: Floats32
+    case_pack: Floats32
 
     @classmethod
     def of(cls, frame: Frame, encoder: Encoder, support: Support) -> Self:
@@ -66,8 +67,8 @@ class Prepared:
 class Distribution:
     """Probability of demand, shape (n,), and probabilities of the usual sizes given demand, shape (n, k)."""
 
-    p_demand: Floats
-    pmf: Floats
+    p_demand: Floats32
+    pmf: Floats32
 
 
 class Member(Protocol):

@@ -12,7 +12,8 @@ from models.members.base import Distribution, Prepared
 from models.members.encoding import Encoder
 from models.members.settings import BoostingSettings, Settings
 from models.members.spread import Spread
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Floats32, Floats64
 
 # Rows that walk down the trees together: their positions fit into the processor's cache.
 _ROWS = 2048
@@ -34,10 +35,10 @@ class Trees:
     start: float
     roots: npt.NDArray[np.int32]
     column: npt.NDArray[np.int16]
-    threshold: npt.NDArray[np.float64]
+    threshold: Floats64
     left: npt.NDArray[np.int32]
     right: npt.NDArray[np.int32]
-    value: npt.NDArray[np.float64]
+    value: Floats64
 
     @classmethod
     def of(cls, fitted: Any) -> Self:
@@ -69,16 +70,16 @@ class Trees:
         arrays = {name: values[:end] for name, values in vars(self).items() if name not in {"start", "roots"}}
         return Trees(self.start, self.roots[:trees], **arrays)
 
-    def staged(self, x: Floats) -> npt.NDArray[np.float64]:
+    def staged(self, x: Floats32) -> Floats64:
         """Sum after each tree, shape (n, trees)."""
         return np.concatenate([np.zeros((0, len(self.roots))), *(self._walk(x[at : at + _ROWS]) for at in range(0, len(x), _ROWS))])
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Floats32) -> Floats32:
         """Sum of all trees, shape (n,)."""
         ends = [self._walk(x[at : at + _ROWS])[:, -1] for at in range(0, len(x), _ROWS)]
         return np.concatenate([np.zeros(0), *ends]).astype(np.float32)
 
-    def _walk(self, x: Floats) -> npt.NDArray[np.float64]:
+    def _walk(self, x: Floats32) -> Floats64:
         at = np.repeat(self.roots[None, :], len(x), axis=0)
         rows = np.arange(len(x))[:, None]
         while True:
@@ -151,7 +152,7 @@ class BoostingMember:
         return member
 
 
-def _columns(rows: Prepared) -> Floats:
+def _columns(rows: Prepared) -> Floats32:
     """Numbers and category indices side by side: a tree cuts out the indices that matter, however many there are."""
     return np.hstack([rows.numbers, rows.indices.astype(np.float32)])
 

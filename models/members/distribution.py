@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.support import Floats
+from transforms.arrays import Floats32, Ints64
 
 QUANTILES = (0.1, 0.5, 0.9)
 
@@ -14,27 +14,27 @@ QUANTILES = (0.1, 0.5, 0.9)
 class Points:
     """What a forecast row says; see the contract of gold/forecasts for the meaning of each. All but `p_demand` and shares `_inside` are units."""
 
-    p_demand: Floats
-    size: Floats
-    expected: Floats
-    q10: Floats
-    q50: Floats
-    q90: Floats
-    q10_inside: Floats
-    q90_inside: Floats
+    p_demand: Floats32
+    size: Floats32
+    expected: Floats32
+    q10: Floats32
+    q50: Floats32
+    q90: Floats32
+    q10_inside: Floats32
+    q90_inside: Floats32
 
 
 @dataclass(frozen=True)
 class Orders:
     """What to ship: quantity, probability that it meets demand, means of what is left over and of what is missed."""
 
-    quantity: npt.NDArray[np.int64]
-    service_level: Floats
-    expected_returns: Floats
-    expected_lost_sales: Floats
+    quantity: Ints64
+    service_level: Floats32
+    expected_returns: Floats32
+    expected_lost_sales: Floats32
 
 
-def best_size(pmf: Floats, sizes: Floats) -> Floats:
+def best_size(pmf: Floats32, sizes: Floats32) -> Floats32:
     """The point with the least expected percentage error: the median of the sizes weighted by probability over size.
 
     Parameters
@@ -45,11 +45,11 @@ def best_size(pmf: Floats, sizes: Floats) -> Floats:
         Ascending, shape (k,).
     """
     mass = np.cumsum(pmf / sizes, axis=1)
-    best: Floats = sizes[(mass < mass[:, -1:] / 2).sum(axis=1).clip(0, len(sizes) - 1)]
+    best: Floats32 = sizes[(mass < mass[:, -1:] / 2).sum(axis=1).clip(0, len(sizes) - 1)]
     return best
 
 
-def points(p_demand: Floats, pmf: Floats, sizes: Floats, expected: Floats) -> Points:
+def points(p_demand: Floats32, pmf: Floats32, sizes: Floats32, expected: Floats32) -> Points:
     """Points and quantiles of the distribution with mass 1 - p_demand at 0 and p_demand * pmf on `sizes`; its mean is known to the caller."""
     cumulative = (1 - p_demand)[:, None] + p_demand[:, None] * np.cumsum(pmf, axis=1)
     grid = np.concatenate([[0], sizes]).astype(np.float32)
@@ -60,7 +60,7 @@ def points(p_demand: Floats, pmf: Floats, sizes: Floats, expected: Floats) -> Po
     return Points(p_demand, best_size(pmf, sizes), expected, q10, q50, q90, *(_inside(levels, places) for places in (at[0], at[-1])))
 
 
-def interval_share(made: Points, demand: Floats) -> Floats:
+def interval_share(made: Points, demand: Floats32) -> Floats32:
     """Share of what came that lies between the 10 and the 90 % level, cut through the atoms that these quantiles fall into.
 
     Demand is discrete: where 0 alone has a probability of 0.85, no interval that starts at 0 holds less. So each row counts by how much of the
@@ -69,20 +69,20 @@ def interval_share(made: Points, demand: Floats) -> Floats:
     between the quantiles is inside, what lies beyond is not.
     """
     between = ((demand >= made.q10) & (demand <= made.q90)).astype(np.float32)
-    share: Floats = np.where(demand == made.q10, made.q10_inside, np.where(demand == made.q90, made.q90_inside, between))
+    share: Floats32 = np.where(demand == made.q10, made.q10_inside, np.where(demand == made.q90, made.q90_inside, between))
     return share
 
 
-def _inside(levels: Floats, at: npt.NDArray[np.intp]) -> Floats:
+def _inside(levels: Floats32, at: npt.NDArray[np.intp]) -> Floats32:
     """Share of an atom's probability between the outer quantiles' levels; `levels` is cumulated probability, `at` the atom's place in each row."""
     upper = np.take_along_axis(levels, at[:, None], axis=1)[:, 0]
     lower = np.where(at > 0, np.take_along_axis(levels, np.maximum(at - 1, 0)[:, None], axis=1)[:, 0], 0)
     inside = np.minimum(upper, QUANTILES[-1]) - np.maximum(lower, QUANTILES[0])
-    share: Floats = (inside / np.maximum(upper - lower, 1e-9)).clip(0, 1).astype(np.float32)
+    share: Floats32 = (inside / np.maximum(upper - lower, 1e-9)).clip(0, 1).astype(np.float32)
     return share
 
 
-def orders(p_demand: Floats, pmf: Floats, sizes: Floats, case_pack: Floats, lost: Floats, returned: Floats) -> Orders:
+def orders(p_demand: Floats32, pmf: Floats32, sizes: Floats32, case_pack: Floats32, lost: Floats32, returned: Floats32) -> Orders:
     """The number of cases that costs least when a unit missed costs `lost` and a unit left over costs `returned`.
 
     Cost is convex in the quantity, so the best multiple of the case pack is one of the two around the newsvendor's critical fractile
@@ -104,7 +104,7 @@ def orders(p_demand: Floats, pmf: Floats, sizes: Floats, case_pack: Floats, lost
     return Orders(quantity.round().astype(np.int64), service.clip(0, 1), left, missed)
 
 
-def _outcome(mass: Floats, grid: Floats, quantity: Floats) -> tuple[Floats, Floats, Floats]:
+def _outcome(mass: Floats32, grid: Floats32, quantity: Floats32) -> tuple[Floats32, Floats32, Floats32]:
     """Mean left over, mean missed, probability that demand is met."""
     # Three products with the cumulated mass instead of a (rows, k) array of differences.
     met = grid <= quantity[:, None]

@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from models.support import Floats
+from transforms.arrays import Bools, Floats32, Ints64, Texts
 from transforms.features.frame import Frame
 from transforms.features.structural_model import ANCHOR
-
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -26,9 +23,9 @@ class Encoder:
     """
 
     names: tuple[str, ...]
-    mean: Floats
-    scale: Floats
-    levels: dict[str, npt.NDArray[np.str_]]
+    mean: Floats32
+    scale: Floats32
+    levels: dict[str, Texts]
 
     @classmethod
     def fit(cls, frame: Frame) -> Self:
@@ -42,19 +39,19 @@ class Encoder:
         levels = {name: np.sort(column.levels[np.unique(column.codes)]) for name, column in sorted(frame.categorical.items())}
         return cls(frame.names, mean.astype(np.float32), scale.astype(np.float32), levels)
 
-    def numbers(self, frame: Frame) -> Floats:
+    def numbers(self, frame: Frame) -> Floats32:
         """Standardised numbers, shape (n, width); unknown ones are 0, the mean. Clipped, so that a value far outside what was seen cannot explode.
 
         The parts of the anchor are not among them: their sum stands by itself.
         """
         told = self._told
         scaled = (frame.numeric[:, told] - self.mean[told]) / self.scale[told]
-        known: Floats = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+        known: Floats32 = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
         return np.clip(known, -5, 5)
 
-    def anchor(self, frame: Frame) -> Floats:
+    def anchor(self, frame: Frame) -> Floats32:
         """Sum of the parts of the anchor, shape (n,): 0 where the frame has none of them."""
-        total: Floats = frame.numeric[:, ~self._told].sum(axis=1)
+        total: Floats32 = frame.numeric[:, ~self._told].sum(axis=1)
         return total
 
     @property
@@ -63,10 +60,10 @@ class Encoder:
         return int(np.count_nonzero(self._told))
 
     @property
-    def _told(self) -> npt.NDArray[np.bool_]:
+    def _told(self) -> Bools:
         return np.asarray([name not in ANCHOR for name in self.names])
 
-    def indices(self, frame: Frame) -> Index:
+    def indices(self, frame: Frame) -> Ints64:
         """Category indices, shape (n, columns), in the order of `levels`; 0 for unknown."""
         columns = []
         for name, levels in self.levels.items():

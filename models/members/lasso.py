@@ -11,7 +11,8 @@ from models.members.base import Distribution, Prepared
 from models.members.encoding import Encoder
 from models.members.settings import Settings
 from models.members.spread import Spread
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Floats32, Floats64
 
 # Penalties tried, as shares of the smallest one that sets all coefficients to 0.
 PATH = np.geomspace(0.3, 3e-4, 12)
@@ -68,24 +69,24 @@ class LassoMember:
         member.spread_ = Spread.restore(state)
         return member
 
-    def _mean(self, rows: Prepared) -> Floats:
+    def _mean(self, rows: Prepared) -> Floats32:
         """Mean of log size: what the levels say, and what the regression adds to it."""
         return rows.anchor + _linear(self.size_, rows.numbers)
 
 
-def _linear(coefficients: npt.NDArray[np.floating], numbers: Floats) -> Floats:
+def _linear(coefficients: npt.NDArray[np.floating], numbers: Floats32) -> Floats32:
     return numbers @ coefficients[:-1].astype(np.float32) + np.float32(coefficients[-1])
 
 
-def _absolute(error: Floats) -> Floats:
+def _absolute(error: Floats32) -> Floats32:
     return np.abs(error)
 
 
-def _square(error: Floats) -> Floats:
+def _square(error: Floats32) -> Floats32:
     return error * error
 
 
-def _fit(x: Floats, y: Floats, weight: Floats, alphas: list[float]) -> list[npt.NDArray[np.float64]]:
+def _fit(x: Floats32, y: Floats32, weight: Floats32, alphas: list[float]) -> list[Floats64]:
     """Coefficients with the intercept last for each penalty, largest first, from the Gram matrix: one pass over the rows."""
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - heavy
     from sklearn.linear_model import lasso_path  # noqa: PLC0415
@@ -108,7 +109,7 @@ def _fit(x: Floats, y: Floats, weight: Floats, alphas: list[float]) -> list[npt.
 
 
 def _best_on_path(
-    x: Floats, y: Floats, weight: Floats, x_test: Floats, y_test: Floats, loss: Any, test_weight: Floats | None = None
+    x: Floats32, y: Floats32, weight: Floats32, x_test: Floats32, y_test: Floats32, loss: Any, test_weight: Floats32 | None = None
 ) -> tuple[float, Any]:
     """The largest penalty that the held-back rows cannot tell from the best one (Breiman et al. 1984), and its coefficients."""
     w = weight.astype(np.float64) / weight.sum()

@@ -14,7 +14,8 @@ from models.members.base import Distribution, Prepared
 from models.members.encoding import Encoder
 from models.members.settings import Settings
 from models.members.spread import Spread
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Floats32
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _MOST_SURE = 0.005
@@ -30,11 +31,11 @@ class RegressionMember(ABC):
         self.support = support
 
     @abstractmethod
-    def learn(self, rows: Prepared, target: Floats, seed: int) -> Arrays:
+    def learn(self, rows: Prepared, target: Floats32, seed: int) -> Arrays:
         """Learn to tell `target`, shape (n,), from rows of which each counts `rows.weight` times; return arrays by name, without dots."""
 
     @abstractmethod
-    def apply(self, learned: Arrays, rows: Prepared) -> Floats:
+    def apply(self, learned: Arrays, rows: Prepared) -> Floats32:
         """Return what the target of each row is expected to be, shape (n,), by the arrays that `learn` returned."""
 
     def fit(self, rows: Prepared, held_back: Prepared, encoder: Encoder, support: Support, seed: int) -> Self:  # noqa: ARG002 - protocol
@@ -71,8 +72,8 @@ class RegressionMember(ABC):
         member.spread_ = Spread.restore(state)
         return member
 
-    def _mean(self, rows: Prepared) -> Floats:
-        mean: Floats = (rows.anchor + self.apply(self.size_, rows)).astype(np.float32)
+    def _mean(self, rows: Prepared) -> Floats32:
+        mean: Floats32 = (rows.anchor + self.apply(self.size_, rows)).astype(np.float32)
         return mean
 
     def _learn(self, rows: Prepared, seed: int) -> None:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from models.members.base import Prepared
 from models.members.distribution import best_size
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Floats32, Ints64
 
 WIDTHS = (0.85, 0.7, 1.0)
 """Shares of the root mean square error that the density's width is tried with, the one that scales are compared with first: deliveries vary in
@@ -45,12 +46,12 @@ class Spread:
     """
 
     sigma: float
-    scale: Floats
-    packs: Floats
-    usual: Floats
+    scale: Floats32
+    packs: Floats32
+    usual: Floats32
 
     @classmethod
-    def fit(cls, mean_of: Callable[[Prepared], Floats], hits: Prepared, held_back: Prepared, support: Support) -> Self:
+    def fit(cls, mean_of: Callable[[Prepared], Floats32], hits: Prepared, held_back: Prepared, support: Support) -> Self:
         """Learn how usual sizes are, and choose width and scale by MAPE on held-back rows.
 
         Continuous sizes leave nothing to choose: none is more usual than its neighbours, and the width is that of the middle of the errors, which
@@ -74,21 +75,21 @@ class Spread:
         tested = _sample(len(held_back))
         tests, actual, mean_learned = held_back.take(tested), np.exp(held_back.log_size[tested]), mean_of(learned)
 
-        def tried(scale: Floats, width: float) -> tuple[Self, Floats]:
+        def tried(scale: Floats32, width: float) -> tuple[Self, Floats32]:
             sigma = width * _root_mean_square(errors / _scales(scale, judged))
             one = cls._of(sigma, scale, mean_learned, learned, support)
             point = best_size(one.pmf(mean[tested], tests, support), support.sizes)
             return one, (np.abs(point - actual) / actual).astype(np.float32)
 
         scale = _log_scale(learned, learned.log_size - mean_learned)
-        found: list[tuple[Self, Floats]] = [tried(flat, WIDTHS[0]), tried(scale, WIDTHS[0])]
+        found: list[tuple[Self, Floats32]] = [tried(flat, WIDTHS[0]), tried(scale, WIDTHS[0])]
         better = found[0][1] - found[1][1]
         scaled = int(len(better) > 1 and better.mean() > DOUBT * better.std(ddof=1) / np.sqrt(len(better)))
         found = [found[scaled], *(tried((flat, scale)[scaled], width) for width in WIDTHS[1:])]
         return min(found, key=lambda one: float(one[1].mean()))[0]
 
     @classmethod
-    def _of(cls, sigma: float, scale: Floats, mean: Floats, hits: Prepared, support: Support) -> Self:
+    def _of(cls, sigma: float, scale: Floats32, mean: Floats32, hits: Prepared, support: Support) -> Self:
         """Learn how usual sizes are by iterative proportional fitting (Deming and Stephan 1940).
 
         What the density expects of each size is multiplied until it is what came, first for all rows, then for those of each case pack.
@@ -103,7 +104,7 @@ class Spread:
             of_pack = of_pack * (came + _PRIOR) / (_sums(_normalised(density * of_pack[pack]), pack, len(packs)) + _PRIOR)
         return cls(sigma, scale, np.append(np.float32(0), packs), np.vstack([usual, of_pack]).astype(np.float32))
 
-    def pmf(self, mean: Floats, rows: Prepared, support: Support) -> Floats:
+    def pmf(self, mean: Floats32, rows: Prepared, support: Support) -> Floats32:
         """Probabilities of the usual sizes, shape (n, k), for means of log size, shape (n,), of rows; a case pack never seen is as the nearest."""
         nearest = np.searchsorted((self.packs[1:] + self.packs[:-1]) / 2, rows.case_pack)
         return _normalised(_density(mean, self.sigma * _scales(self.scale, rows), support) * self.usual[nearest])
@@ -118,16 +119,16 @@ class Spread:
         return cls(float(state["spread.sigma"][0]), state["spread.scale"], state["spread.packs"], state["spread.usual"])
 
 
-def _sample(rows: int) -> npt.NDArray[np.int64]:
+def _sample(rows: int) -> Ints64:
     """Rows evenly taken out of all."""
     return np.linspace(0, rows - 1, min(rows, _ROWS)).astype(np.int64)
 
 
-def _root_mean_square(errors: Floats) -> float:
+def _root_mean_square(errors: Floats32) -> float:
     return max(float(np.sqrt(np.mean(errors**2))), _LEAST_SIGMA)
 
 
-def _log_scale(rows: Prepared, errors: Floats) -> Floats:
+def _log_scale(rows: Prepared, errors: Floats32) -> Floats32:
     """Ridge regression of the log of the size of errors on the numbers of rows, the intercept last: shape (p + 1,).
 
     The errors are those of rows that were learned from, which are too small alike: how wide a scale of 1 is, held-back rows say.
@@ -138,28 +139,28 @@ def _log_scale(rows: Prepared, errors: Floats) -> Floats:
     return np.linalg.solve(gram, aim).astype(np.float32)
 
 
-def _scales(scale: Floats, rows: Prepared) -> Floats:
+def _scales(scale: Floats32, rows: Prepared) -> Floats32:
     """Scale of each row's density, shape (n,)."""
     if not len(scale):
         return np.ones(len(rows), np.float32)
-    scales: Floats = np.exp(np.clip(rows.numbers @ scale[:-1] + scale[-1], -_FARTHEST, _FARTHEST))
+    scales: Floats32 = np.exp(np.clip(rows.numbers @ scale[:-1] + scale[-1], -_FARTHEST, _FARTHEST))
     return scales
 
 
-def _density(mean: Floats, sigma: Floats, support: Support) -> Floats:
+def _density(mean: Floats32, sigma: Floats32, support: Support) -> Floats32:
     """Of the log of each size, times what makes the largest of a row 1: a mean far beyond all sizes stands for the nearest."""
     squared = ((np.log(support.sizes)[None, :] - mean[:, None]) / sigma[:, None]) ** 2
-    density: Floats = np.exp(-0.5 * np.minimum(squared - squared.min(axis=1, keepdims=True), 60)).astype(np.float32)
+    density: Floats32 = np.exp(-0.5 * np.minimum(squared - squared.min(axis=1, keepdims=True), 60)).astype(np.float32)
     return density
 
 
-def _normalised(weights: Floats) -> Floats:
-    shares: Floats = weights / weights.sum(axis=1, keepdims=True)
+def _normalised(weights: Floats32) -> Floats32:
+    shares: Floats32 = weights / weights.sum(axis=1, keepdims=True)
     return shares
 
 
-def _sums(rows: Floats, group: npt.NDArray[np.intp], groups: int) -> Floats:
+def _sums(rows: Floats32, group: npt.NDArray[np.intp], groups: int) -> Floats32:
     """Sum of the rows of each group, shape (groups, k)."""
     order = np.argsort(group, kind="stable")
-    sums: Floats = np.add.reduceat(rows[order], np.searchsorted(group[order], np.arange(groups)), axis=0)
+    sums: Floats32 = np.add.reduceat(rows[order], np.searchsorted(group[order], np.arange(groups)), axis=0)
     return sums

@@ -15,20 +15,18 @@ from math import factorial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.ensemble.baselines import HistoricalAverage
 from models.ensemble.ensemble import Ensemble
+from transforms.arrays import Bools, Floats64, Ints64
 from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.errors import MissingData
 from transforms.features.build import OriginFeatures, scoring_frame
 from transforms.features.frame import Frame
 from transforms.features.groups import GROUPS, RECENT_SIZES, Group, by_group
 from transforms.panel.panel import Coded, Panel
-
-Floats = npt.NDArray[np.float64]
 
 PLACES = 6
 """Decimals of `expected` in gold/forecasts; contributions have as many, so that they add up to it exactly."""
@@ -40,11 +38,11 @@ _UNSEEN = np.asarray(["~unseen"])
 class Contributions:
     """Of each row: what the model expects knowing nothing, and what each group adds; (rows,) and (rows, groups), in units."""
 
-    reference: Floats
-    groups: Floats
+    reference: Floats64
+    groups: Floats64
 
     @property
-    def expected(self) -> Floats:
+    def expected(self) -> Floats64:
         """The forecast: the sum."""
         return np.asarray(np.round(self.reference + self.groups.sum(axis=1), PLACES))
 
@@ -89,12 +87,12 @@ def contributions(panel: Panel, forecasts: pa.Table, models: Mapping[str, Ensemb
         model = models.get(name.split()[0]) or HistoricalAverage.fit(panel, segment)
         found = explain(model, mine, gross.take(here), expected[here])
         reference[here], groups[here] = found.reference, found.groups
-    shares: dict[str, Floats] = {group: groups[:, index] for index, group in enumerate(GROUPS)}
+    shares: dict[str, Floats64] = {group: groups[:, index] for index, group in enumerate(GROUPS)}
     columns: dict[str, Any] = {**{name: forecasts[name] for name in (*CONTRIBUTIONS.key, "expected")}, "reference": reference, **shares}
     return pa.table({name: columns[name] for name in CONTRIBUTIONS.names}).cast(CONTRIBUTIONS.schema)
 
 
-def _places(panel: Panel, frame: Frame, forecasts: pa.Table) -> npt.NDArray[np.int64]:
+def _places(panel: Panel, frame: Frame, forecasts: pa.Table) -> Ints64:
     """Row of the frame for each forecast."""
     lookup = {
         (store, product, horizon): row
@@ -114,7 +112,7 @@ def _places(panel: Panel, frame: Frame, forecasts: pa.Table) -> npt.NDArray[np.i
         raise MissingData(f"{panel.region}: {error.args[0]} is no series at {panel.last}. {_CHANGED}") from None
 
 
-def explain(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, expected: Floats) -> Contributions:
+def explain(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, expected: Floats64) -> Contributions:
     """Share the expected demand of each row out among the groups.
 
     Parameters
@@ -153,7 +151,7 @@ def without_returns(panel: Panel, rows: Frame) -> Frame:
     return at.frame(horizons, [place[rows.horizon == horizon] for horizon in horizons]).take(np.argsort(order, kind="stable"))
 
 
-def _expected(model: Ensemble | HistoricalAverage, rows: Frame) -> Floats:
+def _expected(model: Ensemble | HistoricalAverage, rows: Frame) -> Floats64:
     return model.points(model.predict(rows), rows).expected.astype(np.float64)
 
 
@@ -192,13 +190,13 @@ def _in_group(rows: Frame, group: Group) -> bool:
     return group in by_group([*rows.names, *rows.categorical]).values()
 
 
-def _differ(rows: Frame, gross: Frame) -> npt.NDArray[np.bool_]:
+def _differ(rows: Frame, gross: Frame) -> Bools:
     numbers = ((rows.numeric != gross.numeric) & ~(np.isnan(rows.numeric) & np.isnan(gross.numeric))).any(axis=1)
     recent = ((rows.recent != gross.recent) & ~(np.isnan(rows.recent) & np.isnan(gross.recent))).any(axis=1)
     return np.asarray(numbers | recent)
 
 
-def _shapley(said: dict[frozenset[Group], Floats], group: Group, players: Sequence[Group]) -> Floats:
+def _shapley(said: dict[frozenset[Group], Floats64], group: Group, players: Sequence[Group]) -> Floats64:
     """Mean of what the group adds over all orders in which groups could become known."""
     total = np.zeros_like(said[frozenset()])
     if group not in players:
@@ -211,7 +209,7 @@ def _shapley(said: dict[frozenset[Group], Floats], group: Group, players: Sequen
     return total
 
 
-def _exact(reference: Floats, shares: Floats, expected: Floats) -> Contributions:
+def _exact(reference: Floats64, shares: Floats64, expected: Floats64) -> Contributions:
     """Contributions in whole units of the last decimal, by largest remainder, so that nothing is lost to rounding."""
     scale = 10.0**PLACES
     wanted = np.round(expected * scale).astype(np.int64) - np.round(reference * scale).astype(np.int64)

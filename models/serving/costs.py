@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.support import Floats
+from transforms.arrays import Floats32
 from transforms.features.frame import Frame
 from transforms.panel.panel import Panel
 
@@ -15,9 +15,9 @@ DEFAULT_MARGIN, DEFAULT_RETURN_COST = 0.30, 0.10
 class Costs(NamedTuple):
     """Units in a case, cost of a unit of demand not met (its margin), cost of a unit left over; shape (rows,)."""
 
-    case_pack: Floats
-    margin: Floats
-    return_cost: Floats
+    case_pack: Floats32
+    margin: Floats32
+    return_cost: Floats32
 
 
 def costs_of(panel: Panel, rows: Frame) -> Costs:

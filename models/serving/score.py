@@ -15,6 +15,7 @@ from models.evaluation.gate import broken_output
 from models.members.distribution import Orders, Points, orders
 from models.serving.costs import Costs, costs_of
 from models.serving.failover import SECONDS, Model, Serving, check_features, descend
+from transforms.arrays import Bools
 from transforms.calendar import Week
 from transforms.clusters import Clusters
 from transforms.contracts.gold import FORECASTS, MOVERS, ORDER_PLAN, STALE_DAYS
@@ -22,7 +23,7 @@ from transforms.contracts.rungs import BASELINE, CHALLENGER, CHAMPION
 from transforms.errors import ArtifactError
 from transforms.features.build import scoring_frame
 from transforms.features.endings import endings
-from transforms.features.frame import Bools, Frame
+from transforms.features.frame import Frame
 from transforms.panel.panel import Panel
 from transforms.rows import Segment
 

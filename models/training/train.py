@@ -12,6 +12,7 @@ from models.evaluation.metrics import score_points, score_quantiles
 from models.members.base import Member
 from models.members.distribution import interval_share
 from models.members.settings import Settings
+from transforms.arrays import Codes
 from transforms.clusters import Clusters
 from transforms.contracts.gold import MOVERS
 from transforms.errors import ConfigurationError
@@ -19,7 +20,7 @@ from transforms.features.build import scoring_frame, training_frame
 from transforms.features.frame import Frame
 from transforms.features.structural_model import FURTHEST
 from transforms.features.training_origins import horizons_by_origin
-from transforms.panel.panel import Codes, Panel, SoldOutWeeks
+from transforms.panel.panel import Panel, SoldOutWeeks
 from transforms.rows import Segment
 
 

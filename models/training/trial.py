@@ -5,20 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from models.ensemble.ensemble import Ensemble
 from models.ensemble.segments import segment_rows, series_formats
 from models.members.base import Member
 from models.members.distribution import Points
-from models.training.train import Trained, TrainingSpec, train_ensemble
+from models.training.spec import TrainingSpec
+from models.training.train import Trained, train_ensemble
+from transforms.arrays import Bools, Codes, Ints64, Texts
 from transforms.contracts.gold import MOVERS
 from transforms.features.build import training_frame
-from transforms.features.frame import Bools, Frame
-from transforms.panel.panel import Codes, Panel
+from transforms.features.frame import Frame
+from transforms.panel.panel import Panel
 from transforms.rows import Segment
-
-"""Format and mover."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class TrialRows:
     spec: TrainingSpec
     frame: Frame
     back: Codes
-    labels: npt.NDArray[np.str_]
+    labels: Texts
 
     @classmethod
     def of(cls, panel: Panel, spec: TrainingSpec) -> Self:
@@ -75,7 +74,7 @@ class Attempt:
 
     segment: Segment
     trained: Trained
-    rows: npt.NDArray[np.int64]
+    rows: Ints64
     said: Points
 
 

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from models.ensemble.baselines import HistoricalAverage
 from models.ensemble.segments import segment_rows, series_formats
@@ -21,13 +20,14 @@ from models.serving.score import predict_rows
 from models.training.train import TrainingSpec, first_held_back_origin, held_back_frame
 from orchestration.lifecycle.serving import load_version, panel_at
 from orchestration.project import Project
+from transforms.arrays import Codes, Texts
 from transforms.calendar import Region, Week
 from transforms.contracts.rungs import BASELINE
 from transforms.errors import ArtifactError
 from transforms.features.build import scoring_frame
 from transforms.features.frame import Frame
 from transforms.lake.tables import Lake
-from transforms.panel.panel import Codes, Panel
+from transforms.panel.panel import Panel
 from transforms.records.data_checks import Check
 
 
@@ -41,7 +41,7 @@ class HeldBack:
     panel: Panel
     spec: TrainingSpec
     gate: Gate
-    labels: npt.NDArray[np.str_]
+    labels: Texts
     past: Frame
     back: Codes
     horizons: int

@@ -6,15 +6,13 @@ Counted is the forecast of the week that is shipped next (horizon 1): what is fu
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from transforms.arrays import Floats64
 from transforms.calendar import Week
 from transforms.contracts.ab_tests import AB_FORECASTS, ARMS
 from transforms.lake.tables import Lake, day
 from transforms.records.ab_tests import AbTest
-
-Floats = npt.NDArray[np.float64]
 
 _METRIC = {
     "ape": "avg(abs(demand - {arm}_size) / demand) filter (where demand > 0)",
@@ -33,18 +31,18 @@ class Arms:
     """
 
     stores: tuple[str, ...]
-    champion: Floats
-    challenger: Floats
+    champion: Floats64
+    challenger: Floats64
 
-    def differences(self, test: AbTest) -> Floats:
+    def differences(self, test: AbTest) -> Floats64:
         """Champion's less challenger's: by store in the shadow, else by pair of stores; shape (units, weeks)."""
         if test.mode == "shadow":
             return self.champion - self.challenger
         row = {store: index for index, store in enumerate(self.stores)}
         pairs = [(row[first], row[second]) for first, second in test.pairs if first in row and second in row]
         one, other = (np.asarray([pair[side] for pair in pairs], int) for side in (0, 1))
-        first_treated: Floats = self.champion[other] - self.challenger[one]
-        found: Floats = np.where(np.isfinite(first_treated), first_treated, self.champion[one] - self.challenger[other])
+        first_treated: Floats64 = self.champion[other] - self.challenger[one]
+        found: Floats64 = np.where(np.isfinite(first_treated), first_treated, self.champion[one] - self.challenger[other])
         return found
 
 

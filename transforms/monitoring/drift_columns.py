@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from transforms.arrays import Bools, Floats32, Floats64, Ints64, Texts
 from transforms.calendar import Region, Week
-from transforms.monitoring.drift_history import WEATHER, Bools, Codes, DriftHistory, Floats, Texts
+from transforms.monitoring.drift_history import WEATHER, DriftHistory
 
 Kind = Literal["input", "target", "residual"]
 Basis = Literal["season", "trailing"]
@@ -26,7 +27,6 @@ SETTLED_WEEKS = 13
 """Weeks of history that a week of a reference needs behind it: levels of fewer weeks are not like those of later ones."""
 _LEAST_HITS = 3
 _MOST_LEVELS = 12
-Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Watched:
 
     name: str
     kind: Kind
-    values: Floats
+    values: Floats32
     levels: Texts | None = None
     bases: tuple[Basis, ...] = ("season", "trailing")
     """What it is compared with, the first that there are enough past weeks for: the weeks just before say nothing about the weather of a week."""
@@ -48,9 +48,9 @@ class Errors:
     `source` says whose errors they are: those of the forecasts of the week before, or those of a series' recent level, which there always are.
     """
 
-    percentage: Floats
-    squared: Floats
-    money: Floats
+    percentage: Floats32
+    squared: Floats32
+    money: Floats32
     source: Source
 
 
@@ -61,7 +61,7 @@ class DriftFrames:
     Attributes
     ----------
     season, trailing
-        Weights of the weeks (columns) that are the reference of each week (rows), shape (weeks, weeks); a week's reference lies before it.
+        Floats64 of the weeks (columns) that are the reference of each week (rows), shape (weeks, weeks); a week's reference lies before it.
     alive
         Series with a delivery in the last year, shape (series, weeks).
     usual_size, usual_mean
@@ -70,11 +70,11 @@ class DriftFrames:
 
     history: DriftHistory
     columns: tuple[Watched, ...]
-    season: Weights
-    trailing: Weights
+    season: Floats64
+    trailing: Floats64
     alive: Bools
-    usual_size: Floats
-    usual_mean: Floats
+    usual_size: Floats32
+    usual_mean: Floats32
 
     @property
     def region(self) -> Region:
@@ -102,7 +102,7 @@ def drift_frames(history: DriftHistory) -> DriftFrames:
     )
 
 
-def season_weights(holidays: Texts) -> Weights:
+def season_weights(holidays: Texts) -> Floats64:
     """The same season of past years: weeks within SEASON_WEEKS of the same week, 52 weeks back for each year.
 
     Of those, the weeks with the same holidays where there are such; so Thanksgiving is compared with Thanksgiving, and no other week with it.
@@ -119,7 +119,7 @@ def season_weights(holidays: Texts) -> Weights:
     return weights
 
 
-def trailing_weights(weeks: int) -> Weights:
+def trailing_weights(weeks: int) -> Floats64:
     """The TRAILING_WEEKS before each week."""
     week, past = np.arange(weeks)[:, None], np.arange(weeks)[None, :]
     return ((past < week) & (past >= week - TRAILING_WEEKS) & (past >= SETTLED_WEEKS)).astype(float)
@@ -128,21 +128,21 @@ def trailing_weights(weeks: int) -> Weights:
 class _Levels:
     """What each series did in the half year before each week."""
 
-    def __init__(self, demand: Floats) -> None:
+    def __init__(self, demand: Floats32) -> None:
         hits, units = before(demand > 0, LEVEL_WEEKS), before(demand, LEVEL_WEEKS)
         year = before(demand > 0, 52) + (demand > 0)
         self.alive: Bools = year > 0
         age = np.minimum(np.maximum.accumulate(np.where(demand > 0, 1, 0), axis=1).cumsum(axis=1) - 1, LEVEL_WEEKS)
         with np.errstate(divide="ignore", invalid="ignore"):
-            self.size: Floats = np.where(hits >= _LEAST_HITS, units / hits, np.nan).astype(np.float32)
-            self.mean: Floats = np.where(hits >= _LEAST_HITS, units / age, np.nan).astype(np.float32)
+            self.size: Floats32 = np.where(hits >= _LEAST_HITS, units / hits, np.nan).astype(np.float32)
+            self.mean: Floats32 = np.where(hits >= _LEAST_HITS, units / age, np.nan).astype(np.float32)
 
 
-def before(values: npt.NDArray[np.generic], weeks: int) -> npt.NDArray[np.float64]:
+def before(values: npt.NDArray[np.generic], weeks: int) -> Floats64:
     """Sum over the `weeks` before each week, along the last axis."""
     total = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1, dtype=np.float64)], axis=-1)
     ends = np.arange(values.shape[-1])
-    window: npt.NDArray[np.float64] = total[..., ends] - total[..., np.maximum(ends - weeks, 0)]
+    window: Floats64 = total[..., ends] - total[..., np.maximum(ends - weeks, 0)]
     return window
 
 
@@ -176,12 +176,12 @@ def _columns(history: DriftHistory, levels: _Levels) -> list[Watched]:
     ]
 
 
-def _where(here: Bools, values: npt.NDArray[Any]) -> Floats:
-    found: Floats = np.where(here & np.isfinite(values), values, np.nan).astype(np.float32)
+def _where(here: Bools, values: npt.NDArray[Any]) -> Floats32:
+    found: Floats32 = np.where(here & np.isfinite(values), values, np.nan).astype(np.float32)
     return found
 
 
-def _of_group(demand: Floats, group: Codes) -> npt.NDArray[np.float64]:
+def _of_group(demand: Floats32, group: Ints64) -> Floats64:
     """Log of a store's or product's units over its mean of the half year before, shape (groups, weeks)."""
     units = np.zeros((int(group.max(initial=-1)) + 1, demand.shape[1]))
     np.add.at(units, group, demand)
@@ -191,27 +191,27 @@ def _of_group(demand: Floats, group: Codes) -> npt.NDArray[np.float64]:
         return np.asarray(np.log((units + 1) / (usual + 1)), np.float64)
 
 
-def _excess(values: npt.NDArray[np.float64], group: Codes) -> npt.NDArray[np.float64]:
+def _excess(values: Floats64, group: Ints64) -> Floats64:
     """Mean of a group's values less its mean of the half year before, shape (groups, weeks)."""
     shape = (int(group.max(initial=-1)) + 1, values.shape[1])
     total, count = np.zeros(shape), np.zeros(shape)
     np.add.at(total, group, np.nan_to_num(values))
     np.add.at(count, group, np.isfinite(values))
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference: npt.NDArray[np.float64] = total / count - before(total, LEVEL_WEEKS) / before(count, LEVEL_WEEKS)
+        difference: Floats64 = total / count - before(total, LEVEL_WEEKS) / before(count, LEVEL_WEEKS)
     return difference
 
 
-def _relative(values: npt.NDArray[np.floating], here: Bools) -> npt.NDArray[np.float64]:
+def _relative(values: npt.NDArray[np.floating], here: Bools) -> Floats64:
     """Values less the mean of the region's deliveries of the half year before."""
     inside = here & np.isfinite(values)
     total, count = np.where(inside, values, 0).sum(axis=0), inside.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference: npt.NDArray[np.float64] = values - before(total, LEVEL_WEEKS) / before(count, LEVEL_WEEKS)
+        difference: Floats64 = values - before(total, LEVEL_WEEKS) / before(count, LEVEL_WEEKS)
     return difference
 
 
-def _change(price: Floats) -> npt.NDArray[np.float64]:
+def _change(price: Floats32) -> Floats64:
     """Log of a product's price over its mean of the half year before."""
     known = np.isfinite(price)
     with np.errstate(divide="ignore", invalid="ignore"):

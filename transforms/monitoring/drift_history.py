@@ -12,13 +12,9 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from transforms.arrays import Bools, Floats32, Ints64, Texts
 from transforms.calendar import Region, Week
 from transforms.lake.tables import Lake, day
-
-Floats = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Texts = npt.NDArray[np.str_]
 
 HISTORY_WEEKS = 5 * 52 + 32
 """Three years of reference for each week of the last two, and the half year before them that levels are taken from."""
@@ -62,21 +58,21 @@ class DriftHistory:
     region: Region
     first: Week
     stands_for: float
-    store: Codes
-    product: Codes
-    demand: Floats
-    size: Floats
-    expected: Floats
+    store: Ints64
+    product: Ints64
+    demand: Floats32
+    size: Floats32
+    expected: Floats32
     promoted: Bools
     category: Texts
     vendor: Texts
     format: Texts
-    price: Floats
-    margin: Floats
-    return_cost: Floats
-    income: Floats
-    weather: Floats
-    issued: Floats
+    price: Floats32
+    margin: Floats32
+    return_cost: Floats32
+    income: Floats32
+    weather: Floats32
+    issued: Floats32
     holidays: Texts
 
     @property
@@ -208,7 +204,7 @@ def _held(
     return found
 
 
-def _weather(connection: duckdb.DuckDBPyConnection, region: Region, place: Texts, first: Week, weeks: int) -> tuple[Floats, Floats]:
+def _weather(connection: duckdb.DuckDBPyConnection, region: Region, place: Texts, first: Week, weeks: int) -> tuple[Floats32, Floats32]:
     """Weather at each store's place: as it came, and the maximum temperature as forecast the week before."""
     inside = f"region = '{region}' and {{}} between {day(first)} and {day(first + (weeks - 1))}"
     came = connection.execute(
@@ -229,7 +225,7 @@ def _weather(connection: duckdb.DuckDBPyConnection, region: Region, place: Texts
     return weather[at], given[at]
 
 
-def _promoted(connection: duckdb.DuckDBPyConnection, region: Region, store: Codes, product: Codes, first: Week, weeks: int) -> Bools:
+def _promoted(connection: duckdb.DuckDBPyConnection, region: Region, store: Ints64, product: Ints64, first: Week, weeks: int) -> Bools:
     """Promotions announced by the end of their week, of all, a store, a product, or one in the other."""
     rows = connection.execute(
         f"""
@@ -244,7 +240,7 @@ def _promoted(connection: duckdb.DuckDBPyConnection, region: Region, store: Code
     ).fetchnumpy()
     stride = int(product.max(initial=0)) + 2
 
-    def held(of: Codes, wanted: npt.NDArray[np.integer]) -> Bools:
+    def held(of: Ints64, wanted: npt.NDArray[np.integer]) -> Bools:
         """Weeks in which an event names the key of a series, shape (series, weeks)."""
         levels, position = np.unique(of, return_inverse=True)
         named = np.isin(wanted, levels)
@@ -275,7 +271,7 @@ def _holidays(connection: duckdb.DuckDBPyConnection, region: Region, first: Week
     return names.astype(np.str_)
 
 
-def _filled(shape: tuple[int, int], at: tuple[Any, Any], values: npt.NDArray[Any]) -> Floats:
+def _filled(shape: tuple[int, int], at: tuple[Any, Any], values: npt.NDArray[Any]) -> Floats32:
     found = np.full(shape, np.nan, np.float32)
     found[at] = values
     return found

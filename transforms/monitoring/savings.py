@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from transforms.arrays import Floats64
 from transforms.calendar import Week
 from transforms.contracts.gold import PLAN_VALUE, POLICIES
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake, day
 
 RIVALS = ("historical_average", "point_forecast")
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def _by_region(rows: pa.Table, rng: np.random.Generator, resamples: int) -> Iter
         yield _savings("all", costs, demand, whole)
 
 
-def _savings(region: str, costs: Floats, demand: Floats, drawn: Floats) -> Savings:
+def _savings(region: str, costs: Floats64, demand: Floats64, drawn: Floats64) -> Savings:
     """Of one region, from the costs by store and policy, and those of the resamples."""
     total = dict(zip(POLICIES, costs.sum(axis=0), strict=True))
     plan = POLICIES.index("order_plan")

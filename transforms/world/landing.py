@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from transforms.arrays import Floats64, Ints64, Texts
 from transforms.calendar import Week
 from transforms.world.geography import PLACES
 from transforms.world.simulation import CATEGORIES, World
@@ -132,7 +133,7 @@ def _promotion_frame(world: World) -> pd.DataFrame:
     )
 
 
-def _write_facts(world: World, landing: Path, weeks: npt.NDArray[np.int64], label: str) -> None:
+def _write_facts(world: World, landing: Path, weeks: Ints64, label: str) -> None:
     for folder in ("shipments", "returns", "weather", "forecasts"):
         (landing / folder).mkdir(parents=True, exist_ok=True)
     series, column = np.nonzero(world.shipped[:, weeks])
@@ -156,7 +157,7 @@ def _write_facts(world: World, landing: Path, weeks: npt.NDArray[np.int64], labe
     (landing / "forecasts" / f"forecast_{label}.csv.gz").write_bytes(gzip.compress(content, mtime=0))
 
 
-def _write_returns(world: World, path: Path, weeks: npt.NDArray[np.int64]) -> None:
+def _write_returns(world: World, path: Path, weeks: Ints64) -> None:
     """Returns that were reported in `weeks`, whenever they had been shipped."""
     series, week = np.nonzero(world.returned)
     reported = week + world.return_delay[series, week]
@@ -180,7 +181,7 @@ def _write_returns(world: World, path: Path, weeks: npt.NDArray[np.int64]) -> No
     path.write_text("".join(f"{line}\n" for line in lines))
 
 
-def _observed(world: World, weeks: npt.NDArray[np.int64]) -> pd.DataFrame:
+def _observed(world: World, weeks: Ints64) -> pd.DataFrame:
     days = (weeks[:, None] * 7 + np.arange(7)).ravel()
     frames = []
     for region in range(world.spec.regions):
@@ -199,7 +200,7 @@ def _observed(world: World, weeks: npt.NDArray[np.int64]) -> pd.DataFrame:
     return pd.concat(frames)
 
 
-def _forecasts(world: World, weeks: npt.NDArray[np.int64]) -> pd.DataFrame:
+def _forecasts(world: World, weeks: Ints64) -> pd.DataFrame:
     """Forecasts issued each morning of `weeks` for the next seven days; the error grows with the lead."""
     lead = np.arange(_FORECAST_DAYS)
     frames = []
@@ -254,7 +255,7 @@ def _without_time(content: bytes) -> bytes:
     return re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>2022-01-01T00:00:00Z", content)
 
 
-def _fahrenheit(celsius: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _fahrenheit(celsius: Floats64) -> Floats64:
     return (celsius * 9 / 5 + 32).round(1)
 
 
@@ -262,11 +263,11 @@ def _mondays(world: World) -> npt.NDArray[np.datetime64]:
     return np.asarray([(world.first.monday + timedelta(weeks=week)) for week in range(world.spec.weeks)], "datetime64[D]")
 
 
-def _store_ids(world: World) -> npt.NDArray[np.str_]:
+def _store_ids(world: World) -> Texts:
     return np.asarray([f"S{index + 1001}" for index in range(len(world.store_region))])
 
 
-def _product_ids(world: World) -> npt.NDArray[np.str_]:
+def _product_ids(world: World) -> Texts:
     return np.asarray([f"P{index + 101}" for index in range(world.spec.products)])
 
 

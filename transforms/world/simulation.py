@@ -10,13 +10,10 @@ from typing import Literal
 
 import holidays
 import numpy as np
-import numpy.typing as npt
 
+from transforms.arrays import Bools, Floats64, Ints64
 from transforms.calendar import Week
 from transforms.world.geography import PLACES
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 CATEGORIES = ("bread", "buns", "cakes", "chips", "dips", "drinks")
 # How a category's demand follows the year (peak week, strength), a warmer week than usual (per degC) and a week with a holiday.
@@ -76,23 +73,23 @@ class World:
 
     spec: WorldSpec
     first: Week
-    store_region: Ints
-    store_large: npt.NDArray[np.bool_]
-    product_category: Ints
-    product_slow: npt.NDArray[np.bool_]
-    case_pack: Ints
-    price: Floats
-    series_store: Ints
-    series_product: Ints
-    p_demand: Floats
-    mean_log: Floats
-    demand: Ints
-    shipped: Ints
-    returned: Ints
-    return_delay: Ints
-    promoted: npt.NDArray[np.bool_]
-    temperature: Floats
-    precipitation: Floats
+    store_region: Ints64
+    store_large: Bools
+    product_category: Ints64
+    product_slow: Bools
+    case_pack: Ints64
+    price: Floats64
+    series_store: Ints64
+    series_product: Ints64
+    p_demand: Floats64
+    mean_log: Floats64
+    demand: Ints64
+    shipped: Ints64
+    returned: Ints64
+    return_delay: Ints64
+    promoted: Bools
+    temperature: Floats64
+    precipitation: Floats64
     holidays: dict[str, str]
 
     @property
@@ -101,7 +98,7 @@ class World:
         return self.first + (self.spec.weeks - 1)
 
 
-def case_probabilities(mean_log: Floats, sigma: float) -> Floats:
+def case_probabilities(mean_log: Floats64, sigma: float) -> Floats64:
     """Probability of each of CASES: a lognormal cut at the geometric middles, shape (..., cases)."""
     from scipy.special import ndtr  # noqa: PLC0415 - heavy
 
@@ -152,7 +149,7 @@ def simulate(spec: WorldSpec) -> World:
     return world if spec.shipping == "after_demand" else _planned(world, rng)
 
 
-def _weather(spec: WorldSpec, first: Week, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+def _weather(spec: WorldSpec, first: Week, rng: np.random.Generator) -> tuple[Floats64, Floats64, Floats64]:
     """Daily temperature and rain, and the weekly deviation of temperature from the climate."""
     days = np.arange(spec.weeks * 7)
     of_year = np.array([(np.datetime64(first.monday) + int(day)).astype(object).timetuple().tm_yday for day in days])
@@ -165,25 +162,25 @@ def _weather(spec: WorldSpec, first: Week, rng: np.random.Generator) -> tuple[Fl
     return climate + noise, rain, noise.reshape(spec.regions, spec.weeks, 7).mean(axis=2)
 
 
-def _promotions(spec: WorldSpec, slow: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _promotions(spec: WorldSpec, slow: Bools, rng: np.random.Generator) -> Bools:
     """Two-week promotions of a product in a region, more often for fast products."""
     start = rng.random((spec.regions, spec.products, spec.weeks)) < np.where(slow, 0.02, 0.05)[None, :, None]
     again = np.concatenate([np.zeros_like(start[:, :, :1]), start[:, :, :-1]], axis=2)
-    promoted: npt.NDArray[np.bool_] = start | again
+    promoted: Bools = start | again
     return promoted
 
 
 def _levels(
     spec: WorldSpec,
     first: Week,
-    store_region: Ints,
-    store_large: npt.NDArray[np.bool_],
-    slow: npt.NDArray[np.bool_],
-    category: Ints,
-    series_store: Ints,
-    series_product: Ints,
+    store_region: Ints64,
+    store_large: Bools,
+    slow: Bools,
+    category: Ints64,
+    series_store: Ints64,
+    series_product: Ints64,
     rng: np.random.Generator,
-) -> Floats:
+) -> Floats64:
     """Log of the cases that a series sells by its place, product, season and trend."""
     weeks = np.arange(spec.weeks)
     base = np.where(slow, 0.75, 1.7)[series_product] + np.where(store_large, 0.75, 0.0)[series_store]
@@ -195,7 +192,7 @@ def _levels(
     slope = rng.normal(0, 0.35, len(series_store))[:, None] * (weeks / spec.weeks)[None, :]
     # A store's level steps now and then: a refit, a competitor, a new road.
     steps = np.where(rng.random((len(store_region), spec.weeks)) < 0.01, rng.normal(0, 0.4, (len(store_region), spec.weeks)), 0).cumsum(axis=1)
-    level: Floats = base[:, None] + season + slope + steps[series_store]
+    level: Floats64 = base[:, None] + season + slope + steps[series_store]
     return level
 
 
@@ -217,7 +214,7 @@ def _planned(world: World, rng: np.random.Generator) -> World:
     return replace(world, shipped=shipped, returned=shipped - sold.astype(np.int64))
 
 
-def _draw(mean_log: Floats, p_demand: Floats, sigma: float, rng: np.random.Generator) -> Ints:
+def _draw(mean_log: Floats64, p_demand: Floats64, sigma: float, rng: np.random.Generator) -> Ints64:
     """Cases demanded: the same discretised lognormal as `case_probabilities`, drawn by its inverse."""
     drawn = np.exp(mean_log + sigma * rng.normal(size=mean_log.shape))
     borders = np.sqrt(CASES[:-1] * CASES[1:])

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from models.members.base import Distribution, Prepared
 from models.members.encoding import Encoder
 from models.members.settings import Settings
-from models.support import Floats, Support
+from models.support import Support
+from transforms.arrays import Floats32, Floats64
 
 BATCH = 1024
 _PREDICT_ROWS = 65_536
@@ -129,7 +130,7 @@ class NetworkMember:
                 optimizer.step()
 
 
-def _shares(sizes: Floats, width: float) -> Floats:
+def _shares(sizes: Floats32, width: float) -> Floats32:
     """How much of a target's probability each size is taught to have: a normal density of its distance in log size, shape (k + 1, k).
 
     The last row, of a target that there was not (-1), is all 0.
@@ -144,7 +145,7 @@ def _batch(rows: int) -> int:
     return int(2 ** np.clip(np.round(np.log2(max(rows, 1) / 24)), 6, np.log2(BATCH)))
 
 
-def _rates(peak: float, steps: int) -> npt.NDArray[np.float64]:
+def _rates(peak: float, steps: int) -> Floats64:
     """Learning rate of each step, up to `peak` and down to nearly 0 along half cosines (one cycle, Smith and Topin 2018)."""
     up = max(int(_WARM_UP * steps), 1)
     rise = _FIRST_RATE + (1 - _FIRST_RATE) * (1 - np.cos(np.pi * np.arange(up) / up)) / 2
@@ -152,8 +153,8 @@ def _rates(peak: float, steps: int) -> npt.NDArray[np.float64]:
     return np.asarray(peak * np.concatenate([rise, fall]))
 
 
-def _kept(noise: np.random.Generator, rows: int, hidden: int, dropout: float) -> Floats:
+def _kept(noise: np.random.Generator, rows: int, hidden: int, dropout: float) -> Floats32:
     """Dropout (Srivastava et al. 2014) from one random byte an output: torch's own draws cost as much as a layer's product."""
     kept = np.frombuffer(noise.bytes(rows * hidden), np.uint8).reshape(rows, hidden) >= round(256 * dropout)
-    scaled: Floats = kept.astype(np.float32) / np.float32(1 - round(256 * dropout) / 256)
+    scaled: Floats32 = kept.astype(np.float32) / np.float32(1 - round(256 * dropout) / 256)
     return scaled

@@ -1,21 +1,20 @@
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.stats import t as student
 
 from models.evaluation.ab_test import lift, pair_stores, treated_stores
+from transforms.arrays import Floats64
 
 ALPHA, LOOKS, PAIRS, WORLDS, THROWS = 0.05, 13, 20, 150, 800
-Floats = npt.NDArray[np.float64]
 
 
-def errors(rng: np.random.Generator, stores: int) -> Floats:
+def errors(rng: np.random.Generator, stores: int) -> Floats64:
     """Errors by store and week that nobody's model changes: stores keep their own level, weeks move all stores, some are far out."""
     level = rng.gamma(4, 0.08, (stores, 1))
     return np.asarray(level * np.exp(0.3 * rng.standard_normal((1, LOOKS)) + 0.5 * rng.standard_t(4, (stores, LOOKS)).clip(-4, 4)))
 
 
-def differences(rng: np.random.Generator, mode: str, effect: float) -> Floats:
+def differences(rng: np.random.Generator, mode: str, effect: float) -> Floats64:
     """Champion's less challenger's by pair and week, where the challenger takes `effect` off every error that it is responsible for."""
     every = errors(rng, 2 * PAIRS)
     if mode == "shadow":
