@@ -24,7 +24,7 @@ from benchmarks.worlds import conditioned, read_truth
 from models.evaluation.metrics import score_points
 from models.evaluation.plan_value import plan_value
 from models.training.backtest import made_at, rolling_origins
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from transforms.arrays import Floats32, Floats64
 from transforms.calendar import Week
 from transforms.lake.database import open_database

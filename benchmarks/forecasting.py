@@ -22,7 +22,8 @@ from models.evaluation.metrics import score_points
 from models.evaluation.plots import calibration_plot
 from models.evaluation.reliability import Outcome
 from models.members.distribution import interval_share
-from models.training.train import TrainingSpec, train_ensemble
+from models.training.spec import TrainingSpec
+from models.training.train import train_ensemble
 from transforms.arrays import Bools, Floats32
 from transforms.calendar import Region, Week
 from transforms.contracts.bronze import FORMATS

@@ -18,7 +18,8 @@ from models.evaluation.metrics import Score, score_points
 from models.members.base import Member
 from models.serving.failover import check_features
 from models.training.code_version import code_version
-from models.training.train import TrainingSpec, first_held_back_origin
+from models.training.spec import TrainingSpec
+from models.training.train import first_held_back_origin
 from models.training.trial import Attempt, TrialRows, attempts
 from models.training.trial_plot import trial_plot
 from orchestration.experiments.frames import as_pandas

@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from models.ensemble.ensemble import available_members
 from models.evaluation.gate import MAX_REGRESSION, Gate
 from models.members.settings import Settings
+from models.training.spec import TrainingSpec
 from orchestration.settings import Settings as Environment
 from orchestration.settings import use_root
+from transforms.calendar import FURTHEST
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
 from transforms.panel.panel import SoldOutWeeks
@@ -107,18 +109,18 @@ class Project(BaseModel):
 
     provider: str
     """Built-in provider name, or the path of a provider YAML relative to the lake root."""
-    horizons: int = Field(default=4, ge=1, le=13)
+    horizons: int = Field(default=TrainingSpec.horizons, ge=1, le=FURTHEST)
     """Weeks ahead that are forecast."""
-    train_weeks: int = Field(default=104, ge=26)
+    train_weeks: int = Field(default=TrainingSpec.weeks, ge=26)
     """Weeks of history that the members are trained on."""
-    seed: int = 7
-    members: tuple[str, ...] = ("lasso", "network")
+    seed: int = TrainingSpec.seed
+    members: tuple[str, ...] = TrainingSpec.members
     """Algorithms of each ensemble, of those in `models.ensemble.ensemble.available_members`."""
     settings: Settings = Settings()
     """Hyperparameters that differ from the defaults in `models.members.settings`; written by `shelfcast tune`."""
-    clusters: Clusters | None = None
+    clusters: Clusters | None = TrainingSpec.clusters
     """How each format's stores are split into segments of their own, like {by: income, bins: 2}; see `transforms.clusters`."""
-    sold_out: SoldOutWeeks = "as_shipped"
+    sold_out: SoldOutWeeks = TrainingSpec.sold_out
     """What models learn of weeks that sold out: that demand was what was shipped, or an estimate of what it would have been, for companies whose
     leftovers come back; see `transforms.panel.unconstrained_demand`."""
     gate: GateSettings = GateSettings()
@@ -155,7 +157,7 @@ class Project(BaseModel):
 
     @property
     def training(self) -> dict[str, Any]:
-        """Fields of `models.training.train.TrainingSpec` that the project decides."""
+        """Fields of `models.training.spec.TrainingSpec` that the project decides."""
         return {
             "horizons": self.horizons,
             "weeks": self.train_weeks,

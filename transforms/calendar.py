@@ -14,6 +14,8 @@ from transforms.errors import InvalidKey
 
 ALL_REGIONS = "all"
 """Stands where a region would for all of them together (pooled models, totals): no region of a provider may be called so."""
+FURTHEST = 13
+"""Weeks ahead that can be forecast: so far are weather and events looked up, and kept."""
 
 _REGION = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WEEK = re.compile(r"\d{4}-\d{2}-\d{2}")

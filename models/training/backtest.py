@@ -10,7 +10,8 @@ import pyarrow as pa
 from models.evaluation.metrics import score_forecasts
 from models.serving.failover import Serving
 from models.serving.score import score_region
-from models.training.train import TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import train_region
 from transforms.calendar import Week
 from transforms.panel.panel import Panel
 

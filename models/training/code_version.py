@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LEARNED_BY = (

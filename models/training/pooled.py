@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from models.ensemble.segments import segment_rows, series_formats
-from models.training.train import Trained, TrainingSpec, train_ensemble
+from models.training.spec import TrainingSpec
+from models.training.train import Trained, train_ensemble
 from transforms.contracts.gold import MOVERS
 from transforms.features.build import training_frame
 from transforms.features.frame import Frame

@@ -16,7 +16,8 @@ from models.ensemble.baselines import HistoricalAverage
 from models.ensemble.ensemble import Ensemble
 from models.serving.failover import Serving
 from models.serving.score import score_region
-from models.training.train import Trained, TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import Trained, train_region
 from transforms.contracts.gold import FORECASTS
 from transforms.errors import ConfigurationError
 from transforms.panel.panel import Panel

@@ -1,7 +1,7 @@
 """Train a region: ensembles and baselines from one panel, with metrics on weeks that were held back."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -11,61 +11,14 @@ from models.ensemble.segments import segment_rows, series_formats
 from models.evaluation.metrics import score_points, score_quantiles
 from models.members.base import Member
 from models.members.distribution import interval_share
-from models.members.settings import Settings
+from models.training.spec import TrainingSpec
 from transforms.arrays import Codes
-from transforms.clusters import Clusters
 from transforms.contracts.gold import MOVERS
-from transforms.errors import ConfigurationError
 from transforms.features.build import scoring_frame, training_frame
 from transforms.features.frame import Frame
-from transforms.features.structural_model import FURTHEST
 from transforms.features.training_origins import horizons_by_origin
-from transforms.panel.panel import Panel, SoldOutWeeks
+from transforms.panel.panel import Panel
 from transforms.rows import Segment
-
-
-@dataclass(frozen=True)
-class TrainingSpec:
-    """What training is told.
-
-    Attributes
-    ----------
-    horizons
-        Weeks ahead.
-    weeks
-        Weeks of targets before the origin.
-    held_back
-        The last of those weeks, on which weights are learned and metrics taken; at least as many as horizons, so that each is among them.
-    zeros_per_hit
-        Rows without demand kept for each row with demand.
-    fewest_rows
-        Rows with demand, two for most deliveries, below which a segment gets no ensemble: the baseline serves it.
-    clusters
-        How each format is split into segments of its own; None for not at all.
-    members, settings
-        The ensembles' algorithms and their hyperparameters.
-    sold_out
-        What features and targets take for the demand of weeks that sold out; see `transforms.panel.unconstrained_demand`. Metrics are always taken on
-        what is on record.
-    """
-
-    horizons: int = 4
-    weeks: int = 104
-    held_back: int = 8
-    zeros_per_hit: float = 0.5
-    fewest_rows: int = 400
-    members: tuple[str, ...] = ("lasso", "network")
-    seed: int = 7
-    clusters: Clusters | None = None
-    settings: Settings = field(default_factory=Settings)
-    sold_out: SoldOutWeeks = "as_shipped"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.horizons <= FURTHEST:
-            raise ConfigurationError(
-                f"horizons: expected 1 to {FURTHEST} weeks, which is how far weather and events are looked up; got {self.horizons}."
-            )
-        object.__setattr__(self, "held_back", max(self.held_back, self.horizons))
 
 
 @dataclass(frozen=True)

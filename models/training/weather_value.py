@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from models.evaluation.metrics import score_forecasts
 from models.training.backtest import forecasts_at
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from transforms.calendar import Week
 from transforms.panel.panel import Panel, Weather
 

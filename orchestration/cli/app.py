@@ -19,6 +19,7 @@ from orchestration.cli.notebooks import promote_notebook
 from orchestration.cli.tune import compare, tune
 from orchestration.project import Project, use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
+from transforms.calendar import FURTHEST
 
 
 class ClearErrors(TyperGroup):
@@ -77,7 +78,7 @@ def demo(root: Root = None, local: Local = False) -> None:
 def init(
     provider: Annotated[str, typer.Option("--provider", help="A built-in provider (sample, iowa_dsd, iowa_statewide) or a provider YAML.")],
     landing: Annotated[Path | None, typer.Option("--landing", help="Folder with the provider's files; copied into landing.")] = None,
-    horizons: Annotated[int | None, typer.Option("--horizons", min=1, max=13, help=f"Weeks ahead to forecast (default: {_HORIZONS}).")] = None,
+    horizons: Annotated[int | None, typer.Option("--horizons", min=1, max=FURTHEST, help=f"Weeks ahead to forecast (default: {_HORIZONS}).")] = None,
     root: Root = None,
     local: Local = False,
 ) -> None:

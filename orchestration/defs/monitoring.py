@@ -15,7 +15,7 @@ from orchestration.reports.drift import drift_of, within
 from orchestration.runtime.metadata import add_by_slice, markdown_table, picture, rounded, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
-from transforms.calendar import Region, Slice, SliceBlock, Week, blocks_of
+from transforms.calendar import FURTHEST, Region, Slice, SliceBlock, Week, blocks_of
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
 from transforms.contracts.gold import FORECASTS
@@ -44,7 +44,7 @@ NO_DRIFT = dg.AssetCheckSpec(
             group_name="monitoring",
             deps=[
                 dg.AssetKey(["gold", "demand"]),
-                dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-13, -1)),
+                dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-FURTHEST, -1)),
             ],
             kinds={"duckdb", "deltalake"},
             owners=["team:data-science"],
@@ -97,7 +97,7 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[
                 dg.AssetKey(["silver", "stores"]),
                 dg.AssetKey(["silver", "products"]),
                 dg.AssetKey(["silver", "event_weeks"]),
-                dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-13, -1)),
+                dg.AssetDep(dg.AssetKey(["gold", "forecasts"]), partition_mapping=earlier_weeks(-FURTHEST, -1)),
             ],
             kinds={"evidently", "deltalake"},
             owners=["team:data-science"],

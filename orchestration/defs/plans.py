@@ -10,7 +10,7 @@ from models.evaluation.plan_value import plan_value as value_of
 from orchestration.runtime.metadata import add_by_slice, markdown_table, rounded, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
-from transforms.calendar import Slice, SliceBlock, Week, blocks_of
+from transforms.calendar import FURTHEST, Slice, SliceBlock, Week, blocks_of
 from transforms.contracts.gold import PLAN_VALUE
 from transforms.lake.tables import Lake, block_predicate, day, region_list
 from transforms.monitoring.savings import Savings, savings
@@ -24,7 +24,7 @@ from transforms.monitoring.savings import Savings, savings
             group_name="monitoring",
             deps=[
                 dg.AssetKey(["gold", "demand"]),
-                *(dg.AssetDep(dg.AssetKey(["gold", table]), partition_mapping=earlier_weeks(-13, -1)) for table in ("forecasts", "order_plan")),
+                *(dg.AssetDep(dg.AssetKey(["gold", table]), partition_mapping=earlier_weeks(-FURTHEST, -1)) for table in ("forecasts", "order_plan")),
             ],
             kinds={"duckdb", "deltalake"},
             owners=["team:data-science"],

@@ -15,7 +15,7 @@ from models.members.settings import Settings as MemberSettings
 from models.members.settings import search_space
 from models.training.backtest import rolling_origins, rolling_scores
 from models.training.code_version import code_version
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.experiments.tracking import ExperimentRun, Tracking
 from orchestration.project import Project
 from orchestration.settings import settings

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from models.evaluation.gate import Gate
 from models.serving.score import score_region
-from models.training.train import TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import train_region
 from orchestration.lifecycle.serving import champions_serving, panel_at
 from orchestration.project import Project
 from orchestration.settings import settings

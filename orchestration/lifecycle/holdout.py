@@ -17,7 +17,8 @@ from models.evaluation.metrics import score_points
 from models.serving.costs import costs_of
 from models.serving.failover import FAILURES, Model, check_features
 from models.serving.score import predict_rows
-from models.training.train import TrainingSpec, first_held_back_origin, held_back_frame
+from models.training.spec import TrainingSpec
+from models.training.train import first_held_back_origin, held_back_frame
 from orchestration.lifecycle.serving import load_version, panel_at
 from orchestration.project import Project
 from transforms.arrays import Codes, Texts

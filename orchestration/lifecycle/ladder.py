@@ -12,7 +12,7 @@ import pyarrow as pa
 from models.evaluation.gate import Gate, judge
 from models.evaluation.ladder import in_order
 from orchestration.lifecycle.holdout import HeldBack
-from orchestration.lifecycle.serving import Row, steps_at
+from orchestration.lifecycle.serving import steps_at
 from orchestration.project import Project
 from orchestration.settings import settings
 from orchestration.workers import map_regions
@@ -21,7 +21,7 @@ from transforms.contracts import rungs
 from transforms.contracts.gold import LADDER
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import usable
-from transforms.rows import Segment
+from transforms.rows import Row, Segment
 
 
 def rank_steps(lake: Lake, project: Project, regions: Sequence[Region], week: Week) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.training.code_version import code_version
 from models.training.pooled import sample_region, train_pooled
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.lifecycle.retraining import Decision
 from orchestration.lifecycle.serving import panel_at
 from orchestration.lifecycle.train_region import stored

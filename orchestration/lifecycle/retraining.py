@@ -13,7 +13,7 @@ from typing import Any
 from models.ensemble.segments import format_names
 from models.evaluation.gate import Gate
 from models.training.code_version import code_version
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.lifecycle.live_accuracy import failing_weeks
 from orchestration.project import Project
 from transforms.calendar import Region, Week

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from models.evaluation.gate import Gate
 from models.serving.score import score_region
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from models.training.weather_value import observed_weather, weather_value
 from orchestration.lifecycle.challenger import with_tests
 from orchestration.lifecycle.serving import champions_serving

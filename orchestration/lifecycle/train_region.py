@@ -12,7 +12,8 @@ from typing import Any
 from models.ensemble.artifacts import save
 from models.ensemble.ensemble import Ensemble
 from models.training.code_version import code_version
-from models.training.train import Trained, TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import Trained, train_region
 from orchestration.lifecycle.retraining import Decision, Inputs, plan_region
 from orchestration.lifecycle.serving import panel_at
 from orchestration.project import Project

@@ -10,7 +10,7 @@ import pyarrow as pa
 from models.ensemble.artifacts import load, manifest_of
 from models.training.code_version import code_version
 from models.training.reproduction import Outcome, compare, retrain, spec_of
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.provenance import environment, source_commit
 from transforms.calendar import Region, Week
 from transforms.errors import ConfigurationError, MissingData

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from transforms.calendar import FURTHEST
 from transforms.clusters import CLUSTER_NAMES, with_cluster
 from transforms.contracts.ab_tests import AB_TABLES
 from transforms.contracts.base import Column, Contract
@@ -25,7 +26,7 @@ FORMAT = Column(
 )
 MOVER = Column("mover", "text", "Product velocity in its region and format over the 52 weeks before the origin.", allowed=MOVERS)
 TARGET_WEEK = Column("target_week", "date", "Monday of the week that the forecast is for.", monday=True)
-HORIZON = Column("horizon", "integer", "Weeks from the origin to the target.", unit="weeks", minimum=1, maximum=13)
+HORIZON = Column("horizon", "integer", "Weeks from the origin to the target.", unit="weeks", minimum=1, maximum=FURTHEST)
 MODEL_VERSION = Column("model_version", "text", "Version of the model, unique over all models.")
 
 DEMAND = Contract(

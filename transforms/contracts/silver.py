@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from transforms.calendar import FURTHEST
 from transforms.contracts.base import Column, Contract
 from transforms.contracts.bronze import (
     DEMOGRAPHICS,
@@ -59,7 +60,7 @@ SILVER_WEATHER_KNOWN = Contract(
         PLACE,
         replace(WEEK, description="Monday of the origin: the last week whose forecasts and observations may be used."),
         Column("target_week", "date", "Monday of the week that the weather is for.", monday=True),
-        Column("horizon", "integer", "Weeks from the origin to the target.", unit="weeks", minimum=1, maximum=13),
+        Column("horizon", "integer", "Weeks from the origin to the target.", unit="weeks", minimum=1, maximum=FURTHEST),
         _MEAN_TMIN,
         _MEAN_TMAX,
         _SUM_PRECIP,

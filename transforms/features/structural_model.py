@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transforms.calendar import FURTHEST
 from transforms.features.case_packs import WholeCases
 from transforms.features.frame import Bools
 from transforms.features.structural_solver import Prior, Setting, Solution, System
@@ -24,8 +25,6 @@ ANCHOR = ("level_log_size", "effect_season", "effect_weather", "effect_events", 
 """Features whose sum is what is expected of the log of the size: the parts of `Effects`, or the one of `models.leaderboard.response`."""
 SPAN = 130
 """Weeks that are looked at."""
-FURTHEST = 13
-"""Weeks ahead for which effects are told."""
 _SINGLE, _BLOCK = 8, 8
 """A store's level may differ in each of the last weeks; before, in blocks of weeks."""
 _CATEGORIES = 8

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from transforms.calendar import Region, Week
+from transforms.calendar import FURTHEST, Region, Week
 from transforms.contracts.gold import DEMAND
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake, day
@@ -144,7 +144,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Weather:
-    """Weather as known: arrays (places, origin weeks, horizons 1..13), NaN where nothing is known."""
+    """Weather as known: arrays (places, origin weeks, horizons 1..FURTHEST), NaN where nothing is known."""
 
     tmin: Floats
     tmax: Floats
@@ -398,7 +398,7 @@ def _events(table: pa.Table, first: Week, stores: Texts, products: Texts) -> Eve
 
 
 def _weather(table: pa.Table, places: Texts, first: Week, last: Week) -> Weather:
-    shape = (len(places), last - first + 1, 13)
+    shape = (len(places), last - first + 1, FURTHEST)
     values = {name: np.full(shape, np.nan, np.float32) for name in ("tmin_c", "tmax_c", "precip_mm")}
     values["forecast_days"] = np.zeros(shape, np.float32)
     if table.num_rows:

@@ -15,7 +15,8 @@ from models.evaluation.plots import calibration_plot
 from models.evaluation.reliability import Outcome, outcomes
 from models.members.distribution import Points, interval_share, points
 from models.support import Support
-from models.training.train import TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import train_region
 from transforms.features.build import scoring_frame
 from transforms.features.frame import Frame
 from transforms.panel.panel import Panel

@@ -11,7 +11,8 @@ from models.members.boosting import BoostingMember, Trees
 from models.members.encoding import Encoder
 from models.members.settings import Settings
 from models.support import Support
-from models.training.train import Trained, TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import Trained, train_region
 from transforms.features.build import scoring_frame
 from transforms.panel.panel import Panel
 

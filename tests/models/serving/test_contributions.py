@@ -11,7 +11,8 @@ from models.ensemble.baselines import HistoricalAverage
 from models.ensemble.ensemble import Ensemble
 from models.serving.contributions import _expected, _knowing, contributions, explain, without_returns
 from models.serving.score import Serving, score_region
-from models.training.train import TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import train_region
 from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.errors import ConfigurationError, MissingData
 from transforms.features.build import scoring_frame

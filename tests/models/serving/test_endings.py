@@ -10,7 +10,8 @@ import pytest
 
 from models.serving.failover import Serving
 from models.serving.score import score_region
-from models.training.train import TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import train_region
 from transforms.features.endings import endings
 from transforms.panel.panel import FOR_EVER, Panel
 

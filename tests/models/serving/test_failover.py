@@ -19,7 +19,8 @@ from models.members.lasso import LassoMember
 from models.serving.failover import Serving
 from models.serving.score import score_region
 from models.training.pooled import sample_region, train_pooled
-from models.training.train import Trained, TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import Trained, train_region
 from transforms.panel.panel import Panel
 
 SPEC = TrainingSpec(weeks=56, fewest_rows=50, members=("lasso",))

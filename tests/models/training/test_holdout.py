@@ -12,7 +12,8 @@ from models.ensemble.ensemble import Ensemble
 from models.ensemble.segments import series_formats
 from models.evaluation.gate import Gate
 from models.members.lasso import LassoMember
-from models.training.train import Trained, TrainingSpec, held_back_frame, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import Trained, held_back_frame, train_region
 from orchestration.lifecycle.holdout import HeldBack
 from orchestration.lifecycle.train_region import stored
 from transforms.lake.tables import Lake

@@ -9,7 +9,8 @@ import pytest
 from models.ensemble.artifacts import save
 from models.serving.failover import Serving
 from models.serving.score import score_region
-from models.training.train import TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import train_region
 from transforms.features.build import scoring_frame, training_frame
 from transforms.panel.panel import Events, Panel, Returns, Weather
 from transforms.panel.unconstrained_demand import estimated_demand

@@ -10,7 +10,8 @@ from models.ensemble.ensemble import Ensemble
 from models.ensemble.segments import segment_rows
 from models.evaluation.metrics import score_points
 from models.training.code_version import code_version
-from models.training.train import TrainingSpec, held_back_frame, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import held_back_frame, train_region
 from transforms.features.build import scoring_frame, training_frame
 from transforms.features.frame import Frame
 from transforms.panel.censoring import SoldOut

@@ -9,7 +9,8 @@ from models.ensemble.ensemble import Ensemble
 from models.evaluation.gate import Gate, judge
 from models.serving.failover import Serving
 from models.serving.score import score_region
-from models.training.train import Trained, TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import Trained, train_region
 from transforms.errors import ArtifactError, ConfigurationError
 from transforms.features.build import scoring_frame
 from transforms.panel.panel import Panel

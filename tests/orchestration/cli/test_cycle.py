@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.cli.app import app
 from orchestration.defs.audit import audit_trail, maturity
 from orchestration.project import Project

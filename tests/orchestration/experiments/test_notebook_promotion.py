@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.training.code_version import code_version
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.cli.app import app
 from orchestration.experiments.promotion import promote
 from transforms.errors import ConfigurationError

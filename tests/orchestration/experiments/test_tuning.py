@@ -12,7 +12,7 @@ from models.ensemble.artifacts import manifest_of
 from models.members.settings import Settings, search_space
 from models.training.backtest import rolling_origins, rolling_scores
 from models.training.code_version import code_version
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.cli.app import app
 from orchestration.experiments.tracking import ExperimentRun, LakeTracker, MlflowTracker, Tracker, Tracking
 from orchestration.experiments.tuning import expected_times, gains

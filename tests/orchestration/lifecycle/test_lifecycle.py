@@ -14,7 +14,7 @@ from models.ensemble.baselines import HistoricalAverage
 from models.evaluation.gate import Gate
 from models.support import Support
 from models.training.code_version import code_version
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.experiments.mlflow_mirror import MlflowMirror, catch_up, mirror_registry
 from orchestration.lifecycle.live_accuracy import failing_weeks
 from orchestration.lifecycle.promotion import validate

@@ -7,7 +7,8 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from models.training.train import TrainingSpec, train_region
+from models.training.spec import TrainingSpec
+from models.training.train import train_region
 from orchestration.cli.app import app
 from orchestration.lifecycle.serving import panel_at
 from transforms.calendar import Region, Week

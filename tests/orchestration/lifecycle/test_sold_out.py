@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.training.train import TrainingSpec
+from models.training.spec import TrainingSpec
 from orchestration.lifecycle.holdout import HeldBack
 from orchestration.lifecycle.score_region import ScoreTask
 from orchestration.lifecycle.serving import panel_at
