@@ -21,6 +21,8 @@ class RunLocks:
 
     def hold(self, run_id: str) -> None:
         """Hold a run's lock from now on; locks of runs that this process executed before are freed, since it executes one after the other."""
+        if run_id in _held:
+            return
         for lock in _held.values():
             lock.close()
         _held.clear()

@@ -49,6 +49,13 @@ def open_instance(root: Path, local: bool) -> Iterator[dg.DagsterInstance]:
             yield instance
 
 
+def hold_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Hold the lock of a run that this process is about to create and execute."""
+    storage = instance.event_log_storage
+    if isinstance(storage, BatchingSqliteEventLogStorage):
+        storage.locks.hold(run_id)
+
+
 def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark runs as failed, or as canceled where somebody wanted that, whose process was killed; return their ids.
 
@@ -63,7 +70,8 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         with storage.locks.claim(run_id) as free:
             # Read again: it may have ended between the two looks.
             run = instance.get_run_by_id(run_id) if free else None
-            if run is not None and run.status in _BEGUN:
+            # A run that is not begun and has a lock was created by the process that was to execute it.
+            if run is not None and (run.status in _BEGUN or run.status == dg.DagsterRunStatus.NOT_STARTED):
                 _end(instance, run)
                 failed.append(run_id)
             if free and (run is None or run.is_finished or run_id in failed):

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
+from orchestration.runtime.instance import hold_run
 from orchestration.runtime.ranges import MANY_SLICES, contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.settings import one_planned_event_for_each_asset
 from transforms import errors
@@ -71,8 +73,12 @@ class Runner:
         job = self.load().resolve_job_def(name)
         # With its origin the UI files the run under this code location's jobs, on the timeline too.
         origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), "__repository__")
+        run_id = str(uuid4())
+        # Before the run is on record: one whose process is killed between the two is then known to be nobody's.
+        hold_run(self.instance, run_id)
         run = self.instance.create_run_for_job(
             job,
+            run_id=run_id,
             run_config=_QUIET_RUN,
             tags={**tags, ".dagster/repository": f"__repository__@{LOCATION}"},
             remote_job_origin=origin.get_job_origin(name),

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from orchestration.runtime.instance import open_instance
+from orchestration.settings import dagster_home_at
 
 LONG_RUN = """
 import sys, time
@@ -72,6 +73,18 @@ def test_runs_whose_process_was_killed_no_longer_count_as_running_and_living_one
             assert messages == [
                 "The process that executed this run is gone: it was killed, or the machine was restarted. What was finished stays; run it again."
             ]
+
+
+def test_a_run_whose_process_was_killed_before_it_began_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """It was on record and not begun: a kill in the second between the two left it so for good."""
+    killed = LONG_RUN.replace(
+        "root = Path", "import os, orchestration.runtime.runs as runs\nruns.execute_run_iterator = lambda *_: os.kill(os.getpid(), 9)\nroot = Path"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, str(tmp_path), "killed"], check=False).returncode == -signal.SIGKILL
+    with dagster_home_at(tmp_path / "dagster", for_good=False), dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        assert statuses(instance) == {"killed": "NOT_STARTED"}
+    with open_instance(tmp_path, local=False) as instance:
+        assert statuses(instance) == {"killed": "FAILURE"}
 
 
 def test_run_monitoring_of_the_daemon_tells_a_killed_run_from_a_living_one(tmp_path: Path) -> None:
