@@ -13,7 +13,8 @@ import dagster as dg
 from orchestration.project import Project
 from orchestration.runtime.metadata import markdown_table
 from transforms.calendar import Week
-from transforms.contracts.gold import STALE_DAYS
+from transforms.contracts.drift import DRIFT
+from transforms.contracts.gold import ACCURACY, DEMAND, FORECASTS, LADDER, ORDER_PLAN, STALE_DAYS
 from transforms.contracts.rungs import CHALLENGER, CHAMPION
 from transforms.lake.tables import Lake
 from transforms.landing import regions
@@ -51,7 +52,7 @@ def told(spec: dg.AssetCheckSpec, judgement: Judgement | None) -> Iterator[dg.As
 
 def accuracy_judgement(lake: Lake, project: Project) -> Judgement | None:
     """Every segment of every region, over the last weeks that were scored, came within the target."""
-    with lake.connect("gold/accuracy") as connection:
+    with lake.connect(ACCURACY.name) as connection:
         [(found,)] = connection.execute("select max(week) from gold_accuracy").fetchall()
     if found is None:
         return None
@@ -73,7 +74,7 @@ def accuracy_judgement(lake: Lake, project: Project) -> Judgement | None:
 
 def drift_judgement(lake: Lake) -> Judgement | None:
     """In no region did a column drift in the newest week that was watched there."""
-    with lake.connect("gold/drift") as connection:
+    with lake.connect(DRIFT.name) as connection:
         rows = connection.execute(
             """
             with newest as (from gold_drift where (region, week) in (select (region, max(week)) from gold_drift group by region))
@@ -105,7 +106,7 @@ def stale_judgement(lake: Lake) -> Judgement | None:
 
 def failover_judgement(lake: Lake) -> Judgement | None:
     """Every forecast of the newest origin of its region was made by the first step of its segment's ladder, or by the challenger of a test."""
-    with lake.connect("gold/forecasts", "gold/ladder") as connection:
+    with lake.connect(FORECASTS.name, LADDER.name) as connection:
         rows = connection.execute(
             f"""
             with
@@ -136,7 +137,7 @@ def failover_judgement(lake: Lake) -> Judgement | None:
 
 def significance_judgement(lake: Lake) -> Judgement | None:
     """What serves each segment now is significant; segments with too few rows to say so do not count against it."""
-    with lake.connect("gold/ladder") as connection:
+    with lake.connect(LADDER.name) as connection:
         rows = connection.execute(
             """
             select region, week, format, mover, rung, mape, is_significant, reason from gold_ladder
@@ -180,7 +181,7 @@ def forecasts_judgement(lake: Lake, project: Project) -> Judgement | None:
 
 def plan_judgement(lake: Lake, project: Project) -> Judgement | None:
     """Plans of the newest origin load whole packs, and each week's total lies within `data.volume_ratio` of the weeks before the origin."""
-    with lake.connect("gold/order_plan", "gold/demand") as connection:
+    with lake.connect(ORDER_PLAN.name, DEMAND.name) as connection:
         rows = connection.execute(
             f"""
             with
@@ -221,7 +222,7 @@ def plan_judgement(lake: Lake, project: Project) -> Judgement | None:
 
 def _forecasts(lake: Lake, columns: str, grouping: str) -> list[tuple[Any, ...]]:
     """Query the forecasts of each region's newest origin."""
-    with lake.connect("gold/forecasts") as connection:
+    with lake.connect(FORECASTS.name) as connection:
         return connection.execute(
             f"""
             select {columns} from gold_forecasts

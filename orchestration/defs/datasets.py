@@ -12,6 +12,7 @@ from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Region
 from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
+from transforms.contracts.gold import DATASET_VERSIONS
 from transforms.lake.lease import lease
 from transforms.records.dataset_versions import READ_TABLES, Dataset, Status, decide, latest_versions
 
@@ -29,7 +30,7 @@ quarantine = table_spec(
     name="dataset",
     specs=[
         table_spec(
-            "gold/dataset_versions",
+            DATASET_VERSIONS.name,
             deps=[dg.AssetKey(name.split("/")) for name in READ_TABLES],
             group_name="datasets",
             owners=["team:data-engineering"],

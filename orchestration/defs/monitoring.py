@@ -18,7 +18,7 @@ from orchestration.runtime.resources import LakeResource
 from transforms.calendar import FURTHEST, Region, Slice, SliceBlock, Week, blocks_of
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
-from transforms.contracts.gold import FORECASTS
+from transforms.contracts.gold import DEMAND, FORECASTS
 from transforms.lake.tables import Lake, block_predicate, day, region_list
 from transforms.monitoring.accuracy import by_segment
 
@@ -40,7 +40,7 @@ NO_DRIFT = dg.AssetCheckSpec(
     name="accuracy",
     specs=[
         table_spec(
-            "gold/accuracy",
+            ACCURACY_TABLE.name,
             group_name="monitoring",
             deps=[
                 dg.AssetKey(["gold", "demand"]),
@@ -127,13 +127,13 @@ def drift_report(
 
 def _issued(lake: Lake, block: SliceBlock) -> tuple[pa.Table, pa.Table]:
     """Forecasts that were issued for the block's weeks, as far as these have landed, and the demand that came."""
-    demand = lake.read("gold/demand", where=block_predicate("week", block))
-    if not lake.exists("gold/forecasts"):
+    demand = lake.read(DEMAND.name, where=block_predicate("week", block))
+    if not lake.exists(FORECASTS.name):
         return FORECASTS.schema.empty_table(), demand
     where = f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
     # A week of which nothing has landed is not a week without demand.
     landed = demand.group_by(["region", "week"]).aggregate([])
-    forecasts = lake.read("gold/forecasts", where=where).join(
+    forecasts = lake.read(FORECASTS.name, where=where).join(
         landed.rename_columns({"week": "target_week"}), keys=["region", "target_week"], join_type="left semi"
     )
     return forecasts, demand

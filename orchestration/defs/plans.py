@@ -11,7 +11,7 @@ from orchestration.runtime.metadata import add_by_slice, markdown_table, rounded
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import FURTHEST, Slice, SliceBlock, Week, blocks_of
-from transforms.contracts.gold import PLAN_VALUE
+from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN, PLAN_VALUE
 from transforms.lake.tables import Lake, block_predicate, day, region_list
 from transforms.monitoring.savings import Savings, savings
 
@@ -57,11 +57,11 @@ def plan_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mate
 
 
 def _valued(lake: Lake, block: SliceBlock) -> pa.Table:
-    if not lake.exists("gold/order_plan"):
+    if not lake.exists(ORDER_PLAN.name):
         return PLAN_VALUE.schema.empty_table()
     where = f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
-    demand = lake.read("gold/demand", where=block_predicate("week", block))
+    demand = lake.read(DEMAND.name, where=block_predicate("week", block))
     # A week of which nothing has landed is not a week without demand.
     landed = demand.group_by(["region", "week"]).aggregate([]).rename_columns({"week": "target_week"})
-    plans = lake.read("gold/order_plan", where=where).join(landed, keys=["region", "target_week"], join_type="left semi")
-    return value_of(plans, lake.read("gold/forecasts", where=where), demand)
+    plans = lake.read(ORDER_PLAN.name, where=where).join(landed, keys=["region", "target_week"], join_type="left semi")
+    return value_of(plans, lake.read(FORECASTS.name, where=where), demand)

@@ -15,6 +15,7 @@ from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import blocks_of, weeks_between
+from transforms.contracts import gold
 from transforms.contracts.ab_tests import AB_FORECASTS
 from transforms.contracts.gold import STALE_DAYS
 
@@ -53,7 +54,7 @@ _COMMON = {
 
 @dg.multi_asset(
     name="scoring",
-    specs=[table_spec("gold/forecasts", **_COMMON), table_spec("gold/order_plan", **_COMMON)],
+    specs=[table_spec(gold.FORECASTS.name, **_COMMON), table_spec(gold.ORDER_PLAN.name, **_COMMON)],
     check_specs=[NO_STALE_MODEL, NO_FAILOVER, FORECASTS_SANE, PLAN_SANE],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -69,13 +70,13 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
         made = pa.concat_tables([forecasts for forecasts, _, _ in results])
         column = made.schema.get_field_index("run_id")
         made = made.set_column(column, made.schema.field(column), pa.repeat(context.run_id, made.num_rows))
-        opened.replace("gold/forecasts", block, made)
-        opened.replace("gold/order_plan", block, pa.concat_tables([plan for _, plan, _ in results]))
+        opened.replace(gold.FORECASTS.name, block, made)
+        opened.replace(gold.ORDER_PLAN.name, block, pa.concat_tables([plan for _, plan, _ in results]))
         tested = pa.concat_tables([arms for _, _, arms in results])
         if tested.num_rows or opened.exists(AB_FORECASTS.name):
             opened.replace(AB_FORECASTS.name, block, tested)
-    yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written_slices(context, opened, "gold/forecasts", slices))
-    yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written_slices(context, opened, "gold/order_plan", slices))
+    yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written_slices(context, opened, gold.FORECASTS.name, slices))
+    yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written_slices(context, opened, gold.ORDER_PLAN.name, slices))
     yield from told(NO_STALE_MODEL, stale_judgement(opened))
     yield from told(NO_FAILOVER, failover_judgement(opened))
     yield from told(FORECASTS_SANE, forecasts_judgement(opened, project))

@@ -26,6 +26,7 @@ from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, Slice, SliceBlock, Week
+from transforms.contracts import gold
 from transforms.contracts.gold import RETRAINING
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
@@ -53,7 +54,7 @@ SIGNIFICANT = dg.AssetCheckSpec(
             kinds={"scikitlearn", "pytorch"},
             owners=["team:data-science"],
         ),
-        table_spec("gold/retraining", group_name="training", deps=[VERSIONS], owners=["team:data-science"]),
+        table_spec(RETRAINING.name, group_name="training", deps=[VERSIONS], owners=["team:data-science"]),
     ],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -106,7 +107,7 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
             kinds={"python", "deltalake"},
             owners=["team:data-science"],
         ),
-        table_spec("gold/ladder", group_name="training", deps=[dg.AssetKey(["models", "ensembles"])], owners=["team:data-science"]),
+        table_spec(gold.LADDER.name, group_name="training", deps=[dg.AssetKey(["models", "ensembles"])], owners=["team:data-science"]),
     ],
     check_specs=[SIGNIFICANT],
     partitions_def=REGION_WEEK,
@@ -147,7 +148,7 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator
     add_by_slice(context, CHAMPIONS, slices, page)
     add_by_slice(context, LADDER, slices, serving)
     yield dg.MaterializeResult(asset_key=CHAMPIONS, metadata={"mirror": mirror_registry(opened, project, settings().tracking_uri)})
-    yield dg.MaterializeResult(asset_key=LADDER, metadata=written_slices(context, opened, "gold/ladder", slices))
+    yield dg.MaterializeResult(asset_key=LADDER, metadata=written_slices(context, opened, gold.LADDER.name, slices))
     yield from told(SIGNIFICANT, significance_judgement(opened))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from models.evaluation.gate import Gate, judge
 from transforms.calendar import Region, Week
-from transforms.contracts.gold import ACCURACY
+from transforms.contracts.gold import ACCURACY, MODEL_VERSIONS
 from transforms.lake.tables import Lake, day
 from transforms.records.ab_tests import recorded
 from transforms.rows import Segment
@@ -27,7 +27,7 @@ def live_weeks(lake: Lake, region: Region, week: Week) -> dict[Segment, list[dic
     untested = " ".join(
         f"and not (a.model = '{test.challenger}' and origin >= {day(test.first)} and origin < {day(test.end)})" for test in recorded(lake, region)
     )
-    with lake.connect(ACCURACY.name, "gold/model_versions") as connection:
+    with lake.connect(ACCURACY.name, MODEL_VERSIONS.name) as connection:
         rows: list[dict[str, Any]] = (
             connection.execute(
                 f"""

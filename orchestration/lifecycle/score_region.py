@@ -20,7 +20,8 @@ from orchestration.lifecycle.challenger import with_tests
 from orchestration.lifecycle.serving import champions_serving
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.clusters import Clusters
-from transforms.contracts.gold import WEATHER_VALUE
+from transforms.contracts.gold import DEMAND, WEATHER_VALUE
+from transforms.contracts.silver import SILVER_WEATHER
 from transforms.errors import DataNotApproved, MissingData
 from transforms.lake.tables import Lake, block_predicate
 from transforms.landing import last_week
@@ -76,11 +77,11 @@ class WeatherTask:
         lake = lake.at(approved.delta_versions)
         last = min(max(self.weeks) + spec.horizons, _last_landed(lake, max(self.weeks)))
         panel = Panel.load(lake, region, last)
-        observed = observed_weather(panel, lake.read("silver/weather", where=f"region = '{region}'"))
+        observed = observed_weather(panel, lake.read(SILVER_WEATHER.name, where=f"region = '{region}'"))
         tables = [WEATHER_VALUE.schema.empty_table()]
         for week in self.weeks:
             targets = SliceBlock((region,), week + 1, min(week + spec.horizons, last))
-            demand = lake.read("gold/demand", where=block_predicate("week", targets))
+            demand = lake.read(DEMAND.name, where=block_predicate("week", targets))
             for kind, scored in weather_value(panel, observed, demand, week, spec).items():
                 inside = scored.filter(pc.less_equal(scored["week"], pa.scalar(targets.last.monday)))
                 tables.append(by_segment_of(inside, {"week": week.monday, "weather": kind}, WEATHER_VALUE))

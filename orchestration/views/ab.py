@@ -15,6 +15,8 @@ from orchestration.settings import Settings
 from orchestration.views.tables import by_whom, narrow_table
 from transforms.calendar import Region, Week
 from transforms.contracts.ab_tests import METRICS, MODES
+from transforms.contracts.gold import DEMAND, FORECASTS, MODEL_VERSIONS
+from transforms.contracts.silver import SILVER_STORES
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake, day
@@ -136,7 +138,7 @@ def _check(plan: Plan) -> None:
 
 
 def _version(lake: Lake, name: str) -> dict[str, Any]:
-    found = versions_named(lake, [name]) if lake.exists("gold/model_versions") else []
+    found = versions_named(lake, [name]) if lake.exists(MODEL_VERSIONS.name) else []
     if not found:
         raise ConfigurationError(f"{name} is not on record: 'shelfcast models list' shows the versions there are.")
     if found[0]["kind"] != "ensemble" or found[0]["region"] == str(POOLED):
@@ -149,7 +151,7 @@ def _after_last(lake: Lake) -> Week:
     landed = last_week(lake)
     if landed is None:
         raise MissingData("No deliveries have landed yet: run 'shelfcast init' first.")
-    made = lake.read("gold/forecasts", columns="max(origin_week) as week")["week"][0].as_py() if lake.exists("gold/forecasts") else None
+    made = lake.read(FORECASTS.name, columns="max(origin_week) as week")["week"][0].as_py() if lake.exists(FORECASTS.name) else None
     return Week(made) + 1 if made is not None else landed
 
 
@@ -174,7 +176,7 @@ def _pairs(lake: Lake, region: Region, first: Week, plan: Plan) -> tuple[Pair, .
 
 def _volumes(lake: Lake, region: Region, first: Week) -> dict[str, tuple[str, float]]:
     """Format and weekly units before the test, by store."""
-    with lake.connect("gold/demand", "silver/stores") as connection:
+    with lake.connect(DEMAND.name, SILVER_STORES.name) as connection:
         rows = connection.execute(
             f"""
             select d.store_id, s.format, sum(d.units_shipped) / {_MATCHED_ON} from gold_demand as d join silver_stores as s using (store_id)

@@ -13,7 +13,7 @@ from orchestration.settings import Settings
 from transforms.adapters import load_provider
 from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
-from transforms.contracts.gold import LEADERBOARD
+from transforms.contracts.gold import FORECASTS, LEADERBOARD
 from transforms.contracts.rungs import CHAMPION
 from transforms.lake.tables import Lake
 from transforms.landing import last_week, noticed_files, pending, pending_references, refused_files, regions
@@ -144,8 +144,8 @@ def show_status(settings: Settings, console: Console) -> None:
             rows = lake.read(name, columns="count(*) as n")["n"][0].as_py()
             table.add_row(name, f"{rows:,}", str(lake.version(name)))
     console.print(table)
-    if lake.exists("gold/forecasts"):
-        origin = Week(lake.read("gold/forecasts", columns="max(origin_week) as week")["week"][0].as_py())
+    if lake.exists(FORECASTS.name):
+        origin = Week(lake.read(FORECASTS.name, columns="max(origin_week) as week")["week"][0].as_py())
         latest = last_week(lake) or origin
         first = min(latest + (1 - project.horizons), origin + 1)
         show_accuracy(lake, project, SliceBlock(tuple(regions(lake)), first, origin + project.horizons), origin, console)

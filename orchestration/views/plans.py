@@ -10,6 +10,7 @@ from rich.table import Table
 from orchestration.project import Project
 from orchestration.settings import Settings
 from transforms.calendar import Region, Week
+from transforms.contracts.gold import ORDER_PLAN
 from transforms.errors import ConfigurationError, MissingData
 from transforms.exports.store_plans import StorePlan, origins_that_plan, store_plans
 from transforms.exports.workbook import write_csv, write_workbook
@@ -77,8 +78,8 @@ def _regions(lake: Lake, week: Week, horizons: int, store: str | None, chosen: S
     """The regions asked for; else the store's, else all that have a plan for the week."""
     if chosen:
         return [Region(name) for name in chosen]
-    lake.require("gold/order_plan")
-    with lake.connect("gold/order_plan") as connection:
+    lake.require(ORDER_PLAN.name)
+    with lake.connect(ORDER_PLAN.name) as connection:
         found = connection.execute(
             f"""
             select region, max(target_week = {day(week)}) as now, min(target_week), max(target_week) from gold_order_plan
@@ -89,7 +90,7 @@ def _regions(lake: Lake, week: Week, horizons: int, store: str | None, chosen: S
     if planned := [Region(region) for region, now, _, _ in found if now]:
         return planned
     if store is not None and not found:
-        names = ", ".join(lake.read("gold/order_plan", columns="distinct region").sort_by("region")["region"].to_pylist())
+        names = ", ".join(lake.read(ORDER_PLAN.name, columns="distinct region").sort_by("region")["region"].to_pylist())
         raise MissingData(
             f"Store {store} is in no plan of any week: expected the id of a store of {names}, as 'shelfcast plan' without --store writes."
         )

@@ -18,6 +18,7 @@ import yaml
 
 from transforms.calendar import Week
 from transforms.contracts import SOURCES
+from transforms.contracts.bronze import SHIPMENTS
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.tables import Lake, day
 
@@ -56,7 +57,7 @@ def obfuscate(lake: Lake, target: Path, salt: str, size: SampleSize) -> dict[str
         )
     if target.exists() and any(target.iterdir()):
         raise ConfigurationError(f"{target} is not empty: expected a new folder, so that no older sample is mixed in.")
-    lake.require("bronze/shipments")
+    lake.require(SHIPMENTS.name)
     tables = {source: f"bronze/{source}" for source in SOURCES}
     with lake.connect(*tables.values()) as connection:
         _choose(connection, size)

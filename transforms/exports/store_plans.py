@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.calendar import Region, Week
+from transforms.contracts.gold import FORECASTS, ORDER_PLAN
+from transforms.contracts.silver import SILVER_PRODUCTS, SILVER_STORES
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake, day
 
-TABLES = ("gold/order_plan", "gold/forecasts", "silver/stores", "silver/products")
+TABLES = (ORDER_PLAN.name, FORECASTS.name, SILVER_STORES.name, SILVER_PRODUCTS.name)
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,12 @@ def origins_that_plan(week: Week, horizons: int) -> str:
 
 
 def _newest_origin(lake: Lake, region: Region, week: Week, horizons: int) -> Week:
-    for table in ("gold/order_plan", "gold/forecasts"):
+    for table in (ORDER_PLAN.name, FORECASTS.name):
         lake.require(table)
     where = f"region = '{region}' and target_week = {day(week)}"
-    newest = lake.read("gold/order_plan", where=where, columns="max(origin_week) as origin")["origin"][0].as_py()
+    newest = lake.read(ORDER_PLAN.name, where=where, columns="max(origin_week) as origin")["origin"][0].as_py()
     if newest is None:
-        found = lake.read("gold/order_plan", where=f"region = '{region}'", columns="min(target_week) as first, max(target_week) as last").to_pylist()[
-            0
-        ]
+        found = lake.read(ORDER_PLAN.name, where=f"region = '{region}'", columns="min(target_week) as first, max(target_week) as last").to_pylist()[0]
         known = f"there are plans for {found['first']} to {found['last']}" if found["first"] else "there is no plan of that region yet"
         raise MissingData(f"{region} has no plan for the week {week}: {known}. Run {origins_that_plan(week, horizons)}.")
     return Week(newest)

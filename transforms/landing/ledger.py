@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Region, Slice, Week
 from transforms.contracts import CONTRACTS, SOURCES
-from transforms.contracts.bronze import CONDITIONED_REFERENCES, CONDITIONED_SLICES, LANDING_FILES, LANDING_SLICES
+from transforms.contracts.bronze import CONDITIONED_REFERENCES, CONDITIONED_SLICES, LANDING_FILES, LANDING_SLICES, SHIPMENTS, STORES
 from transforms.contracts.gold import DEMAND
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
@@ -162,19 +162,19 @@ def reference_rows(lake: Lake, staged: Staging, source: str, versions: Iterable[
 def left(lake: Lake, source: str, listed: pa.Table) -> pa.Table:
     """Rows in bronze of the stores or products that are not listed any more and have been delivered (to): a list that shrinks deletes nothing."""
     contract, key = CONTRACTS[f"bronze/{source}"], SOURCES[source].key[0]
-    if not lake.exists(contract.name) or not lake.exists("bronze/shipments"):
+    if not lake.exists(contract.name) or not lake.exists(SHIPMENTS.name):
         return contract.schema.empty_table()
     standing = lake.read(contract.name).select(contract.names).cast(contract.schema)
     gone = standing.filter(pc.invert(pc.is_in(standing[key], listed[key])))
     if not gone.num_rows:
         return gone
-    delivered = lake.read("bronze/shipments", columns=f"distinct {key}")[key].cast(pa.string())
+    delivered = lake.read(SHIPMENTS.name, columns=f"distinct {key}")[key].cast(pa.string())
     return gone.filter(pc.is_in(gone[key], delivered))
 
 
 def regions(lake: Lake) -> list[Region]:
     """Regions of the stores that were taken in."""
-    return [Region(name) for name in sorted(set(lake.read("bronze/stores", columns="region")["region"].to_pylist()))]
+    return [Region(name) for name in sorted(set(lake.read(STORES.name, columns="region")["region"].to_pylist()))]
 
 
 def named_region(lake: Lake, name: str, *others: Region) -> Region:

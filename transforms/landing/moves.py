@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from transforms.contracts import SOURCES
+from transforms.contracts.bronze import STORES
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake
 from transforms.landing.files import FACTS, Identity
@@ -23,7 +24,7 @@ def moves(lake: Lake, staged: Staging, listed: pa.Table, cleared: Iterable[Ident
     cleared
         Versions that count though their files no longer stand in landing: they are not read again.
     """
-    if not lake.exists("bronze/stores"):
+    if not lake.exists(STORES.name):
         return []
     known = [identity for identity in cleared if staged.holds(identity)]
     behind = " union all ".join(
@@ -32,7 +33,7 @@ def moves(lake: Lake, staged: Staging, listed: pa.Table, cleared: Iterable[Ident
     )
     with open_database() as connection:
         connection.register("listed", listed.select(["store_id", "region"]))
-        connection.register("standing", lake.read("bronze/stores", columns="store_id, region"))
+        connection.register("standing", lake.read(STORES.name, columns="store_id, region"))
         moved = connection.execute(
             """
             select l.store_id, s.region, l.region from listed as l join standing as s using (store_id) where l.region <> s.region order by l.store_id

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RowCounts
 from transforms.contracts import SOURCES
-from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE
+from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE, STORES
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import open_database
 from transforms.lake.lease import alone
@@ -380,7 +380,7 @@ def _facts_of(references: References) -> set[tuple[str, ...]]:
 
 
 def _refuse_lost_regions(lake: Lake, file: LandingFile, present: set[str]) -> None:
-    known = set(lake.read("bronze/stores", columns="distinct region")["region"].to_pylist()) if lake.exists("bronze/stores") else set()
+    known = set(lake.read(STORES.name, columns="distinct region")["region"].to_pylist()) if lake.exists(STORES.name) else set()
     if lost := sorted(known - present):
         raise LandingFileRefused(
             f"{file.name}, column region: expected stores of every region that is known, but {lost} have none any more; new are "

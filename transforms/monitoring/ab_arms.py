@@ -11,6 +11,7 @@ import pyarrow as pa
 from transforms.arrays import Floats64
 from transforms.calendar import Week
 from transforms.contracts.ab_tests import AB_FORECASTS, ARMS
+from transforms.contracts.gold import DEMAND
 from transforms.lake.tables import Lake, day
 from transforms.records.ab_tests import AbTest
 
@@ -52,7 +53,7 @@ def arms(lake: Lake, test: AbTest, until: Week) -> Arms | None:
     if weeks < 1:
         return None
     errors = ", ".join(f"{_METRIC[test.metric].format(arm=arm)} as {arm}" for arm in ARMS)
-    with lake.connect(AB_FORECASTS.name, "gold/demand") as connection:
+    with lake.connect(AB_FORECASTS.name, DEMAND.name) as connection:
         rows = connection.execute(
             f"""
             with landed as (select distinct week from gold_demand where region = '{test.region}'),

@@ -7,6 +7,8 @@ import pyarrow as pa
 
 from transforms.calendar import Week
 from transforms.contracts import Contract
+from transforms.contracts.drift import DRIFT
+from transforms.contracts.gold import ACCURACY, FORECASTS, MODEL_EVENTS, MODEL_VERSIONS, WEATHER_VALUE
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake, day
 
@@ -57,7 +59,7 @@ def overall(scored: pa.Table) -> dict[str, float | int | None]:
 
 def weather_by_kind(lake: Lake, week: Week) -> list[dict[str, Any]]:
     """Accuracy with issued, realised and no weather at an origin, by region and over all ('all')."""
-    with lake.connect("gold/weather_value") as connection:
+    with lake.connect(WEATHER_VALUE.name) as connection:
         rows: list[dict[str, Any]] = (
             connection.execute(
                 f"""
@@ -81,7 +83,7 @@ def weather_by_kind(lake: Lake, week: Week) -> list[dict[str, Any]]:
 
 def champions_by_region(lake: Lake) -> dict[str, int]:
     """Number of segments with a promoted ensemble."""
-    with lake.connect("gold/model_events", "gold/model_versions") as connection:
+    with lake.connect(MODEL_EVENTS.name, MODEL_VERSIONS.name) as connection:
         rows = connection.execute(
             """
             select e.region, count(distinct (e.format, e.mover)) as n
@@ -95,7 +97,7 @@ def champions_by_region(lake: Lake) -> dict[str, int]:
 
 def rungs_served(lake: Lake, origin: Week) -> list[dict[str, Any]]:
     """Forecast rows made at an origin by region, format, mover and step of the failover ladder, with the step's reason, most first."""
-    with lake.connect("gold/forecasts") as connection:
+    with lake.connect(FORECASTS.name) as connection:
         rows: list[dict[str, Any]] = (
             connection.execute(
                 f"""
@@ -111,7 +113,7 @@ def rungs_served(lake: Lake, origin: Week) -> list[dict[str, Any]]:
 
 def drift_by_region(lake: Lake, week: Week) -> dict[str, tuple[int, int]]:
     """Columns that drifted in `week` and columns watched."""
-    with lake.connect("gold/drift") as connection:
+    with lake.connect(DRIFT.name) as connection:
         rows = connection.execute(
             f"""select region, count(*) filter (where drifted), count(*) from gold_drift where week = {day(week)} group by 1"""
         ).fetchall()
@@ -120,7 +122,7 @@ def drift_by_region(lake: Lake, week: Week) -> dict[str, tuple[int, int]]:
 
 def _summary(lake: Lake, grouping: str, keys: str, order: str, first: Week, last: Week) -> list[dict[str, Any]]:
     weeks = f"week between {day(first)} and {day(last)}"
-    with lake.connect("gold/accuracy") as connection:
+    with lake.connect(ACCURACY.name) as connection:
         found = connection.execute(f"select {keys}, {_SUMS} from gold_accuracy where {weeks} group by {grouping} order by {order}")
         rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
     return [row for row in rows if row["n"] is not None]

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from transforms.arrays import Bools, Floats32, Ints64, Texts
 from transforms.calendar import Region, Week
+from transforms.contracts.gold import DEMAND, FORECASTS
+from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_RETURNS, SILVER_STORES, SILVER_WEATHER, SILVER_WEATHER_KNOWN
 from transforms.lake.tables import Lake, day
 
 HISTORY_WEEKS = 5 * 52 + 32
@@ -22,8 +24,8 @@ MOST_SERIES = 2000
 """Series drawn of a region: the distribution of 2,000 values is known to about 1 %, and a region-week takes a second."""
 WEATHER = ("tmin_c", "tmax_c", "precip_mm")
 _TABLES = (
-    *("gold/demand", "gold/forecasts", "silver/returns", "silver/stores", "silver/products", "silver/weather", "silver/weather_known"),
-    "silver/event_weeks",
+    *(DEMAND.name, FORECASTS.name, SILVER_RETURNS.name, SILVER_STORES.name, SILVER_PRODUCTS.name, SILVER_WEATHER.name, SILVER_WEATHER_KNOWN.name),
+    SILVER_EVENT_WEEKS.name,
 )
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from transforms.calendar import FURTHEST, Region, Week
 from transforms.contracts.gold import DEMAND
+from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_RETURNS, SILVER_STORES, SILVER_WEATHER_KNOWN
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake, day
 
@@ -242,11 +243,11 @@ class Panel:
         if not facts.num_rows:
             raise MissingData(f"{region}: no demand up to {until}; condition its weeks first (shelfcast run does).")
         tables = {
-            "returns": lake.read("silver/returns", where=inside) if lake.exists("silver/returns") else pa.table({"store_id": []}),
-            "stores": lake.read("silver/stores", where=f"region = '{region}'"),
-            "products": lake.read("silver/products"),
-            "events": lake.read("silver/event_weeks", where=f"region is null or region = '{region}'"),
-            "weather": lake.read("silver/weather_known", where=inside),
+            "returns": lake.read(SILVER_RETURNS.name, where=inside) if lake.exists(SILVER_RETURNS.name) else pa.table({"store_id": []}),
+            "stores": lake.read(SILVER_STORES.name, where=f"region = '{region}'"),
+            "products": lake.read(SILVER_PRODUCTS.name),
+            "events": lake.read(SILVER_EVENT_WEEKS.name, where=f"region is null or region = '{region}'"),
+            "weather": lake.read(SILVER_WEATHER_KNOWN.name, where=inside),
         }
         return build_panel(region, until, facts, tables)
 

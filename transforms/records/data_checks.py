@@ -11,6 +11,7 @@ import duckdb
 
 from transforms.calendar import Region, Week
 from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
+from transforms.contracts.gold import DEMAND
 from transforms.lake.tables import Lake, day
 
 _LOOK_BACK = 8
@@ -65,7 +66,7 @@ def data_checks(lake: Lake, approved: Lake | None, region: Region, last_week: We
     last_week
         The last week of which any region has deliveries.
     """
-    with lake.connect("gold/demand", QUARANTINE.name, LANDING_FILES.name) as connection:
+    with lake.connect(DEMAND.name, QUARANTINE.name, LANDING_FILES.name) as connection:
         columns = "store_id, product_id, week, units_shipped"
         connection.execute(f"create temp table now as select {columns} from gold_demand where region = '{region}'")
         before = f"({approved.select('gold/demand')}) where region = '{region}'" if approved else "now where false"

@@ -14,12 +14,13 @@ import pyarrow as pa
 
 from transforms.calendar import Region, Week
 from transforms.contracts import CONTRACTS
-from transforms.contracts.gold import DATASET_EVENTS, DATASET_VERSIONS
+from transforms.contracts.gold import DATASET_EVENTS, DATASET_VERSIONS, DEMAND
+from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_RETURNS, SILVER_STORES, SILVER_WEATHER_KNOWN
 from transforms.errors import DataNotApproved, MissingData
 from transforms.lake.tables import Lake, region_list
 from transforms.records.data_checks import Check, Limits, data_checks
 
-READ_TABLES = ("gold/demand", "silver/returns", "silver/stores", "silver/products", "silver/event_weeks", "silver/weather_known")
+READ_TABLES = (DEMAND.name, SILVER_RETURNS.name, SILVER_STORES.name, SILVER_PRODUCTS.name, SILVER_EVENT_WEEKS.name, SILVER_WEATHER_KNOWN.name)
 """What models read: a dataset version is a version of these."""
 
 Status = Literal["awaiting approval", "approved", "rejected"]
@@ -57,7 +58,7 @@ def record(lake: Lake, regions: Sequence[Region], limits: Limits, run_id: str, n
     list of Dataset
         The versions that are new.
     """
-    if not lake.exists("gold/demand") or not regions:
+    if not lake.exists(DEMAND.name) or not regions:
         return []
     pins = lake.versions(READ_TABLES)
     present = lake.at(pins)
@@ -180,7 +181,7 @@ def _dataset(row: dict[str, Any]) -> Dataset:
 
 def _last_week(lake: Lake) -> Week | None:
     """The last week with demand, None where every delivery waits or was withdrawn."""
-    found = lake.read("gold/demand", columns="max(week) as week")["week"][0].as_py()
+    found = lake.read(DEMAND.name, columns="max(week) as week")["week"][0].as_py()
     return None if found is None else Week(found)
 
 

@@ -5,6 +5,8 @@ import json
 
 from transforms.calendar import Region, Week
 from transforms.contracts import CONTRACTS
+from transforms.contracts.gold import DEMAND
+from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_RETURNS, SILVER_STORES, SILVER_WEATHER_KNOWN
 from transforms.lake.tables import Lake, day
 from transforms.records.dataset_versions import READ_TABLES
 
@@ -18,12 +20,12 @@ def training_slices(lake: Lake, region: Region, origin: Week) -> str:
     week, known = f"week <= {day(origin)}", f"(known_at is null or known_at < {day(origin.end)})"
     valid = f"(valid_from is null or valid_from < {day(origin.end)})"
     where = {
-        "gold/demand": f"region = '{region}' and {week} and units_shipped > 0",
-        "silver/returns": f"region = '{region}' and {week} and {known}",
-        "silver/weather_known": f"region = '{region}' and {week}",
-        "silver/event_weeks": f"(region is null or region = '{region}') and {known}",
-        "silver/stores": f"region = '{region}' and {valid} and store_id in (select store_id from here)",
-        "silver/products": f"{valid} and product_id in (select product_id from here)",
+        DEMAND.name: f"region = '{region}' and {week} and units_shipped > 0",
+        SILVER_RETURNS.name: f"region = '{region}' and {week} and {known}",
+        SILVER_WEATHER_KNOWN.name: f"region = '{region}' and {week}",
+        SILVER_EVENT_WEEKS.name: f"(region is null or region = '{region}') and {known}",
+        SILVER_STORES.name: f"region = '{region}' and {valid} and store_id in (select store_id from here)",
+        SILVER_PRODUCTS.name: f"{valid} and product_id in (select product_id from here)",
     }
     parts = [
         f"select '{table}' as t, count(*) as n, sum(hash({_columns(table)})::hugeint) as content from {table.replace('/', '_')} where {where[table]}"
@@ -32,7 +34,7 @@ def training_slices(lake: Lake, region: Region, origin: Week) -> str:
     with lake.connect(*READ_TABLES) as connection:
         rows = connection.execute(
             f"""
-            with here as (select distinct store_id, product_id from gold_demand where {where["gold/demand"]})
+            with here as (select distinct store_id, product_id from gold_demand where {where[DEMAND.name]})
             select t, n, content from ({" union all ".join(parts)}) order by t
             """
         ).fetchall()
@@ -47,5 +49,5 @@ def training_contract() -> str:
 
 def _columns(table: str) -> str:
     # Which returns a row of demand knows depends on when one looks.
-    late = {"units_returned", "demand"} if table == "gold/demand" else set()
+    late = {"units_returned", "demand"} if table == DEMAND.name else set()
     return ", ".join(f'"{name}"' for name in CONTRACTS[table].names if name not in late)
