@@ -154,7 +154,7 @@ def live_through(company: Company, console: Console) -> float:
     _must(company.shelfcast("init", "--provider", str(company.scratch / "iowa_dsd.yaml"), "--landing", str(company.scratch / "drops")))
     with (company.root / "shelfcast.yaml").open("a") as project:
         project.write(f"retrain:\n  every_weeks: {RETRAIN_EVERY}\n")
-    _, _, seconds = _must(company.shelfcast("backfill", "--from", str(FIRST), "--to", str(before_bad)))
+    _, _, seconds = _must(company.shelfcast("backfill", "--from", str(FIRST), "--until", str(before_bad)))
     console.print(f"{FIRST}..{before_bad}: backfill of {before_bad - FIRST + 1} cycles, {seconds:.0f} s")
     regions = START
     for step in range(BAD - FIRST, CYCLES):
@@ -174,7 +174,7 @@ def live_through(company: Company, console: Console) -> float:
             notes.append("the code of a member changes")
         company.week(week, regions, wrong=BAD_REGION if week == BAD else "")
         first = BAD if week == BAD + 1 else week
-        code, output, taken = company.shelfcast("backfill", "--from", str(first), "--to", str(week))
+        code, output, taken = company.shelfcast("backfill", "--from", str(first), "--until", str(week))
         seconds += taken
         if code and week != BAD:
             raise RuntimeError(output)
@@ -239,15 +239,27 @@ def afterwards(company: Company) -> Iterator[tuple[str, bool, float]]:
         f"select region, trained_week, format || '-' || mover as segment from t where model_version = '{row['model_version']}'",
         t="gold/model_versions",
     ).to_pylist()
+    keys = (
+        "--region",
+        row["region"],
+        "--store",
+        row["store_id"],
+        "--product",
+        row["product_id"],
+        "--week",
+        origin,
+        "--target",
+        str(row["target_week"]),
+    )
     copy = company.scratch / "backup"
     asked = {
         "ledger": ("models", "ledger", "--on", origin),
         "retraining": ("models", "retraining", "--week", origin),
-        "trace": ("trace", "forecast", row["region"], row["store_id"], row["product_id"], origin, str(row["target_week"]), "--page"),
+        "trace": ("trace", "forecast", *keys, "--page"),
         "audit": ("audit", "verify", "--every-dataset"),
-        "reproduce": ("reproduce", model["region"], str(model["trained_week"]), model["segment"]),
-        "rollback": ("models", "rollback", "--to", str(FIRST + 8), "--by", "operations", "--why", "drill"),
-        "backup": ("backup", str(copy)),
+        "reproduce": ("reproduce", "--region", model["region"], "--week", str(model["trained_week"]), "--segment", model["segment"]),
+        "rollback": ("models", "rollback", "--on", str(FIRST + 8), "--by", "operations", "--why", "drill"),
+        "backup": ("backup", "--to", str(copy)),
         "maturity": ("maturity",),
     }
     for name, arguments in asked.items():

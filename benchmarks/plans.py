@@ -33,7 +33,7 @@ def plans(source: Path, scratch: Path) -> list[dict[str, object]]:  # noqa: ARG0
     assert last is not None
     for back in (2, 1):
         origin = str(last + -project.horizons * back)
-        run_weeks(settings, origin, origin, [], True, QUIET)
+        run_weeks(settings, (origin, origin), [], True, QUIET)
     return measured(lake, truth)
 
 

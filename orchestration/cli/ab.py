@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestration.cli.options import By, Why
+from orchestration.cli.options import AnyFirst, By, Root, Why
 from orchestration.project import use_lake
 
 app = typer.Typer(
@@ -14,7 +14,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 Test = Annotated[str, typer.Argument(help="A/B test, as 'shelfcast ab list' names it.")]
 
 
@@ -24,15 +23,15 @@ def start(
     by: By,
     why: Why,
     mode: Annotated[str, typer.Option("--mode", help="shadow, split or interleave.")] = "shadow",
-    first: Annotated[str | None, typer.Option("--first", help="First origin (Monday; default: the next one to be forecast).")] = None,
-    weeks: Annotated[int, typer.Option("--weeks", min=2, max=104, help="Weeks that the test may take.")] = 26,
+    first: AnyFirst = None,
+    weeks: Annotated[int, typer.Option("--weeks", min=2, max=104, help="Number of weeks that the test may take.")] = 26,
     share: Annotated[float, typer.Option("--share", help="Share of the region's stores that gets the challenger: above 0, at most 0.5.")] = 0.5,
     metric: Annotated[str, typer.Option("--metric", help="ape (percentage error of size) or cost (USD of the order).")] = "ape",
     alpha: Annotated[float, typer.Option("--alpha", help="Chance of a false alarm over all weeks.")] = 0.05,
     seed: Annotated[int, typer.Option("--seed", help="What the roles are drawn with.")] = 7,
     root: Root = None,
 ) -> None:
-    """Start a test of a model version against whatever serves its segment."""
+    """Start a test of a model version against whatever serves its segment, from the next origin to be forecast on or a later one."""
     from orchestration.views.ab import Plan, start_test  # noqa: PLC0415
 
     start_test(use_lake(root), Plan(challenger, mode, first, weeks, share, metric, alpha, seed), by, why, Console())

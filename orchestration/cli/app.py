@@ -16,6 +16,26 @@ from orchestration.cli.data import app as data_app
 from orchestration.cli.failures import explained, log_defect
 from orchestration.cli.models import app as models_app
 from orchestration.cli.notebooks import promote_notebook
+from orchestration.cli.options import (
+    AfterOrigin,
+    AnyFirst,
+    AnyLast,
+    AnyStore,
+    First,
+    Last,
+    Local,
+    NewestWeek,
+    NextTarget,
+    Product,
+    Region,
+    Regions,
+    Root,
+    Store,
+    ToFile,
+    ToFolder,
+    Week,
+    names,
+)
 from orchestration.cli.tune import compare, tune
 from orchestration.project import Project, use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
@@ -60,10 +80,7 @@ errors = Console(stderr=True)
 
 _HORIZONS = Project.model_fields["horizons"].default
 
-Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
-Local = Annotated[bool, typer.Option("--local", help="Run in this process alone: no service, no network, no run history.")]
 Retrain = Annotated[bool, typer.Option("--retrain", help="Train every model, also where nothing speaks for it.")]
-Regions = Annotated[list[str] | None, typer.Option("--regions", help="Only these regions; repeat the option or separate by commas.")]
 
 
 @app.command()
@@ -90,27 +107,27 @@ def init(
 
 @app.command()
 def run(
-    week: Annotated[str, typer.Option("--week", help="Origin: the Monday of the last week whose data may be used (YYYY-MM-DD).")],
-    regions: Regions = None,
+    week: NewestWeek = None,
+    region: Regions = None,
     retrain: Retrain = False,
     root: Root = None,
     local: Local = False,
 ) -> None:
     """Run the weekly cycle for one origin: take in what landed, train, validate, forecast, plan, watch."""
-    _cycle(week, week, regions, root, local, retrain)
+    _cycle((week, week) if week is not None else None, region, root, local, retrain)
 
 
 @app.command()
 def backfill(
-    first: Annotated[str, typer.Option("--from", help="First origin (Monday, YYYY-MM-DD).")],
-    last: Annotated[str, typer.Option("--to", help="Last origin (Monday, YYYY-MM-DD).")],
-    regions: Regions = None,
+    first: First,
+    last: Last,
+    region: Regions = None,
     retrain: Retrain = False,
     root: Root = None,
     local: Local = False,
 ) -> None:
     """Run the weekly cycle for a range of past origins: a rolling-origin backtest."""
-    _cycle(first, last, regions, root, local, retrain)
+    _cycle((first, last), region, root, local, retrain)
 
 
 @app.command()
@@ -123,15 +140,18 @@ def status(root: Root = None) -> None:
 
 @app.command()
 def weather(
-    week: Annotated[str, typer.Option("--week", help="Origin (Monday, YYYY-MM-DD); the weeks after it must have landed.")],
-    regions: Regions = None,
+    week: Week,
+    region: Regions = None,
     root: Root = None,
     local: Local = False,
 ) -> None:
-    """Show what accuracy owes to the weather: models with forecasts as issued, with the weather as it came to be, and with none."""
+    """Show what accuracy owes to the weather: models with forecasts as issued, with the weather as it came to be, and with none.
+
+    The weeks after the origin must have landed.
+    """
     from orchestration.cli.session import report_weather  # noqa: PLC0415
 
-    report_weather(use_lake(root), week, _names(regions), local, console)
+    report_weather(use_lake(root), week, names(region), local, console)
 
 
 @app.command()
@@ -148,26 +168,26 @@ def leaderboard(
 
 @app.command()
 def plan(
-    week: Annotated[str, typer.Option("--week", help="Week to deliver (Monday, YYYY-MM-DD); its newest plan is taken.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
-    store: Annotated[str | None, typer.Option("--store", help="Only this store.")] = None,
-    regions: Regions = None,
+    to: ToFolder,
+    target: NextTarget = None,
+    store: AnyStore = None,
+    region: Regions = None,
     kind: Annotated[str, typer.Option("--format", help="xlsx: a workbook a region, a sheet a store; csv: a file a store.")] = "xlsx",
     root: Root = None,
 ) -> None:
-    """Write what to put on the truck, store by store, for planners."""
+    """Write what to put on the truck in a week, store by store, for planners; of several plans for it the newest."""
     from orchestration.views.plans import write_plans  # noqa: PLC0415
 
-    write_plans(use_lake(root), week, store, _names(regions), kind, out, console)
+    write_plans(use_lake(root), target, store, names(region), kind, to, console)
 
 
 @app.command()
 def money(
-    first: Annotated[str, typer.Option("--from", help="First week delivered (Monday, YYYY-MM-DD).")],
-    last: Annotated[str, typer.Option("--until", help="Last week delivered (Monday, YYYY-MM-DD).")],
+    first: First,
+    last: Last,
     root: Root = None,
 ) -> None:
-    """Show what the order plans cost, beside shipping the historical average and the point forecast."""
+    """Show what the order plans for a range of weeks cost, beside shipping the historical average and the point forecast."""
     from orchestration.views.plans import show_money  # noqa: PLC0415
 
     show_money(use_lake(root), first, last, console)
@@ -175,45 +195,48 @@ def money(
 
 @app.command()
 def why(
-    region: Annotated[str, typer.Argument(help="Sales region.")],
-    store: Annotated[str, typer.Argument(help="Store id.")],
-    product: Annotated[str, typer.Argument(help="Product id.")],
-    origin: Annotated[str, typer.Argument(help="Origin of the forecast (Monday, YYYY-MM-DD).")],
-    target: Annotated[str, typer.Argument(help="Week that it is for (Monday, YYYY-MM-DD).")],
+    region: Region,
+    store: Store,
+    product: Product,
+    week: NewestWeek = None,
+    target: AfterOrigin = None,
     root: Root = None,
 ) -> None:
     """Show why a forecast is what it is: contributions that add up to the expected demand."""
     from orchestration.views.why import show_why  # noqa: PLC0415
 
-    show_why(use_lake(root), region, store, product, origin, target, console)
+    show_why(use_lake(root), region, store, product, week, target, console)
 
 
 @app.command()
 def export(
     table: Annotated[str, typer.Argument(help="Table, like gold/forecasts or silver/weather_known.")],
-    to: Annotated[Path, typer.Argument(metavar="FILE", help="File to write: .csv or .parquet.")],
-    region: Annotated[str | None, typer.Option("--region", help="Only this region.")] = None,
-    first: Annotated[str | None, typer.Option("--from", help="First week (Monday, YYYY-MM-DD).")] = None,
-    last: Annotated[str | None, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD).")] = None,
+    to: ToFile,
+    region: Regions = None,
+    first: AnyFirst = None,
+    last: AnyLast = None,
     root: Root = None,
 ) -> None:
     """Write a slice of any table of the lake as CSV or Parquet."""
     from orchestration.views.data import export_table  # noqa: PLC0415
 
-    export_table(use_lake(root), table, to, region, first, last, console)
+    export_table(use_lake(root), table, to, names(region), first, last, console)
 
 
 @app.command()
 def obfuscate(
-    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder for the sample and its provider file.")],
+    to: ToFolder,
     salt_file: Annotated[Path | None, typer.Option("--salt-file", help="File with the secret salt (default: the variable SHELFCAST_SALT).")] = None,
     regions: Annotated[int, typer.Option("--regions", min=1, help="Busiest regions to keep.")] = 2,
     stores: Annotated[int, typer.Option("--stores", min=2, help="Busiest stores to keep in each region, half of each format.")] = 8,
     products: Annotated[int, typer.Option("--products", min=1, help="Busiest products to keep.")] = 12,
-    weeks: Annotated[int, typer.Option("--weeks", min=1, help="Last weeks to keep.")] = 80,
+    weeks: Annotated[int, typer.Option("--weeks", min=1, help="Number of weeks: the last ones to keep.")] = 80,
     root: Root = None,
 ) -> None:
-    """Make a small sample that can be given away: ids hashed, quantities changed, places moved, structure and relations kept."""
+    """Make a small sample that can be given away: ids hashed, quantities changed, places moved, structure and relations kept.
+
+    The sample and its provider file go into a new folder.
+    """
     from orchestration.views.data import obfuscate_lake  # noqa: PLC0415
     from transforms.exports.obfuscation import SampleSize  # noqa: PLC0415
 
@@ -231,14 +254,10 @@ def ui(
     serve(use_lake(root), port, console)
 
 
-def _cycle(first: str, last: str, regions: list[str] | None, root: str | None, local: bool, retrain: bool) -> None:
+def _cycle(asked: tuple[str, str] | None, regions: list[str] | None, root: str | None, local: bool, retrain: bool) -> None:
     from orchestration.cli.session import run_weeks  # noqa: PLC0415
 
-    _report_refused(run_weeks(use_lake(root), first, last, _names(regions), local, console, retrain))
-
-
-def _names(regions: list[str] | None) -> list[str]:
-    return [name.strip() for entry in regions or [] for name in entry.split(",") if name.strip()]
+    _report_refused(run_weeks(use_lake(root), asked, names(regions), local, console, retrain))
 
 
 def _report_refused(messages: list[str]) -> None:

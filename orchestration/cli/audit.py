@@ -1,16 +1,18 @@
 """`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `maturity`: thin commands over `audit_view` and `recovery`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from orchestration.cli.options import AfterOrigin, NewestWeek, Product, Region, Root, Store, ToFolder, Week
 from orchestration.project import use_lake
 from orchestration.settings import use_root
-from transforms.calendar import Region, Week
 
-Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
+if TYPE_CHECKING:
+    from orchestration.reports.report import Report
+    from transforms.lake.tables import Lake
 
 
 Page = Annotated[bool, typer.Option("--page", help="Also write it as an HTML page below reports/trace.")]
@@ -32,34 +34,38 @@ def _console() -> Console:
 
 
 def reproduce(
-    region: Annotated[str, typer.Argument(help="Sales region.")],
-    week: Annotated[str, typer.Argument(help="Origin that the models were trained at (Monday, YYYY-MM-DD).")],
-    segment: Annotated[str | None, typer.Argument(help="One of the region's segments, like large-fast or small-all (default: all).")] = None,
+    region: Region,
+    week: Week,
+    segment: Annotated[str | None, typer.Option("--segment", help="Segment of the region, like large-fast or small-all (default: all).")] = None,
     root: Root = None,
 ) -> None:
     """Train past models again from the recorded data versions, settings and seeds, and compare parameters and forecasts by SHA-256."""
     from orchestration.views.audit import show_reproduction  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-    if not show_reproduction(use_lake(root), Region(region), Week.parse(week), segment, _console()):
+    if not show_reproduction(use_lake(root), region, week, segment, _console()):
         raise typer.Exit(1)
 
 
 @trace_app.command("forecast")
 def trace_forecast(
-    region: Annotated[str, typer.Argument(help="Sales region.")],
-    store: Annotated[str, typer.Argument(help="Store id.")],
-    product: Annotated[str, typer.Argument(help="Product id.")],
-    origin: Annotated[str, typer.Argument(help="Week that it was made at (Monday, YYYY-MM-DD).")],
-    target: Annotated[str, typer.Argument(help="Week that it is for (Monday, YYYY-MM-DD).")],
+    region: Region,
+    store: Store,
+    product: Product,
+    week: NewestWeek = None,
+    target: AfterOrigin = None,
     page: Page = False,
     root: Root = None,
 ) -> None:
     """From one forecast back to model, data version, raw files with hashes, code commit, runs and approvers."""
     from orchestration.reports.trace import forecast_report  # noqa: PLC0415
     from orchestration.views.audit import show_trace  # noqa: PLC0415
+    from orchestration.views.weeks import origin_and_target  # noqa: PLC0415
+    from transforms.calendar import Region as RegionKey  # noqa: PLC0415
 
-    weeks = Week.parse(origin), Week.parse(target)
-    show_trace(use_lake(root), lambda lake: forecast_report(lake, Region(region), store, product, *weeks), page, _console())
+    def report(lake: "Lake") -> "Report":
+        return forecast_report(lake, RegionKey(region), store, product, *origin_and_target(lake, week, target))
+
+    show_trace(use_lake(root), report, page, _console())
 
 
 @trace_app.command("model")
@@ -117,13 +123,16 @@ def audit_page(root: Root = None) -> None:
 
 
 def backup(
-    target: Annotated[Path, typer.Argument(help="Backup folder, outside of the lake root and best on another disk; holds any number of backups.")],
+    to: ToFolder,
     root: Root = None,
 ) -> None:
-    """Back up the whole root: tables, models, landing, reports, project file, run history. Contents that are there already are not copied again."""
+    """Back up the whole root: tables, models, landing, reports, project file, run history. Contents that are there already are not copied again.
+
+    The folder lies outside of the lake root, best on another disk, and holds any number of backups.
+    """
     from orchestration.cli.recovery import back_up_root  # noqa: PLC0415
 
-    back_up_root(use_lake(root), target, _console())
+    back_up_root(use_lake(root), to, _console())
 
 
 def restore(

@@ -31,12 +31,12 @@ def run_demo(settings: Settings, local: bool, console: Console, spec: WorldSpec 
             write_truth(world, lake.path("truth"))
         condition(settings, local, console)
         for origin in (world.last + -Project.load(lake.path()).horizons, world.last):
-            run_weeks(settings, str(origin), str(origin), [], local, console)
+            run_weeks(settings, (str(origin), str(origin)), [], local, console)
     console.print(
         f"\nDone in {time.monotonic() - started:.0f} s. Where to look:\n"
         f"  [bold]shelfcast ui[/]      the Dagster UI with the runs, assets and drift reports of this demo (http://127.0.0.1:3000)\n"
         f"  [bold]shelfcast status[/]  tables, champions and accuracy\n"
-        f"  [bold]shelfcast plan --week {world.last + 1} --out plans[/]  what to put on the truck next week: a workbook a region\n"
+        f"  [bold]shelfcast plan --target {world.last + 1} --to plans[/]  what to put on the truck next week: a workbook a region\n"
         f"  {lake.path('lake', 'gold')}   forecasts, order plan, accuracy, drift as Delta tables\n"
         f"  {lake.path('reports', 'drift')}   drift reports",
         highlight=False,

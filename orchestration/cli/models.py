@@ -6,15 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestration.cli.options import By, Why
+from orchestration.cli.options import ORIGIN, AsOf, By, Limit, Regions, Root, Why, names
 from orchestration.project import use_lake
 
 app = typer.Typer(name="models", help="The life of the models: states, decisions, who was champion when, approval, rollback.", no_args_is_help=True)
 
-Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 Version = Annotated[str, typer.Argument(help="Model version, as 'shelfcast models list' names it.")]
-RegionOption = Annotated[str | None, typer.Option("--region", help="Only this region.")]
-Day = Annotated[datetime, typer.Option("--on", formats=["%Y-%m-%d"], help="Date (YYYY-MM-DD).")]
+_ON = typer.Option("--on", formats=["%Y-%m-%d"], help="Date whose champions are meant (YYYY-MM-DD).")
 
 
 def _console() -> Console:
@@ -24,15 +22,15 @@ def _console() -> Console:
 
 @app.command("list")
 def list_models(
-    region: RegionOption = None,
-    state: Annotated[str | None, typer.Option("--state", help="Only versions in this state, like 'champion' or 'rejected'.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Latest versions to show.")] = 60,
+    region: Regions = None,
+    state: Annotated[str | None, typer.Option("--state", help="State of a version, like 'champion' or 'rejected' (default: all).")] = None,
+    limit: Limit = 60,
     root: Root = None,
 ) -> None:
     """List the latest versions with their states: when trained, how good, decided by whom and why."""
     from orchestration.views.models import show_versions  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-    show_versions(use_lake(root), region, state, limit, _console())
+    show_versions(use_lake(root), names(region), state, limit, _console())
 
 
 @app.command()
@@ -45,27 +43,27 @@ def show(version: Version, root: Root = None) -> None:
 
 @app.command()
 def ledger(
-    on: Day,
-    known_at: Annotated[datetime | None, typer.Option("--known-at", help="Leave out what was decided later than this (UTC).")] = None,
-    region: RegionOption = None,
+    on: Annotated[datetime, _ON],
+    as_of: AsOf = None,
+    region: Regions = None,
     root: Root = None,
 ) -> None:
     """Show which version was champion of each segment on a date, since when, by whose decision and why."""
     from orchestration.views.models import show_ledger  # noqa: PLC0415
 
-    show_ledger(use_lake(root), on.date(), known_at, region, _console())
+    show_ledger(use_lake(root), on.date(), as_of, names(region), _console())
 
 
 @app.command()
 def retraining(
-    week: Annotated[str | None, typer.Option("--week", help="Origin (Monday; default: the latest).")] = None,
-    region: RegionOption = None,
+    week: Annotated[str | None, typer.Option("--week", help=f"{ORIGIN}; default: the newest that was trained at).")] = None,
+    region: Regions = None,
     root: Root = None,
 ) -> None:
     """Show what was trained at an origin, what was reused, and why."""
     from orchestration.views.models import show_retraining_of  # noqa: PLC0415
 
-    show_retraining_of(use_lake(root), week, region, _console())
+    show_retraining_of(use_lake(root), week, names(region), _console())
 
 
 @app.command()
@@ -88,15 +86,15 @@ def reject(version: Version, by: By, why: Why, root: Root = None) -> None:
 def rollback(
     by: By,
     why: Why,
-    to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Bring back the champions of this date.")] = None,
+    on: Annotated[datetime | None, _ON] = None,
     previous: Annotated[bool, typer.Option("--previous", help="Bring back each segment's previous champion.")] = False,
-    region: RegionOption = None,
+    region: Regions = None,
     root: Root = None,
 ) -> None:
-    """Bring back earlier champions, of the whole fleet or of one region, from the last week in the lake on."""
+    """Bring back the champions of a date or the previous ones, of the whole fleet or of some regions, from the last week in the lake on."""
     from orchestration.views.models import roll_back  # noqa: PLC0415
 
-    roll_back(use_lake(root), to.date() if to else None, previous, region, by, why, _console())
+    roll_back(use_lake(root), on.date() if on else None, previous, names(region), by, why, _console())
 
 
 @app.command()

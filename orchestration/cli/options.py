@@ -1,5 +1,12 @@
-"""Options of the commands by which a person decides: who, and why. Both stay on record for good, so neither may be blank."""
+"""Options that several commands share, each with one name, one meaning and one type.
 
+The one thing that a command is about (a version, a table, a file) is its argument; all that chooses, decides or says where to is an option. What
+only one command asks for stands beside that command; `tests/orchestration/cli/test_conformance.py` has the list of all names.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +18,36 @@ def _not_blank(value: str | None) -> str | None:
     return value
 
 
-By = Annotated[str, typer.Option("--by", help="Who decides.", callback=_not_blank)]
+Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
+Local = Annotated[bool, typer.Option("--local", help="Run in this process alone: no service, no network, no run history.")]
+
+By = Annotated[str, typer.Option("--by", help="Who decides; kept for good.", callback=_not_blank)]
 Why = Annotated[str, typer.Option("--why", help="Why; kept for good beside who and when.", callback=_not_blank)]
-Who = Annotated[str | None, typer.Option("--who", help="Who decides (default: the user of this machine).", callback=_not_blank)]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept for good beside who and when.", callback=_not_blank)]
+
+Region = Annotated[str, typer.Option("--region", help="Sales region.")]
+Regions = Annotated[list[str] | None, typer.Option("--region", help="Sales region; repeat the option or separate by commas (default: all).")]
+Store = Annotated[str, typer.Option("--store", help="Store id.")]
+AnyStore = Annotated[str | None, typer.Option("--store", help="Store id (default: all).")]
+Product = Annotated[str, typer.Option("--product", help="Product id.")]
+Origins = Annotated[int, typer.Option("--origins", min=1, help="Rolling origins; the horizons of the last one end at --week.")]
+
+ORIGIN = "Origin: the last week whose data may be used (Monday, YYYY-MM-DD"
+TARGET = "Target: the week that is delivered (Monday, YYYY-MM-DD"
+Week = Annotated[str, typer.Option("--week", help=f"{ORIGIN}).")]
+NewestWeek = Annotated[str | None, typer.Option("--week", help=f"{ORIGIN}; default: the newest that has landed).")]
+NextTarget = Annotated[str | None, typer.Option("--target", help=f"{TARGET}; default: the one after the newest that has landed).")]
+AfterOrigin = Annotated[str | None, typer.Option("--target", help=f"{TARGET}; default: the one after the origin).")]
+First = Annotated[str, typer.Option("--from", help="First week (Monday, YYYY-MM-DD).")]
+Last = Annotated[str, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD).")]
+AnyFirst = Annotated[str | None, typer.Option("--from", help="First week (Monday, YYYY-MM-DD; default: the earliest).")]
+AnyLast = Annotated[str | None, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD; default: the latest).")]
+AsOf = Annotated[datetime | None, typer.Option("--as-of", help="Show what was known then (UTC; default: now).")]
+
+ToFile = Annotated[Path, typer.Option("--to", help="Where to write: a file that ends in .csv or .parquet.")]
+ToFolder = Annotated[Path, typer.Option("--to", help="Where to write: a folder.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Rows to show at most.")]
+
+
+def names(entries: Sequence[str] | None) -> list[str]:
+    """The names that a repeatable option was given, one by one or separated by commas."""
+    return [name.strip() for entry in entries or [] for name in entry.split(",") if name.strip()]

@@ -19,6 +19,7 @@ from orchestration.runtime.runs import Runner
 from orchestration.settings import Settings
 from orchestration.views.board import show_accuracy, show_leaderboard, show_weather
 from orchestration.views.models import show_retraining
+from orchestration.views.weeks import origin_or_newest
 from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData, ShelfcastError
@@ -47,19 +48,29 @@ def condition(settings: Settings, local: bool, console: Console) -> list[str]:
     return [refusal.message for refusal in refused]
 
 
-def run_weeks(settings: Settings, first: str, last: str, chosen: list[str], local: bool, console: Console, retrain: bool = False) -> list[str]:
-    """`shelfcast run` and `backfill`: return what was left out: files that were refused, regions whose data wait for approval."""
-    start, end = Week.parse(first), Week.parse(last)
-    if end < start:
-        raise ConfigurationError(f"--from {first} lies after --to {last}: expected the earlier week first.")
-    with session(settings, local, console, f"shelfcast run {start}..{end}") as (workspace, runner, voice):
+def run_weeks(
+    settings: Settings, asked: tuple[str, str] | None, chosen: list[str], local: bool, console: Console, retrain: bool = False
+) -> list[str]:
+    """`shelfcast run` and `backfill`: return what was left out: files that were refused, regions whose data wait for approval.
+
+    Parameters
+    ----------
+    asked
+        First and last origin; None for the newest week that has landed, once everything that stands in landing was taken in.
+    """
+    span = None if asked is None else (Week.parse(asked[0]), Week.parse(asked[1]))
+    if span is not None and span[1] < span[0]:
+        raise ConfigurationError(f"--from {span[0]} lies after --until {span[1]}: expected the earlier week first.")
+    what = "shelfcast run of the newest week" if span is None else f"shelfcast run {span[0]}..{span[1]}"
+    with session(settings, local, console, what) as (workspace, runner, voice):
         refused = take_in(workspace, runner, voice, chosen)
         try:
-            result = run_cycle(workspace, runner, start, end, chosen, voice, retrain)
+            first, last = span or (origin_or_newest(workspace.lake, None),) * 2
+            result = run_cycle(workspace, runner, first, last, chosen, voice, retrain)
         except (MissingData, ConfigurationError, DataNotApproved) as error:
             raise _with_refusals(error, refused) from error
-    show_retraining(workspace.lake, result.forecast.regions, start, end, console)
-    show_accuracy(workspace.lake, workspace.project, result.forecast, end, console)
+    show_retraining(workspace.lake, result.forecast.regions, first, last, console)
+    show_accuracy(workspace.lake, workspace.project, result.forecast, last, console)
     return [*(refusal.message for refusal in refused), *result.blocked]
 
 

@@ -11,33 +11,32 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from orchestration.cli.options import Origins, Regions, Root, Week, names
 from orchestration.reports.report import plain
 from orchestration.settings import use_root
 
 if TYPE_CHECKING:
     from orchestration.experiments.tuning import Bench
 
-Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
-Until = Annotated[str, typer.Option("--week", help="Last week that may be looked at (Monday, YYYY-MM-DD): keep the weeks to be tested on after it.")]
-Regions = Annotated[list[str] | None, typer.Option("--regions", help="Only these regions; repeat the option or separate by commas.")]
-Origins = Annotated[int, typer.Option("--origins", min=1, help="Rolling origins; the horizons of the last one end at --week.")]
-
 
 def tune(
-    week: Until,
+    week: Week,
     trials: Annotated[int, typer.Option("--trials", min=1, help="Sets of values to try besides the present ones.")] = 20,
     origins: Origins = 2,
-    regions: Regions = None,
+    region: Regions = None,
     apply: Annotated[bool, typer.Option(help="Write what is chosen into shelfcast.yaml.")] = True,
     root: Root = None,
 ) -> None:
-    """Search for better settings of the members on rolling origins; every try is logged in gold/experiments."""
+    """Search for better settings of the members on rolling origins; every try is logged in gold/experiments.
+
+    Nothing after --week is looked at: keep the weeks that are to be tested on after it.
+    """
     from orchestration.experiments import tuning  # noqa: PLC0415 - commands import what they need, so that --help is quick
     from orchestration.project import Project  # noqa: PLC0415
     from transforms.lake.lease import lease  # noqa: PLC0415
 
     console = _console()
-    with _bench(root, week, origins, regions, console) as bench:
+    with _bench(root, week, origins, names(region), console) as bench:
         outcome = tuning.tune(bench, trials)
     before, best = outcome.present.metrics["mape"], outcome.best.metrics["mape"]
     console.print(f"MAPE {before:.4f} with the present settings, {best:.4f} with the best of {trials} others (experiment '{outcome.experiment}').")
@@ -53,18 +52,21 @@ def tune(
 
 
 def compare(
-    week: Until,
+    week: Week,
     members: Annotated[list[str], typer.Option("--members", help="Members of one ensemble, separated by commas; repeat for each alternative.")],
     origins: Origins = 2,
-    regions: Regions = None,
+    region: Regions = None,
     root: Root = None,
 ) -> None:
-    """Compare ensembles of different algorithms on the same rolling origins; every run is logged in gold/experiments."""
+    """Compare ensembles of different algorithms on the same rolling origins; every run is logged in gold/experiments.
+
+    Nothing after --week is looked at: keep the weeks that are to be tested on after it.
+    """
     from orchestration.experiments.tuning import compare as compare_members  # noqa: PLC0415
 
     console = _console()
-    with _bench(root, week, origins, regions, console) as bench:
-        runs = compare_members(bench, [tuple(_names([entry])) for entry in members])
+    with _bench(root, week, origins, names(region), console) as bench:
+        runs = compare_members(bench, [tuple(names([entry])) for entry in members])
     table = Table("members", title=f"Ensembles on {origins} rolling origins until {week}")
     for name in ("MAPE", "hist. avg", "RMSE 0", "RMSE all", "share 80 %", "rows", "seconds"):
         table.add_column(name, justify="right")
@@ -75,19 +77,19 @@ def compare(
 
 
 @contextmanager
-def _bench(root: str | None, week: str, origins: int, regions: list[str] | None, console: Console) -> "Iterator[Bench]":
+def _bench(root: str | None, week: str, origins: int, regions: list[str], console: Console) -> "Iterator[Bench]":
     """What tries are measured on; a line under those that stay tells what is being trained, and since when."""
     from orchestration.experiments.tracking import Tracking  # noqa: PLC0415
     from orchestration.experiments.tuning import Bench  # noqa: PLC0415
     from orchestration.lifecycle.data_approval import review  # noqa: PLC0415
     from orchestration.project import Project  # noqa: PLC0415
     from orchestration.runtime.cycle import known_regions  # noqa: PLC0415
-    from transforms.calendar import Week  # noqa: PLC0415
+    from transforms.calendar import Week as OriginWeek  # noqa: PLC0415
     from transforms.lake.tables import Lake  # noqa: PLC0415
 
     settings = use_root(root)
     lake = Lake(settings.root, settings.storage_options)
-    project, chosen = Project.load(lake.path()), known_regions(lake, _names(regions or []))
+    project, chosen = Project.load(lake.path()), known_regions(lake, regions)
     review(lake, project, chosen, "shelfcast", plain(console))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -99,11 +101,7 @@ def _bench(root: str | None, week: str, origins: int, regions: list[str] | None,
         def busy(line: str) -> None:
             progress.reset(task, description=escape(line))
 
-        yield Bench(lake, project, Tracking.of(lake, settings), chosen, Week.parse(week), origins, say, busy)
-
-
-def _names(entries: list[str]) -> list[str]:
-    return [name.strip() for entry in entries for name in entry.split(",") if name.strip()]
+        yield Bench(lake, project, Tracking.of(lake, settings), chosen, OriginWeek.parse(week), origins, say, busy)
 
 
 def _console() -> Console:

@@ -54,7 +54,7 @@ def dataset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
         check_name="approved",
         passed=not waiting,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"waiting": _table(waiting), "release": "shelfcast data approve --region <region> --reason <why>"},
+        metadata={"waiting": _table(waiting), "release": "shelfcast data approve --region <region> --by <name> --why <why>"},
     )
 
 

@@ -69,7 +69,7 @@ def start_test(settings: Settings, plan: Plan, actor: str, reason: str, console:
         for other in recorded(lake, region):
             if other.test_id == test.test_id and other.stopped is not None:
                 raise ConfigurationError(
-                    f"{test.test_id} is on record already, stopped from origin {other.stopped} on: choose another --first or --mode."
+                    f"{test.test_id} is on record already, stopped from origin {other.stopped} on: choose another --from or --mode."
                 )
             if other.segment == test.segment and any(other.runs_at(first + step) for step in range(plan.weeks)):
                 raise ConfigurationError(
@@ -159,7 +159,7 @@ def _first(lake: Lake, asked: str | None) -> Week:
     earliest = _after_last(lake)
     first = Week.parse(asked) if asked else earliest
     if first < earliest:
-        raise ConfigurationError(f"--first {first}: forecasts were made at that origin already. Expected {earliest} or later.")
+        raise ConfigurationError(f"--from {first}: forecasts were made at that origin already. Expected {earliest} or later.")
     return first
 
 

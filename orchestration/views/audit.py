@@ -20,9 +20,9 @@ from transforms.records.audit import Heads
 _HEAD = re.compile(r"([a-z]+/[a-z_]+)@(\d+):([0-9a-f]{64})")
 
 
-def show_reproduction(settings: Settings, region: Region, week: Week, segment: str | None, console: Console) -> bool:
+def show_reproduction(settings: Settings, region: str, week: str, segment: str | None, console: Console) -> bool:
     """`shelfcast reproduce`: return whether everything came out identical."""
-    found = reproduce(Lake(settings.root, settings.storage_options), region, week, segment)
+    found = reproduce(Lake(settings.root, settings.storage_options), Region(region), Week.parse(week), segment)
     same = sum(one.identical for one in found)
     rows = [row for one in found for row in _reproduced(one)]
     lead = f"{same} of {len(found)} models come out identical in parameters and forecasts, from the recorded data versions, settings and seeds."

@@ -1,6 +1,6 @@
 """What `shelfcast data` shows and decides: the history of the conditioned data, differences, approvals."""
 
-import getpass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,16 +20,16 @@ from transforms.exports.obfuscation import PROVIDER, SampleSize, obfuscate
 from transforms.exports.tables import export
 from transforms.lake.differences import table_difference
 from transforms.lake.lease import lease
-from transforms.lake.tables import Lake, day
+from transforms.lake.tables import Lake, day, region_list
 from transforms.landing import named_region
 from transforms.records.dataset_versions import READ_TABLES, Dataset, Status, approved_before, decide, log
 from transforms.records.model_registry import POOLED
 
 
-def show_log(settings: Settings, region: str | None, limit: int, console: Console) -> None:
+def show_log(settings: Settings, regions: Sequence[str], limit: int, console: Console) -> None:
     """List the versions of each region's data."""
     lake = _lake(settings)
-    found = log(lake, [named_region(lake, region)] if region else None)
+    found = log(lake, [named_region(lake, region) for region in regions] or None)
     if not found:
         raise MissingData("There is no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
     table = narrow_table("Data versions", {"version": 16, "recorded (UTC)": 10, "last week": 10, "rows": 5, "status": 8, "by whom and why": 12})
@@ -40,10 +40,11 @@ def show_log(settings: Settings, region: str | None, limit: int, console: Consol
     console.print(table)
 
 
-def show_difference(settings: Settings, region: Region, before: str | None, after: str | None, forecasts: bool, console: Console) -> None:
+def show_difference(settings: Settings, chosen: str, before: str | None, after: str | None, forecasts: bool, console: Console) -> None:
     """Compare two versions by table, and forecast with both."""
     lake = _lake(settings)
-    old, new = _pair(lake, named_region(lake, str(region)), before, after)
+    region = named_region(lake, chosen)
+    old, new = _pair(lake, region, before, after)
     if old is None:
         console.print(
             f"{new.version} ({new.status}, to {new.last_week}) is the first version of {region}: no other was approved before it, so there is "
@@ -65,15 +66,17 @@ def show_difference(settings: Settings, region: Region, before: str | None, afte
         _show_moves(lake, region, old, new, console)
 
 
-def show_table(settings: Settings, table: str, as_of: datetime | None, region: str | None, week: str | None, limit: int, console: Console) -> None:
+def show_table(
+    settings: Settings, table: str, as_of: datetime | None, regions: Sequence[str], first: str | None, last: str | None, limit: int, console: Console
+) -> None:
     """Show rows of a table as they were known at a time."""
     _contract(table)
     lake = _lake(settings)
-    _check_region(lake, region)
+    _check_regions(lake, regions)
     if as_of is not None:
         lake = lake.as_of(as_of.replace(tzinfo=UTC))
     with lake.connect(table) as connection:
-        rows = connection.execute(f"from {table.replace('/', '_')} where {slice_filter(table, region, week, week)}").to_arrow_table()
+        rows = connection.execute(f"from {table.replace('/', '_')} where {slice_filter(table, regions, first, last)}").to_arrow_table()
     console.print(f"[bold]{table}[/] {f'as of {as_of} UTC' if as_of else 'now'}: {rows.num_rows:,} rows, Delta version {lake.version(table)}")
     shown = Table(*rows.column_names)
     for row in rows.slice(0, limit).to_pylist():
@@ -81,24 +84,24 @@ def show_table(settings: Settings, table: str, as_of: datetime | None, region: s
     console.print(shown)
 
 
-def decide_latest(settings: Settings, region: Region, event: Status, who: str | None, reason: str, console: Console) -> None:
+def decide_latest(settings: Settings, chosen: str, event: Status, by: str, why: str, console: Console) -> None:
     """Approve or reject the latest version of a region's data."""
-    lake, actor = _lake(settings), who or getpass.getuser()
-    named_region(lake, str(region))
-    with lease(lake, "decisions", f"decision by {actor}", plain(console)):
+    lake = _lake(settings)
+    region = named_region(lake, chosen)
+    with lease(lake, "decisions", f"decision by {by}", plain(console)):
         found = log(lake, [region])
         if not found:
             raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
-        decide(lake, found[-1], event, actor, reason, datetime.now(UTC))
-    console.print(f"{found[-1].version}: [bold]{event}[/] by {escape(actor)}: {escape(reason)}")
+        decide(lake, found[-1], event, by, why, datetime.now(UTC))
+    console.print(f"{found[-1].version}: [bold]{event}[/] by {escape(by)}: {escape(why)}")
 
 
-def export_table(settings: Settings, table: str, target: Path, region: str | None, first: str | None, last: str | None, console: Console) -> None:
+def export_table(settings: Settings, table: str, target: Path, regions: Sequence[str], first: str | None, last: str | None, console: Console) -> None:
     """Write a slice of a table as a file."""
     _contract(table)
     lake = _lake(settings)
-    _check_region(lake, region)
-    rows = export(lake, table, slice_filter(table, region, first, last), target)
+    _check_regions(lake, regions)
+    rows = export(lake, table, slice_filter(table, regions, first, last), target)
     console.print(f"{rows:,} rows of {table} -> {escape(str(target))}", highlight=False)
 
 
@@ -114,8 +117,8 @@ def obfuscate_lake(settings: Settings, target: Path, salt_file: Path | None, siz
     )
 
 
-def _check_region(lake: Lake, region: str | None) -> None:
-    if region is not None:
+def _check_regions(lake: Lake, regions: Sequence[str]) -> None:
+    for region in regions:
         named_region(lake, region, POOLED)
 
 
@@ -125,8 +128,8 @@ def _contract(table: str) -> Contract:
     return CONTRACTS[table]
 
 
-def slice_filter(table: str, region: str | None, first: str | None, last: str | None) -> str:
-    """SQL predicate for a region and a range of weeks of a table.
+def slice_filter(table: str, regions: Sequence[str], first: str | None, last: str | None) -> str:
+    """SQL predicate for regions (all, where none is named) and a range of weeks of a table.
 
     Raises
     ------
@@ -135,8 +138,8 @@ def slice_filter(table: str, region: str | None, first: str | None, last: str | 
     """
     contract = CONTRACTS[table]
     wheres: list[tuple[str, str]] = []
-    if region is not None:
-        wheres.append(("region", f"= '{Region(region)}'"))
+    if regions:
+        wheres.append(("region", f"in ({region_list([Region(region) for region in regions])})"))
     if first is not None:
         wheres.append((contract.week_column, f">= {day(Week.parse(first))}"))
     if last is not None:

@@ -42,15 +42,15 @@ _TRAINED = "trained"
 _STATES = (_TRAINED, WAITING, CHAMPION, REJECTED, RETIRED, ROLLED_BACK)
 
 
-def show_versions(settings: Settings, region: str | None, state: str | None, limit: int, console: Console) -> None:
+def show_versions(settings: Settings, chosen: Sequence[str], state: str | None, limit: int, console: Console) -> None:
     """`shelfcast models list`."""
     lake = _lake(settings)
-    if region is not None:
+    for region in chosen:
         named_region(lake, region, POOLED)
     found = [row | {"state": row["state"] or _TRAINED} for row in states(lake)]
     if state not in {None, *_STATES}:
         raise ConfigurationError(f"--state {state}: expected one of {', '.join(_STATES)}.")
-    rows = [row for row in found if region in {None, row["region"]} and state in {None, row["state"]}]
+    rows = [row for row in found if (not chosen or row["region"] in chosen) and state in {None, row["state"]}]
     latest = sorted(rows, key=lambda row: row["trained_at"], reverse=True)[:limit]
     table = narrow_table(
         f"{len(latest)} of {len(rows)} versions", {"version": 18, "state": 8, "since": 10, "MAPE": 5, "hist. avg": 5, "by whom and why": 14}
@@ -81,11 +81,11 @@ def show_version(settings: Settings, name: str, console: Console) -> None:
     console.print(checks)
 
 
-def show_ledger(settings: Settings, on: date, known_at: datetime | None, region: str | None, console: Console) -> None:
+def show_ledger(settings: Settings, on: date, as_of: datetime | None, chosen: Sequence[str], console: Console) -> None:
     """`shelfcast models ledger`."""
     lake = _lake(settings)
-    known = known_at.replace(tzinfo=UTC) if known_at else None
-    rows = champions(lake, [*_regions(lake, region), POOLED], origin_on(on), known)
+    known = as_of.replace(tzinfo=UTC) if as_of else None
+    rows = champions(lake, [*_regions(lake, chosen), POOLED], origin_on(on), known)
     # A version begins with its region, format and mover.
     table = narrow_table(f"Champions on {on} (decisions up to origin {origin_on(on)})", {"champion": 30, "since": 10, "by whom and why": 26})
     for row in rows:
@@ -95,10 +95,10 @@ def show_ledger(settings: Settings, on: date, known_at: datetime | None, region:
     console.print(f"{counts['ensemble']} ensembles, {counts['baseline']} historical averages, {counts['pooled']} pooled models.")
 
 
-def show_retraining_of(settings: Settings, week: str | None, region: str | None, console: Console) -> None:
+def show_retraining_of(settings: Settings, week: str | None, names: Sequence[str], console: Console) -> None:
     """`shelfcast models retraining`."""
     lake = _lake(settings)
-    chosen = _regions(lake, region)
+    chosen = _regions(lake, names)
     newest = lake.read(RETRAINING.name, columns="max(week) as week")["week"][0].as_py() if lake.exists(RETRAINING.name) else None
     if newest is None:
         raise MissingData("Nothing has been trained yet: run 'shelfcast run --week <Monday>' first.")
@@ -147,14 +147,14 @@ def reject_version(settings: Settings, name: str, by: str, why: str, console: Co
         _decide(settings, lake, [event(row, REJECTED, Week(row["trained_week"]), by, why)], console)
 
 
-def roll_back(settings: Settings, to: date | None, previous: bool, region: str | None, by: str, why: str, console: Console) -> None:
+def roll_back(settings: Settings, on: date | None, previous: bool, names: Sequence[str], by: str, why: str, console: Console) -> None:
     """`shelfcast models rollback`."""
-    if (to is None) is not previous:
-        raise ConfigurationError("rollback needs one of --to DATE and --previous: say what shall come back.")
+    if (on is None) is not previous:
+        raise ConfigurationError("rollback needs one of --on DATE and --previous: say what shall come back.")
     lake = _lake(settings)
-    chosen, week = _regions(lake, region), _present(lake)
+    chosen, week = _regions(lake, names), _present(lake)
     with lease(lake, "decisions", f"decision by {by}", plain(console)):
-        events = to_date(lake, chosen, to, week, by, why) if to is not None else to_previous(lake, chosen, week, by, why)
+        events = to_date(lake, chosen, on, week, by, why) if on is not None else to_previous(lake, chosen, week, by, why)
         if not events:
             console.print("Nothing to roll back: the champions are those already.")
             return
@@ -204,8 +204,8 @@ def _present(lake: Lake) -> Week:
     return week
 
 
-def _regions(lake: Lake, region: str | None) -> list[Region]:
-    return regions(lake) if region is None else [named_region(lake, region)]
+def _regions(lake: Lake, names: Sequence[str]) -> list[Region]:
+    return [named_region(lake, name) for name in names] or regions(lake)
 
 
 def _lake(settings: Settings) -> Lake:

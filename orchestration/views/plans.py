@@ -9,6 +9,7 @@ from rich.table import Table
 
 from orchestration.project import Project
 from orchestration.settings import Settings
+from orchestration.views.weeks import origin_or_newest
 from transforms.calendar import Region, Week
 from transforms.contracts.gold import ORDER_PLAN
 from transforms.errors import ConfigurationError, MissingData
@@ -20,21 +21,22 @@ from transforms.monitoring.savings import RIVALS, savings
 FORMATS = ("csv", "xlsx")
 
 
-def write_plans(settings: Settings, week: str, store: str | None, regions: Sequence[str], kind: str, out: Path, console: Console) -> None:
+def write_plans(settings: Settings, target: str | None, store: str | None, regions: Sequence[str], kind: str, folder: Path, console: Console) -> None:
     """Write the plan of a week for planners: CSV files by store, or workbooks by region."""
     if kind not in FORMATS:
         raise ConfigurationError(f"--format {kind}: expected {' or '.join(FORMATS)}.")
-    lake, monday = Lake(settings.root, settings.storage_options), Week.parse(week)
+    lake = Lake(settings.root, settings.storage_options)
+    monday = origin_or_newest(lake, None) + 1 if target is None else Week.parse(target)
     horizons = Project.load(lake.path()).horizons
     for region in _regions(lake, monday, horizons, store, regions):
         plans = list(store_plans(lake, region, monday, horizons, store))
         if not plans:
             console.print(f"{region}: nothing is planned for {monday}, since every series of the region has ended.", highlight=False, soft_wrap=True)
             continue
-        target = _write(plans, region, monday, kind, out)
+        written = _write(plans, region, monday, kind, folder)
         units = sum(row["units"] for plan in plans for row in plan.to_load)
         console.print(
-            f"{region}: {len(plans)} stores, {units:,} units, made at {plans[0].origin} -> {escape(str(target))}", highlight=False, soft_wrap=True
+            f"{region}: {len(plans)} stores, {units:,} units, made at {plans[0].origin} -> {escape(str(written))}", highlight=False, soft_wrap=True
         )
 
 
@@ -64,12 +66,12 @@ _CAPTION = (
 )
 
 
-def _write(plans: Sequence[StorePlan], region: Region, week: Week, kind: str, out: Path) -> Path:
+def _write(plans: Sequence[StorePlan], region: Region, week: Week, kind: str, folder: Path) -> Path:
     if kind == "csv":
-        files = write_csv(plans, out / f"{region}_{week}")
+        files = write_csv(plans, folder / f"{region}_{week}")
         return files[0] if len(files) == 1 else files[0].parent
     one = f"_{plans[0].store_id}" if len(plans) == 1 else ""
-    target = out / f"plan_{region}{one}_{week}.xlsx"
+    target = folder / f"plan_{region}{one}_{week}.xlsx"
     write_workbook(plans, target)
     return target
 

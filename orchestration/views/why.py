@@ -7,7 +7,7 @@ from rich.table import Table
 from orchestration.project import Project
 from orchestration.reports.explain import explained
 from orchestration.settings import Settings
-from transforms.calendar import Week
+from orchestration.views.weeks import origin_and_target
 from transforms.contracts.gold import FORECASTS
 from transforms.errors import MissingData
 from transforms.features.groups import GROUPS
@@ -17,15 +17,18 @@ from transforms.landing import named_region
 _BAR = 24
 
 
-def show_why(settings: Settings, region: str, store: str, product: str, origin: str, target: str, console: Console) -> None:
+def show_why(settings: Settings, region: str, store: str, product: str, week: str | None, target: str | None, console: Console) -> None:
     """Explain one forecast: a line for each group with a bar, the sum at the end."""
-    lake, weeks = Lake(settings.root, settings.storage_options), (Week.parse(origin), Week.parse(target))
+    lake = Lake(settings.root, settings.storage_options)
+    weeks = origin_and_target(lake, week, target)
     where = named_region(lake, region)
     forecasts = lake.read(FORECASTS.name, where=f"region = '{where}' and origin_week = {day(weeks[0])} and target_week = {day(weeks[1])}")
     mine = [row for row, found in enumerate(forecasts.select(["store_id", "product_id"]).to_pylist()) if tuple(found.values()) == (store, product)]
     if not mine:
         there = "no forecast of that region, origin and week" if not forecasts.num_rows else f"{forecasts.num_rows:,} others of that region and week"
-        raise MissingData(f"There is no forecast for {store} {product} made at {weeks[0]} for {weeks[1]}, but {there}: see 'shelfcast export'.")
+        raise MissingData(
+            f"There is no forecast for {store} {product} made at {weeks[0]} for {weeks[1]}, but {there}: see 'shelfcast export gold/forecasts'."
+        )
     forecast = forecasts.take(mine)
     parts = explained(lake, where, weeks[0], forecast, Project.load(lake.path()).sold_out)
     _show(parts.to_pylist()[0], forecast.to_pylist()[0], console)

@@ -160,7 +160,7 @@ def _not_approved(dataset: Dataset, origin: Week) -> str:
     return (
         f"{dataset.region}: week {origin} is only in data version {dataset.version}, which is {dataset.status}: {against}. "
         f"Look at it with 'shelfcast data log --region {dataset.region}' and 'shelfcast data diff --region {dataset.region}', then drop a corrected "
-        f"file, or release it with 'shelfcast data approve --region {dataset.region} --reason ...'."
+        f"file, or release it with 'shelfcast data approve --region {dataset.region} --by NAME --why WHY'."
     )
 
 

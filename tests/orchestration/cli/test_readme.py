@@ -88,10 +88,10 @@ def filled(command: str, root: Path, work: Path) -> list[str]:
     weeks = (last + -4, last + -4) if "backfill" in command else (last + -3, last)
     tests = lake.read("gold/ab_tests")["test_id"].to_pylist() if lake.exists("gold/ab_tests") else []
     values = {
-        "W": last + 1 if " plan " in command else last + -4,
+        "W": last + 1 if " plan " in command else last if "TARGET" in command else last + -4,
         "W1": weeks[0], "W2": weeks[1], "WEEK": last + -4, "DATE": last, "TIME": "2100-01-01",
         "REGION": forecast["region"], "ohio": forecast["region"], "STORE": forecast["store_id"], "PRODUCT": forecast["product_id"],
-        "ORIGIN": forecast["origin_week"], "TARGET": forecast["target_week"],
+        "TARGET": forecast["target_week"],
         "VERSION": versions[0]["model_version"], "TEST": tests[0] if tests else "",
         "NAME": lake.read("bronze/landing_files")["source_file"][0].as_py() if " trace " in command else "ada", "REASON": "as asked",
         "DIR": work / "plans", "NEW": work / "restored",
@@ -121,8 +121,8 @@ def test_the_region_that_readme_names_is_one_of_the_demo() -> None:
 
 
 def test_the_demo_ends_with_next_weeks_plan_and_the_command_that_shows_it(demo: tuple[Path, str], work: Path) -> None:
-    [command] = re.findall(r"shelfcast (plan --week \S+ --out \S+)", demo[1])
-    assert command == f"plan --week {WORLD_LAST + 1} --out plans"
+    [command] = re.findall(r"shelfcast (plan --target \S+ --to \S+)", demo[1])
+    assert command == f"plan --target {WORLD_LAST + 1} --to plans"
     code, output = shelfcast(*command.split())
     assert code == 0, output
     assert sorted(path.name for path in (work / "plans").iterdir()) == [

@@ -103,7 +103,7 @@ def test_members_are_compared_on_the_same_rows(root: Path) -> None:
     ("arguments", "message"),
     [
         (["tune", "--week", str(UNTIL), "--origins", "9"], "has less than a year of training weeks before it: expected fewer --origins or a later"),
-        (["tune", "--week", str(UNTIL), "--regions", "atlantis"], "Regions ['atlantis'] have no stores in the lake: expected some of north_texas."),
+        (["tune", "--week", str(UNTIL), "--region", "atlantis"], "Regions ['atlantis'] have no stores in the lake: expected some of north_texas."),
     ],
 )
 def test_wrong_arguments_are_explained(root: Path, arguments: list[str], message: str) -> None:

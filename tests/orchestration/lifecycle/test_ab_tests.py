@@ -144,7 +144,7 @@ def test_commands_show_and_stop_and_promote_nothing(root: Path, tmp_path: Path) 
         (["nobody"], "not on record"),
         (["{fast}", "--mode", "split", "--share", "0.8"], "at most 0.5"),
         (["{fast}", "--mode", "both"], "expected one of shadow, split, interleave"),
-        (["{fast}", "--first", "2023-07-17"], "forecasts were made at that origin already"),
+        (["{fast}", "--from", "2023-07-17"], "forecasts were made at that origin already"),
         (["{fast}"], "one test at a time"),
     ],
 )

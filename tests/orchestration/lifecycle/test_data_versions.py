@@ -86,7 +86,7 @@ def test_a_rewritten_past_waits_for_a_person_and_holds_up_no_other_region(story:
     assert code == 1
     assert f"{changed}: week {ORIGIN + 1} is only in data version" in output
     assert "which is awaiting approval: share rewritten" in output
-    assert f"shelfcast data approve --region {changed} --reason" in output
+    assert f"shelfcast data approve --region {changed} --by NAME --why" in output
     assert forecasts(root, ORIGIN + 1, other)
     assert not forecasts(root, ORIGIN + 1, changed)
 
@@ -96,7 +96,7 @@ def test_a_rewritten_past_waits_for_a_person_and_holds_up_no_other_region(story:
     assert f"With the champions of {ORIGIN}: " in output
     assert "of the demand forecast." in output
 
-    code, output = shelfcast("data", "approve", "--region", changed, "--reason", "carrier confirmed", "--who", "ada", "--root", str(root))
+    code, output = shelfcast("data", "approve", "--region", changed, "--why", "carrier confirmed", "--by", "ada", "--root", str(root))
     assert code == 0, output
     dataset = next(found for found in latest_versions(Lake(str(root))) if str(found.region) == changed)
     assert (dataset.status, dataset.actor, dataset.reason) == ("approved", "ada", "carrier confirmed")
@@ -109,13 +109,13 @@ def test_a_rewritten_past_waits_for_a_person_and_holds_up_no_other_region(story:
 
 def test_a_backfill_sees_what_was_known_then(story: tuple[Path, list[str], dict[str, list[dict[str, object]]]]) -> None:
     root, (changed, other), before = story
-    assert shelfcast("backfill", "--from", str(ORIGIN), "--to", str(ORIGIN), "--root", str(root), "--local")[0] == 0
+    assert shelfcast("backfill", "--from", str(ORIGIN), "--until", str(ORIGIN), "--root", str(root), "--local")[0] == 0
     assert forecasts(root, ORIGIN, changed) == before[changed]
     assert forecasts(root, ORIGIN, other) == before[other]
 
     project = Project.load(root)
     project.model_copy(update={"history": "as_corrected"}).save(root)
-    assert shelfcast("backfill", "--from", str(ORIGIN), "--to", str(ORIGIN), "--root", str(root), "--local")[0] == 0
+    assert shelfcast("backfill", "--from", str(ORIGIN), "--until", str(ORIGIN), "--root", str(root), "--local")[0] == 0
     project.save(root)
     corrected = forecasts(root, ORIGIN, changed)
     assert sum(row["expected"] for row in corrected) > 1.2 * sum(row["expected"] for row in before[changed])  # type: ignore[misc, arg-type]
@@ -123,8 +123,8 @@ def test_a_backfill_sees_what_was_known_then(story: tuple[Path, list[str], dict[
 
 def test_a_version_that_was_rejected_is_not_used(story: tuple[Path, list[str], dict[str, list[dict[str, object]]]]) -> None:
     root, (_, other), _ = story
-    assert shelfcast("data", "reject", "--region", other, "--reason", "wrong carrier", "--who", "ada", "--root", str(root))[0] == 0
-    code, output = shelfcast("run", "--week", str(ORIGIN + 2), "--regions", other, "--root", str(root), "--local")
+    assert shelfcast("data", "reject", "--region", other, "--why", "wrong carrier", "--by", "ada", "--root", str(root))[0] == 0
+    code, output = shelfcast("run", "--week", str(ORIGIN + 2), "--region", other, "--root", str(root), "--local")
     assert code == 1
     assert "which is rejected" in output
     assert not forecasts(root, ORIGIN + 2, other)
@@ -135,11 +135,11 @@ def test_a_slice_is_exported_as_csv_and_parquet(story: tuple[Path, list[str], di
     options = ("--region", region, "--from", str(ORIGIN), "--until", str(ORIGIN), "--root", str(root))
     wanted = Lake(str(root)).read("gold/demand", where=f"region = '{region}' and week = date '{ORIGIN}'").num_rows
     for ending in ("csv", "parquet"):
-        code, output = shelfcast("export", "gold/demand", str(tmp_path / f"demand.{ending}"), *options)
+        code, output = shelfcast("export", "gold/demand", "--to", str(tmp_path / f"demand.{ending}"), *options)
         assert code == 0, output
     assert pq.read_table(tmp_path / "demand.parquet").num_rows == wanted
     lines = (tmp_path / "demand.csv").read_text().splitlines()
     assert lines[0] == ",".join(CONTRACTS["gold/demand"].names)
     assert len(lines) == wanted + 1
-    assert shelfcast("export", "gold/demand", str(tmp_path / "demand.xls"), *options)[0] == 1
-    assert shelfcast("export", "gold/nothing", str(tmp_path / "demand.csv"), *options)[0] == 1
+    assert shelfcast("export", "gold/demand", "--to", str(tmp_path / "demand.xls"), *options)[0] == 1
+    assert shelfcast("export", "gold/nothing", "--to", str(tmp_path / "demand.csv"), *options)[0] == 1

@@ -41,7 +41,7 @@ def test_a_new_region_without_deliveries_holds_up_no_other(root: Path) -> None:
     assert code == 0, output
     regions = Lake(str(root)).read("gold/forecasts", where=f"origin_week = date '{ORIGIN + 1}'", columns="distinct region")["region"].to_pylist()
     assert regions == ["north_texas"]
-    code, output = shelfcast("run", "--week", str(ORIGIN + 1), "--regions", "south_texas", "--root", str(root), "--local")
+    code, output = shelfcast("run", "--week", str(ORIGIN + 1), "--region", "south_texas", "--root", str(root), "--local")
     assert code == 1
     assert f"No deliveries up to {ORIGIN + 1} have landed for south_texas." in output
 

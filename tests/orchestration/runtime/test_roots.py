@@ -92,7 +92,7 @@ def test_a_provider_file_outside_of_the_lake_is_taken_in_once(shop: Path, tmp_pa
 
 def test_a_backup_holds_the_provider_file(shop: Path, tmp_path: Path) -> None:
     outside(shop, tmp_path / "root")
-    code, output = shelfcast("backup", str(tmp_path / "vault"), "--root", str(tmp_path / "root"))
+    code, output = shelfcast("backup", "--to", str(tmp_path / "vault"), "--root", str(tmp_path / "root"))
     assert code == 0, output
     assert "provider/corner_shop.yaml" in {entry.path for entry in read_backup(tmp_path / "vault").entries}
     (shop / "corner_shop.yaml").unlink()
@@ -119,7 +119,7 @@ def test_a_provider_file_that_is_gone_or_differs_is_explained(shop: Path, tmp_pa
     [
         "audit verify",
         "audit page",
-        "backup VAULT",
+        "backup --to VAULT",
         "maturity",
         "models list",
         "models ledger --on 2024-05-06",
@@ -128,9 +128,9 @@ def test_a_provider_file_that_is_gone_or_differs_is_explained(shop: Path, tmp_pa
         "data show gold/demand",
         "trace model m1",
         "status",
-        "plan --week 2024-05-06 --out VAULT",
+        "plan --target 2024-05-06 --to VAULT",
         "money --from 2024-05-06 --until 2024-05-06",
-        "export gold/demand VAULT/demand.csv",
+        "export gold/demand --to VAULT/demand.csv",
     ],
 )
 def test_a_root_that_was_typed_wrong_is_refused_by_every_command(command: str, tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_a_root_that_was_typed_wrong_is_refused_by_every_command(command: str, t
         "data log --region nowhere",
         "data show gold/demand --region nowhere",
         "data diff --region nowhere",
-        "data approve --region nowhere --reason checked",
-        "export gold/demand OUT/demand.csv --region nowhere",
-        "why nowhere 1 A 2023-07-10 2023-07-17",
+        "data approve --region nowhere --by ada --why checked",
+        "export gold/demand --to OUT/demand.csv --region nowhere",
+        "why --region nowhere --store 1 --product A --week 2023-07-10",
     ],
 )
 def test_a_region_that_there_is_not_is_no_region_without_rows(command: str, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_state_that_there_is_not_is_refused(tmp_path: Path) -> None:
 def test_a_place_to_write_to_that_is_taken_is_no_defect(tmp_path: Path) -> None:
     Project(provider="sample").save(tmp_path / "root")
     (tmp_path / "taken").write_text("")
-    code, output = shelfcast("backup", str(tmp_path / "taken"), "--root", str(tmp_path / "root"))
+    code, output = shelfcast("backup", "--to", str(tmp_path / "taken"), "--root", str(tmp_path / "root"))
     assert code == 1
     assert "/taken" in output
     assert "Move it away, or name another place." in output
@@ -192,8 +192,8 @@ def test_a_place_to_write_to_that_is_taken_is_no_defect(tmp_path: Path) -> None:
         "models approve m --by ada --why BLANK",
         "models reject m --by BLANK --why checked",
         "models rollback --previous --by BLANK --why checked",
-        "data approve --region ohio --reason BLANK",
-        "data reject --region ohio --reason checked --who BLANK",
+        "data approve --region ohio --by ada --why BLANK",
+        "data reject --region ohio --why checked --by BLANK",
         "ab stop t --by ada --why BLANK",
     ],
 )

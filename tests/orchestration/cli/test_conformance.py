@@ -1,0 +1,131 @@
+"""All commands keep to one list of options: a name means the same, and takes the same, wherever it stands."""
+
+import datetime
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from orchestration.cli.app import app
+
+WEEK = "Monday, YYYY-MM-DD"
+OPTIONS: dict[str, tuple[type, str]] = {
+    # What is worked on.
+    "--root": (str, "Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout)."),
+    "--region": (str, "Sales region"),
+    "--store": (str, "Store id"),
+    "--product": (str, "Product id"),
+    "--segment": (str, "Segment of the region"),
+    "--week": (str, f"Origin: the last week whose data may be used ({WEEK}"),
+    "--target": (str, f"Target: the week that is delivered ({WEEK}"),
+    "--from": (str, f"First week ({WEEK}"),
+    "--until": (str, f"Last week ({WEEK}"),
+    "--on": (datetime.datetime, "Date whose champions are meant (YYYY-MM-DD)."),
+    "--as-of": (datetime.datetime, "Show what was known then (UTC; default: now)."),
+    "--state": (str, "State of a version"),
+    "--before": (str, "Version"),
+    "--after": (str, "Version"),
+    "--limit": (int, "Rows to show at most."),
+    # Who decides.
+    "--by": (str, "Who decides; kept for good."),
+    "--why": (str, "Why; kept for good beside who and when."),
+    # Where from and where to.
+    "--to": (Path, "Where to write: a"),
+    "--format": (str, "xlsx: a workbook a region, a sheet a store; csv: a file a store."),
+    "--page": (bool, "Also write it as an HTML page"),
+    "--provider": (str, "A built-in provider"),
+    "--landing": (Path, "Folder with the provider's files"),
+    "--data": (str, "Folder with the orange-juice data"),
+    "--salt-file": (Path, "File with the secret salt"),
+    "--backup": (str, "Which backup (default: the latest)."),
+    "--checkout": (Path, "Checkout to write to."),
+    # How it is done.
+    "--local": (bool, "Run in this process alone: no service, no network, no run history."),
+    "--retrain": (bool, "Train every model"),
+    "--horizons": (int, "Weeks ahead to forecast"),
+    "--members": (str, "Members of one ensemble"),
+    "--trials": (int, "Sets of values to try"),
+    "--origins": (int, "Rolling origins"),
+    "--apply": (bool, "Write what is chosen into shelfcast.yaml."),
+    "--forecasts": (bool, "Also forecast with both"),
+    "--previous": (bool, "Bring back each segment's previous champion."),
+    "--head": (str, "A head that was kept elsewhere"),
+    "--every-dataset": (bool, "Hash every data version"),
+    "--check": (bool, "Only verify the backup's contents"),
+    "--force": (bool, "Overwrite"),
+    "--port": (int, "Port of the Dagster UI"),
+    "--mode": (str, "shadow, split or interleave."),
+    "--share": (float, "Share of the region's stores"),
+    "--metric": (str, "ape"),
+    "--alpha": (float, "Chance of a false alarm"),
+    "--seed": (int, "What the roles are drawn with."),
+    # How many of each, in a sample or a test.
+    "--regions": (int, "Busiest regions to keep."),
+    "--stores": (int, "Busiest stores to keep"),
+    "--products": (int, "Busiest products to keep."),
+    "--weeks": (int, "Number of weeks"),
+}
+"""Every option with the type of one value, and how its help begins."""
+
+
+def leaves(group: typing.Any, *path: str) -> Iterator[tuple[str, typing.Any]]:
+    """Each command below a group, with the words that call it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, *path, name)
+        else:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS = dict(leaves(typer.main.get_command(app)))
+
+
+def one_type(annotation: typing.Any) -> type:
+    """The type of one value: without None, and of one element of a list."""
+    inner = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+    return one_type(inner[0]) if inner else annotation
+
+
+def options_of(command: typing.Any) -> list[typing.Any]:
+    return [parameter for parameter in command.params if parameter.param_type_name == "option" and parameter.opts != ["--help"]]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_has_the_same_meaning_and_type_in_every_command(name: str) -> None:
+    for option in options_of(COMMANDS[name]):
+        [spelling] = option.opts
+        assert spelling in OPTIONS, f"{name} {spelling}: use a name of the list, or add it with its meaning"
+        kind, meaning = OPTIONS[spelling]
+        assert option.help.startswith(meaning), f"{name} {spelling} says {option.help!r}: expected a text that begins with {meaning!r}"
+        assert one_type(option.type_descriptor.annotation) is kind, f"{name} {spelling}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_says_what_it_does_and_each_help_text_is_a_sentence(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.help
+    texts = [command.help, *(parameter.help for parameter in command.params if parameter.opts != ["--help"])]
+    assert [text for text in texts if not (text or "").rstrip().endswith(".")] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_only_the_thing_that_a_command_is_about_is_given_by_position(name: str) -> None:
+    """Regions, weeks, stores and products were positional here and options there, in an order that had to be looked up."""
+    arguments = [parameter.name for parameter in COMMANDS[name].params if parameter.param_type_name == "argument"]
+    assert len(arguments) <= 1
+    assert not {"region", "store", "product", "week", "target", "to"} & {*arguments}
+
+
+def test_no_option_of_the_list_is_without_a_command() -> None:
+    assert {spelling for command in COMMANDS.values() for option in options_of(command) for spelling in option.opts} == OPTIONS.keys()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_and_takes_the_root(name: str) -> None:
+    done = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    # Promotion writes into a checkout and needs no lake.
+    assert ("--root" in done.output) is not (name == "promote-notebook")
