@@ -22,7 +22,7 @@ from orchestration.runtime.partitions import FIRST_WEEK
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Slice, SliceBlock, blocks_of
-from transforms.landing import first_weeks, last_week, pending, pending_references, regions, register, under_way
+from transforms.landing import REFERENCES, first_weeks, last_week, pending, pending_references, regions, register, under_way
 
 WEEKLY_CRON = "0 6 * * 3"
 """Wednesday, once carriers have settled the week before."""
@@ -34,7 +34,7 @@ CHANGE = "shelfcast/change"
 reference_job = dg.define_asset_job(
     "reference_data",
     selection=dg.AssetSelection.assets(bronze_reference, reference_models),
-    description="Stores, products, demographics and events: taken in and conditioned whole.",
+    description=f"Reference data ({', '.join(REFERENCES)}): taken in and conditioned whole.",
 )
 conditioning_job = dg.define_asset_job(
     "conditioning",

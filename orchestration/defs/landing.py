@@ -41,7 +41,7 @@ def _bronze_spec(name: str) -> dg.AssetSpec:
 
 @dg.multi_asset(name="bronze_reference", specs=[_bronze_spec(name) for name in REFERENCES])
 def bronze_reference(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
-    """Stores, products, demographics and events, taken in whole from the files that stand in landing."""
+    """Reference data, taken in whole from the files that stand in landing."""
     opened = lake.open()
     register(opened, lake.provider(), now=datetime.now(UTC))
     ingest_reference(opened, lake.provider())
@@ -56,7 +56,7 @@ def bronze_reference(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def bronze_facts(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
-    """Shipments, returns and weather of the slices, replaced by what landing holds for them now."""
+    """Facts of the slices, replaced by what landing holds for them now."""
     opened, slices = lake.open(), slices_of(context)
     register(opened, lake.provider(), now=datetime.now(UTC), progress=context.log.info)
     ingest(opened, lake.provider(), blocks_of(slices))

@@ -17,7 +17,7 @@ from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake.tables import Lake
-from transforms.landing import Dropped, Told, drop, first_weeks, last_week, pending, pending_references, refused_files, regions, register
+from transforms.landing import REFERENCES, Dropped, Told, drop, first_weeks, last_week, pending, pending_references, refused_files, regions, register
 from transforms.records.dataset_versions import latest_versions, usable
 
 
@@ -51,7 +51,7 @@ def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence
     for notice in found.noticed:
         voice.say(f"{notice.source_file}: {notice.message}")
     if pending_references(lake, provider):
-        voice.say("conditioning stores, products, demographics and events")
+        voice.say(f"conditioning {', '.join(REFERENCES)}")
         runner.execute_unpartitioned("reference_data")
     runner.register(regions(lake))
     wanted = {item for item in pending(lake, provider) if not chosen or str(item.region) in chosen}

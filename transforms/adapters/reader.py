@@ -17,12 +17,10 @@ from transforms.adapters.expressions import Kinds, can_fail, converted, raw, sca
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.adapters.workbooks import read_sheet
-from transforms.contracts import SOURCES, Contract
+from transforms.contracts import SOURCES, Contract, Source
 from transforms.errors import ContractViolation, LandingFileRefused
 from transforms.lake.database import literal, open_database, quoted
 
-# A source of which a file may be there without a row: nothing came back, nothing happens.
-_MAY_BE_EMPTY = frozenset({"returns", "events"})
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl"})
 _TEXT = pa.string()
@@ -107,7 +105,7 @@ def read_file(
     contract = SOURCES[source]
     beside = [pa.field("line_id", pa.string())] if spec.line_id else DAYS if _has_days(spec) else []
     schema = pa.schema([*contract.schema, *beside])
-    if source in _MAY_BE_EMPTY and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
+    if contract.may_be_empty and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
         return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0), (), ())
     with _database_of(path, name) as (connection, link):
         kinds, absent = _load(connection, spec, contract, link, name)
@@ -310,7 +308,7 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]
 
 def _refuse_other_file(counts: RowCounts, quarantined: pa.Table, provider: ProviderSpec, source: str, name: str) -> None:
     """Refuse a file without rows, or one most of whose rows break the contract: it would empty slices that stood."""
-    if counts.read == 0 and source not in _MAY_BE_EMPTY:
+    if counts.read == 0 and not SOURCES[source].may_be_empty:
         raise LandingFileRefused(f"{name}: expected rows of {source!r} below the header, came none. Drop the file again.")
     if counts.quarantined > provider.refuse_above * (counts.quarantined + counts.taken):
         more = f" ({counts.quarantined} of {counts.read} rows break the contract, so the file is refused whole)" if counts.quarantined > 1 else ""
@@ -333,19 +331,7 @@ def _net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec,
     )
 
 
-# What follows from the other columns where a provider does not say it.
-_DERIVED = {
-    ("shipments", "known_at"): "timezone('UTC', week + interval 7 day)",
-    ("returns", "known_at"): "timezone('UTC', week + interval 7 day)",
-    ("weather_observed", "week"): "date_trunc('week', date)::date",
-    ("weather_observed", "known_at"): "timezone('UTC', date + interval 1 day)",
-    ("weather_forecast", "week"): "date_trunc('week', issued_at)::date",
-    ("weather_forecast", "known_at"): "issued_at",
-    ("events", "end_date"): "start_date",
-}
-
-
-def _result(contract: Contract, spec: FileSpec, computed: set[str]) -> str:
+def _result(contract: Source, spec: FileSpec, computed: set[str]) -> str:
     """SQL of the contract's columns; rows with the same key are summed, unless they are told apart by their line id across files."""
     computed = computed | ({"region"} if contract.sliced else set())
     columns = {}
@@ -353,7 +339,7 @@ def _result(contract: Contract, spec: FileSpec, computed: set[str]) -> str:
         if column.name in spec.columns or column.name in computed:
             columns[column.name] = column.name
         else:
-            columns[column.name] = _DERIVED.get((contract.table, column.name), f"null::{column.duckdb}")
+            columns[column.name] = contract.derived.get(column.name, f"null::{column.duckdb}")
     if spec.adds_up:
         measures = {column.name for column in contract.columns if column.kind == "integer"}
         columns = {name: f"sum({sql})::bigint" if name in measures else sql for name, sql in columns.items()}

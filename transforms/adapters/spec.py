@@ -10,7 +10,6 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from transforms.contracts import SOURCES, Column
-from transforms.contracts.bronze import COMPUTED
 from transforms.errors import ConfigurationError
 from transforms.lake.database import open_database
 from transforms.yaml_files import RuleBroken, read_model
@@ -167,7 +166,7 @@ class ProviderSpec(_Strict):
                 raise RuleBroken(f"source {source!r} is not a standard source; expected one of {', '.join(SOURCES)}", source)
             for number, spec in enumerate(files):
                 _check_columns(source, spec, source, number)
-        if missing := [source for source in ("stores", "products", "shipments") if source not in value]:
+        if missing := [source for source, contract in SOURCES.items() if contract.needed and source not in value]:
             raise ValueError(f"sources {missing} are missing: without them nothing can be forecast")
         return value
 
@@ -179,7 +178,7 @@ def _check_columns(source: str, spec: FileSpec, *at: str | int) -> None:
         raise RuleBroken(
             f"source {source!r}: {unknown} are not columns of its contract; expected {', '.join(contract.names)}", *at, "columns", unknown[0]
         )
-    required = {column.name for column in contract.columns if column.required} - COMPUTED.get(source, set())
+    required = {column.name for column in contract.columns if column.required} - contract.completed
     if absent := sorted(required - set(spec.columns)):
         raise RuleBroken(f"source {source!r}: required columns {absent} are not mapped", *at, "columns")
     if spec.net_to_last_delivery and source != "returns":

@@ -1,9 +1,9 @@
 """The one source of schemas: Delta tables, dbt YAML, Dagster column metadata, validation and the documentation follow these definitions.
 
-`base` says what a contract is; `sources` (bronze), `conditioned` (silver) and `gold` hold the definitions. A schema is typed nowhere else.
+`base` defines the classes; `bronze`, `silver` and `gold` hold the definitions. A schema is typed nowhere else.
 """
 
-from transforms.contracts.base import Column, Contract, Kind, SchemaChange
+from transforms.contracts.base import Column, Contract, Kind, SchemaChange, Source
 from transforms.contracts.bronze import BRONZE, SOURCES
 from transforms.contracts.gold import GOLD
 from transforms.contracts.silver import SILVER
@@ -11,4 +11,4 @@ from transforms.contracts.silver import SILVER
 CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*BRONZE, *SILVER, *GOLD)}
 """Every table of the lake by its name (`layer/table`)."""
 
-__all__ = ["BRONZE", "CONTRACTS", "GOLD", "SILVER", "SOURCES", "Column", "Contract", "Kind", "SchemaChange"]
+__all__ = ["BRONZE", "CONTRACTS", "GOLD", "SILVER", "SOURCES", "Column", "Contract", "Kind", "SchemaChange", "Source"]

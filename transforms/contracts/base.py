@@ -1,12 +1,14 @@
-"""What a contract is: columns with types, units and ranges, a key, and how the table is sliced."""
+"""Contracts: columns with types, units and ranges, a key, how the table is sliced; of a source also how its files are completed and given away."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pyarrow as pa
 
 Kind = Literal["text", "integer", "number", "flag", "date", "timestamp"]
+Disguise = Literal["kept", "hashed", "scaled", "cases", "returned_cases", "blurred", "shifted", "moved", "renamed", "renamed_event"]
+"""What becomes of a column's values in a sample that is given away; see `transforms.exports.obfuscation`."""
 
 ARROW_TYPES: dict[Kind, pa.DataType] = {
     "text": pa.string(),
@@ -54,6 +56,12 @@ class Column:
         True for the date of something that has happened: from 1980 on and not after the file arrived.
     default
         What older versions of a table hold in a column that was added later; None for null.
+    disguise
+        How a source's column is given away; None for the way of its kind, which tells nothing: texts hashed, numbers scaled, all else kept.
+    disguised_as
+        Columns that are hashed or scaled under the same word keep their relations; None for the column's own name.
+    staged_as
+        The name in staging, where the contract's is a word of SQL.
     """
 
     name: str
@@ -67,6 +75,9 @@ class Column:
     monday: bool = False
     past: bool = False
     default: str | float | bool | None = None
+    disguise: Disguise | None = None
+    disguised_as: str | None = None
+    staged_as: str | None = None
 
     @property
     def arrow(self) -> pa.Field:
@@ -146,6 +157,42 @@ class Contract:
                 (c.name, stored[c.name], DELTA_TYPES[c.kind]) for c in self.columns if stored.get(c.name, DELTA_TYPES[c.kind]) != DELTA_TYPES[c.kind]
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source(Contract):
+    """The contract that a provider's files are mapped onto, with all that the stages ask about it.
+
+    Attributes
+    ----------
+    needed
+        True where nothing can be forecast without it: its files have to be there.
+    may_be_empty
+        True where a file without rows is an answer (nothing came back, nothing happens) and not a fault.
+    derived
+        Column -> SQL over the others, where a provider does not give it.
+    read_whole
+        Why conditioning a slice reads all its weeks; None where it reads the slice alone.
+    sampled_whole
+        True where a sample that is given away holds all its weeks.
+    """
+
+    needed: bool = False
+    may_be_empty: bool = False
+    derived: Mapping[str, str] = field(default_factory=dict, hash=False)
+    read_whole: str | None = None
+    sampled_whole: bool = False
+
+    @property
+    def completed(self) -> frozenset[str]:
+        """Columns that a provider need not give: they follow from the others, or from the stores."""
+        located = self.sliced and not {"store_id", "place"}.isdisjoint(self.names)
+        return frozenset(self.derived) | ({"region"} if located else frozenset())
+
+    @property
+    def staged(self) -> tuple[Column, ...]:
+        """The columns under their names in staging."""
+        return tuple(replace(column, name=column.staged_as or column.name) for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,20 @@
 
 from dataclasses import replace
 
-from transforms.contracts.base import Column, Contract
+from transforms.contracts.base import Column, Contract, Source
 
 FORMATS = ("large", "small")
 
 REGION = Column("region", "text", "Sales region key, lower case with underscores.")
-STORE = Column("store_id", "text", "The provider's store number, as text.")
-PRODUCT = Column("product_id", "text", "The provider's product number, as text.")
+STORE = Column("store_id", "text", "The provider's store number, as text.", disguised_as="store")
+PRODUCT = Column("product_id", "text", "The provider's product number, as text.", disguised_as="product")
 WEEK = Column("week", "date", "Monday of the week.", monday=True)
 PAST_WEEK = replace(WEEK, past=True)
 KNOWN_AT = Column("known_at", "timestamp", "When the fact became known; nothing may use it at an origin that ended earlier.", unit="UTC")
 PLACE = Column("place", "text", "Weather station, city or ZIP that the weather is for.")
-TMIN = Column("tmin_c", "number", "Daily minimum temperature.", unit="degC", required=False, minimum=-70, maximum=60)
-TMAX = Column("tmax_c", "number", "Daily maximum temperature.", unit="degC", required=False, minimum=-70, maximum=60)
-PRECIP = Column("precip_mm", "number", "Precipitation (rain and melted snow).", unit="mm", required=False, minimum=0, maximum=1000)
+TMIN = Column("tmin_c", "number", "Daily minimum temperature.", unit="degC", required=False, minimum=-70, maximum=60, disguise="shifted")
+TMAX = Column("tmax_c", "number", "Daily maximum temperature.", unit="degC", required=False, minimum=-70, maximum=60, disguise="shifted")
+PRECIP = Column("precip_mm", "number", "Precipitation (rain and melted snow).", unit="mm", required=False, minimum=0, maximum=1000, disguise="kept")
 
 LINEAGE = (
     Column("source_file", "text", "Landing file that the row came from, relative to the landing folder."),
@@ -23,7 +23,7 @@ LINEAGE = (
 )
 ARRIVED_AT = Column("arrived_at", "timestamp", "When that version of the file was first seen in landing.", unit="UTC", required=False)
 
-SHIPMENTS = Contract(
+SHIPMENTS = Source(
     "bronze/shipments",
     "One row per store, product and week in which the product was delivered, and source file.",
     (
@@ -31,13 +31,15 @@ SHIPMENTS = Contract(
         STORE,
         PRODUCT,
         PAST_WEEK,
-        Column("units_shipped", "integer", "Units delivered in the week.", unit="units", minimum=0),
+        Column("units_shipped", "integer", "Units delivered in the week.", unit="units", minimum=0, disguise="cases"),
         KNOWN_AT,
     ),
     key=("region", "store_id", "product_id", "week"),
     fresh_for=10,
+    needed=True,
+    derived={"known_at": "timezone('UTC', week + interval 7 day)"},
 )
-RETURNS = Contract(
+RETURNS = Source(
     "bronze/returns",
     "One row per store, product, week of shipment and time at which the return became known.",
     (
@@ -45,20 +47,25 @@ RETURNS = Contract(
         STORE,
         PRODUCT,
         replace(PAST_WEEK, description="Monday of the week in which the returned units had been shipped."),
-        Column("units_returned", "integer", "Units that came back.", unit="units", minimum=0),
+        Column("units_returned", "integer", "Units that came back.", unit="units", minimum=0, disguise="returned_cases"),
         KNOWN_AT,
     ),
     key=("region", "store_id", "product_id", "week", "known_at"),
     fresh_for=35,
+    may_be_empty=True,
+    derived={"known_at": "timezone('UTC', week + interval 7 day)"},
 )
-WEATHER_OBSERVED = Contract(
+WEATHER_OBSERVED = Source(
     "bronze/weather_observed",
     "One row per region, place and day: the weather as it was measured.",
-    (REGION, PLACE, Column("date", "date", "Day of the observation.", past=True), WEEK, TMIN, TMAX, PRECIP, KNOWN_AT),
+    (REGION, PLACE, Column("date", "date", "Day of the observation.", past=True, staged_as="observed_date"), WEEK, TMIN, TMAX, PRECIP, KNOWN_AT),
     key=("region", "place", "date"),
     fresh_for=10,
+    derived={"week": "date_trunc('week', date)::date", "known_at": "timezone('UTC', date + interval 1 day)"},
+    read_whole="climatology looks back over past years",
+    sampled_whole=True,
 )
-WEATHER_FORECAST = Contract(
+WEATHER_FORECAST = Source(
     "bronze/weather_forecast",
     "One row per region, place, time of issue and target day: the weather as it was forecast.",
     (
@@ -70,73 +77,77 @@ WEATHER_FORECAST = Contract(
         TMIN,
         TMAX,
         PRECIP,
-        Column("outlook", "text", "The forecaster's word for the day (SUNNY, RAIN, SNOW ...).", required=False),
+        Column("outlook", "text", "The forecaster's word for the day (SUNNY, RAIN, SNOW ...).", required=False, disguise="kept"),
         KNOWN_AT,
     ),
     key=("region", "place", "issued_at", "target_date"),
     fresh_for=10,
+    derived={"week": "date_trunc('week', issued_at)::date", "known_at": "issued_at"},
+    read_whole="a forecast issued in one week is for days of the next",
 )
-STORES = Contract(
+STORES = Source(
     "bronze/stores",
     "One row per store.",
     (
         STORE,
         REGION,
-        Column("name", "text", "Name on the sign.", required=False),
-        Column("format", "text", "large (supermarkets, big boxes) or small (drugstores, convenience).", allowed=FORMATS),
+        Column("name", "text", "Name on the sign.", required=False, disguise="renamed"),
+        Column("format", "text", "large (supermarkets, big boxes) or small (drugstores, convenience).", allowed=FORMATS, disguise="kept"),
         Column("zip", "text", "Postal code.", required=False),
         replace(PLACE, description="Nearest weather station, city or ZIP with weather.", required=False),
-        Column("place_km", "number", "Distance to that place.", unit="km", required=False, minimum=0),
-        Column("latitude", "number", "Latitude (WGS 84).", unit="deg", required=False, minimum=-90, maximum=90),
-        Column("longitude", "number", "Longitude (WGS 84).", unit="deg", required=False, minimum=-180, maximum=180),
+        Column("place_km", "number", "Distance to that place.", unit="km", required=False, minimum=0, disguise="blurred"),
+        Column("latitude", "number", "Latitude (WGS 84).", unit="deg", required=False, minimum=-90, maximum=90, disguise="moved"),
+        Column("longitude", "number", "Longitude (WGS 84).", unit="deg", required=False, minimum=-180, maximum=180, disguise="moved"),
         Column("closed_on", "date", "Day from which the store is closed: weeks that begin on it or later are not planned.", required=False),
         Column("closing_known_at", "timestamp", "When the closing was announced; empty: on the day itself.", unit="UTC", required=False),
     ),
     key=("store_id",),
     sliced=False,
     version=2,
+    needed=True,
 )
-PRODUCTS = Contract(
+PRODUCTS = Source(
     "bronze/products",
     "One row per product and date from which its attributes hold.",
     (
         PRODUCT,
         Column("valid_from", "date", "Day from which the row holds; empty for ever.", required=False),
-        Column("name", "text", "Description.", required=False),
+        Column("name", "text", "Description.", required=False, disguise="renamed"),
         Column("category", "text", "Product category.", required=False),
         Column("vendor", "text", "Vendor or brand.", required=False),
-        Column("size_ml", "number", "Content of one unit (or another measure of its size).", unit="ml", required=False, minimum=0),
-        Column("case_pack", "integer", "Units in a case: deliveries are multiples of it.", unit="units", minimum=1),
+        Column("size_ml", "number", "Content of one unit (or another measure of its size).", unit="ml", required=False, minimum=0, disguise="kept"),
+        Column("case_pack", "integer", "Units in a case: deliveries are multiples of it.", unit="units", minimum=1, disguise="kept"),
         Column("price", "number", "List price of one unit.", unit="USD", required=False, minimum=0),
-        Column("margin", "number", "Margin lost when one unit of demand is not met.", unit="USD", required=False, minimum=0),
-        Column("return_cost", "number", "Cost of one unit that comes back.", unit="USD", required=False, minimum=0),
+        Column("margin", "number", "Margin lost when one unit of demand is not met.", unit="USD", required=False, minimum=0, disguised_as="price"),
+        Column("return_cost", "number", "Cost of one unit that comes back.", unit="USD", required=False, minimum=0, disguised_as="price"),
         Column("delisted_on", "date", "Day from which it is not sold any more: weeks that begin on it or later are not planned.", required=False),
         Column("delisting_known_at", "timestamp", "When the delisting was announced; empty: on the day itself.", unit="UTC", required=False),
     ),
     key=("product_id", "valid_from"),
     sliced=False,
     version=2,
+    needed=True,
 )
-DEMOGRAPHICS = Contract(
+DEMOGRAPHICS = Source(
     "bronze/demographics",
     "One row per postal code and date from which the figures are known.",
     (
         Column("zip", "text", "Postal code."),
         Column("valid_from", "date", "Day from which the figures were public."),
-        Column("population", "number", "Inhabitants.", unit="persons", required=False, minimum=0),
-        Column("income", "number", "Income per head.", unit="USD", required=False, minimum=0),
-        Column("median_rent", "number", "Median rent.", unit="USD", required=False, minimum=0),
-        Column("median_age", "number", "Median age.", unit="years", required=False, minimum=0, maximum=120),
+        Column("population", "number", "Inhabitants.", unit="persons", required=False, minimum=0, disguised_as="people"),
+        Column("income", "number", "Income per head.", unit="USD", required=False, minimum=0, disguised_as="money"),
+        Column("median_rent", "number", "Median rent.", unit="USD", required=False, minimum=0, disguised_as="money"),
+        Column("median_age", "number", "Median age.", unit="years", required=False, minimum=0, maximum=120, disguise="kept"),
     ),
     key=("zip", "valid_from"),
     sliced=False,
 )
-EVENTS = Contract(
+EVENTS = Source(
     "bronze/events",
     "One row per event, first day, and the region, store or product that it is limited to (empty for all).",
     (
-        Column("event", "text", "Name of the event."),
-        Column("kind", "text", "public_holiday, observance, local or promotion."),
+        Column("event", "text", "Name of the event.", disguise="renamed_event"),
+        Column("kind", "text", "public_holiday, observance, local or promotion.", disguise="kept"),
         Column("start_date", "date", "First day."),
         Column("end_date", "date", "Last day."),
         replace(REGION, description="Region that the event is limited to.", required=False),
@@ -146,25 +157,17 @@ EVENTS = Contract(
     ),
     key=("event", "start_date", "region", "store_id", "product_id"),
     sliced=False,
+    may_be_empty=True,
+    derived={"end_date": "start_date"},
 )
 
-SOURCES: dict[str, Contract] = {
+SOURCES: dict[str, Source] = {
     contract.table: contract for contract in (STORES, PRODUCTS, DEMOGRAPHICS, EVENTS, SHIPMENTS, RETURNS, WEATHER_OBSERVED, WEATHER_FORECAST)
 }
 """What an adapter must deliver, by source name; reference sources come first, since facts are checked against them."""
 
 
-COMPUTED: dict[str, frozenset[str]] = {
-    "shipments": frozenset({"region", "known_at"}),
-    "returns": frozenset({"region", "known_at"}),
-    "weather_observed": frozenset({"region", "week", "known_at"}),
-    "weather_forecast": frozenset({"region", "week", "known_at"}),
-    "events": frozenset({"end_date"}),
-}
-"""Columns that an adapter completes where a provider does not give them: from the stores, or from the other columns."""
-
-
-def _in_bronze(contract: Contract) -> Contract:
+def _in_bronze(contract: Source) -> Contract:
     return replace(contract, columns=(*contract.columns, *LINEAGE, ARRIVED_AT), version=contract.version + 1)
 
 

@@ -1,4 +1,4 @@
-"""Render the dbt project's YAML (sources, models, columns, data tests) from the contracts.
+"""Render the dbt project's YAML (sources, models, columns, data tests) and its staging models from the contracts.
 
 The files are checked in, so that dbt and its docs work by themselves; a test fails where they differ. `python -m transforms.contracts.dbt_yaml`
 writes them anew.
@@ -10,26 +10,23 @@ from typing import Any
 
 import yaml
 
-from transforms.contracts import CONTRACTS, SOURCES, Column, Contract
+from transforms.contracts import CONTRACTS, SOURCES, Column, Contract, Source
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
-_HEAD = "# Written by `python -m transforms.contracts.dbt_yaml` from transforms/contracts: change it there.\n"
+_HEAD = "Written by `python -m transforms.contracts.dbt_yaml` from transforms/contracts: change it there."
 _DBT_MODELS = {
     "intermediate": [name for name in CONTRACTS if name.startswith("silver/")],
     "marts": ["gold/demand"],
 }
-# dbt's names for columns of sources, where staging renames them because the contract's is a word of SQL.
-_RENAMED = {("weather_observed", "date"): "observed_date"}
-_UNSTAGED = {
-    "weather_forecast": {"week", "outlook", "known_at"},
-}
-_STAGED_LINEAGE = {"shipments", "returns"}
+_STAGED_LINEAGE = ("source_file", "arrived_at")
+"""What tells reports of the same fact apart."""
 
 
 def render() -> dict[Path, str]:
-    """Every generated YAML file, by its path below the dbt project."""
+    """Every generated file, by its path below the dbt project."""
     files = {Path("models/staging/_sources.yml"): _dump({"sources": [_source()]})}
     files[Path("models/staging/_models.yml")] = _dump({"models": [_staging(contract) for contract in SOURCES.values()]})
+    files |= {Path(f"models/staging/stg_{contract.table}.sql"): _staging_sql(contract) for contract in SOURCES.values()}
     for folder, names in _DBT_MODELS.items():
         files[Path(f"models/{folder}/_models.yml")] = _dump({"models": [_model(CONTRACTS[name]) for name in names]})
     return files
@@ -56,7 +53,7 @@ def write(project: Path = PROJECT) -> list[Path]:
 
 
 def _dump(content: dict[str, Any]) -> str:
-    return _HEAD + yaml.safe_dump({"version": 2, **content}, sort_keys=False, width=140, allow_unicode=True)
+    return f"# {_HEAD}\n" + yaml.safe_dump({"version": 2, **content}, sort_keys=False, width=140, allow_unicode=True)
 
 
 def _source() -> dict[str, Any]:
@@ -85,14 +82,23 @@ def _freshness(contract: Contract) -> dict[str, Any]:
     return {"config": {"freshness": late, "loaded_at_field": "arrived_at"}}
 
 
-def _staging(contract: Contract) -> dict[str, Any]:
-    columns = [
-        {**_column(column), "name": _RENAMED.get((contract.table, column.name), column.name)}
-        for column in contract.columns
-        if column.name not in _UNSTAGED.get(contract.table, set())
-    ]
-    if contract.table in _STAGED_LINEAGE:
-        columns += [_column(CONTRACTS[contract.name][name]) for name in ("source_file", "arrived_at")]
+def _staging_sql(contract: Source) -> str:
+    """The staging model of a source: its columns from bronze, of facts those of the run's slices."""
+    lines = [f"-- {_HEAD}"]
+    if contract.read_whole is not None:
+        lines.append(f"-- Whole history: {contract.read_whole}.")
+    columns = [column.name if column.staged_as is None else f"{column.name} as {column.staged_as}" for column in contract.columns]
+    columns += _STAGED_LINEAGE if contract.sliced else ()
+    lines += ["select", ",\n".join(f"    {column}" for column in columns), f'from {{{{ source("bronze", "{contract.table}") }}}}']
+    if contract.sliced and contract.read_whole is None:
+        lines.append("where {{ in_slices() }}")
+    return "\n".join(lines) + "\n"
+
+
+def _staging(contract: Source) -> dict[str, Any]:
+    columns = [_column(column) for column in contract.staged]
+    if contract.sliced:
+        columns += [_column(CONTRACTS[contract.name][name]) for name in _STAGED_LINEAGE]
     return {
         "name": f"stg_{contract.table}",
         "description": contract.grain,

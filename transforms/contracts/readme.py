@@ -5,8 +5,7 @@ They are checked in between markers; a test fails where they differ. `python -m 
 
 from pathlib import Path
 
-from transforms.contracts import CONTRACTS, SOURCES, Contract
-from transforms.contracts.bronze import COMPUTED
+from transforms.contracts import CONTRACTS, SOURCES, Contract, Source
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -37,9 +36,8 @@ def filled(text: str) -> str:
     return text
 
 
-def _source(contract: Contract) -> tuple[str, ...]:
-    completed = COMPUTED.get(contract.table, frozenset())
-    columns = (f"**{column.name}**" if column.required and column.name not in completed else column.name for column in contract.columns)
+def _source(contract: Source) -> tuple[str, ...]:
+    columns = (f"**{column.name}**" if column.required and column.name not in contract.completed else column.name for column in contract.columns)
     return contract.table, _grain(contract), ", ".join(columns), f"{contract.fresh_for} days" if contract.fresh_for else "-"
 
 

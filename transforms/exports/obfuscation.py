@@ -7,7 +7,7 @@ Weeks, case packs, public holidays and the weather's course stay as they are, or
 import hashlib
 import hmac
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +17,16 @@ import pyarrow.parquet as pq
 import yaml
 
 from transforms.calendar import Week
-from transforms.contracts import SOURCES
+from transforms.contracts import SOURCES, Column, Source
+from transforms.contracts.base import Disguise, Kind
 from transforms.contracts.bronze import SHIPMENTS
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.tables import Lake, day
 
 PROVIDER = "provider.yaml"
 _SHORTEST_SALT = 16
-# Column -> the kind of id that it holds; ids of one kind are hashed alike in all tables, so that they still refer to each other.
-_IDS = {
-    "region": "region", "store_id": "store", "product_id": "product", "zip": "zip", "place": "place", "vendor": "vendor", "category": "category",
-}  # fmt: skip
-_SCALED = {"price": "price", "margin": "price", "return_cost": "price", "population": "people", "income": "money", "median_rent": "money"}
+_BY_KIND: dict[Kind, Disguise] = {"text": "hashed", "integer": "scaled", "number": "scaled", "flag": "kept", "date": "kept", "timestamp": "kept"}
+"""How a column is given away whose contract does not say it: what a source holds that nobody thought of tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,73 +124,84 @@ def _choose(connection: duckdb.DuckDBPyConnection, size: SampleSize) -> None:
 
 def _obfuscated(connection: duckdb.DuckDBPyConnection, secret: _Secret, source: str) -> pa.Table:
     contract = SOURCES[source]
-    table, names = f"bronze_{source}", contract.names
-    rows = connection.execute(f"select * from {table} as t where {_kept(source)} order by {', '.join(contract.key)}")
+    rows = connection.execute(f"select * from bronze_{source} where {_kept(contract)} order by {', '.join(contract.key)}")
     connection.register("chosen", rows.to_arrow_table())
     columns, joins = [], []
-    for name in names:
-        if name in _IDS:
+    for column in contract.columns:
+        name = column.name
+        if _disguise(column) == "hashed":
             alias = f"id_{name}"
-            connection.register(alias, _ids(connection, secret, name))
+            connection.register(alias, _ids(connection, secret, column))
             joins.append(f"left join {alias} on {alias}.was = chosen.{name}")
             columns.append(f"{alias}.is as {name}")
         else:
-            columns.append(f"{_changed(secret, source, name, contract.key)} as {name}")
-    made = connection.execute(f"select {', '.join(columns)} from chosen {' '.join(joins)} order by all").to_arrow_table()
+            columns.append(f"{_changed(secret, source, column, contract.key)} as {name}")
+    changed = connection.execute(f"select {', '.join(columns)} from chosen {' '.join(joins)} order by all").to_arrow_table()
     connection.unregister("chosen")
-    return made.cast(contract.schema)
+    return changed.cast(contract.schema)
 
 
-def _kept(source: str) -> str:
-    """SQL of the rows that belong to the sample."""
-    stores = "store_id in (select store_id from kept_stores)"
-    products = "product_id in (select product_id from kept_products)"
-    places = "place in (select place from bronze_stores where store_id in (select store_id from kept_stores))"
-    regions = "region in (select region from kept_regions)"
-    return {
-        "stores": stores,
-        "products": products,
-        "demographics": "zip in (select zip from bronze_stores where store_id in (select store_id from kept_stores))",
-        "events": f"(region is null or {regions}) and (store_id is null or {stores}) and (product_id is null or {products})",
-        "shipments": f"{stores} and {products} and week in (from kept_weeks)",
-        "returns": f"{stores} and {products} and week in (from kept_weeks)",
-        "weather_observed": f"{regions} and {places}",
-        "weather_forecast": f"{regions} and {places} and week in (from kept_weeks)",
-    }[source]
+def _disguise(column: Column) -> Disguise:
+    return column.disguise or _BY_KIND[column.kind]
 
 
-def _ids(connection: duckdb.DuckDBPyConnection, secret: _Secret, column: str) -> pa.Table:
-    values = [row[0] for row in connection.execute(f"select distinct {column} from chosen where {column} is not null").fetchall()]
-    return pa.table({"was": pa.array(values, pa.string()), "is": pa.array([secret.id(_IDS[column], value) for value in values], pa.string())})
-
-
-def _changed(secret: _Secret, source: str, name: str, key: Iterable[str]) -> str:
-    """SQL of a column that is no id."""
-    keys = ", ".join(key)
-    prices = f"round({name} * {secret.factor(_SCALED.get(name, ''))} * {secret.jitter(keys, 0.05)}, 4)"
-    rules = {
-        "units_shipped": _units(secret, name),
-        "units_returned": _units(secret, name),
-        # One jitter for all prices of a row: a margin stays below its price.
-        **dict.fromkeys(_SCALED, prices),
-        "place_km": f"round(place_km * {secret.jitter(keys, 0.1)}, 1)",
-        "tmin_c": f"round(tmin_c + {secret.jitter(keys, 0.5)} - 1, 2)",
-        "tmax_c": f"round(tmax_c + {secret.jitter(keys, 0.5)} - 1, 2)",
-        "latitude": _moved(secret, name),
-        "longitude": _moved(secret, name),
-        "name": f"'{source.removesuffix('s')} ' || left(md5('{secret.digest('name', source)}' || chosen.name), 6)",
-        "event": f"case when kind = 'public_holiday' then event else 'event ' || left(md5('{secret.digest('event', '')}' || event), 6) end",
+def _kept(contract: Source) -> str:
+    """SQL of the rows of the sample: of its stores, or else of its regions, places and postal codes; of its products; of its weeks."""
+    of_stores = "select {} from bronze_stores where store_id in (select store_id from kept_stores)"
+    chosen = {
+        "store_id": "select store_id from kept_stores",
+        "region": "select region from kept_regions",
+        "place": of_stores.format("place"),
+        "zip": of_stores.format("zip"),
+        "product_id": "select product_id from kept_products",
     }
-    return rules.get(name, name)
+    if "store_id" in contract.names and contract["store_id"].required:
+        # A row of a store that is kept belongs to the sample, wherever that store was.
+        chosen = {name: chosen[name] for name in ("store_id", "product_id")}
+    parts = [
+        f"{name} in ({query})" if contract[name].required else f"({name} is null or {name} in ({query}))"
+        for name, query in chosen.items()
+        if name in contract.names
+    ]
+    if contract.sliced and not contract.sampled_whole:
+        parts.append("week in (from kept_weeks)")
+    return " and ".join(parts) or "true"
 
 
-def _units(secret: _Secret, name: str) -> str:
-    """Whole cases stay whole cases, and what comes back is scaled by what its delivery was scaled by: no more comes back than went out."""
-    scale = f"{secret.factor('units')} * {secret.jitter('store_id, product_id, week', 0.1)}"
-    if name == "units_returned":
-        return f"floor({name} * {scale} * 0.99)::bigint"
+def _ids(connection: duckdb.DuckDBPyConnection, secret: _Secret, column: Column) -> pa.Table:
+    found = connection.execute(f"select distinct {column.name} from chosen where {column.name} is not null").fetchall()
+    values = [row[0] for row in found]
+    kind = column.disguised_as or column.name
+    return pa.table({"was": pa.array(values, pa.string()), "is": pa.array([secret.id(kind, value) for value in values], pa.string())})
+
+
+def _changed(secret: _Secret, source: str, column: Column, key: Sequence[str]) -> str:
+    """SQL of a column that is no id."""
+    keys, name = ", ".join(key), column.name
+    digits = 0 if column.kind == "integer" else 4
+    return {
+        # One jitter for all columns of a row: a margin stays below its price.
+        "scaled": f"round({name} * {secret.factor(column.disguised_as or name)} * {secret.jitter(keys, 0.05)}, {digits})",
+        "cases": _cases(secret, name),
+        "returned_cases": f"floor({name} * {_of_delivery(secret)} * 0.99)::bigint",
+        "blurred": f"round({name} * {secret.jitter(keys, 0.1)}, 1)",
+        "shifted": f"round({name} + {secret.jitter(keys, 0.5)} - 1, 2)",
+        "moved": _moved(secret, name),
+        "renamed": f"'{source.removesuffix('s')} ' || left(md5('{secret.digest(name, source)}' || chosen.{name}), 6)",
+        "renamed_event": f"case when kind = 'public_holiday' then {name} else 'event ' || left(md5('{secret.digest(name, '')}' || {name}), 6) end",
+        "kept": name,
+    }[_disguise(column)]
+
+
+def _of_delivery(secret: _Secret) -> str:
+    """Factor of a delivery: what comes back is scaled by what its delivery was scaled by, so that no more comes back than went out."""
+    return f"{secret.factor('units')} * {secret.jitter('store_id, product_id, week', 0.1)}"
+
+
+def _cases(secret: _Secret, name: str) -> str:
+    """Whole cases stay whole cases."""
     pack = "coalesce((select min(case_pack) from bronze_products as p where p.product_id = chosen.product_id), 1)"
-    return f"case when {name} = 0 then 0 else greatest(round({name} / {pack} * {scale}), 1)::bigint * {pack} end"
+    return f"case when {name} = 0 then 0 else greatest(round({name} / {pack} * {_of_delivery(secret)}), 1)::bigint * {pack} end"
 
 
 def _moved(secret: _Secret, name: str) -> str:
@@ -209,7 +218,7 @@ def _provider(found: dict[str, pa.Table]) -> str:
     sources = {
         source: [{"files": f"{source}.parquet", "format": "parquet", "columns": {name: name for name in rows.column_names}}]
         for source, rows in found.items()
-        if rows.num_rows or source not in {"returns", "weather_forecast", "weather_observed", "demographics", "events"}
+        if rows.num_rows or SOURCES[source].needed
     }
     provider = {"name": "obfuscated", "description": "A sample with hashed ids, changed quantities and moved places.", "sources": sources}
     return yaml.safe_dump(provider, sort_keys=False, width=140)

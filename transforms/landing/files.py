@@ -14,7 +14,7 @@ from transforms.landing.odd_files import NoFile, hashed, identity_of, opened, pr
 
 FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)
 REFERENCES = tuple(name for name, contract in SOURCES.items() if not contract.sliced)
-NEEDED = frozenset({"stores", "products", "shipments"})
+NEEDED = frozenset(name for name, contract in SOURCES.items() if contract.needed)
 """Sources without a file of which nothing can be forecast."""
 Progress = Callable[[str], None]
 Identity = tuple[str, str, str]

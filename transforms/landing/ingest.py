@@ -29,7 +29,7 @@ def ingest(lake: Lake, provider: ProviderSpec, blocks: Sequence[SliceBlock], pro
 
 
 def ingest_reference(lake: Lake, provider: ProviderSpec) -> list[Receipt]:
-    """Replace stores, products, demographics and events in bronze; all are read before any is written."""
+    """Replace the reference sources in bronze; all are read before any is written."""
     with taking_turns(lake):
         staged, known = staging(lake, provider), records(lake)
         versions = speaking(known, scan(lake, provider))

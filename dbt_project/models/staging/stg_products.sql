@@ -1,3 +1,4 @@
+-- Written by `python -m transforms.contracts.dbt_yaml` from transforms/contracts: change it there.
 select
     product_id,
     valid_from,
