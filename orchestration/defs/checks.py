@@ -14,7 +14,8 @@ from orchestration.project import Project
 from orchestration.runtime.metadata import markdown_table
 from transforms.calendar import Week
 from transforms.contracts.drift import DRIFT
-from transforms.contracts.gold import ACCURACY, DEMAND, FORECASTS, LADDER, ORDER_PLAN, STALE_DAYS
+from transforms.contracts.gold import ACCURACY, DEMAND, FORECASTS, ORDER_PLAN, STALE_DAYS
+from transforms.contracts.life_cycle import LADDER
 from transforms.contracts.rungs import CHALLENGER, CHAMPION
 from transforms.lake.tables import Lake
 from transforms.landing import regions

@@ -12,7 +12,7 @@ from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Region
 from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
-from transforms.contracts.gold import DATASET_VERSIONS
+from transforms.contracts.life_cycle import DATASET_VERSIONS
 from transforms.lake.lease import lease
 from transforms.records.dataset_versions import READ_TABLES, Dataset, Status, decide, latest_versions
 

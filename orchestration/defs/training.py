@@ -27,7 +27,7 @@ from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, Slice, SliceBlock, Week
 from transforms.contracts import gold
-from transforms.contracts.gold import RETRAINING
+from transforms.contracts.life_cycle import RETRAINING
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
 from transforms.records.model_registry import POOLED, ModelVersion, decide, register

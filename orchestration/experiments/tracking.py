@@ -15,7 +15,7 @@ import pyarrow as pa
 from orchestration.experiments.mlflow_mirror import refusal
 from orchestration.experiments.redaction import redacted
 from orchestration.settings import Settings
-from transforms.contracts.gold import EXPERIMENTS
+from transforms.contracts.life_cycle import EXPERIMENTS
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.tables import Lake
 

@@ -18,7 +18,7 @@ from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import rungs
-from transforms.contracts.gold import LADDER
+from transforms.contracts.life_cycle import LADDER
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import usable
 from transforms.rows import Row, Segment

@@ -10,7 +10,8 @@ from typing import Any
 
 from models.evaluation.gate import Gate, judge
 from transforms.calendar import Region, Week
-from transforms.contracts.gold import ACCURACY, MODEL_VERSIONS
+from transforms.contracts.gold import ACCURACY
+from transforms.contracts.life_cycle import MODEL_VERSIONS
 from transforms.lake.tables import Lake, day
 from transforms.records.ab_tests import recorded
 from transforms.rows import Segment

@@ -15,7 +15,7 @@ from models.evaluation.gate import Gate, judge
 from models.serving.failover import Model, Serving
 from transforms.calendar import Region, Week
 from transforms.contracts import rungs
-from transforms.contracts.gold import LADDER
+from transforms.contracts.life_cycle import LADDER
 from transforms.contracts.rungs import BASELINE, RUNGS
 from transforms.lake.tables import Lake, day
 from transforms.panel.panel import Panel, SoldOutWeeks

@@ -9,7 +9,7 @@ from typing import Any
 from orchestration.reports.report import Report, Section
 from orchestration.reports.trace import moment
 from transforms.contracts.bronze import LANDING_FILES
-from transforms.contracts.gold import DATASET_EVENTS, MODEL_EVENTS, MODEL_VERSIONS
+from transforms.contracts.life_cycle import DATASET_EVENTS, MODEL_EVENTS, MODEL_VERSIONS
 from transforms.lake.hash_chain import combined
 from transforms.lake.tables import Lake
 from transforms.landing import last_week, regions

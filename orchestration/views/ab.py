@@ -15,7 +15,8 @@ from orchestration.settings import Settings
 from orchestration.views.tables import by_whom, narrow_table
 from transforms.calendar import Region, Week
 from transforms.contracts.ab_tests import METRICS, MODES
-from transforms.contracts.gold import DEMAND, FORECASTS, MODEL_VERSIONS
+from transforms.contracts.gold import DEMAND, FORECASTS
+from transforms.contracts.life_cycle import MODEL_VERSIONS
 from transforms.contracts.silver import SILVER_STORES
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.lease import lease

@@ -17,7 +17,7 @@ from orchestration.reports.report import plain
 from orchestration.settings import Settings
 from orchestration.views.tables import by_whom, narrow_table
 from transforms.calendar import Region, Week
-from transforms.contracts.gold import RETRAINING
+from transforms.contracts.life_cycle import RETRAINING
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake, day

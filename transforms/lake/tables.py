@@ -22,7 +22,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS, Contract, SchemaChange
-from transforms.contracts.gold import AUDIT_HEADS
+from transforms.contracts.life_cycle import AUDIT_HEADS
 from transforms.errors import AuditFailed, ContractViolation, MissingData
 from transforms.lake.database import literal, open_database
 from transforms.lake.evolution import additions, datafusion_columns, duckdb_columns, plain

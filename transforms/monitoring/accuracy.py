@@ -8,7 +8,8 @@ import pyarrow as pa
 from transforms.calendar import Week
 from transforms.contracts import Contract
 from transforms.contracts.drift import DRIFT
-from transforms.contracts.gold import ACCURACY, FORECASTS, MODEL_EVENTS, MODEL_VERSIONS, WEATHER_VALUE
+from transforms.contracts.gold import ACCURACY, FORECASTS, WEATHER_VALUE
+from transforms.contracts.life_cycle import MODEL_EVENTS, MODEL_VERSIONS
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake, day
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.contracts import CONTRACTS, Contract
-from transforms.contracts.gold import AUDIT_HEADS, MODEL_VERSIONS
+from transforms.contracts.life_cycle import AUDIT_HEADS, MODEL_VERSIONS
 from transforms.errors import AuditFailed, MissingData
 from transforms.lake.delta_log import Commit, read_log
 from transforms.lake.hash_chain import Link, genesis, seal_name, seal_of_nothing, slice_seals, unexpected

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from transforms.calendar import Region, Week
 from transforms.contracts import CONTRACTS
-from transforms.contracts.gold import DATASET_EVENTS, DATASET_VERSIONS, DEMAND
+from transforms.contracts.gold import DEMAND
+from transforms.contracts.life_cycle import DATASET_EVENTS, DATASET_VERSIONS
 from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_RETURNS, SILVER_STORES, SILVER_WEATHER_KNOWN
 from transforms.errors import DataNotApproved, MissingData
 from transforms.lake.tables import Lake, region_list

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from transforms.calendar import ALL_REGIONS, Region, Week
-from transforms.contracts.gold import MODEL_EVENTS, MODEL_VERSIONS
+from transforms.contracts.life_cycle import MODEL_EVENTS, MODEL_VERSIONS
 from transforms.lake.tables import Lake, Receipt, day, region_list
 
 WAITING, CHAMPION, REJECTED, RETIRED, ROLLED_BACK = "awaiting validation", "champion", "rejected", "retired", "rolled back"

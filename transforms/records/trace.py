@@ -11,7 +11,8 @@ from typing import Any
 from transforms.calendar import Region, Week
 from transforms.contracts import CONTRACTS, SOURCES
 from transforms.contracts.bronze import LANDING_FILES
-from transforms.contracts.gold import DATASET_EVENTS, FORECASTS, MODEL_VERSIONS
+from transforms.contracts.gold import FORECASTS
+from transforms.contracts.life_cycle import DATASET_EVENTS, MODEL_VERSIONS
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake, day
 from transforms.records.dataset_versions import Dataset, log

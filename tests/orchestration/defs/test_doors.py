@@ -12,13 +12,13 @@ from transforms.contracts.bronze import KNOWN_AT, PAST_WEEK, REGION, STORE
 from transforms.contracts.dbt_yaml import PROJECT, render
 from transforms.contracts.readme import README
 
-VISITS = Source(
-    "bronze/store_visits",
-    "One row per store and week: how many people came in.",
-    (REGION, STORE, PAST_WEEK, Column("visits", "integer", "People who came in.", unit="persons", minimum=0), KNOWN_AT),
+RECEIPTS = Source(
+    "bronze/till_receipts",
+    "One row per store and week: how many receipts its tills printed.",
+    (REGION, STORE, PAST_WEEK, Column("receipts", "integer", "Receipts printed.", minimum=0), KNOWN_AT),
     key=("region", "store_id", "week"),
 )
-TAKINGS = Contract("gold/takings", "One row per store and week: what was taken.", VISITS.columns, key=VISITS.key)
+TAKINGS = Contract("gold/takings", "One row per store and week: what was taken.", RECEIPTS.columns, key=RECEIPTS.key)
 
 MADE_WITH = {
     "gold/drift": "reports/drift_report",
@@ -73,7 +73,7 @@ def missing_of_source(source: Source) -> list[str]:
 
 def missing_of_gold(table: Contract) -> list[str]:
     """What a gold table lacks, each as what to do."""
-    lacks = [] if CONTRACTS.get(table.name) is table else ["list the contract in GOLD (transforms/contracts/gold.py)"]
+    lacks = [] if CONTRACTS.get(table.name) is table else ["list the contract in GOLD (transforms/contracts/__init__.py)"]
     if MADE_WITH.get(table.name, table.name) not in _assets() and table.name not in RECORDS:
         lacks.append("give it an asset (orchestration/defs), by table_spec or as a dbt model, or name here what else writes it")
     if not re.search(rf"^\| `{table.name}` \| ", README.read_text(), re.MULTILINE):
@@ -94,7 +94,7 @@ def test_a_gold_table_stands_everywhere(table: Contract) -> None:
 
 
 def test_a_source_that_is_a_contract_alone_is_told_all_that_is_missing() -> None:
-    assert [lack.split(" ")[0] for lack in missing_of_source(VISITS)] == ["list", "say", "map", "read", "write", "write", "give"]
+    assert [lack.split(" ")[0] for lack in missing_of_source(RECEIPTS)] == ["list", "say", "map", "read", "write", "write", "give"]
 
 
 def test_a_gold_table_that_is_a_contract_alone_is_told_all_that_is_missing() -> None:

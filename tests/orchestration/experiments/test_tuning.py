@@ -19,7 +19,7 @@ from orchestration.experiments.tuning import expected_times, gains
 from orchestration.project import Project
 from orchestration.settings import Settings as Environment
 from transforms.calendar import Region, Week
-from transforms.contracts.gold import EXPERIMENTS
+from transforms.contracts.life_cycle import EXPERIMENTS
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
 from transforms.panel.panel import Panel

@@ -17,7 +17,7 @@ from orchestration.lifecycle.serving import champions_serving, order_at
 from orchestration.project import Project
 from orchestration.views.board import show_accuracy
 from transforms.calendar import Region, SliceBlock, Week
-from transforms.contracts.gold import LADDER
+from transforms.contracts.life_cycle import LADDER
 from transforms.lake.tables import Lake
 from transforms.records.model_registry import champions
 

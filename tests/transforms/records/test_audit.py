@@ -17,7 +17,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from transforms.calendar import Region, SliceBlock, Week
-from transforms.contracts.gold import DATASET_EVENTS, FORECASTS, MODEL_EVENTS
+from transforms.contracts.gold import FORECASTS
+from transforms.contracts.life_cycle import DATASET_EVENTS, MODEL_EVENTS
 from transforms.lake.tables import Lake
 from transforms.records.audit import heads_of, verify_artifacts, verify_seals, verify_tables
 from transforms.records.model_registry import DeltaRegistry, ModelEvent, ModelVersion, decide, events_of

@@ -9,7 +9,7 @@ import pytest
 
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
-from transforms.contracts.gold import DATASET_VERSIONS
+from transforms.contracts.life_cycle import DATASET_VERSIONS
 from transforms.lake.tables import Lake
 from transforms.records.audit import verify_data
 from transforms.records.data_checks import Limits
