@@ -26,7 +26,7 @@ from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, Slice, SliceBlock, Week
-from transforms.contracts import gold
+from transforms.contracts import life_cycle
 from transforms.contracts.life_cycle import RETRAINING
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
@@ -107,7 +107,7 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
             kinds={"python", "deltalake"},
             owners=["team:data-science"],
         ),
-        table_spec(gold.LADDER.name, group_name="training", deps=[dg.AssetKey(["models", "ensembles"])], owners=["team:data-science"]),
+        table_spec(life_cycle.LADDER.name, group_name="training", deps=[dg.AssetKey(["models", "ensembles"])], owners=["team:data-science"]),
     ],
     check_specs=[SIGNIFICANT],
     partitions_def=REGION_WEEK,
@@ -148,7 +148,7 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator
     add_by_slice(context, CHAMPIONS, slices, page)
     add_by_slice(context, LADDER, slices, serving)
     yield dg.MaterializeResult(asset_key=CHAMPIONS, metadata={"mirror": mirror_registry(opened, project, settings().tracking_uri)})
-    yield dg.MaterializeResult(asset_key=LADDER, metadata=written_slices(context, opened, gold.LADDER.name, slices))
+    yield dg.MaterializeResult(asset_key=LADDER, metadata=written_slices(context, opened, life_cycle.LADDER.name, slices))
     yield from told(SIGNIFICANT, significance_judgement(opened))
 
 
