@@ -13,8 +13,8 @@ from rich.table import Table
 
 from benchmarks.recording import record
 from transforms.calendar import Region, Week
-from transforms.features.build import ALIVE_WEEKS
 from transforms.features.endings import FOLLOWED, endings
+from transforms.features.origin import ALIVE_WEEKS
 from transforms.lake.tables import Lake
 from transforms.landing import last_week, regions
 from transforms.panel.panel import Panel

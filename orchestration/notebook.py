@@ -22,7 +22,7 @@ from models.training.spec import TrainingSpec
 from models.training.train import first_held_back_origin
 from models.training.trial import Attempt, TrialRows, attempts
 from models.training.trial_plot import trial_plot
-from orchestration.experiments.frames import as_pandas
+from orchestration.experiments.frames import as_pandas, meanings
 from orchestration.experiments.tracking import ExperimentRun, Tracking
 from orchestration.lifecycle.serving import load_version, panel_at
 from orchestration.project import Project
@@ -31,7 +31,6 @@ from orchestration.runtime.cycle import known_regions
 from orchestration.settings import use_root
 from transforms.calendar import Region, Week
 from transforms.errors import ConfigurationError, MissingData
-from transforms.features.docs import meanings
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import Dataset, usable
 from transforms.records.model_registry import champions

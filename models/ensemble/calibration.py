@@ -10,10 +10,11 @@ import numpy.typing as npt
 from models.support import Support
 from transforms.arrays import Bools, Floats32, Floats64
 from transforms.features.frame import Frame
+from transforms.features.past import log_mean_of
 
 # As if so many rows had said that nothing is to be corrected: a segment with few rows stays close to what its members say.
 _PRIOR_ROWS = 100.0
-_YEAR = "log_mean_52"
+_YEAR = log_mean_of(52).name
 
 
 @dataclass(frozen=True)

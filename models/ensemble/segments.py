@@ -5,8 +5,8 @@ import numpy as np
 from transforms.arrays import Bools, Texts
 from transforms.clusters import Clusters, with_cluster
 from transforms.contracts.bronze import FORMATS
-from transforms.features.build import ALIVE_WEEKS
 from transforms.features.frame import Frame
+from transforms.features.origin import ALIVE_WEEKS
 from transforms.panel.panel import Panel
 
 

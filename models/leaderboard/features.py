@@ -11,6 +11,7 @@ from models.leaderboard.offers import offer_features
 from models.leaderboard.response import response
 from models.leaderboard.sales import Offers, PricedSales
 from transforms.arrays import Floats32, Floats64
+from transforms.features.ahead import EFFECT_OFFER
 from transforms.features.frame import Frame
 from transforms.features.recency import RECENT
 from transforms.panel.panel import Coded
@@ -86,7 +87,7 @@ class PricedFeatures:
             **analogies(lift, offers),
             **level_features(lift, level, whole, offers),
             **offer_features(offers),
-            "effect_offer": response(lift, offers),
+            EFFECT_OFFER: response(lift, offers),
             **{f"demographic_{i}": np.broadcast_to(values[:, None], level.shape) for i, values in enumerate(self.sales.demographics.T)},
             "horizon": np.full(level.shape, horizon),
             "sin_year": np.full(level.shape, np.sin(turn)),

@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 
 from transforms.arrays import Bools, Floats32, Ints64, Texts
+from transforms.features.ahead import ANCHOR
 from transforms.features.frame import Frame
-from transforms.features.structural_model import ANCHOR
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,12 @@ from models.ensemble.ensemble import Ensemble
 from transforms.arrays import Bools, Floats64, Ints64
 from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.errors import MissingData
-from transforms.features.build import OriginFeatures, scoring_frame
+from transforms.features.build import frame_at, scoring_frame
+from transforms.features.catalogue import features_named, last_sizes
+from transforms.features.feature import GROUPS, Group
 from transforms.features.frame import Frame
-from transforms.features.groups import GROUPS, RECENT_SIZES, Group, by_group
+from transforms.features.origin import Origin
+from transforms.features.past import LOG_MEAN_LIFE, LOG_SIZE_LIFE, RATE_LIFE
 from transforms.panel.panel import Coded, Panel
 
 PLACES = 6
@@ -144,11 +147,11 @@ def without_returns(panel: Panel, rows: Frame) -> Frame:
     if not len(panel.returns.series):
         return rows
     nothing = panel.returns.take(np.zeros(len(panel.returns.series), bool))
-    at = OriginFeatures(replace(panel, returns=nothing))
-    place = np.searchsorted(at.alive, rows.series)
+    origin = Origin(replace(panel, returns=nothing))
+    place = np.searchsorted(origin.alive, rows.series)
     order = np.argsort(rows.horizon, kind="stable")
     horizons = range(1, int(rows.horizon.max()) + 1)
-    return at.frame(horizons, [place[rows.horizon == horizon] for horizon in horizons]).take(np.argsort(order, kind="stable"))
+    return frame_at(origin, horizons, [place[rows.horizon == horizon] for horizon in horizons]).take(np.argsort(order, kind="stable"))
 
 
 def _expected(model: Ensemble | HistoricalAverage, rows: Frame) -> Floats64:
@@ -158,15 +161,15 @@ def _expected(model: Ensemble | HistoricalAverage, rows: Frame) -> Floats64:
 def _knowing(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, known: Sequence[Group]) -> Frame:
     """The rows with the values of the groups in `known`, gross where returns are not among them, and nothing else."""
     source = rows if "returns" in known else gross
-    group = by_group([*rows.names, *rows.categorical, RECENT_SIZES])
-    visible = np.asarray([group[name] in known for name in rows.names])
+    is_known = {feature.name: feature.group in known for feature in features_named([*rows.names, *rows.categorical])}
+    visible = np.asarray([is_known[name] for name in rows.names])
     usual = model.encoder.mean if isinstance(model, Ensemble) else np.zeros(len(rows.names), np.float32)
     told = replace(
         source,
         numeric=np.where(visible, source.numeric, usual),
-        categorical={name: column if group[name] in known else _unseen(column) for name, column in source.categorical.items()},
+        categorical={name: column if is_known[name] else _unseen(column) for name, column in source.categorical.items()},
     )
-    return told if group[RECENT_SIZES] in known else _without_history(told)
+    return told if last_sizes()[0].group in known else _without_history(told)
 
 
 def _without_history(rows: Frame) -> Frame:
@@ -175,9 +178,9 @@ def _without_history(rows: Frame) -> Frame:
     return replace(
         rows,
         recent=np.full_like(rows.recent, np.nan),
-        rate=of["rate_life"],
-        baseline=np.expm1(of["log_mean_life"]),
-        baseline_size=np.exp(of["log_size_life"]),
+        rate=of[RATE_LIFE.name],
+        baseline=np.expm1(of[LOG_MEAN_LIFE.name]),
+        baseline_size=np.exp(of[LOG_SIZE_LIFE.name]),
         case_pack=np.zeros_like(rows.case_pack),
     )
 
@@ -187,7 +190,7 @@ def _unseen(column: Coded) -> Coded:
 
 
 def _in_group(rows: Frame, group: Group) -> bool:
-    return group in by_group([*rows.names, *rows.categorical]).values()
+    return any(feature.group == group for feature in features_named([*rows.names, *rows.categorical]))
 
 
 def _differ(rows: Frame, gross: Frame) -> Bools:

@@ -13,7 +13,7 @@ from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Slice, blocks_of, weeks_between
 from transforms.contracts.gold import CONTRIBUTIONS
-from transforms.features.groups import GROUPS
+from transforms.features.feature import GROUPS
 
 
 @dg.multi_asset(

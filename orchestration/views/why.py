@@ -10,7 +10,7 @@ from orchestration.settings import Settings
 from orchestration.views.weeks import origin_and_target
 from transforms.contracts.gold import FORECASTS
 from transforms.errors import MissingData
-from transforms.features.groups import GROUPS
+from transforms.features.feature import GROUPS
 from transforms.lake.tables import Lake, day
 from transforms.landing import named_region
 

@@ -1,4 +1,4 @@
-"""Rows to train on or to score. What the columns mean and how they are made is in `transforms.features.build`."""
+"""Rows to train on or to score. What the columns mean and how they are made is in `transforms.features.catalogue`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,10 +80,7 @@ class Frame:
         """Stack frames of the same panel."""
         first = frames[0]
         arrays = {name: np.concatenate([getattr(frame, name) for frame in frames]) for name in _ARRAYS}
-        columns = {
-            name: Coded(np.concatenate([frame.categorical[name].codes for frame in frames]), column.levels)
-            for name, column in first.categorical.items()
-        }
+        columns = {name: Coded.stacked([frame.categorical[name] for frame in frames]) for name in first.categorical}
         demand, on_record = (_stacked([getattr(frame, name) for frame in frames]) for name in ("demand", "on_record"))
         return Frame(names=first.names, categorical=columns, demand=demand, on_record=on_record, **arrays)
 

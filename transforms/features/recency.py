@@ -1,14 +1,16 @@
-"""The last deliveries of each series: their sizes, their rhythm, and what both say of the next one. Other features: `transforms.features.build`."""
+"""The last deliveries of each series: their sizes, their rhythm, and what both say of the next one."""
+
+from functools import cached_property
 
 import numpy as np
 
-from transforms.panel.panel import Floats
+from transforms.arrays import Floats32, Ints64
 
 RECENT = 12
 """Deliveries of a series that are looked at one by one."""
 
 
-def last_deliveries(demand: Floats) -> tuple[Floats, Floats]:
+def last_deliveries(demand: Floats32) -> tuple[Floats32, Floats32]:
     """The last sizes, newest first, and how many weeks before the origin each was delivered; NaN where there were fewer."""
     backwards = demand[:, ::-1]
     rows, columns = np.nonzero(backwards)
@@ -22,32 +24,84 @@ def last_deliveries(demand: Floats) -> tuple[Floats, Floats]:
     return recent, ages
 
 
-def of_rhythm(ages: Floats) -> dict[str, Floats]:
-    """Weeks between the last deliveries: each of the newest three gaps, mean and spread of all of them; the series' mean where there are fewer."""
-    gaps = np.log(np.maximum(np.diff(ages, axis=1), 1))
-    known = ~np.isnan(gaps)
-    count = np.maximum(known.sum(axis=1), 1)
-    mean = np.where(known, gaps, 0).sum(axis=1) / count
-    spread = np.sqrt(np.where(known, (gaps - mean[:, None]) ** 2, 0).sum(axis=1) / count)
-    result = {f"log_gap_{index + 1}": np.where(known[:, index], gaps[:, index], mean) for index in range(3)}
-    return result | {"log_gap": mean, "gap_spread": spread}
+class Rhythm:
+    """Weeks between the last deliveries of each series, as logs.
+
+    Parameters
+    ----------
+    ages
+        Weeks before the origin, shape (series, RECENT); see `last_deliveries`.
+
+    Attributes
+    ----------
+    mean, spread
+        Of all gaps, shape (series,).
+    """
+
+    def __init__(self, ages: Floats32) -> None:
+        self._gaps = np.log(np.maximum(np.diff(ages, axis=1), 1))
+        self._known = ~np.isnan(self._gaps)
+        count = np.maximum(self._known.sum(axis=1), 1)
+        self.mean = np.where(self._known, self._gaps, 0).sum(axis=1) / count
+        self.spread = np.sqrt(np.where(self._known, (self._gaps - self.mean[:, None]) ** 2, 0).sum(axis=1) / count)
+
+    def gap(self, number: int) -> Floats32:
+        """The gap that lies `number` gaps back, 1 the newest; the mean where there were fewer."""
+        gap: Floats32 = np.where(self._known[:, number - 1], self._gaps[:, number - 1], self.mean)
+        return gap
 
 
-def of_sizes(recent: Floats) -> dict[str, Floats]:
-    """Statistics of the last sizes: each of the newest three, spread, and the point with the least percentage error."""
-    known = ~np.isnan(recent)
-    count = known.sum(axis=1)
-    logs = np.where(known, np.log(np.where(known, recent, 1)), 0)
-    mean = logs.sum(axis=1) / np.maximum(count, 1)
-    spread = np.sqrt(np.where(known, (logs - mean[:, None]) ** 2, 0).sum(axis=1) / np.maximum(count, 1))
-    result = {f"log_last_{index + 1}": np.where(known[:, index], logs[:, index], mean) for index in range(3)}
-    result |= {"log_recent": mean, "recent_spread": spread, "recent_count": count.astype(np.float32)}
-    ordered = np.sort(np.where(known, recent, np.inf), axis=1)
-    weights = np.where(np.isfinite(ordered), 1 / ordered, 0).cumsum(axis=1)
-    best = (weights < weights[:, -1:] / 2).sum(axis=1).clip(0, RECENT - 1)
-    result["log_recent_best"] = np.log(np.where(count > 0, ordered[np.arange(len(ordered)), best], 1))
-    same = (recent[:, :, None] == recent[:, None, :]).sum(axis=2)
-    mode = recent[np.arange(len(recent)), same.argmax(axis=1)]
-    result["log_recent_mode"] = np.log(np.where(count > 0, mode, 1))
-    result["mode_share"] = same.max(axis=1) / np.maximum(count, 1)
-    return result
+class Sizes:
+    """The last sizes of each series and their statistics.
+
+    Parameters
+    ----------
+    recent
+        Sizes, newest first, shape (series, RECENT); see `last_deliveries`.
+
+    Attributes
+    ----------
+    count
+        How many there were, shape (series,).
+    mean, spread
+        Of their logs.
+    """
+
+    def __init__(self, recent: Floats32) -> None:
+        self._recent, self._known = recent, ~np.isnan(recent)
+        self.count = self._known.sum(axis=1)
+        self._logs = np.where(self._known, np.log(np.where(self._known, recent, 1)), 0)
+        self.mean = self._logs.sum(axis=1) / np.maximum(self.count, 1)
+        squares = np.where(self._known, (self._logs - self.mean[:, None]) ** 2, 0)
+        self.spread = np.sqrt(squares.sum(axis=1) / np.maximum(self.count, 1))
+
+    def log_size(self, number: int) -> Floats32:
+        """Log of the size that lies `number` deliveries back, 1 the newest; the mean where there were fewer."""
+        size: Floats32 = np.where(self._known[:, number - 1], self._logs[:, number - 1], self.mean)
+        return size
+
+    def log_best(self) -> Floats32:
+        """Log of the size that is nearest to all of them in percent: the median of sizes weighted by one over the size."""
+        ordered = np.sort(np.where(self._known, self._recent, np.inf), axis=1)
+        weights = np.where(np.isfinite(ordered), 1 / ordered, 0).cumsum(axis=1)
+        best = (weights < weights[:, -1:] / 2).sum(axis=1).clip(0, RECENT - 1)
+        return self._log_where_any(ordered[np.arange(len(ordered)), best])
+
+    def log_mode(self) -> Floats32:
+        """Log of the most frequent size."""
+        return self._log_where_any(self._recent[np.arange(len(self._recent)), self._times.argmax(axis=1)])
+
+    def mode_share(self) -> Floats32:
+        """Share of the most frequent size."""
+        share: Floats32 = self._times.max(axis=1) / np.maximum(self.count, 1)
+        return share
+
+    @cached_property
+    def _times(self) -> Ints64:
+        """How often each of the sizes is among them, shape (series, RECENT)."""
+        times: Ints64 = (self._recent[:, :, None] == self._recent[:, None, :]).sum(axis=2)
+        return times
+
+    def _log_where_any(self, size: Floats32) -> Floats32:
+        log: Floats32 = np.log(np.where(self.count > 0, size, 1))
+        return log

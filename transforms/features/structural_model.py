@@ -6,7 +6,7 @@ system of linear equations, which is solved exactly, store by store: the two num
 then the few effects that stores share.
 Effects are learned from all stores, and a store that moves takes all of its series with it, at once.
 
-Means over windows, which `transforms.features.build` has too, must choose between being quick and being steady.
+Means over windows, which `transforms.features.past` has too, must choose between being quick and being steady.
 """
 
 from typing import NamedTuple
@@ -21,8 +21,6 @@ from transforms.features.structural_solver import Prior, Setting, Solution, Syst
 from transforms.panel.events import holiday_days, promotion_days
 from transforms.panel.panel import Codes, Floats, Panel
 
-ANCHOR = ("level_log_size", "effect_season", "effect_weather", "effect_events", "effect_offer")
-"""Features whose sum is what is expected of the log of the size: the parts of `Effects`, or the one of `models.leaderboard.response`."""
 SPAN = 130
 """Weeks that are looked at."""
 _SINGLE, _BLOCK = 8, 8
@@ -43,7 +41,7 @@ _HALF_NORMAL = 0.8862
 
 
 class Effects(NamedTuple):
-    """What is expected of the log of a series' size in a target week, in parts that add up, each of shape (n,): the first ones of `ANCHOR`."""
+    """What is expected of the log of a series' size in a target week, in parts that add up, each of shape (n,)."""
 
     level: Floats
     season: Floats

@@ -1,7 +1,7 @@
 """One region's history as dense arrays: every series (store x product) by every week, with what is known of stores, products, events, weather.
 
 `Panel.until` drops everything that was not known at an origin, so that nothing made from a panel can see beyond it. Turning a panel into
-features is `transforms.features.build`' work.
+features is the work of `transforms.features`.
 """
 
 from collections.abc import Sequence
@@ -48,6 +48,11 @@ class Coded:
     def take(self, rows: npt.NDArray[np.integer]) -> "Coded":
         """The column at `rows`."""
         return Coded(self.codes[rows], self.levels)
+
+    @staticmethod
+    def stacked(columns: "Sequence[Coded]") -> "Coded":
+        """Columns of the same levels, one after the other."""
+        return Coded(np.concatenate([column.codes for column in columns]), columns[0].levels)
 
 
 @dataclass(frozen=True)

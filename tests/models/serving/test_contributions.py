@@ -14,9 +14,9 @@ from models.serving.score import Serving, score_region
 from models.training.spec import TrainingSpec
 from models.training.train import train_region
 from transforms.contracts.gold import CONTRIBUTIONS
-from transforms.errors import ConfigurationError, MissingData
+from transforms.errors import MissingData
 from transforms.features.build import scoring_frame
-from transforms.features.groups import GROUPS, RECENT_SIZES, by_group, groups_of
+from transforms.features.feature import GROUPS
 from transforms.panel.panel import Panel, Returns
 
 SPEC = TrainingSpec(weeks=40, fewest_rows=50, members=("lasso", "network"))
@@ -37,27 +37,6 @@ def forecasts(panel: Panel, champions: dict[tuple[str, str], Serving]) -> pa.Tab
 
 def models(champions: dict[tuple[str, str], Serving]) -> dict[str, Ensemble | HistoricalAverage]:
     return {serving.version: serving.model for serving in champions.values()}
-
-
-def test_every_feature_belongs_to_exactly_one_group(panel: Panel) -> None:
-    frame = scoring_frame(panel, 1)
-    names = [*frame.names, *frame.categorical, RECENT_SIZES]
-    assert {name: groups_of(name) for name in names if len(groups_of(name)) != 1} == {}
-    group = by_group(names)
-    assert {name: group[name] for name in ("log_last_1", "store", "rate_last_year", "tmax", "promotion_days", "log_price", "log_income")} == {
-        "log_last_1": "level",
-        "store": "level",
-        "rate_last_year": "season",
-        "tmax": "weather",
-        "promotion_days": "price_and_events",
-        "log_price": "price_and_events",
-        "log_income": "demographics",
-    }
-
-
-def test_a_feature_without_a_group_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"exactly one group of transforms\.feature_groups; these do not: \{'moon_phase': \[\]\}"):
-        by_group(["tmin", "moon_phase"])
 
 
 def test_contributions_add_up_to_every_forecast_exactly(panel: Panel, forecasts: pa.Table, champions: dict[tuple[str, str], Serving]) -> None:

@@ -12,6 +12,9 @@ from models.serving.score import score_region
 from models.training.spec import TrainingSpec
 from models.training.train import train_region
 from transforms.features.build import scoring_frame, training_frame
+from transforms.features.catalogue import FEATURES, last_sizes
+from transforms.features.feature import Category, Feature, LastSize
+from transforms.features.frame import Frame
 from transforms.panel.panel import Events, Panel, Returns, Weather
 from transforms.panel.unconstrained_demand import estimated_demand
 
@@ -64,10 +67,27 @@ def pair(panel: Panel) -> tuple[Panel, Panel]:
     return panel.until(origin), poisoned(panel, np.random.default_rng(1)).until(origin)
 
 
-def test_poisoning_the_future_moves_no_feature(pair: tuple[Panel, Panel]) -> None:
-    clean, other = (scoring_frame(panel, 4) for panel in pair)
-    np.testing.assert_array_equal(clean.numeric, other.numeric)
-    np.testing.assert_array_equal(clean.recent, other.recent)
+@pytest.fixture(scope="module")
+def frames(pair: tuple[Panel, Panel]) -> list[Frame]:
+    return [scoring_frame(panel, 4) for panel in pair]
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_poisoning_the_future_moves_no_feature(feature: Feature, frames: list[Frame]) -> None:
+    clean, other = (values_of(feature, frame) for frame in frames)
+    assert len(clean)
+    np.testing.assert_array_equal(clean, other)
+
+
+def values_of(feature: Feature, frame: Frame) -> np.ndarray:
+    """The feature's column, wherever it stands in a frame."""
+    match feature:
+        case Category(name=name):
+            return frame.categorical[name].levels[frame.categorical[name].codes]
+        case LastSize():
+            return frame.recent[:, last_sizes().index(feature)]
+        case _:
+            return frame.numeric[:, frame.names.index(feature.name)]
 
 
 def test_poisoning_the_future_moves_no_training_row(pair: tuple[Panel, Panel]) -> None:

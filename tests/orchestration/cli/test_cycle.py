@@ -35,7 +35,7 @@ from transforms.adapters import load_provider
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import CONTRIBUTIONS
-from transforms.features.groups import GROUPS
+from transforms.features.feature import GROUPS
 from transforms.lake.backup import read_backup
 from transforms.lake.tables import Lake
 from transforms.landing import folder

@@ -14,13 +14,12 @@ from models.ensemble.ensemble import members_named
 from models.members.lasso import LassoMember
 from models.training.trial import TrialRows
 from orchestration.defs.trials import trial_asset
-from orchestration.experiments.frames import as_pandas
+from orchestration.experiments.frames import as_pandas, meanings
 from orchestration.notebook import ExperimentLog, Session, TooLittleHistory
 from orchestration.runtime.ranges import key_of, register_regions
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Slice, Week
 from transforms.errors import ConfigurationError
-from transforms.features.docs import meanings
 from transforms.panel.panel import Panel
 from transforms.records.model_registry import champions
 
@@ -39,7 +38,7 @@ def test_a_session_holds_no_week_after_its_own_and_every_column_is_described(ses
         assert (rows["target_week"] - rows["origin_week"] == pd.to_timedelta(7 * rows["horizon"], unit="D")).all()
     assert list(session.columns.index) == list(session.train.columns)
     assert (session.columns != "").all(axis=None)
-    with pytest.raises(ConfigurationError, match=r"these do not: \['nobody_knows'\]"):
+    with pytest.raises(ConfigurationError, match=r"these are as many: \{'nobody_knows': 0\}"):
         meanings(["demand", "nobody_knows"])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from transforms.calendar import Region, Week
-from transforms.features.structural_model import ANCHOR, Levels
+from transforms.features.structural_model import Levels
 from transforms.features.structural_solver import Prior, Setting, System
 from transforms.panel.events import holiday_days, promotion_days
 from transforms.panel.panel import FOR_EVER, Attributes, Coded, Ends, Events, Panel, Returns, Weather
@@ -160,7 +160,6 @@ def test_what_promotions_and_seasons_do_is_found_for_each_category() -> None:
     expected = 0.5 * np.cos(2 * np.pi * (121 - 26) / 52.1775)
     assert ahead.season[[0, 2]] == pytest.approx(expected, abs=0.1)
     assert ahead.season[[1, 3]] == pytest.approx(0, abs=0.1)
-    assert len(ahead) == len(ANCHOR) - 1
 
 
 def test_products_that_move_by_a_case_or_two_are_understood_better_by_cases_than_by_units() -> None:
