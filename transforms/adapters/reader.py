@@ -1,25 +1,23 @@
 """Read one landing file into its contract: scan, map, sort out what breaks the contract, complete. Nothing is written here."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
 
-from transforms.adapters.bounds import MAX_COLUMNS, MEMORY, PLAIN, READ_SECONDS, SPILL, check_expanded, check_nesting
+from transforms.adapters.bounds import MAX_COLUMNS, PLAIN, check_expanded, check_nesting
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
-from transforms.adapters.expressions import Kinds, can_fail, converted, raw, scan, with_nearest_station
+from transforms.adapters.expressions import Kinds, can_fail, raw, scan
+from transforms.adapters.mapping import has_days, mapped, needs_station, net_to_last_delivery, result, row_filter
+from transforms.adapters.sandbox import database_of
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.adapters.workbooks import read_sheet
-from transforms.contracts import SOURCES, Contract, Source
+from transforms.contracts import SOURCES, Contract
 from transforms.errors import ContractViolation, LandingFileRefused
-from transforms.lake.database import literal, open_database, quoted
+from transforms.lake.database import quoted
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl"})
@@ -103,17 +101,17 @@ def read_file(
         rows; the message names file, row and column.
     """
     contract = SOURCES[source]
-    beside = [pa.field("line_id", pa.string())] if spec.line_id else DAYS if _has_days(spec) else []
+    beside = [pa.field("line_id", pa.string())] if spec.line_id else DAYS if has_days(spec) else []
     schema = pa.schema([*contract.schema, *beside])
     if contract.may_be_empty and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
         return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0), (), ())
-    with _database_of(path, name) as (connection, link):
+    with database_of(path, name) as (connection, link):
         kinds, absent = _load(connection, spec, contract, link, name)
         columns = tuple(kinds)
         if references is not None:
             connection.register("stores", references.stores)
             connection.register("products", references.products)
-        connection.execute(f"create temp table mapped as {_mapping(contract, spec, provider, kinds)}")
+        connection.execute(f"create temp table mapped as {mapped(contract, spec, provider, kinds)}")
         _mark_broken(connection, contract, spec, provider, kinds, arrived_at)
         connection.execute("create temp table repeated (row bigint)")
         if spec.line_id is not None:
@@ -126,47 +124,11 @@ def read_file(
         rest = " where row not in (select row from broken) and row not in (select row from repeated)"
         connection.execute(f"create temp view good as select * from mapped{rest if counts.quarantined or counts.repeated else ''}")
         if spec.net_to_last_delivery:
-            _net_to_last_delivery(connection, spec, provider, kinds)
-        computed = {"place", "place_km"} if _needs_station(contract, spec, provider) else set()
-        rows = connection.execute(_result(contract, spec, computed)).to_arrow_table()
+            net_to_last_delivery(connection, spec, provider, kinds)
+        computed = {"place", "place_km"} if needs_station(contract, spec, provider) else set()
+        rows = connection.execute(result(contract, spec, computed)).to_arrow_table()
         rows = rows.cast(schema)
     return FileRows(rows, quarantined, counts, columns, absent)
-
-
-@contextmanager
-def _database_of(path: Path, name: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Open a database that can reach one file and nothing else of the machine, and the plain name under which it reaches it.
-
-    Its memory, its room on disk and its time have a limit.
-    """
-    with TemporaryDirectory(prefix="shelfcast-") as folder, open_database() as connection:
-        link = Path(folder) / "file"
-        link.symlink_to(path.resolve())
-        connection.execute(f"set threads = 2; set temp_directory = {literal(f'{folder}/spill')}; set allowed_paths = [{literal(str(link))}]")
-        connection.execute(f"set memory_limit = '{MEMORY}B'; set max_temp_directory_size = '{SPILL}B'")
-        connection.execute("set enable_external_access = false; set lock_configuration = true")
-        done = threading.Event()
-        stopper = threading.Thread(target=_stop_late, args=(connection, done, READ_SECONDS), daemon=True)
-        stopper.start()
-        try:
-            yield connection, link
-        except duckdb.OutOfMemoryException as error:
-            advice = "Split the file, or drop it as Parquet."
-            raise LandingFileRefused(
-                f"{name}: reading it takes more than {MEMORY >> 30} GiB of memory and {SPILL >> 30} GiB of disk. {advice}"
-            ) from error
-        except duckdb.InterruptException as error:
-            raise LandingFileRefused(f"{name}: reading it takes more than {READ_SECONDS} seconds. Split the file, or drop it as Parquet.") from error
-        finally:
-            done.set()
-            stopper.join()
-
-
-def _stop_late(connection: duckdb.DuckDBPyConnection, done: threading.Event, seconds: float) -> None:
-    """Interrupt whatever runs once the time is over, again and again: an interrupt between two queries is lost."""
-    late = not done.wait(seconds)
-    while late and not done.wait(0.05):
-        connection.interrupt()
 
 
 def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -214,51 +176,6 @@ def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...]
     return tuple(sorted(column for column in wanted if column not in present))
 
 
-def _filter(spec: FileSpec) -> str:
-    if spec.rows is None:
-        return "true"
-    column = f"{quoted(spec.rows.column)}::varchar"
-    parts = []
-    if spec.rows.starting_with is not None:
-        parts.append(f"coalesce(starts_with({column}, {literal(spec.rows.starting_with)}), false)")
-    if spec.rows.not_starting_with is not None:
-        # A row without the text belongs to none of the others: here its line is found missing.
-        parts.append(f"coalesce(not starts_with({column}, {literal(spec.rows.not_starting_with)}), true)")
-    return " and ".join(parts) or "true"
-
-
-def _mapping(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
-    """SQL of the rows as the contract wants them, with a flag for each value that came where it may turn out unreadable."""
-    columns = [f"nullif(trim({quoted(spec.line_id)}::varchar), '') as line_id"] if spec.line_id else []
-    for column in contract.columns:
-        mapping = spec.columns.get(column.name)
-        if mapping is not None:
-            columns.append(f"{converted(column, mapping, provider, kinds)} as {quoted(column.name)}")
-            if can_fail(column, mapping, kinds):
-                columns.append(f"{raw(mapping, kinds)} is not null as {quoted(f'came_{column.name}')}")
-    if _has_days(spec):
-        columns.append(f"{converted(contract['week'], spec.columns['week'].as_written(), provider, kinds)} as day")
-    rows = f"select row, {', '.join(columns)} from raw where {_filter(spec)}"
-    names = set(spec.columns)
-    if "store_id" in names and contract.sliced:
-        known = "m.product_id in (select product_id from products) as product_known" if "product_id" in names else "true as product_known"
-        region = "" if "region" in names else "s.region, "
-        return f"with m as ({rows}) select m.*, {region}{known} from m left join stores as s using (store_id)"
-    if "place" in names and contract.sliced:
-        # A place that serves stores of two regions gives rows in both; one that serves none gives none.
-        places = "select distinct region, place from stores where place is not null"
-        return f"with m as ({rows}), p as ({places}) select m.*, p.region from m join p using (place)"
-    return with_nearest_station(rows, provider.stations) if _needs_station(contract, spec, provider) else rows
-
-
-def _has_days(spec: FileSpec) -> bool:
-    return spec.adds_up and "week" in spec.columns
-
-
-def _needs_station(contract: Contract, spec: FileSpec, provider: ProviderSpec) -> bool:
-    return bool(provider.stations) and contract.table == "stores" and "place" not in spec.columns and {"latitude", "longitude"} <= set(spec.columns)
-
-
 def _mark_broken(
     connection: duckdb.DuckDBPyConnection, contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds, arrived_at: datetime
 ) -> None:
@@ -273,7 +190,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec) -> RowCounts:
     rows = "distinct row" if "place" in spec.columns else "*"
     query = f"""
         select
-            (select count(*) from raw), (select count(*) from raw where {_filter(spec)}), (select count({rows}) from mapped),
+            (select count(*) from raw), (select count(*) from raw where {row_filter(spec)}), (select count({rows}) from mapped),
             (select count(*) from repeated), (select count(*) from broken),
             (select count({rows}) from mapped where row not in (select row from broken) and row not in (select row from repeated))
     """
@@ -313,41 +230,3 @@ def _refuse_other_file(counts: RowCounts, quarantined: pa.Table, provider: Provi
     if counts.quarantined > provider.refuse_above * (counts.quarantined + counts.taken):
         more = f" ({counts.quarantined} of {counts.read} rows break the contract, so the file is refused whole)" if counts.quarantined > 1 else ""
         raise LandingFileRefused(f"{quarantined['message'][0].as_py()}{more}")
-
-
-def _net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> None:
-    """Move returns to the week of the latest delivery of that product to that store up to the credit, where the file knows one."""
-    contract = SOURCES["returns"]
-    names = ("store_id", "product_id", "week")
-    delivered = ", ".join(f"{converted(contract[name], spec.columns[name], provider, kinds)} as {name}" for name in names)
-    connection.execute(
-        f"""
-        create or replace temp view good as
-        with d as (select distinct {delivered} from raw where not ({_filter(spec)})),
-        m as (from mapped where row not in (select row from broken) and row not in (select row from repeated))
-        select m.* replace (coalesce(d.week, m.week) as week)
-        from m asof left join d on d.store_id = m.store_id and d.product_id = m.product_id and d.week <= m.week
-        """
-    )
-
-
-def _result(contract: Source, spec: FileSpec, computed: set[str]) -> str:
-    """SQL of the contract's columns; rows with the same key are summed, unless they are told apart by their line id across files."""
-    computed = computed | ({"region"} if contract.sliced else set())
-    columns = {}
-    for column in contract.columns:
-        if column.name in spec.columns or column.name in computed:
-            columns[column.name] = column.name
-        else:
-            columns[column.name] = contract.derived.get(column.name, f"null::{column.duckdb}")
-    if spec.adds_up:
-        measures = {column.name for column in contract.columns if column.kind == "integer"}
-        columns = {name: f"sum({sql})::bigint" if name in measures else sql for name, sql in columns.items()}
-    if spec.line_id is not None:
-        columns["line_id"] = "line_id::varchar"
-    if _has_days(spec):
-        columns |= {"first_day": "min(day)", "last_day": "max(day)"}
-    selected = ", ".join(f"{sql} as {quoted(name)}" for name, sql in columns.items())
-    # Rows stay in the order of their file; grouped ones have none of their own.
-    grouped = f" group by all order by {', '.join(contract.key)}" if spec.adds_up else ""
-    return f"select {selected} from good{grouped}"

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from orchestration.cli.app import app
 from orchestration.settings import use_root
 from orchestration.views.board import show_status
-from transforms.adapters import FileRows, ProviderSpec, bounds, load_provider, reader, workbooks
+from transforms.adapters import FileRows, ProviderSpec, bounds, load_provider, reader, sandbox, workbooks
 from transforms.calendar import blocks_of
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.tables import Lake
@@ -265,8 +265,8 @@ def test_a_parser_that_takes_too_much_is_stopped(
     def limited(*arguments: Any) -> FileRows:
         with monkeypatch.context() as patch:
             if arguments[4].startswith("rows/"):
-                patch.setattr(reader, limit, value)
-                patch.setattr(reader, "SPILL", MB)
+                patch.setattr(sandbox, limit, value)
+                patch.setattr(sandbox, "SPILL", MB)
             return sound(*arguments)
 
     monkeypatch.setattr(readings, "read_file", limited)

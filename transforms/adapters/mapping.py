@@ -1,0 +1,94 @@
+"""SQL of a file's rows as their contract wants them: selected, mapped, completed. How one value is converted stands in `expressions`."""
+
+import duckdb
+
+from transforms.adapters.expressions import Kinds, can_fail, converted, raw, with_nearest_station
+from transforms.adapters.spec import FileSpec, ProviderSpec
+from transforms.contracts import SOURCES, Contract, Source
+from transforms.lake.database import literal, quoted
+
+
+def row_filter(spec: FileSpec) -> str:
+    """SQL predicate of the rows that belong to this source."""
+    if spec.rows is None:
+        return "true"
+    column = f"{quoted(spec.rows.column)}::varchar"
+    parts = []
+    if spec.rows.starting_with is not None:
+        parts.append(f"coalesce(starts_with({column}, {literal(spec.rows.starting_with)}), false)")
+    if spec.rows.not_starting_with is not None:
+        # A row without the text belongs to none of the others: here its line is found missing.
+        parts.append(f"coalesce(not starts_with({column}, {literal(spec.rows.not_starting_with)}), true)")
+    return " and ".join(parts) or "true"
+
+
+def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
+    """SQL of the rows as the contract wants them, with a flag for each value that came where it may turn out unreadable."""
+    columns = [f"nullif(trim({quoted(spec.line_id)}::varchar), '') as line_id"] if spec.line_id else []
+    for column in contract.columns:
+        mapping = spec.columns.get(column.name)
+        if mapping is not None:
+            columns.append(f"{converted(column, mapping, provider, kinds)} as {quoted(column.name)}")
+            if can_fail(column, mapping, kinds):
+                columns.append(f"{raw(mapping, kinds)} is not null as {quoted(f'came_{column.name}')}")
+    if has_days(spec):
+        columns.append(f"{converted(contract['week'], spec.columns['week'].as_written(), provider, kinds)} as day")
+    rows = f"select row, {', '.join(columns)} from raw where {row_filter(spec)}"
+    names = set(spec.columns)
+    if "store_id" in names and contract.sliced:
+        known = "m.product_id in (select product_id from products) as product_known" if "product_id" in names else "true as product_known"
+        region = "" if "region" in names else "s.region, "
+        return f"with m as ({rows}) select m.*, {region}{known} from m left join stores as s using (store_id)"
+    if "place" in names and contract.sliced:
+        # A place that serves stores of two regions gives rows in both; one that serves none gives none.
+        places = "select distinct region, place from stores where place is not null"
+        return f"with m as ({rows}), p as ({places}) select m.*, p.region from m join p using (place)"
+    return with_nearest_station(rows, provider.stations) if needs_station(contract, spec, provider) else rows
+
+
+def has_days(spec: FileSpec) -> bool:
+    """True where days stand beside the rows: those of a file that adds up."""
+    return spec.adds_up and "week" in spec.columns
+
+
+def needs_station(contract: Contract, spec: FileSpec, provider: ProviderSpec) -> bool:
+    """True where stores that name no weather place get the nearest station."""
+    return bool(provider.stations) and contract.table == "stores" and "place" not in spec.columns and {"latitude", "longitude"} <= set(spec.columns)
+
+
+def net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> None:
+    """Move returns to the week of the latest delivery of that product to that store up to the credit, where the file knows one."""
+    contract = SOURCES["returns"]
+    names = ("store_id", "product_id", "week")
+    delivered = ", ".join(f"{converted(contract[name], spec.columns[name], provider, kinds)} as {name}" for name in names)
+    connection.execute(
+        f"""
+        create or replace temp view good as
+        with d as (select distinct {delivered} from raw where not ({row_filter(spec)})),
+        m as (from mapped where row not in (select row from broken) and row not in (select row from repeated))
+        select m.* replace (coalesce(d.week, m.week) as week)
+        from m asof left join d on d.store_id = m.store_id and d.product_id = m.product_id and d.week <= m.week
+        """
+    )
+
+
+def result(contract: Source, spec: FileSpec, computed: set[str]) -> str:
+    """SQL of the contract's columns; rows with the same key are summed, unless they are told apart by their line id across files."""
+    computed = computed | ({"region"} if contract.sliced else set())
+    columns = {}
+    for column in contract.columns:
+        if column.name in spec.columns or column.name in computed:
+            columns[column.name] = column.name
+        else:
+            columns[column.name] = contract.derived.get(column.name, f"null::{column.duckdb}")
+    if spec.adds_up:
+        measures = {column.name for column in contract.columns if column.kind == "integer"}
+        columns = {name: f"sum({sql})::bigint" if name in measures else sql for name, sql in columns.items()}
+    if spec.line_id is not None:
+        columns["line_id"] = "line_id::varchar"
+    if has_days(spec):
+        columns |= {"first_day": "min(day)", "last_day": "max(day)"}
+    selected = ", ".join(f"{sql} as {quoted(name)}" for name, sql in columns.items())
+    # Rows stay in the order of their file; grouped ones have none of their own.
+    grouped = f" group by all order by {', '.join(contract.key)}" if spec.adds_up else ""
+    return f"select {selected} from good{grouped}"

@@ -1,0 +1,49 @@
+"""A database for one landing file: it reaches that file and nothing else, and its memory, disk and time have limits."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from transforms.adapters.bounds import MEMORY, READ_SECONDS, SPILL
+from transforms.errors import LandingFileRefused
+from transforms.lake.database import literal, open_database
+
+
+@contextmanager
+def database_of(path: Path, name: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Open a database that can reach one file and nothing else of the machine, and the plain name under which it reaches it.
+
+    Its memory, its room on disk and its time have a limit.
+    """
+    with TemporaryDirectory(prefix="shelfcast-") as folder, open_database() as connection:
+        link = Path(folder) / "file"
+        link.symlink_to(path.resolve())
+        connection.execute(f"set threads = 2; set temp_directory = {literal(f'{folder}/spill')}; set allowed_paths = [{literal(str(link))}]")
+        connection.execute(f"set memory_limit = '{MEMORY}B'; set max_temp_directory_size = '{SPILL}B'")
+        connection.execute("set enable_external_access = false; set lock_configuration = true")
+        done = threading.Event()
+        stopper = threading.Thread(target=_stop_late, args=(connection, done, READ_SECONDS), daemon=True)
+        stopper.start()
+        try:
+            yield connection, link
+        except duckdb.OutOfMemoryException as error:
+            advice = "Split the file, or drop it as Parquet."
+            raise LandingFileRefused(
+                f"{name}: reading it takes more than {MEMORY >> 30} GiB of memory and {SPILL >> 30} GiB of disk. {advice}"
+            ) from error
+        except duckdb.InterruptException as error:
+            raise LandingFileRefused(f"{name}: reading it takes more than {READ_SECONDS} seconds. Split the file, or drop it as Parquet.") from error
+        finally:
+            done.set()
+            stopper.join()
+
+
+def _stop_late(connection: duckdb.DuckDBPyConnection, done: threading.Event, seconds: float) -> None:
+    """Interrupt whatever runs once the time is over, again and again: an interrupt between two queries is lost."""
+    late = not done.wait(seconds)
+    while late and not done.wait(0.05):
+        connection.interrupt()
