@@ -1,1 +1,1 @@
-"""What models learn from, made of a panel that ends at the origin. Reads no table."""
+"""Features that models learn from, made of a panel that ends at the origin. Reads no table."""

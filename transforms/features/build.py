@@ -89,9 +89,9 @@ def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float
     """
     rng = np.random.default_rng(seed)
     actual, learned = panel.demand(), estimated_demand(panel)
-    frames, weeks_back = [], []
-    for back, ahead in horizons_by_origin(horizons, min(weeks, panel.weeks - 13)).items():
-        origin = Origin(panel.until(panel.last + -back))
+    frames, targets_back = [], []
+    for weeks_back, ahead in horizons_by_origin(horizons, min(weeks, panel.weeks - 13)).items():
+        origin = Origin(panel.until(panel.last + -weeks_back))
         last = origin.panel.weeks - 1
         keep, targets, actuals, weights = [], [], [], []
         for horizon in ahead:
@@ -103,11 +103,11 @@ def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float
             weights.append(weight)
         frame = frame_at(origin, ahead, keep)
         frames.append(replace(frame, demand=np.concatenate(targets), on_record=np.concatenate(actuals), weight=np.concatenate(weights)))
-        weeks_back.append(back - frame.horizon)
+        targets_back.append(weeks_back - frame.horizon)
     if not frames:
         none = np.zeros(0, np.float32)
         return replace(scoring_frame(panel, 1).take(np.zeros(0, np.intp)), demand=none, on_record=none), np.zeros(0, np.int32)
-    return Frame.concat(frames), np.concatenate(weeks_back)
+    return Frame.concat(frames), np.concatenate(targets_back)
 
 
 def _with_some_zeros(demand: Floats, zeros_per_hit: float, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], Floats]:

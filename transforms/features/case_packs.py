@@ -1,4 +1,4 @@
-"""What a delivery in whole cases says of the demand behind it: a store that wants 1.3 cases gets one, and so does one that wants half a case.
+"""Demand behind deliveries in whole cases: a store that wants 1.3 cases gets one, and so does one that wants half a case.
 
 Where a product moves by one or two cases, the log of what was delivered is far from what was wanted, by chance and on average. So what was
 delivered is taken for an interval, half a case to either side and everything below for the first case. Within it, demand is where a normal density
@@ -41,13 +41,13 @@ class WholeCases:
     case_pack
         Units in a case, shape (n,); a series whose case is not known is delivered in units.
     centre
-        What all logs are told as a distance to.
+        Log that all others are a distance to.
     """
 
     def __init__(self, demand: Floats, product: Codes, case_pack: Floats, centre: float) -> None:
-        came, case = demand > 0, np.where(case_pack > 1, case_pack, np.inf)
-        whole = came & (np.mod(demand, case[:, None]) == 0)
-        self._series = _never_broken(whole.sum(axis=1), came.sum(axis=1), product, case)
+        delivered, case = demand > 0, np.where(case_pack > 1, case_pack, np.inf)
+        whole = delivered & (np.mod(demand, case[:, None]) == 0)
+        self._series = _never_broken(whole.sum(axis=1), delivered.sum(axis=1), product, case)
         self._log_case = np.log(np.where(self._series, case, 1)) - centre
         self._deliveries = rows, weeks = np.nonzero(whole & self._series[:, None])
         size, of_case = demand[rows, weeks].astype(np.float64), case[rows]

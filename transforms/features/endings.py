@@ -50,12 +50,12 @@ class Record:
     def comebacks(self, silent: int, far: float, weeks: int) -> float:
         """Share that ended within `FOLLOWED` weeks, of the silences that had lasted `silent` weeks and were `far` times beyond `bound` then."""
         like = (self.lasted > silent) & (self.begun + silent + FOLLOWED < weeks) & (silent >= far * self.bound)
-        back = int((self.lasted[like] <= silent + FOLLOWED).sum())
-        return (back + _PRESUMED * _SILENCES) / (int(like.sum()) + _SILENCES)
+        comebacks = int((self.lasted[like] <= silent + FOLLOWED).sum())
+        return (comebacks + _PRESUMED * _SILENCES) / (int(like.sum()) + _SILENCES)
 
 
 class Silences:
-    """How units (stores, products or series) have been silent, and are at the end of the weeks.
+    """Silences of units (stores, products or series): those of before, and those at the end of the weeks.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Silences:
         )
 
     def ended(self, record: Record, shortest: int, least_life: int) -> Bools:
-        """Whether each unit has ended, shape (units,).
+        """Tell which units have ended, shape (units,).
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class Silences:
 
 
 def endings(panel: Panel, series: Codes, horizon: Codes) -> npt.NDArray[np.object_]:
-    """Why nothing is to be expected of a series in a week, for each pair of series and weeks ahead; an empty text where the series goes on.
+    """Reasons why nothing is to be expected of a series in a week, for each pair of series and weeks ahead; an empty text where the series goes on.
 
     Dates of closing and delisting hold from the day on, once they are known; a date after which a delivery came does not.
     """
@@ -124,7 +124,7 @@ def endings(panel: Panel, series: Codes, horizon: Codes) -> npt.NDArray[np.objec
 
 
 def silent_beyond_rhythm(delivered: Bools, store: Codes, product: Codes, category: Codes) -> npt.NDArray[np.object_]:
-    """Why each series has ended as far as its deliveries tell, an empty text where it goes on.
+    """Reasons why series have ended as far as its deliveries tell, an empty text where it goes on.
 
     Parameters
     ----------
@@ -157,8 +157,8 @@ def silent_beyond_rhythm(delivered: Bools, store: Codes, product: Codes, categor
 def _longest_usual(gap: npt.NDArray[np.int64], group: Codes, groups: int) -> npt.NDArray[np.int64]:
     """The gap that one in a hundred of each group's passes; of all together where a group has few."""
     every = _hundredth(gap)
-    here = [gap[group == index] for index in range(groups)]
-    return np.asarray([_hundredth(some) if len(some) >= FEWEST_GAPS else every for some in here], np.int64)
+    by_group = [gap[group == index] for index in range(groups)]
+    return np.asarray([_hundredth(some) if len(some) >= FEWEST_GAPS else every for some in by_group], np.int64)
 
 
 def _hundredth(gap: npt.NDArray[np.int64]) -> int:
@@ -166,14 +166,14 @@ def _hundredth(gap: npt.NDArray[np.int64]) -> int:
 
 
 def _any_of(delivered: Bools, group: Codes) -> Bools:
-    """Whether any of a group's series was delivered, shape (groups, weeks)."""
+    """Weeks in which any of a group's series was delivered to, shape (groups, weeks)."""
     result = np.zeros((int(group.max()) + 1, delivered.shape[1]), bool)
     np.logical_or.at(result, group, delivered)
     return result
 
 
 def _delivered_since(panel: Panel, unit: Codes, ends: npt.NDArray[np.int64]) -> Bools:
-    """Whether each unit was delivered in a week that began on the day of its ending or later."""
+    """Units that were delivered to in a week that began on the day of its ending or later."""
     delivered = _any_of(panel.shipped > 0, unit)
     monday = (panel.first.monday - _EPOCH).days + 7 * np.arange(panel.weeks)
     return np.asarray((delivered & (monday >= ends[:, None])).any(axis=1), bool)

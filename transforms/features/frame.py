@@ -1,4 +1,4 @@
-"""Rows to train on or to score. What the columns mean and how they are made is in `transforms.features.catalogue`."""
+"""Rows to train on or to score. Meanings of the columns, and how each is made: `transforms.features.catalogue`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class Frame:
     fast
         True where the product is a fast mover in its region and format, shape (n,).
     demand
-        What is to be learned, shape (n,); None while it is not known.
+        The target, shape (n,); None while it is not known.
     on_record
-        What came as far as is on record, where that is not what is to be learned.
+        Demand as far as it is on record, where something else is to be learned.
     weight
         Rows that a row stands for, shape (n,).
     """
@@ -57,7 +57,7 @@ class Frame:
 
     @property
     def judged(self) -> Floats | None:
-        """What forecasts are judged by: what is on record, never an estimate."""
+        """The demand that forecasts are judged by: what is on record, never an estimate."""
         return self.demand if self.on_record is None else self.on_record
 
     def __len__(self) -> int:

@@ -74,7 +74,7 @@ class Origin:
 
     @cached_property
     def fast(self) -> Bools:
-        """Whether the product is a fast mover in its format."""
+        """Series whose product is a fast mover in its format."""
         return _fast(self.demand, self.product, self.large, len(self.panel.products))
 
     @cached_property
@@ -91,7 +91,7 @@ class Origin:
 
     @cached_property
     def hits(self) -> Floats32:
-        """How many weeks with demand there were."""
+        """Count of the weeks with demand."""
         hits: Floats32 = self.nonzero.sum(axis=1).astype(np.float32)
         return hits
 

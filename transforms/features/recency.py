@@ -98,7 +98,7 @@ class Sizes:
 
     @cached_property
     def _times(self) -> Ints64:
-        """How often each of the sizes is among them, shape (series, RECENT)."""
+        """Count of each size among them, shape (series, RECENT)."""
         times: Ints64 = (self._recent[:, :, None] == self._recent[:, None, :]).sum(axis=2)
         return times
 

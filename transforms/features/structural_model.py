@@ -1,4 +1,4 @@
-"""Where every series of a region stands at an origin, and what moves it: a structural model of the sizes delivered (Harvey 1989).
+"""Levels of every series of a region at an origin, and what moves them: a structural model of the sizes delivered (Harvey 1989).
 
 The log of a size, before it was rounded to whole cases, is the level of its series, which may slope; the level of its store, which wanders; what
 season, weather and events do to its category; and noise. All of that is Gaussian, so what is most probable given the past is the solution of one
@@ -41,7 +41,7 @@ _HALF_NORMAL = 0.8862
 
 
 class Effects(NamedTuple):
-    """What is expected of the log of a series' size in a target week, in parts that add up, each of shape (n,)."""
+    """Expectation of the log of a series' size in a target week, in parts that add up, each of shape (n,)."""
 
     level: Floats
     season: Floats
@@ -85,18 +85,18 @@ class Levels:
             knot=_knots(span),
             prior=_PRIOR,
         )
-        came = demand > 0
-        log_size = np.log(np.where(came, demand, 1))
-        self._mean = float(log_size.sum() / max(came.sum(), 1))
+        delivered = demand > 0
+        log_size = np.log(np.where(delivered, demand, 1))
+        self._mean = float(log_size.sum() / max(delivered.sum(), 1))
         self._cases = WholeCases(demand, product, case_pack, self._mean)
-        self._solution, self._sigma = _robust((log_size - np.float32(self._mean)) * came, came, self._setting, self._cases)
+        self._solution, self._sigma = _robust((log_size - np.float32(self._mean)) * delivered, delivered, self._setting, self._cases)
         path = self._solution.path
         self.slope = self._solution.slope
         self.shift = (path[:, -1] - path[:, -_SINGLE:].mean(axis=1))[self._of_store]
-        self.weeks = came.sum(axis=1)
+        self.weeks = delivered.sum(axis=1)
 
     def ahead(self, horizon: int) -> Effects:
-        """What is expected `horizon` weeks after the origin, at most `FURTHEST`."""
+        """Expect each size `horizon` weeks after the origin, at most `FURTHEST`."""
         setting, solution = self._setting, self._solution
         week = len(setting.time) - 1 + horizon
         each = setting.shared[setting.place, week, None, :] * solution.effects[None, :, :-1]
@@ -109,26 +109,26 @@ class Levels:
         return Effects(*(part.astype(np.float32) for part in (self._mean + first, *steps)))
 
 
-def _robust(log_size: Floats, came: Bools, setting: Setting, cases: WholeCases) -> tuple[Solution, float]:
+def _robust(log_size: Floats, delivered: Bools, setting: Setting, cases: WholeCases) -> tuple[Solution, float]:
     """Solve, then solve again with sizes as they were before rounding, and with weeks that lie far off drawn nearer; with the spread of the noise.
 
     Far off: sold out, a feast, a return on its way (Huber 1981, modified residuals).
     """
-    variance = _variance(log_size, came)
-    system, sigma, told = System(came, variance, setting), float(np.sqrt(variance)), log_size
+    variance = _variance(log_size, delivered)
+    system, sigma, adjusted = System(delivered, variance, setting), float(np.sqrt(variance)), log_size
     bound = np.float32(_OUTLIER * sigma)
-    solution = system.solve(told)
+    solution = system.solve(adjusted)
     for _ in range(_ROUNDS - 1):
-        fitted = told - solution.errors
+        fitted = adjusted - solution.errors
         wanted, sigma = cases.wanted(log_size, fitted, sigma)
-        told = (fitted + np.clip(wanted - fitted, -bound, bound)) * came
-        solution = system.solve(told, solution)
+        adjusted = (fitted + np.clip(wanted - fitted, -bound, bound)) * delivered
+        solution = system.solve(adjusted, solution)
     return solution, sigma
 
 
-def _variance(log_size: Floats, came: Bools) -> float:
+def _variance(log_size: Floats, delivered: Bools) -> float:
     """Variance of the noise, from the steps between deliveries that follow each other: a level that moves slowly is not in them."""
-    rows, weeks = np.nonzero(came)
+    rows, weeks = np.nonzero(delivered)
     steps = np.diff(log_size[rows, weeks])[rows[1:] == rows[:-1]]
     return max((_HALF_NORMAL * float(np.abs(steps).mean())) ** 2, _LEAST_VARIANCE) if len(steps) else _USUAL_VARIANCE
 
@@ -156,7 +156,7 @@ def _shared(panel: Panel, span: int) -> Floats:
     weather = panel.weather
     # Without a forecast, what is known is what past years were like: that has the season, and its deviations from it are chance.
     degrees = np.where(weather.forecast_days > 0, (weather.tmin + weather.tmax) / 2, np.nan)
-    # Of a past week, what was said of it the week before: the weather that forecasts will know too.
+    # Of a past week, the forecast of the week before: the weather that forecasts will know too.
     known = np.concatenate([np.full((len(degrees), 1), np.nan), degrees[:, :-1, 0]], axis=1)[:, -span:]
     known = np.concatenate([known, degrees[:, -1]], axis=1)
     shared = np.zeros((len(degrees), len(weeks), 4), np.float32)

@@ -20,7 +20,7 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known beforehand: standard deviations, in logs of a size.
+    """Prior knowledge: standard deviations, in logs of a size.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Setting:
-    """What does not change from one solution to the next.
+    """Everything that does not change from one solution to the next.
 
     Attributes
     ----------
@@ -111,21 +111,21 @@ class Solution:
 
 
 class System:
-    """The system of linear equations of a region: what depends on when deliveries came, and not on their sizes.
+    """The system of linear equations of a region: what depends on the weeks of deliveries, and not on their sizes.
 
     Parameters
     ----------
-    came
+    delivered
         Whether there was a delivery, shape (n, weeks).
     variance
         Of the noise.
     """
 
-    def __init__(self, came: Bools, variance: float, setting: Setting) -> None:
+    def __init__(self, delivered: Bools, variance: float, setting: Setting) -> None:
         self._variance, self._setting = variance, setting
         weeks = {place: _Weeks.of(setting, place) for place in np.unique(setting.place)}
         self._stores = [
-            _Store(came[rows] * np.float32(1 / variance), setting, rows, weeks[place])
+            _Store(delivered[rows] * np.float32(1 / variance), setting, rows, weeks[place])
             for rows, place in zip(setting.stores, setting.place, strict=True)
         ]
 
@@ -169,7 +169,7 @@ class System:
 
 @dataclass(frozen=True)
 class _Weeks:
-    """What weeks are multiplied by to be summed up, for one place.
+    """Matrices that weeks are multiplied by to be summed up, for one place.
 
     Attributes
     ----------
@@ -240,16 +240,16 @@ class _Store:
         self.cross = cross.transpose(1, 0, 2).reshape(pieces, -1) - explained[:pieces, pieces:]
         self.effects = squares.reshape(categories * k, -1) - explained[pieces:, pieces:]
 
-    def solved(self, told: Floats, wander: Doubles) -> tuple[Doubles, Doubles]:
-        """The path for each effect and for what was told, shape (J, effects + 1), and what was told of the effects without levels and slopes.
+    def solved(self, weighted: Floats, wander: Doubles) -> tuple[Doubles, Doubles]:
+        """The path for each effect and for the sizes, shape (J, effects + 1), and the sums for the effects without levels and slopes.
 
-        `told` is the log of the size times precision, shape (m, weeks).
+        `weighted` is the log of the size times precision, shape (m, weeks).
         """
         weeks, pieces = self._weeks, len(self.path)
-        moments = (told @ weeks.moments).astype(np.float64).T
-        of_category = self._of_category @ told
-        of_effects = np.column_stack([of_category @ weeks.shared, self._of_category @ (told * self._own).sum(axis=1)])
-        right = np.concatenate([told.sum(axis=0) @ weeks.pieces, of_effects.ravel()]) - self._reduced(*moments[:, :, None])[:, 0] @ self._above
+        moments = (weighted @ weeks.moments).astype(np.float64).T
+        of_category = self._of_category @ weighted
+        of_effects = np.column_stack([of_category @ weeks.shared, self._of_category @ (weighted * self._own).sum(axis=1)])
+        right = np.concatenate([weighted.sum(axis=0) @ weeks.pieces, of_effects.ravel()]) - self._reduced(*moments[:, :, None])[:, 0] @ self._above
         path = np.linalg.solve(self.path + wander, np.column_stack([self.cross, right[:pieces]])).astype(np.float64)
         return path, right[pieces:]
 
@@ -267,7 +267,7 @@ class _Store:
         return own[:, 0], own[:, 1], errors
 
     def _reduced(self, sums: Doubles, moments: Doubles) -> Doubles:
-        """What sums of columns, and sums of them times time, shapes (m, columns), become without levels and slopes: shape (2 m, columns)."""
+        """Sums of columns, and of them times time, shapes (m, columns), without levels and slopes: shape (2 m, columns)."""
         above = sums / self._first[:, None]
         return np.concatenate([above, (moments - self._mixed[:, None] * above) / self._second[:, None]])
 

@@ -46,7 +46,7 @@ class Target:
 
     @property
     def angle(self) -> float:
-        """Where in the year the target week lies, in radians."""
+        """Position of the target week in the year, in radians."""
         return 2 * np.pi * self.week.monday.timetuple().tm_yday / 365.25
 
     @cached_property

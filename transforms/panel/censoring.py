@@ -26,7 +26,7 @@ _TINY = np.float32(1e-30)
 
 @dataclass(frozen=True)
 class SoldOut:
-    """What may be behind the deliveries of which nothing has come back.
+    """Demand that may be behind the deliveries of which nothing has come back.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What happens in a week and is known before: days of promotion of each series, days of holidays for all. As announced by the panel's last week."""
+"""Events that are known before their week: days of promotion of each series, days of holidays for all. As announced by the panel's last week."""
 
 import numpy as np
 

@@ -23,7 +23,7 @@ SETTLED = 0.01
 _LEARNED = 104
 """Weeks of deliveries that arrivals are learned from."""
 _MOST_GROWTH = 10.0
-"""What has come back counts at most so many times, however little is usual by then."""
+"""Returns seen so far count at most so many times, however little is usual by then."""
 TELLING = 0.25
 """Share of deliveries of which something must come back for the others to tell that they have sold out."""
 _AROUND = 13
@@ -34,7 +34,7 @@ Ages = npt.NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What is known of each delivery's returns, and how returns arrive.
+    """Knowledge of each delivery's returns, and how returns arrive.
 
     Attributes
     ----------
@@ -67,8 +67,8 @@ class Arrivals:
         # Of several, the earliest is written last.
         order = np.argsort(-arrived, kind="stable")
         first[cell[order]] = arrived[order]
-        back, left = np.flatnonzero(first < NEVER), np.arange(weeks)[::-1]
-        come = _come_by(first[back], left[back % weeks], np.ones(len(back)))
+        returned, left = np.flatnonzero(first < NEVER), np.arange(weeks)[::-1]
+        come = _come_by(first[returned], left[returned % weeks], np.ones(len(returned)))
         grown = _come_by(arrived - first[cell], left[returns.week] - first[cell], returns.units)
         return cls(
             units.reshape(shape),
@@ -96,10 +96,10 @@ class Arrivals:
         """
         from scipy.ndimage import uniform_filter1d  # noqa: PLC0415 - heavy
 
-        sent, back = shipped > 0, self.first < NEVER
+        sent, returned = shipped > 0, self.first < NEVER
         due = sent.sum(axis=0) * (1.0 - self.to_come[self.age])
-        came, expected = (uniform_filter1d(values, _AROUND, mode="constant") for values in ((sent & back).sum(axis=0) * 1.0, due))
-        return np.flatnonzero(sent & ~back & (came >= TELLING * np.maximum(expected, 1e-9)))
+        seen, expected = (uniform_filter1d(values, _AROUND, mode="constant") for values in ((sent & returned).sum(axis=0) * 1.0, due))
+        return np.flatnonzero(sent & ~returned & (seen >= TELLING * np.maximum(expected, 1e-9)))
 
 
 def _come_by(age: npt.NDArray[np.integer], seen: npt.NDArray[np.integer], amount: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

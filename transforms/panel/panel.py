@@ -57,7 +57,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Attributes:
-    """What is known of stores or products, row by row with the day from which it holds; the last row stands for nothing known.
+    """Knowledge of stores or products, row by row with the day from which it holds; the last row stands for nothing known.
 
     Attributes
     ----------
