@@ -16,7 +16,8 @@ from transforms.landing.ledger import (
     refused_files,
     regions,
 )
-from transforms.landing.register import Registration, register
+from transforms.landing.register import register
+from transforms.landing.registrar import Registration
 
 __all__ = [
     "FACTS", "REFERENCES", "Dropped", "LandingFile", "Registration", "Told", "conditioning", "conditioning_references", "drop", "finish",

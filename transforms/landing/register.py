@@ -1,53 +1,20 @@
-"""Looking at what was dropped: each new version of a file is parsed and validated once, and put on record with what became of its rows."""
+"""Looking at what was dropped: each new version of a file is parsed and validated once. What becomes of one file stands in `registrar`."""
 
-import hashlib
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from functools import cached_property
+from collections.abc import Container
+from datetime import datetime, timedelta
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RowCounts
-from transforms.contracts import SOURCES
-from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE, STORES
-from transforms.errors import LandingFileRefused
-from transforms.lake.database import open_database
+from transforms.adapters import ProviderSpec, References
 from transforms.lake.lease import alone
 from transforms.lake.tables import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
 from transforms.landing.ledger import (
-    HISTORIED,
     FileRecord,
-    Told,
     accepted_last,
-    landed_by_source,
-    left,
     records,
-    reference_rows,
-    renamed,
     repeated,
-    speaking,
     staging,
-    weeks_of,
 )
-from transforms.landing.moves import moves
-from transforms.landing.readings import read_all
-from transforms.landing.repetition import repetition
-from transforms.landing.staging import Staging
-
-_NOTHING = RowCounts(0, 0, 0, 0, 0)
-_CUT_OFF = "If the file was cut off, drop it again whole."
-
-
-@dataclass(frozen=True)
-class Registration:
-    """What looking at landing brought: versions of files that were accepted, what was noticed about them, and those that were refused."""
-
-    accepted: list[LandingFile] = field(default_factory=list)
-    refused: list[Told] = field(default_factory=list)
-    noticed: list[Told] = field(default_factory=list)
+from transforms.landing.registrar import Registrar, Registration, mapping_hash
 
 
 def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progress | None = None) -> Registration:
@@ -70,302 +37,64 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         known = records(lake)
         # The latest look counts, so looks have to follow each other even where the clock was set back.
         now = max([now, *(record.looked_at + timedelta(microseconds=1) for record in known.values())])
-        look = _Look(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), known)
-        before = look.references()
-        copies = repeated(look.known, look.files)
-        latest = {identity[:2]: identity for identity in look.known}
-        told = {identity for identity in latest.values() if look.known[identity].status == "repeated"}
-        for file in look.files:
-            if file.identity in copies and file.identity not in told:
-                look.repeats(file, copies[file.identity])
-        new = _new(look, copies)
+        registrar = Registrar(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), known)
+        before = registrar.references()
+        copies = repeated(registrar.known, registrar.files)
+        latest = {identity[:2]: identity for identity in registrar.known}
+        on_record = {identity for identity in latest.values() if registrar.known[identity].status == "repeated"}
+        for file in registrar.files:
+            if file.identity in copies and file.identity not in on_record:
+                registrar.repeats(file, copies[file.identity])
+        new = _new(registrar, copies)
         for source in REFERENCES:
             for file in new:
                 if file.source == source:
-                    look.at(file, None)
-        references = look.references()
+                    registrar.at(file, None)
+        references = registrar.references()
         facts_before, facts_after = _facts_of(before), _facts_of(references)
-        again = _again(look, facts_before, facts_after)
+        again = _again(registrar, facts_before, facts_after)
         unread = {file.identity for file in new} | copies.keys()
         facts = [*(file for file in again if file.identity not in unread), *(file for file in new if file.source in FACTS)]
         # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
         for file in facts if references.stores.num_rows else []:
-            look.at(file, references)
-        look.when_back([identity for identity, record in look.known.items() if _read_otherwise(record, facts_before, facts_after)])
-        look.write()
+            registrar.at(file, references)
+        registrar.when_back([identity for identity, record in registrar.known.items() if _read_otherwise(record, facts_before, facts_after)])
+        registrar.write()
         # What is silent beside a copy of its content may have to speak again.
-        staged.keep_only(accepted_last(look.known).values())
-    return look.result
+        staged.keep_only(accepted_last(registrar.known).values())
+    return registrar.result
 
 
-@dataclass
-class _Look:
-    """One look at landing, collecting what goes on record."""
-
-    lake: Lake
-    provider: ProviderSpec
-    staged: Staging
-    now: datetime
-    progress: Progress
-    files: list[LandingFile]
-    known: dict[Identity, FileRecord]
-    result: Registration = field(default_factory=Registration)
-    rows: list[dict[str, object]] = field(default_factory=list)
-    slices: list[pa.Table] = field(default_factory=list)
-    quarantined: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
-
-    def speaking(self) -> list[Identity]:
-        """Versions whose rows count, with what this look has found so far."""
-        return speaking(self.known, self.files)
-
-    def references(self) -> References:
-        """Stores and products that facts are checked against."""
-        versions = [identity for identity in self.speaking() if self.staged.holds(identity)]
-        return References(*(reference_rows(self.lake, self.staged, source, versions) for source in HISTORIED))
-
-    def at(self, file: LandingFile, references: References | None) -> None:
-        """Read one file and keep what became of it."""
-        self.progress(f"reading {file.name} as {file.source}")
-        before = self.known.pop(file.identity, None)
-        arrived_at = before.arrived_at if before else self.now
-        found, message = None, None
-        try:
-            found = read_all(self.provider, file, references, arrived_at)
-            self._refuse_emptied(file, found)
-            self._refuse_unmapped(file, before, found)
-            self._refuse_conflicts(file, found)
-        except LandingFileRefused as error:
-            found, message = None, f"{error}{self._stays(file, before)}"
-            self.result.refused.append(Told(file.source, file.name, message))
-        status = "accepted" if found else "refused"
-        if found is not None and (held := self._held(file, before, found)):
-            found, message, status = None, held, "held"
-            self.result.refused.append(Told(file.source, file.name, message))
-        if found is not None:
-            message = self._noticed(file, found)
-            self.result.accepted.append(file)
-            if message:
-                self.result.noticed.append(Told(file.source, file.name, message))
-            self.staged.write(file.identity, found.rows, arrived_at)
-            if file.source in FACTS:
-                self.slices.append(_fingerprints(file, found.rows, self.now) if found.rows.num_rows else self._emptied(file))
-                self.weeks[file.identity] = {*found.rows["week"].to_pylist()}
-            self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
-        self._keep(file, before, found, status, message)
-
-    def _keep(self, file: LandingFile, before: FileRecord | None, found: FileRows | None, status: str, message: str | None) -> None:
-        mapping = mapping_hash(self.provider, file)
-        counts = found.counts if found else _NOTHING
-        columns = found.columns if found else ()
-        arrived_at = before.arrived_at if before else self.now
-        accepted_at = self.now if found else before.accepted_at if before else None
-        self.known[file.identity] = FileRecord(status, message, counts.quarantined, columns, mapping, arrived_at, self.now, accepted_at, file.counted)
-        self.rows.append(_record(file, found, status, message, mapping, self.now))
-
-    def repeats(self, file: LandingFile, other: str) -> None:
-        """Keep that a file has the content of another one."""
-        advice = ", or name this one under 'counted' in the provider YAML if they are two deliveries" if file.adds_up else ""
-        before = accepted_last(self.known).get((file.source, file.name))
-        withdrawn = " What the file said before holds no longer once that one is taken in." if before not in {None, file.identity} else ""
-        message = f"It has the same content as {other}: it counts once.{withdrawn} Remove one of them{advice}."
-        self.result.noticed.append(Told(file.source, file.name, message))
-        self._keep(file, self.known.pop(file.identity, None), None, "repeated", message)
-
-    def when_back(self, versions: Sequence[Identity]) -> None:
-        """Keep that versions of facts whose files were cleared away have to be read again once they stand again: with no settings on record."""
-        standing, last = {file.identity for file in self.files}, {*accepted_last(self.known).values()}
-        waiting = {
-            identity
-            for identity in versions
-            if identity[0] in FACTS
-            and identity not in standing
-            and self.known[identity].mapping is not None
-            # Of the accepted ones others are new in any case when they come back.
-            and (identity in last or self.known[identity].status == "refused")
-        }
-        if not waiting:
-            return
-        looks = self.lake.read(LANDING_FILES.name).sort_by("registered_at").to_pylist()
-        latest = {(row["source"], row["source_file"], row["source_hash"]): row for row in looks}
-        self.rows += [{**latest[identity], "mapping": None, "registered_at": self.now} for identity in sorted(waiting)]
-
-    def write(self) -> None:
-        """Put everything on record. Slices first: a crash in between leaves files that are simply looked at again."""
-        if self.slices:
-            self.lake.append(LANDING_SLICES.name, pa.concat_tables(self.slices))
-        self._write_quarantine()
-        if self.rows:
-            self.lake.append(LANDING_FILES.name, pa.Table.from_pylist(self.rows, schema=LANDING_FILES.schema))
-
-    def _write_quarantine(self) -> None:
-        """Replace the rows of the files that were taken in; files that merely stand, are refused or were cleared away keep theirs."""
-        if not self.quarantined:
-            return
-        standing = self.lake.read_or_empty(QUARANTINE.name)
-        keys = pc.binary_join_element_wise(standing["source"], standing["source_file"], " ")
-        kept = standing.filter(pc.invert(pc.is_in(keys, pa.array([f"{source} {name}" for source, name in self.quarantined]))))
-        rows = pa.concat_tables([kept, *self.quarantined.values()])
-        if rows.num_rows or standing.num_rows or not self.lake.exists(QUARANTINE.name):
-            self.lake.overwrite(QUARANTINE.name, rows)
-
-    def _refuse_emptied(self, file: LandingFile, found: FileRows) -> None:
-        """Refuse a file without a byte that had rows: it looks like a transfer that failed."""
-        last = accepted_last(self.known).get((file.source, file.name))
-        if found.columns or last is None or not self.staged.holds(last):
-            return
-        if rows := self.staged.read(file.source, [last]).num_rows:
-            said = "the header alone" if file.specs[0].format == "csv" else "its rows with a quantity of 0"
-            raise LandingFileRefused(
-                f"{file.name}: expected rows of {file.source!r}, of which it held {rows} before, came an empty file. Drop it again whole; "
-                f"if nothing of them holds, drop {said}."
-            )
-
-    def _refuse_unmapped(self, file: LandingFile, before: FileRecord | None, found: FileRows) -> None:
-        """Refuse a version whose rows count and of which other settings take none."""
-        if found.rows.num_rows or before is None or (before.mapping == mapping_hash(self.provider, file) and before.status != "refused"):
-            return
-        if accepted_last(self.known | {file.identity: before}).get((file.source, file.name)) != file.identity or not self.staged.holds(file.identity):
-            return
-        if rows := self.staged.read(file.source, [file.identity]).num_rows:
-            raise LandingFileRefused(
-                f"{file.name}: expected rows of {file.source!r}, of which it held {rows} before; of its {found.counts.read} rows none is taken now."
-            )
-
-    def _emptied(self, file: LandingFile) -> pa.Table:
-        """The slices that this version held rows for, with none now: of a version the latest look counts."""
-        rows = [
-            {
-                "source": file.source,
-                "source_file": file.name,
-                "source_hash": file.digest,
-                "region": str(item.region),
-                "week": item.week.monday,
-                "rows": 0,
-                "fingerprint": "",
-                "registered_at": self.now,
-            }
-            for item, _ in landed_by_source(self.lake, [file.identity])
-        ]
-        return pa.Table.from_pylist(rows, schema=LANDING_SLICES.schema)
-
-    def _refuse_conflicts(self, file: LandingFile, found: FileRows) -> None:
-        """Refuse a reference file that says again what another file says, and stores that leave a known region empty."""
-        if file.source in FACTS:
-            return
-        others = [identity for identity in self.speaking() if identity[0] == file.source and identity[1] != file.name]
-        standing = self.staged.read(file.source, others)
-        key = list(SOURCES[file.source].key)
-        there = {tuple(row.values()) for row in standing.select(key).to_pylist()}
-        twice = [row for row in found.rows.select(key).to_pylist() if tuple(row.values()) in there]
-        if twice:
-            named = ", ".join(f"{name} {value}" for name, value in twice[0].items())
-            raise LandingFileRefused(
-                f"{file.name}: {len(twice)} rows of {file.source!r} stand in another file too, the first being {named}. "
-                "Keep each in one file, or give the new version of a file the name of the old one."
-            )
-        if file.source == "stores":
-            _refuse_lost_regions(self.lake, file, {*found.rows["region"].to_pylist(), *standing["region"].to_pylist()})
-
-    @cached_property
-    def weeks(self) -> dict[Identity, set[date]]:
-        """Weeks that the versions hold rows for whose rows count."""
-        return weeks_of(self.lake, self.speaking())
-
-    def _held(self, file: LandingFile, before: FileRecord | None, found: FileRows) -> str | None:
-        """Why a file that was never accepted waits for a person."""
-        if not file.adds_up or file.counted or self._counted_before(file, before):
-            return None
-        weeks = {*found.rows["week"].to_pylist()}
-        others = [
-            (source, name, digest)
-            for source, name, digest in self.speaking()
-            # The file's own earlier version, and its content under a name that is gone, are replaced by it.
-            if source == file.source and name != file.name and digest != file.digest and weeks & self.weeks.get((source, name, digest), set())
-        ]
-        return repetition(self.staged, file, found.rows, others) if others else None
-
-    def _counted_before(self, file: LandingFile, before: FileRecord | None) -> bool:
-        """True for a version whose rows counted by its own name until now."""
-        if before is None or before.accepted_at is None or before.status == "repeated":
-            return False
-        return file.identity not in renamed(self.known | {file.identity: before})
-
-    def _noticed(self, file: LandingFile, found: FileRows) -> str | None:
-        """What changed in a file's shape since the version before: columns that are new, and columns that are gone."""
-        earlier = [
-            record for (source, _, _), record in self.known.items() if source == file.source and record.status == "accepted" and record.columns
-        ]
-        notes = [] if found.counts.read else [f"It is empty: taken as no {file.source}."]
-        if file.source == "shipments" and found.counts.read and found.counts.skipped == found.counts.read:
-            notes.append(f"None of its {found.counts.read} rows is of {file.source}: see 'rows' in the provider YAML.")
-        if earlier and (new := [name for name in found.columns if name not in earlier[-1].columns]):
-            notes.append(f"New columns {new} are not mapped and were left aside: map them in the provider YAML if they are wanted.")
-        if found.absent:
-            notes.append(f"Columns {list(found.absent)} are absent and were taken as empty.")
-        if file.source in HISTORIED:
-            notes += self._left(file, found)
-        if file.source == "stores":
-            standing = {other.identity for other in self.files}
-            notes += moves(self.lake, self.staged, found.rows, [identity for identity in self.speaking() if identity not in standing])
-        return " ".join(notes) or None
-
-    def _left(self, file: LandingFile, found: FileRows) -> list[str]:
-        """Which stores or products are in no list any more."""
-        key = SOURCES[file.source].key[0]
-        others = [identity for identity in self.speaking() if identity[0] == file.source and identity[1] != file.name and self.staged.holds(identity)]
-        rows = self.staged.read(file.source, others).select([key])
-        listed = pa.concat_tables([rows, found.rows.select([key]).cast(rows.schema)])
-        gone = sorted(set(left(self.lake, file.source, listed)[key].to_pylist()))
-        if not gone:
-            return []
-        one, many = file.source.removesuffix("s"), len(gone) > 1
-        named = f"{len(gone)} {file.source} are" if many else f"{one.capitalize()} {gone[0]} is"
-        some = f" (like {', '.join(gone[:3])})" if many else ""
-        stays = "they stay with their last known rows, and their" if many else "it stays with its last known row, and its"
-        return [f"{named} no longer in the list of {file.source}{some}: {stays} history with {'them' if many else 'it'}. {_CUT_OFF}"]
-
-    def _stays(self, file: LandingFile, before: FileRecord | None) -> str:
-        """Why a version that was accepted is refused now, and that its rows stay."""
-        if before is None or accepted_last(self.known | {file.identity: before}).get((file.source, file.name)) != file.identity:
-            return ""
-        settings = before.mapping != mapping_hash(self.provider, file)
-        read, advice = ("settings", "the provider YAML") if settings else ("lists of stores and products", "the lists")
-        return f" It was accepted with other {read} before: its rows of then stay until it is read without this fault. Correct {advice}, or the file."
-
-
-def mapping_hash(provider: ProviderSpec, file: LandingFile) -> str:
-    """Hash of the settings that a file is read with: when they change, it is looked at again."""
-    settings = provider.model_dump_json(exclude={"sources", "description"}) + "".join(
-        spec.model_dump_json(exclude={"counted"}) for spec in file.specs
-    )
-    return hashlib.sha256(settings.encode()).hexdigest()[:16]
-
-
-def _new(look: _Look, copies: Container[Identity]) -> list[LandingFile]:
+def _new(registrar: Registrar, copies: Container[Identity]) -> list[LandingFile]:
     """Files to be read: not on record, read with other settings, without a copy of their rows, back in a version that others had replaced, or no
     longer a copy of another file.
     """
-    last = accepted_last(look.known)
+    last = accepted_last(registrar.known)
 
     def is_new(file: LandingFile) -> bool:
-        record = look.known.get(file.identity)
+        record = registrar.known.get(file.identity)
         if file.identity in copies:
             return False
-        if record is None or record.status == "repeated" or record.counted != file.counted or record.mapping != mapping_hash(look.provider, file):
+        if (
+            record is None
+            or record.status == "repeated"
+            or record.counted != file.counted
+            or record.mapping != mapping_hash(registrar.provider, file)
+        ):
             return True
-        return record.status == "accepted" and (last.get((file.source, file.name)) != file.identity or not look.staged.holds(file.identity))
+        return record.status == "accepted" and (last.get((file.source, file.name)) != file.identity or not registrar.staged.holds(file.identity))
 
-    found = [file for file in look.files if is_new(file)]
+    found = [file for file in registrar.files if is_new(file)]
     # What was held may say something of its own once other files say something else; it is read after them.
-    sources, waiting = {file.source for file in found}, {identity for identity, record in look.known.items() if record.status == "held"}
-    held = [file for file in look.files if file.source in sources and file.identity in waiting]
+    sources, waiting = {file.source for file in found}, {identity for identity, record in registrar.known.items() if record.status == "held"}
+    held = [file for file in registrar.files if file.source in sources and file.identity in waiting]
     return [*(file for file in found if file.identity not in waiting), *held]
 
 
-def _again(look: _Look, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> list[LandingFile]:
+def _again(registrar: Registrar, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> list[LandingFile]:
     """Fact files on record that have to be looked at again because of other stores or products."""
-    facts = [file for file in look.files if file.source in FACTS and file.identity in look.known]
-    return [file for file in facts if _read_otherwise(look.known[file.identity], before, after)]
+    facts = [file for file in registrar.files if file.source in FACTS and file.identity in registrar.known]
+    return [file for file in facts if _read_otherwise(registrar.known[file.identity], before, after)]
 
 
 def _read_otherwise(record: FileRecord, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> bool:
@@ -377,60 +106,3 @@ def _facts_of(references: References) -> set[tuple[str, ...]]:
     """What the reading of facts depends on: each store's region and weather place, and the products."""
     stores = (references.stores[name].to_pylist() for name in ("store_id", "region", "place"))
     return {*zip(*stores, strict=True), *((product,) for product in references.products["product_id"].to_pylist())}
-
-
-def _refuse_lost_regions(lake: Lake, file: LandingFile, present: set[str]) -> None:
-    known = set(lake.read(STORES.name, columns="distinct region")["region"].to_pylist()) if lake.exists(STORES.name) else set()
-    if lost := sorted(known - present):
-        raise LandingFileRefused(
-            f"{file.name}, column region: expected stores of every region that is known, but {lost} have none any more; new are "
-            f"{sorted(present - known) or 'none'}. If one was renamed, map the new spelling to the old key under 'regions' in the provider YAML; "
-            "if it was closed, keep its stores in the file."
-        )
-
-
-def _record(file: LandingFile, found: FileRows | None, status: str, message: str | None, mapping: str, now: datetime) -> dict[str, object]:
-    """Row of `bronze/landing_files`."""
-    counts = found.counts if found else _NOTHING
-    return {
-        "source": file.source,
-        "source_file": file.name,
-        "source_hash": file.digest,
-        "bytes": file.size,
-        "rows": found.rows.num_rows if found else 0,
-        "rows_read": counts.read,
-        "rows_skipped": counts.skipped,
-        "rows_repeated": counts.repeated,
-        "rows_quarantined": counts.quarantined,
-        "rows_taken": counts.taken,
-        "columns": ",".join(found.columns) if found else None,
-        "counted": file.counted,
-        "mapping": mapping,
-        "status": status,
-        "message": message,
-        "registered_at": now,
-    }
-
-
-def _quarantine_rows(file: LandingFile, rows: pa.Table, arrived_at: datetime) -> pa.Table:
-    constants = {"source": file.source, "source_file": file.name, "source_hash": file.digest, "arrived_at": arrived_at}
-    for name, value in constants.items():
-        rows = rows.append_column(QUARANTINE[name].arrow, pa.repeat(pa.scalar(value, QUARANTINE[name].arrow.type), rows.num_rows))
-    return Lake.conform(QUARANTINE, rows)
-
-
-def _fingerprints(file: LandingFile, table: pa.Table, now: datetime) -> pa.Table:
-    """Rows and an order-free hash for each slice of a file."""
-    values = ", ".join(f'"{name}"' for name in table.column_names if name not in {field.name for field in DAYS})
-    with open_database() as connection:
-        connection.register("t", table)
-        found = connection.execute(
-            f"""
-            select region, week, count(*)::bigint as rows, printf('%x', (sum(hash({values})) % 18446744073709551557)::ubigint) as fingerprint
-            from t group by all order by all
-            """
-        ).to_arrow_table()
-    constants = {"source": file.source, "source_file": file.name, "source_hash": file.digest, "registered_at": now}
-    for name, value in constants.items():
-        found = found.append_column(LANDING_SLICES[name].arrow, pa.repeat(pa.scalar(value, LANDING_SLICES[name].arrow.type), found.num_rows))
-    return Lake.conform(LANDING_SLICES, found)
