@@ -20,7 +20,7 @@ from models.ensemble.ensemble import Ensemble
 from models.ensemble.segments import segment_rows, series_formats
 from models.evaluation.metrics import score_points
 from models.evaluation.plots import calibration_plot
-from models.evaluation.reliability import Outcome
+from models.evaluation.reliability import ScoredRows
 from models.members.distribution import interval_share
 from models.training.spec import TrainingSpec
 from models.training.train import train_ensemble
@@ -47,7 +47,7 @@ class Part:
     region: str
     demand: Floats32
     said: dict[str, tuple[Floats32 | None, Floats32 | None]]
-    outcome: Outcome
+    outcome: ScoredRows
     inside: Floats32
     sampled: Bools
     sampled_said: dict[str, tuple[Floats32, Floats32]]
@@ -79,9 +79,9 @@ class Comparison:
         """Share of the 80 % interval; see `interval_share`."""
         return float(np.concatenate([part.inside for part in self.parts if region in (None, part.region)]).mean())
 
-    def outcome(self, region: str | None = None) -> Outcome:
+    def outcome(self, region: str | None = None) -> ScoredRows:
         """Distributions and what came, of one region or all."""
-        return Outcome.concat([part.outcome for part in self.parts if region in (None, part.region)])
+        return ScoredRows.concat([part.outcome for part in self.parts if region in (None, part.region)])
 
 
 def compare(lake: Lake, chosen: Sequence[str], origins: Sequence[str], spec: TrainingSpec, console: Console) -> Comparison:
@@ -131,7 +131,7 @@ def _part(panel: Panel, target: Frame, model: Ensemble, boosted: Floats32, horiz
             "historical median": historical_median(panel, target),
             "seasonal naive": seasonal_naive(panel, target),
         },
-        Outcome(target.demand, made),
+        ScoredRows(target.demand, made),
         interval_share(made, target.demand),
         inside,
         sampled,

@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.recording import record
 from models.evaluation.metrics import score_points
 from models.evaluation.oracle import oracle
-from models.evaluation.reliability import Outcome
+from models.evaluation.reliability import ScoredRows
 from models.members.distribution import Points
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake
@@ -67,7 +67,7 @@ def distance(root: Path, console: Console) -> list[dict[str, object]]:
 
 
 def _scores(demand: np.ndarray, said: Points) -> dict[str, float]:
-    score, outcome = score_points(demand, said.size, said.expected), Outcome(demand, said)
+    score, outcome = score_points(demand, said.size, said.expected), ScoredRows(demand, said)
     return {
         "MAPE": float(score.mape or np.nan),
         "RMSE all": float(score.rmse_all or np.nan),

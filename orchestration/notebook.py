@@ -305,7 +305,7 @@ def _about(run: ExperimentRun) -> dict[str, Any]:
 
 
 def _predictions(attempt: Attempt) -> pd.DataFrame:
-    return pd.DataFrame(vars(attempt.said), index=attempt.rows)
+    return pd.DataFrame(vars(attempt.points), index=attempt.rows)
 
 
 def _score(rows: pd.DataFrame, said: pd.DataFrame) -> dict[str, float | int | None]:

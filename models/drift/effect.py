@@ -73,17 +73,17 @@ def estimate_effect(
 
     def change(of: npt.NDArray[np.floating]) -> tuple[float, float, int]:
         """(Mean error of the reference, its change, rows of the week)."""
-        before, here = known_then & np.isfinite(of[:, weeks]), known_now & np.isfinite(of[:, -1])
-        if not before.any() or not here.any():
+        before, current = known_then & np.isfinite(of[:, weeks]), known_now & np.isfinite(of[:, -1])
+        if not before.any() or not current.any():
             return 0.0, 0.0, 0
-        n_before, n_here = np.bincount(then[before], minlength=bins), np.bincount(at[here], minlength=bins)
+        n_before, n_current = np.bincount(then[before], minlength=bins), np.bincount(at[current], minlength=bins)
         mean = float(of[:, weeks][before].mean())
         total, n = np.bincount(then[before], of[:, weeks][before], bins) + _STRENGTH * mean, n_before + _STRENGTH
         if column.kind != "input":
-            total, n = total + np.bincount(at[here], of[here, -1], bins), n + n_here
+            total, n = total + np.bincount(at[current], of[current, -1], bins), n + n_current
         in_bin = total / n
         was = n_before / n_before.sum() if reference is None else reference
-        return mean, float((n_here / n_here.sum() - was) @ in_bin), int(here.sum())
+        return mean, float((n_current / n_current.sum() - was) @ in_bin), int(current.sum())
 
     _, mape, _ = change(chosen.percentage)
     mean, squared, _ = change(chosen.squared)

@@ -132,9 +132,9 @@ def _verified(path: Path, sha256: str) -> tuple[dict[str, Any], bytes]:
 
 
 def _foreign(path: Path, error: Exception) -> ArtifactError:
-    told = str(error).splitlines() or [""]
+    lines = str(error).splitlines() or [""]
     return ArtifactError(
-        f"Model artifact {path.name} is none of this version: {type(error).__name__}: {told[0]}. Train the week again with this version."
+        f"Model artifact {path.name} is none of this version: {type(error).__name__}: {lines[0]}. Train the week again with this version."
     )
 
 

@@ -86,8 +86,8 @@ class HistoricalAverage:
     def predict(self, frame: Frame) -> Distribution:
         """Return the distribution of each row: the same for all horizons."""
         series, known = _found(self.keys, series_keys(frame))
-        category, told = _found(self.categories, _text(frame, "category"))
-        category = np.where(told, category, len(self.categories))
+        category, in_list = _found(self.categories, _text(frame, "category"))
+        category = np.where(in_list, category, len(self.categories))
         own = np.zeros((len(self.keys) + 1, len(self.support)), np.float32)
         own[np.repeat(np.arange(len(self.keys)), np.diff(self.starts)), self.at] = self.count
         own = own[np.where(known, series, len(self.keys))]
@@ -95,9 +95,9 @@ class HistoricalAverage:
         chance = _drawn(hits, weeks, self.rate[category])
         return Distribution(chance.astype(np.float32), _drawn(own, hits[:, None], self.usual[category]).astype(np.float32))
 
-    def points(self, said: Distribution, frame: Frame) -> Points:  # noqa: ARG002 - as an ensemble's
+    def points(self, predicted: Distribution, frame: Frame) -> Points:  # noqa: ARG002 - as an ensemble's
         """Points of a distribution that `predict` returned for the same rows."""
-        return points(said.p_demand, said.pmf, self.support.sizes, said.p_demand * (said.pmf @ self.support.means))
+        return points(predicted.p_demand, predicted.pmf, self.support.sizes, predicted.p_demand * (predicted.pmf @ self.support.means))
 
     def state(self) -> Mapping[str, npt.NDArray[Any]]:
         """Arrays to store; keys and categories go into the manifest, as text."""

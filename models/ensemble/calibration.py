@@ -79,14 +79,14 @@ def _shares(means: Floats64, demand: Floats32, weight: Floats32) -> Floats64:
     return np.asarray(shares, np.float64)
 
 
-def _logistic(p_demand: Floats32, came: Bools, weight: Floats32) -> Floats64:
+def _logistic(p_demand: Floats32, actual: Bools, weight: Floats32) -> Floats64:
     """Slope and shift by Newton's method, drawn to (1, 0)."""
     x = np.column_stack([_logit(p_demand), np.ones(len(p_demand))]).astype(np.float64)
     beta, identity = np.asarray([1.0, 0.0]), np.asarray([1.0, 0.0])
     prior = _PRIOR_ROWS * 0.25
     for _ in range(20):
         p = 1 / (1 + np.exp(-(x @ beta)))
-        gradient = x.T @ (weight * (came - p)) - prior * (beta - identity)
+        gradient = x.T @ (weight * (actual - p)) - prior * (beta - identity)
         hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + prior * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
         beta = beta + step

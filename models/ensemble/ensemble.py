@@ -89,10 +89,10 @@ class Ensemble:
         early, late = Prepared.of(frame, encoder, support), Prepared.of(held_back, encoder, support)
         members = [algorithm(encoder, support, settings).fit(early, late, encoder, support, seed) for algorithm in algorithms]
         ensemble = cls(encoder, support, members, settings=settings)
-        said = [member.predict(late) for member in members]
-        ensemble.size_weights = (1 - even) * _size_weights(said, late) + np.float32(even / len(members))
-        ensemble.chance_weights = _chance_weights(said, late)
-        pooled = ensemble._pool(said)
+        predicted = [member.predict(late) for member in members]
+        ensemble.size_weights = (1 - even) * _size_weights(predicted, late) + np.float32(even / len(members))
+        ensemble.chance_weights = _chance_weights(predicted, late)
+        pooled = ensemble._pool(predicted)
         ensemble.calibration = Calibration.fit(pooled.p_demand, pooled.pmf, held_back, support)
         pooled = Distribution(ensemble.calibration.probability(pooled.p_demand), pooled.pmf)
         ensemble.held_back = ensemble.copy()
@@ -115,19 +115,19 @@ class Ensemble:
         pooled = self._pool([_said_by(member, rows) for member in self.members])
         return Distribution(self.calibration.probability(pooled.p_demand), pooled.pmf)
 
-    def points(self, said: Distribution, frame: Frame) -> Points:
+    def points(self, predicted: Distribution, frame: Frame) -> Points:
         """Return the points of rows from what `predict` said of them."""
-        expected = self.calibration.expected(said.p_demand, said.pmf, frame, self.support)
-        return points(said.p_demand, said.pmf, self.support.sizes, expected)
+        expected = self.calibration.expected(predicted.p_demand, predicted.pmf, frame, self.support)
+        return points(predicted.p_demand, predicted.pmf, self.support.sizes, expected)
 
     def state(self) -> Mapping[str, Mapping[str, Any]]:
         """Learned arrays of each member by its name."""
         return {member.name: member.state() for member in self.members}
 
-    def _pool(self, said: Sequence[Distribution]) -> Distribution:
+    def _pool(self, predicted: Sequence[Distribution]) -> Distribution:
         """Linear opinion pool (Stone 1961)."""
-        chance = sum(weight * one.p_demand for weight, one in zip(self.chance_weights, said, strict=True))
-        pmf = sum(weight * one.pmf for weight, one in zip(self.size_weights, said, strict=True))
+        chance = sum(weight * one.p_demand for weight, one in zip(self.chance_weights, predicted, strict=True))
+        pmf = sum(weight * one.pmf for weight, one in zip(self.size_weights, predicted, strict=True))
         pmf = np.asarray(pmf, np.float32)
         return Distribution(np.asarray(chance, np.float32), pmf / pmf.sum(axis=1, keepdims=True))
 
@@ -154,23 +154,23 @@ def _answering_for(member: type[Member]) -> Iterator[None]:
         raise ArtifactError(f"member {member.name} failed: {type(error).__name__}: {error}") from error
 
 
-def _size_weights(said: Sequence[Distribution], rows: Prepared) -> Floats32:
+def _size_weights(predicted: Sequence[Distribution], rows: Prepared) -> Floats32:
     """Weights with the least log loss of the size where there was demand: it tells members apart with fewer rows than the error of a point does."""
     hit = np.flatnonzero(rows.target >= 0)
     if not len(hit):
-        return np.full(len(said), 1 / len(said), np.float32)
-    return _greedy([one.pmf[hit, rows.target[hit]] for one in said], lambda told: float(-np.mean(np.log(np.maximum(told, 1e-6)))))
+        return np.full(len(predicted), 1 / len(predicted), np.float32)
+    return _greedy([one.pmf[hit, rows.target[hit]] for one in predicted], lambda likelihood: float(-np.mean(np.log(np.maximum(likelihood, 1e-6)))))
 
 
-def _chance_weights(said: Sequence[Distribution], rows: Prepared) -> Floats32:
+def _chance_weights(predicted: Sequence[Distribution], rows: Prepared) -> Floats32:
     """Weights with the least log loss of the probability of demand."""
-    came = rows.target >= 0
+    actual = rows.target >= 0
 
     def error(chance: Floats32) -> float:
-        p = np.clip(np.where(came, chance, 1 - chance), 1e-6, 1)
+        p = np.clip(np.where(actual, chance, 1 - chance), 1e-6, 1)
         return float(-np.average(np.log(p), weights=rows.weight))
 
-    return _greedy([one.p_demand for one in said], error)
+    return _greedy([one.p_demand for one in predicted], error)
 
 
 def _greedy(parts: Sequence[Floats32], error: Any) -> Floats32:

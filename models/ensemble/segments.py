@@ -24,9 +24,9 @@ def series_formats(panel: Panel, clusters: Clusters | None) -> Texts:
     alive[panel.store[(panel.shipped[:, -ALIVE_WEEKS:] > 0).any(axis=1)]] = True
     labels = formats.astype(object)
     for name in np.unique(formats):
-        here = formats == name
-        found = clusters.of(panel.store_number[clusters.by][here], alive[here])
-        labels[here] = [with_cluster(str(name), str(cluster)) for cluster in found]
+        in_format = formats == name
+        found = clusters.of(panel.store_number[clusters.by][in_format], alive[in_format])
+        labels[in_format] = [with_cluster(str(name), str(cluster)) for cluster in found]
     return labels.astype(np.str_)[panel.store]
 
 

@@ -54,8 +54,8 @@ def pair_stores(stores: Sequence[str], strata: Sequence[str], units: Floats64, s
     rng = np.random.default_rng(seed)
     pairs: list[Pair] = []
     for stratum in sorted(set(strata)):
-        here = np.asarray([index for index, name in enumerate(strata) if name == stratum])
-        ranked = here[np.lexsort((np.asarray(stores)[here], -units[here]))]
+        in_stratum = np.asarray([index for index, name in enumerate(strata) if name == stratum])
+        ranked = in_stratum[np.lexsort((np.asarray(stores)[in_stratum], -units[in_stratum]))]
         couples = ranked[: len(ranked) // 2 * 2].reshape(-1, 2)
         kept = np.sort(rng.permutation(len(couples))[: round(2 * share * len(couples))])
         for first, second in couples[kept]:
@@ -112,15 +112,15 @@ def _bounds(differences: Floats64, roles_stay: bool, alpha: float, looks: int, t
         filled = np.nan_to_num(differences)
         weekly = np.column_stack([_coins(rng, throws, len(filled)) @ filled[:, week] for week in range(weeks)])
         sums, squares = np.cumsum(weekly, axis=1), np.cumsum((filled**2).sum(axis=0))
-    said = np.abs(sums) / np.sqrt(np.maximum(squares, 1e-300))
+    statistic = np.abs(sums) / np.sqrt(np.maximum(squares, 1e-300))
     bounds, crossed = np.full(weeks, np.inf), np.zeros(throws, bool)
     for week in range(weeks):
         may = int(throws * alpha * (week + 1) / looks) - int(crossed.sum())
-        here = np.where(crossed, -1.0, said[:, week])
+        uncrossed = np.where(crossed, -1.0, statistic[:, week])
         if may > 0:
             # The largest of those that may not cross: what is above it does, and what the throws only equal, as few units often do, does not.
-            bounds[week] = np.partition(here, throws - may - 1)[throws - may - 1] * (1 + 1e-9)
-            crossed |= here > bounds[week]
+            bounds[week] = np.partition(uncrossed, throws - may - 1)[throws - may - 1] * (1 + 1e-9)
+            crossed |= uncrossed > bounds[week]
     return bounds
 
 

@@ -18,8 +18,8 @@ _CHUNK = 250
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a model said of rows whose demand is known, shape (n,): its points, and the realised cost of the order that follows from them."""
+class CostedForecasts:
+    """A model's points for rows whose demand is known, shape (n,), with the realised cost of the order that follows from them."""
 
     size: Floats32
     expected: Floats32
@@ -50,7 +50,7 @@ class Difference:
 
 
 def realised_cost(quantity: Ints64, demand: Floats32, margin: Floats32, return_cost: Floats32) -> Floats32:
-    """What an order cost: `return_cost` for each unit left over and `margin` for each unit missed."""
+    """Realised cost of an order: `return_cost` for each unit left over and `margin` for each unit missed."""
     left, missed = np.maximum(quantity - demand, 0), np.maximum(demand - quantity, 0)
     cost: Floats32 = (return_cost * left + margin * missed).astype(np.float32)
     return cost
@@ -60,8 +60,8 @@ def compare(
     demand: Floats32,
     series: npt.NDArray[np.integer],
     week: npt.NDArray[np.integer],
-    challenger: Outcome,
-    champion: Outcome,
+    challenger: CostedForecasts,
+    champion: CostedForecasts,
     confidence: float,
     seed: int,
 ) -> list[Difference]:
@@ -70,7 +70,7 @@ def compare(
     Parameters
     ----------
     demand, series, week
-        What came, and whose and which week's row it is, shape (n,).
+        Actual demand, and whose and which week's row it is, shape (n,).
     confidence
         Of each one-sided bound.
 
@@ -101,7 +101,7 @@ def compare(
 _COUNT = {"mape": "hits", "rmse_0": "zeros", "rmse_all": "rows", "bias": "rows", "cost": "rows"}
 
 
-def _columns(demand: Floats32, challenger: Outcome, champion: Outcome) -> dict[str, Floats64]:
+def _columns(demand: Floats32, challenger: CostedForecasts, champion: CostedForecasts) -> dict[str, Floats64]:
     """Per row: counts, and each loss of each model."""
     actual = demand.astype(np.float64)
     hit = actual > 0

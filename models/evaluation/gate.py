@@ -114,18 +114,18 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def broken_output(made: Points, rows: int) -> str | None:
+def broken_output(points: Points, rows: int) -> str | None:
     """What makes points unfit to be forecasts, None where nothing does."""
-    columns = vars(made)
+    columns = vars(points)
     if wrong := [name for name, values in columns.items() if len(values) != rows]:
         return f"{wrong[0]} has {len(columns[wrong[0]])} rows, expected {rows}"
     if wrong := [name for name, values in columns.items() if not np.isfinite(values).all()]:
         return f"{wrong[0]} has {int((~np.isfinite(columns[wrong[0]])).sum())} values of {rows} that are no numbers"
     if wrong := [name for name, values in columns.items() if (values < 0).any()]:
         return f"{wrong[0]} has values below 0"
-    if (made.p_demand > 1 + 1e-6).any():
+    if (points.p_demand > 1 + 1e-6).any():
         return "p_demand has values above 1"
-    if crossing := int(((made.q10 > made.q50) | (made.q50 > made.q90)).sum()):
+    if crossing := int(((points.q10 > points.q50) | (points.q50 > points.q90)).sum()):
         return f"quantiles cross in {crossing} rows of {rows}"
     return None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.evaluation.comparison import Difference, Outcome, compare
+from models.evaluation.comparison import CostedForecasts, Difference, compare
 from models.evaluation.metrics import score_points
 from transforms.arrays import Floats32
 from transforms.contracts.rungs import BASELINE, RUNGS
@@ -18,11 +18,11 @@ from transforms.contracts.rungs import BASELINE, RUNGS
 
 @dataclass(frozen=True)
 class Step:
-    """A step and what it says of the held-back rows of its segment; where it cannot say anything of them, `outcome` is None and `wrong` tells why."""
+    """A step and its forecasts of the held-back rows of its segment; where it has none, `forecasts` is None and `wrong` tells why."""
 
     rung: str
     version: str
-    outcome: Outcome | None
+    forecasts: CostedForecasts | None
     wrong: str = ""
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True)
 class HeldBackRows:
-    """The rows that all steps of a segment are compared on, shape (n,): what came, and whose and which week's row it is."""
+    """The rows that all steps of a segment are compared on, shape (n,): actual demand, and whose and which week's row it is."""
 
     demand: Floats32
     series: npt.NDArray[np.integer]
@@ -73,7 +73,7 @@ def in_order(steps: Sequence[Step], rows: HeldBackRows, confidence: float, margi
     return places
 
 
-def mape_against(rows: HeldBackRows, challenger: Outcome, champion: Outcome, confidence: float, seed: int) -> Difference | None:
+def mape_against(rows: HeldBackRows, challenger: CostedForecasts, champion: CostedForecasts, confidence: float, seed: int) -> Difference | None:
     """The difference in MAPE; None where there was no demand."""
     found = compare(rows.demand, rows.series, rows.week, challenger, champion, confidence, seed) if len(rows.demand) else []
     return next((difference for difference in found if difference.metric == "mape"), None)
@@ -81,18 +81,18 @@ def mape_against(rows: HeldBackRows, challenger: Outcome, champion: Outcome, con
 
 def _overtakes(step: Step, other: Step, rows: HeldBackRows, confidence: float, margins: Mapping[str, float], seed: int) -> Difference | None:
     """The difference where a step is better than a higher one beyond noise."""
-    if step.outcome is None or other.outcome is None:
+    if step.forecasts is None or other.forecasts is None:
         return None
-    found = mape_against(rows, step.outcome, other.outcome, confidence, seed)
+    found = mape_against(rows, step.forecasts, other.forecasts, confidence, seed)
     return found if found is not None and found.upper < 0 and -found.change > margins.get(step.rung, 0) else None
 
 
 def _mape(step: Step, rows: HeldBackRows) -> float | None:
-    return None if step.outcome is None else score_points(rows.demand, step.outcome.size, step.outcome.expected).mape
+    return None if step.forecasts is None else score_points(rows.demand, step.forecasts.size, step.forecasts.expected).mape
 
 
 def _in_words(step: Step, passed: Step, better: Difference | None, mape: Mapping[str, float | None]) -> str:
-    if step.outcome is None:
+    if step.forecasts is None:
         return f"not scored on the held-back weeks: {step.wrong}"
     if better is not None:
         return f"better beyond noise than {passed} on the held-back weeks: MAPE {better}"

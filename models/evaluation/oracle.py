@@ -22,8 +22,8 @@ def oracle(p_demand: Floats64, mean_log: Floats64, sigma: float, case_pack: npt.
     """
     pmf = case_probabilities(mean_log, sigma).astype(np.float32)
     chance, cases = p_demand.astype(np.float32), CASES.astype(np.float32)
-    made = points(chance, pmf, cases, chance * (pmf @ cases))
+    in_cases = points(chance, pmf, cases, chance * (pmf @ cases))
     units = {
-        name: (values * case_pack).astype(np.float32) for name, values in vars(made).items() if name in {"size", "expected", "q10", "q50", "q90"}
+        name: (values * case_pack).astype(np.float32) for name, values in vars(in_cases).items() if name in {"size", "expected", "q10", "q50", "q90"}
     }
-    return replace(made, **units)
+    return replace(in_cases, **units)

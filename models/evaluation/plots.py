@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.evaluation.reliability import Outcome
+from models.evaluation.reliability import ScoredRows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 NOMINAL, TOLERANCE = 0.80, 0.03
 
 
-def calibration_plot(outcomes: Mapping[str, Outcome]) -> bytes:
+def calibration_plot(scored: Mapping[str, ScoredRows]) -> bytes:
     """Reliability of the probability of demand over all regions, and the share of the 80 % interval in each.
 
     Parameters
     ----------
-    outcomes
+    scored
         Rows by region; at least one region, and demand in each.
     """
     # Without pyplot: no global state, no display.
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
-    figure = Figure(figsize=(10, 0.9 + 0.24 * max(len(outcomes), 12)), layout="constrained")
+    figure = Figure(figsize=(10, 0.9 + 0.24 * max(len(scored), 12)), layout="constrained")
     left, right = figure.subplots(1, 2)
-    said, came, count = Outcome.concat(list(outcomes.values())).reliability()
+    predicted, actual, count = ScoredRows.concat(list(scored.values())).reliability()
     left.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="perfect")
-    left.plot(said, came, marker="o", color="tab:blue", label=f"forecasts, {count.sum():,} rows in tenths")
+    left.plot(predicted, actual, marker="o", color="tab:blue", label=f"forecasts, {count.sum():,} rows in tenths")
     left.set(xlabel="probability of demand that was forecast", ylabel="share of rows with demand", xlim=(0, 1), ylim=(0, 1))
     left.set_title("Reliability of p_demand")
     left.legend(loc="upper left", frameon=False)
-    share = {name: outcomes[name].interval_share() for name in sorted(outcomes, reverse=True)}
+    share = {name: scored[name].interval_share() for name in sorted(scored, reverse=True)}
     names = [name for name, value in share.items() if not np.isnan(value)]
     covered = np.asarray([share[name] for name in names])
     within = np.abs(covered - NOMINAL) <= TOLERANCE

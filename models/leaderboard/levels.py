@@ -23,7 +23,7 @@ def level_features(lift: Floats64, level: Floats64, whole: Floats64, offers: Off
     weeks = slice(lift.shape[2])
     plain = lift - _rough_effect(lift, offers.cut[:, :, weeks], offers.attention[:, :, weeks])
     result = {"level": level, "whole_level": whole - level}
-    result |= {f"lift_{back}_back": lift[:, :, -1 - back] for back in range(4)}
+    result |= {f"lift_{weeks_back}_back": lift[:, :, -1 - weeks_back] for weeks_back in range(4)}
     result |= {f"lift_{weeks}": mean(lift[:, :, -weeks:], None, 2)[0] for weeks in (4, 8, 13)}
     result |= {f"plain_{weeks}": mean(plain[:, :, -weeks:], None, 2)[0] for weeks in (2, 4, 8, USUAL_WEEKS)}
     result["all_plain_2"] = np.full(level.shape, mean(plain[:, :, -2:], None, (0, 1, 2))[0])

@@ -15,8 +15,11 @@ SAME_PRICE = 0.02
 def offer_features(offers: Offers) -> dict[str, Floats64]:
     """Features of the last week of `offers`, each of shape (stores, products)."""
     result = {**_among_others(offers), **_since(offers)}
-    for back in range(1, EARLIER_OFFERS + 1):
-        result[f"cut_{back}_before"], result[f"attention_{back}_before"] = offers.cut[:, :, -1 - back], offers.attention[:, :, -1 - back]
+    for weeks_back in range(1, EARLIER_OFFERS + 1):
+        result[f"cut_{weeks_back}_before"], result[f"attention_{weeks_back}_before"] = (
+            offers.cut[:, :, -1 - weeks_back],
+            offers.attention[:, :, -1 - weeks_back],
+        )
     return result
 
 

@@ -29,16 +29,16 @@ def response(lift: Floats64, offers: Offers) -> Floats64:
     scale = np.sqrt((seen**2).mean(axis=(0, 1, 2))) + 1e-3
     seen, ahead = seen / scale, ahead / scale
     known, age = ~np.isnan(lift), np.arange(weeks - 1, -1, -1.0)
-    weight, told = 0.5 ** (age / HALF_LIFE) * known, np.where(known, lift, 0)
+    weight, known_lift = 0.5 ** (age / HALF_LIFE) * known, np.where(known, lift, 0)
     weighted = weight[:, :, :, None] * seen
     products = range(lift.shape[1])
     squares = np.stack([np.tensordot(weighted[:, product], seen[:, product], axes=([0, 1], [0, 1])) for product in products])
-    answers = np.stack([np.tensordot(weighted[:, product], told[:, product], axes=([0, 1], [0, 1])) for product in products])
+    answers = np.stack([np.tensordot(weighted[:, product], known_lift[:, product], axes=([0, 1], [0, 1])) for product in products])
     identity = np.eye(parts.shape[3])
     common = np.linalg.solve(squares.sum(axis=0) + COMMON_ROWS * identity, answers.sum(axis=0))
     own = np.linalg.solve(squares + PRODUCT_ROWS * identity, (answers - squares @ common)[:, :, None])[:, :, 0]
     answer = common + own
-    left = np.where(known, told - (seen @ answer[None, :, :, None])[:, :, :, 0], 0)
+    left = np.where(known, known_lift - (seen @ answer[None, :, :, None])[:, :, :, 0], 0)
     recent = 0.5 ** (age / SERIES_HALF_LIFE) * known
     of_series = (recent * left).sum(axis=2) / (recent.sum(axis=2) + SERIES_WEEKS)
     return np.asarray((ahead * answer).sum(axis=2) + of_series)

@@ -61,12 +61,12 @@ def run_rounds(sales: PricedSales, seeds: Sequence[int] = SEEDS, rounds: Sequenc
         targets = features.rows([(one.train_end, horizon) for horizon in HORIZONS])
         pairs = pairs_until(FIRST_TARGET, one.train_end, HORIZONS)
         early, late = features.rows(pairs[:-HELD_BACK]), features.rows(pairs[-HELD_BACK:])
-        made = (time.perf_counter() - started) / len(seeds)
+        seconds_each = (time.perf_counter() - started) / len(seeds)
         for seed in seeds:
             started = time.perf_counter()
-            said = forecast_round(early, late, targets, seed, settings)
-            seconds = made + time.perf_counter() - started
-            for name, units in said.items():
+            predicted = forecast_round(early, late, targets, seed, settings)
+            seconds = seconds_each + time.perf_counter() - started
+            for name, units in predicted.items():
                 yield Result(name, one, seed, np.abs(targets.units - units) / targets.units, seconds)
 
 
@@ -74,9 +74,9 @@ def forecast_round(early: PricedRows, late: PricedRows, targets: PricedRows, see
     """Train as production does, on `early` with `late` held back, and return the MAPE-best units of `targets`, of the ensemble and each member."""
     model, _ = Ensemble.fit(early.frame, late.frame, members_named(MEMBERS), seed, settings, EVEN)
     rows = Prepared.of(targets.frame, model.encoder, model.support)
-    said: dict[str, Distribution] = {ENSEMBLE: model.predict(targets.frame)}
-    said |= {f"{member.name} member": member.predict(rows) for member in model.members}
-    return {name: targets.usual * best_size(one.pmf, model.support.sizes) for name, one in said.items()}
+    predicted: dict[str, Distribution] = {ENSEMBLE: model.predict(targets.frame)}
+    predicted |= {f"{member.name} member": member.predict(rows) for member in model.members}
+    return {name: targets.usual * best_size(one.pmf, model.support.sizes) for name, one in predicted.items()}
 
 
 def board(results: Iterable[Result], notify: Callable[[str], object]) -> pa.Table:

@@ -60,7 +60,7 @@ def points(p_demand: Floats32, pmf: Floats32, sizes: Floats32, expected: Floats3
     return Points(p_demand, best_size(pmf, sizes), expected, q10, q50, q90, *(_inside(levels, places) for places in (at[0], at[-1])))
 
 
-def interval_share(made: Points, demand: Floats32) -> Floats32:
+def interval_share(forecast: Points, demand: Floats32) -> Floats32:
     """Share of what came that lies between the 10 and the 90 % level, cut through the atoms that these quantiles fall into.
 
     Demand is discrete: where 0 alone has a probability of 0.85, no interval that starts at 0 holds less. So each row counts by how much of the
@@ -68,8 +68,8 @@ def interval_share(made: Points, demand: Floats32) -> Floats32:
     non-randomised probability integral transform of Czado, Gneiting and Held 2009). Quantiles and their `_inside` are all that it takes: what lies
     between the quantiles is inside, what lies beyond is not.
     """
-    between = ((demand >= made.q10) & (demand <= made.q90)).astype(np.float32)
-    share: Floats32 = np.where(demand == made.q10, made.q10_inside, np.where(demand == made.q90, made.q90_inside, between))
+    between = ((demand >= forecast.q10) & (demand <= forecast.q90)).astype(np.float32)
+    share: Floats32 = np.where(demand == forecast.q10, forecast.q10_inside, np.where(demand == forecast.q90, forecast.q90_inside, between))
     return share
 
 

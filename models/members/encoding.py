@@ -44,23 +44,23 @@ class Encoder:
 
         The parts of the anchor are not among them: their sum stands by itself.
         """
-        told = self._told
-        scaled = (frame.numeric[:, told] - self.mean[told]) / self.scale[told]
+        informative = self._informative
+        scaled = (frame.numeric[:, informative] - self.mean[informative]) / self.scale[informative]
         known: Floats32 = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
         return np.clip(known, -5, 5)
 
     def anchor(self, frame: Frame) -> Floats32:
         """Sum of the parts of the anchor, shape (n,): 0 where the frame has none of them."""
-        total: Floats32 = frame.numeric[:, ~self._told].sum(axis=1)
+        total: Floats32 = frame.numeric[:, ~self._informative].sum(axis=1)
         return total
 
     @property
     def width(self) -> int:
         """Count of the numbers."""
-        return int(np.count_nonzero(self._told))
+        return int(np.count_nonzero(self._informative))
 
     @property
-    def _told(self) -> Bools:
+    def _informative(self) -> Bools:
         return np.asarray([name not in ANCHOR for name in self.names])
 
     def indices(self, frame: Frame) -> Ints64:

@@ -39,8 +39,8 @@ class LassoMember:
         hits, tests = rows.take(rows.target >= 0), held_back.take(held_back.target >= 0)
         aim, aims = hits.log_size - hits.anchor, tests.log_size - tests.anchor
         self.size_alpha_, self.size_ = _best_on_path(hits.numbers, aim, hits.weight, tests.numbers, aims, _absolute)
-        came, comes = (rows.target >= 0).astype(np.float32), (held_back.target >= 0).astype(np.float32)
-        self.chance_alpha_, self.chance_ = _best_on_path(rows.numbers, came, rows.weight, held_back.numbers, comes, _square, held_back.weight)
+        hit, late_hit = (rows.target >= 0).astype(np.float32), (held_back.target >= 0).astype(np.float32)
+        self.chance_alpha_, self.chance_ = _best_on_path(rows.numbers, hit, rows.weight, held_back.numbers, late_hit, _square, held_back.weight)
         self.spread_ = Spread.fit(self._mean, hits, tests, support)
         return self
 

@@ -96,12 +96,12 @@ class Spread:
         """
         packs, pack = np.unique(hits.case_pack, return_inverse=True)
         density, target, k = _density(mean, sigma * _scales(scale, hits), support), hits.target, len(support)
-        usual, came = np.ones(k, np.float32), np.bincount(target, minlength=k)
+        usual, counts = np.ones(k, np.float32), np.bincount(target, minlength=k)
         for _ in range(_ROUNDS):
-            usual = usual * (came + _PRIOR) / (_normalised(density * usual).sum(axis=0) + _PRIOR)
-        of_pack, came = np.tile(usual, (len(packs), 1)), np.bincount(pack * k + target, minlength=len(packs) * k).reshape(len(packs), k)
+            usual = usual * (counts + _PRIOR) / (_normalised(density * usual).sum(axis=0) + _PRIOR)
+        of_pack, counts = np.tile(usual, (len(packs), 1)), np.bincount(pack * k + target, minlength=len(packs) * k).reshape(len(packs), k)
         for _ in range(_ROUNDS):
-            of_pack = of_pack * (came + _PRIOR) / (_sums(_normalised(density * of_pack[pack]), pack, len(packs)) + _PRIOR)
+            of_pack = of_pack * (counts + _PRIOR) / (_sums(_normalised(density * of_pack[pack]), pack, len(packs)) + _PRIOR)
         return cls(sigma, scale, np.append(np.float32(0), packs), np.vstack([usual, of_pack]).astype(np.float32))
 
     def pmf(self, mean: Floats32, rows: Prepared, support: Support) -> Floats32:

@@ -84,12 +84,12 @@ def contributions(panel: Panel, forecasts: pa.Table, models: Mapping[str, Ensemb
     )
     reference, groups = np.zeros(len(rows)), np.zeros((len(rows), len(GROUPS)))
     for name in np.unique(served[goes_on]):
-        here = np.flatnonzero((served == name) & goes_on)
-        mine = rows.take(here)
+        of_model = np.flatnonzero((served == name) & goes_on)
+        mine = rows.take(of_model)
         segment = frame.take((frame.large == mine.large[0]) & (frame.fast == mine.fast[0]))
         model = models.get(name.split()[0]) or HistoricalAverage.fit(panel, segment)
-        found = explain(model, mine, gross.take(here), expected[here])
-        reference[here], groups[here] = found.reference, found.groups
+        found = explain(model, mine, gross.take(of_model), expected[of_model])
+        reference[of_model], groups[of_model] = found.reference, found.groups
     shares: dict[str, Floats64] = {group: groups[:, index] for index, group in enumerate(GROUPS)}
     columns: dict[str, Any] = {**{name: forecasts[name] for name in (*CONTRIBUTIONS.key, "expected")}, "reference": reference, **shares}
     return pa.table({name: columns[name] for name in CONTRIBUTIONS.names}).cast(CONTRIBUTIONS.schema)
@@ -130,16 +130,16 @@ def explain(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, expe
     returned = bool(_differ(rows, gross).any())
     players = [group for group in GROUPS if group != "returns" or returned or _in_group(rows, "returns")]
     # No deliveries were changed by a return: half of the sets need not be asked for.
-    said = {
+    worth = {
         frozenset(known): _expected(model, _knowing(model, rows, gross, known))
         for size in range(len(players) + 1)
         for known in combinations(players, size)
     }
-    if not np.allclose(said[frozenset(players)], expected, rtol=1e-3, atol=1e-3):
-        worst = int(np.argmax(np.abs(said[frozenset(players)] - expected)))
-        raise MissingData(f"The model now expects {said[frozenset(players)][worst]:.3f} where {expected[worst]:.3f} is on record. {_CHANGED}")
-    shares = np.column_stack([_shapley(said, group, players) for group in GROUPS])
-    return _exact(said[frozenset()], shares, expected)
+    if not np.allclose(worth[frozenset(players)], expected, rtol=1e-3, atol=1e-3):
+        worst = int(np.argmax(np.abs(worth[frozenset(players)] - expected)))
+        raise MissingData(f"The model now expects {worth[frozenset(players)][worst]:.3f} where {expected[worst]:.3f} is on record. {_CHANGED}")
+    shares = np.column_stack([_shapley(worth, group, players) for group in GROUPS])
+    return _exact(worth[frozenset()], shares, expected)
 
 
 def without_returns(panel: Panel, rows: Frame) -> Frame:
@@ -164,12 +164,12 @@ def _knowing(model: Ensemble | HistoricalAverage, rows: Frame, gross: Frame, kno
     is_known = {feature.name: feature.group in known for feature in features_named([*rows.names, *rows.categorical])}
     visible = np.asarray([is_known[name] for name in rows.names])
     usual = model.encoder.mean if isinstance(model, Ensemble) else np.zeros(len(rows.names), np.float32)
-    told = replace(
+    known_rows = replace(
         source,
         numeric=np.where(visible, source.numeric, usual),
         categorical={name: column if is_known[name] else _unseen(column) for name, column in source.categorical.items()},
     )
-    return told if last_sizes()[0].group in known else _without_history(told)
+    return known_rows if last_sizes()[0].group in known else _without_history(known_rows)
 
 
 def _without_history(rows: Frame) -> Frame:
@@ -199,16 +199,16 @@ def _differ(rows: Frame, gross: Frame) -> Bools:
     return np.asarray(numbers | recent)
 
 
-def _shapley(said: dict[frozenset[Group], Floats64], group: Group, players: Sequence[Group]) -> Floats64:
+def _shapley(worth: dict[frozenset[Group], Floats64], group: Group, players: Sequence[Group]) -> Floats64:
     """Mean of what the group adds over all orders in which groups could become known."""
-    total = np.zeros_like(said[frozenset()])
+    total = np.zeros_like(worth[frozenset()])
     if group not in players:
         return total
     others, n = [player for player in players if player != group], len(players)
     for size in range(n):
         weight = factorial(size) * factorial(n - size - 1) / factorial(n)
         for known in combinations(others, size):
-            total += weight * (said[frozenset({*known, group})] - said[frozenset(known)])
+            total += weight * (worth[frozenset({*known, group})] - worth[frozenset(known)])
     return total
 
 

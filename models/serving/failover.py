@@ -18,7 +18,7 @@ from transforms.errors import ArtifactError
 from transforms.features.frame import Frame
 
 Model = Ensemble | HistoricalAverage
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 SECONDS = 120.0
 """Time that a step gets for loading and predicting one segment; the slowest seen took 4 s."""
@@ -62,7 +62,7 @@ class Serving:
             step = step.below
 
 
-def descend(top: Serving | None, last: Serving, attempt: Callable[[Model], Made], seconds: float) -> tuple[Serving, Made, str]:
+def descend(top: Serving | None, last: Serving, attempt: Callable[[Model], Result], seconds: float) -> tuple[Serving, Result, str]:
     """Try the steps from the top until one works.
 
     Parameters
@@ -82,11 +82,11 @@ def descend(top: Serving | None, last: Serving, attempt: Callable[[Model], Made]
     wrong: list[str] = []
     for step in top.steps() if top is not None else ():
         try:
-            made = _within(seconds, lambda step=step: attempt(step.load()))  # type: ignore[misc]
+            result = _within(seconds, lambda step=step: attempt(step.load()))  # type: ignore[misc]
         except FAILURES as error:
-            wrong.append(f"{step.rung} {step.version}: {_said(error, seconds)}")
+            wrong.append(f"{step.rung} {step.version}: {_reason(error, seconds)}")
         else:
-            return step, made, "; ".join([*wrong, step.reason])
+            return step, result, "; ".join([*wrong, step.reason])
     return last, attempt(last.load()), "; ".join([*wrong, last.reason])
 
 
@@ -101,9 +101,9 @@ def check_features(model: Model, frame: Frame) -> None:
         raise ArtifactError(f"made for other categories: {unknown}; train it again with this version")
 
 
-def _within(seconds: float, work: Callable[[], Made]) -> Made:
+def _within(seconds: float, work: Callable[[], Result]) -> Result:
     """The result of `work`, or `TimeoutError`. A thread that hangs is left behind: it ends with the process, which it does not keep alive."""
-    future: Future[Made] = Future()
+    future: Future[Result] = Future()
 
     def run() -> None:
         try:
@@ -115,7 +115,7 @@ def _within(seconds: float, work: Callable[[], Made]) -> Made:
     return future.result(timeout=seconds)
 
 
-def _said(error: Exception, seconds: float) -> str:
+def _reason(error: Exception, seconds: float) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return f"no forecast within {seconds:g} s"
     return str(error).splitlines()[0] if isinstance(error, ArtifactError) else f"{type(error).__name__}: {error}".splitlines()[0]

@@ -59,8 +59,8 @@ def score_region(
     labels, ended = series_formats(panel, clusters), endings(panel, frame.series, frame.horizon)
     for name in map(str, np.unique(labels)):
         for mover in MOVERS:
-            here = segment_rows(frame, labels, name, mover)
-            rows, why_ended = frame.take(here), ended[here]
+            in_segment = segment_rows(frame, labels, name, mover)
+            rows, why_ended = frame.take(in_segment), ended[in_segment]
             if not len(rows):
                 continue
             made_now = partial(HistoricalAverage.fit, panel, rows)
@@ -68,11 +68,11 @@ def score_region(
             fresh = Serving(made_now, "none", panel.last.monday, BASELINE, reason)
             uppermost, costs, keys = champions.get((name, mover)), costs_of(panel, rows), _keys(panel, rows)
             top = _over(uppermost, baselines.get(name))
-            serving, (made, plan), why = descend(top, fresh, partial(usable_forecast, rows, costs), seconds)
+            serving, (points, plan), why = descend(top, fresh, partial(usable_forecast, rows, costs), seconds)
             if top is None or not {step.rung for step in top.steps()} & {CHAMPION, CHALLENGER}:
                 why = f"no champion; {why}"
-            made, plan = without_ended(made, plan, why_ended != "")
-            forecasts.append(_forecast_table(keys, rows, made, serving, name, mover, panel.last, why, why_ended))
+            points, plan = without_ended(points, plan, why_ended != "")
+            forecasts.append(_forecast_table(keys, rows, points, serving, name, mover, panel.last, why, why_ended))
             plans.append(_plan_table(keys, plan, costs))
     return pa.concat_tables(forecasts), pa.concat_tables(plans)
 
@@ -89,23 +89,23 @@ def _over(champion: Serving | None, baseline: Serving | None) -> Serving | None:
 def usable_forecast(rows: Frame, costs: Costs, model: Model) -> tuple[Points, Orders]:
     """Points and orders; raise `ArtifactError` where the model was made for other features or what it says is no usable forecast."""
     check_features(model, rows)
-    made, plan = predict_rows(rows, costs, model)
-    if broken := broken_output(made, len(rows)):
+    points, plan = predict_rows(rows, costs, model)
+    if broken := broken_output(points, len(rows)):
         raise ArtifactError(broken)
-    return made, plan
+    return points, plan
 
 
 def predict_rows(rows: Frame, costs: Costs, model: Model) -> tuple[Points, Orders]:
     """Points and orders of a frame's rows."""
-    said = model.predict(rows)
-    return model.points(said, rows), orders(said.p_demand, said.pmf, model.support.sizes, *costs)
+    predicted = model.predict(rows)
+    return model.points(predicted, rows), orders(predicted.p_demand, predicted.pmf, model.support.sizes, *costs)
 
 
-def without_ended(made: Points, plan: Orders, ended: Bools) -> tuple[Points, Orders]:
+def without_ended(points: Points, plan: Orders, ended: Bools) -> tuple[Points, Orders]:
     """No demand and no order where a series has ended, the rest as it is; the size of a comeback stays what the model says."""
     # All of the probability is at 0, of which what lies between the levels of 10 and 90 % is inside the interval.
-    now = {**dict.fromkeys(vars(made), 0.0), "q10_inside": 0.8, "q90_inside": 0.8}
-    gone = {name: values if name == "size" else np.where(ended, now[name], values).astype(values.dtype) for name, values in vars(made).items()}
+    now = {**dict.fromkeys(vars(points), 0.0), "q10_inside": 0.8, "q90_inside": 0.8}
+    gone = {name: values if name == "size" else np.where(ended, now[name], values).astype(values.dtype) for name, values in vars(points).items()}
     nothing = {name: np.where(ended, name == "service_level", values).astype(values.dtype) for name, values in vars(plan).items()}
     return Points(**gone), Orders(**nothing)
 
@@ -124,7 +124,7 @@ def _keys(panel: Panel, rows: Frame) -> dict[str, object]:
 def _forecast_table(
     keys: dict[str, object],
     rows: Frame,
-    made: Points,
+    points: Points,
     serving: Serving,
     name: str,
     mover: str,
@@ -139,7 +139,7 @@ def _forecast_table(
         "horizon": rows.horizon,
         "format": np.full(n, name),
         "mover": np.full(n, mover),
-        **{column: np.round(values.astype(np.float64), 6) for column, values in vars(made).items()},
+        **{column: np.round(values.astype(np.float64), 6) for column, values in vars(points).items()},
         "baseline": rows.baseline,
         "baseline_size": rows.baseline_size,
         "model_version": np.full(n, serving.version),

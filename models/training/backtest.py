@@ -45,7 +45,7 @@ def forecasts_at(panel: Panel, origin: Week, spec: TrainingSpec) -> pa.Table:
 def made_at(panel: Panel, origin: Week, spec: TrainingSpec) -> tuple[pa.Table, pa.Table]:
     """Rows of gold/forecasts and gold/order_plan by models trained at `origin`, on what was known then."""
     known = replace(panel, sold_out=spec.sold_out).until(origin)
-    trained = [(made.format, made.mover, Serving(made.model, "none", origin.monday)) for made in train_region(known, spec)]
+    trained = [(one.format, one.mover, Serving(one.model, "none", origin.monday)) for one in train_region(known, spec)]
     ensembles = {(format_, mover): model for format_, mover, model in trained if mover != "all"}
     averages = {format_: model for format_, mover, model in trained if mover == "all"}
     return score_region(known, spec.horizons, ensembles, averages, spec.clusters)

@@ -18,8 +18,8 @@ _LEARNED_BY = (
 
 def code_version(spec: TrainingSpec) -> str:
     """The code's and the spec's digits, joined by a hyphen: what was told to the code (members, settings, clusters, horizons) counts as much."""
-    told = json.dumps(asdict(spec), sort_keys=True)
-    return f"{_code_digits(spec.members)}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    settings = json.dumps(asdict(spec), sort_keys=True)
+    return f"{_code_digits(spec.members)}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
 
 @lru_cache

@@ -26,13 +26,13 @@ _WEEKS = 52
 def sample_region(panel: Panel, spec: TrainingSpec, rows: int) -> Sample:
     """At most `rows` rows of each segment from the last year before the panel's end: those to learn from, and those of the held-back weeks."""
     panel = replace(panel, sold_out=spec.sold_out)
-    frame, back = training_frame(panel, spec.horizons, min(spec.weeks, _WEEKS), spec.zeros_per_hit, spec.seed)
+    frame, weeks_back = training_frame(panel, spec.horizons, min(spec.weeks, _WEEKS), spec.zeros_per_hit, spec.seed)
     rng = np.random.default_rng([spec.seed, zlib.crc32(str(panel.region).encode())])
     sample, labels = {}, series_formats(panel, spec.clusters)
     for segment in ((str(format_), mover) for format_ in np.unique(labels) for mover in MOVERS):
         chosen = np.flatnonzero(segment_rows(frame, labels, *segment))
         chosen = np.sort(rng.choice(chosen, min(rows, len(chosen)), replace=False))
-        late = back[chosen] < spec.held_back
+        late = weeks_back[chosen] < spec.held_back
         sample[segment] = (frame.take(chosen[~late]), frame.take(chosen[late]))
     return sample
 

@@ -28,7 +28,7 @@ NUMBERS = ("p_demand", "size", "expected", "q10", "q50", "q90")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Agreement:
     """SHA-256 of a model's parameters and of its forecasts: as recorded, and as they come out now."""
 
     parameters: tuple[str, str]
@@ -76,7 +76,7 @@ def retrain(panel: Panel, spec: TrainingSpec, wanted: set[Segment]) -> Iterator[
 
 def compare(
     panel: Panel, horizons: int, segment: Segment, recorded: Ensemble | HistoricalAverage, again: Trained, stored: pa.Table | None
-) -> Outcome:
+) -> Agreement:
     """Hold a model that was trained again against the one on record.
 
     Parameters
@@ -84,13 +84,15 @@ def compare(
     stored
         Forecasts of the model at its own origin as they stand in the lake; None where it made none there: both models then forecast now.
     """
-    made = forecasts_of(panel, horizons, segment, again.model)
+    forecasts = forecasts_of(panel, horizons, segment, again.model)
     before = forecasts_of(panel, horizons, segment, recorded) if stored is None else stored
     if stored is not None:
         # The historical average serves only the segments of its format that have no champion.
         served = {(row["format"], row["mover"]) for row in stored.select(["format", "mover"]).to_pylist()}
-        made = made.filter(pa.array([pair in served for pair in zip(made["format"].to_pylist(), made["mover"].to_pylist(), strict=True)]))
-    return Outcome((fingerprint(recorded), fingerprint(again.model)), (forecast_hash(before), forecast_hash(made)), before.num_rows)
+        forecasts = forecasts.filter(
+            pa.array([pair in served for pair in zip(forecasts["format"].to_pylist(), forecasts["mover"].to_pylist(), strict=True)])
+        )
+    return Agreement((fingerprint(recorded), fingerprint(again.model)), (forecast_hash(before), forecast_hash(forecasts)), before.num_rows)
 
 
 def forecasts_of(panel: Panel, horizons: int, segment: Segment, model: Ensemble | HistoricalAverage) -> pa.Table:

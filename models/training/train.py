@@ -37,11 +37,11 @@ def train_region(panel: Panel, spec: TrainingSpec, only: Collection[Segment] | N
     A segment with too little history is left out: its baseline serves it. With `only`, just these (format, mover) are trained.
     """
     panel = replace(panel, sold_out=spec.sold_out)
-    frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
+    frame, weeks_back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
     now = scoring_frame(panel, 1)
     labels = series_formats(panel, spec.clusters)
     formats, formats_now = labels[frame.series], labels[now.series]
-    late = back < spec.held_back
+    late = weeks_back < spec.held_back
     for name in map(str, np.unique(labels)):
         if (formats_now == name).any() and (only is None or (name, "all") in only):
             yield _baseline(name, panel, now.take(formats_now == name), frame.take((formats == name) & late))
@@ -59,14 +59,14 @@ def held_back_frame(panel: Panel, spec: TrainingSpec) -> tuple[Frame, Codes]:
 
     They are there to judge by: demand is what is on record, whatever models learn from.
     """
-    frame, back = training_frame(replace(panel, sold_out=spec.sold_out), spec.horizons, _held_back_reach(spec), 1e9, spec.seed)
-    return replace(frame, demand=frame.judged).take(back < spec.held_back), back[back < spec.held_back]
+    frame, weeks_back = training_frame(replace(panel, sold_out=spec.sold_out), spec.horizons, _held_back_reach(spec), 1e9, spec.seed)
+    return replace(frame, demand=frame.judged).take(weeks_back < spec.held_back), weeks_back[weeks_back < spec.held_back]
 
 
 def first_held_back_origin(spec: TrainingSpec) -> int:
     """Weeks between the training origin and the first origin from which held-back rows are forecast."""
     origins = horizons_by_origin(spec.horizons, _held_back_reach(spec))
-    return max(back for back, ahead in origins.items() if min(back - horizon for horizon in ahead) < spec.held_back)
+    return max(weeks_back for weeks_back, ahead in origins.items() if min(weeks_back - horizon for horizon in ahead) < spec.held_back)
 
 
 def _held_back_reach(spec: TrainingSpec) -> int:
@@ -89,13 +89,13 @@ def train_ensemble(
     """
     if min(_hits(frame), 5 * _hits(held_back)) < spec.fewest_rows:
         return None
-    model, said = Ensemble.fit(frame, held_back, members_named(spec.members) if algorithms is None else algorithms, spec.seed, spec.settings)
-    came = held_back.judged
-    assert came is not None  # noqa: S101 - for the type checker
-    made = model.points(said, held_back)
-    pinball, coverage = score_quantiles(came, made, held_back.weight)
-    inside = interval_share(made, came)
-    own: dict[str, float | int | None] = asdict(score_points(came, made.size, made.expected, held_back.weight))
+    model, predicted = Ensemble.fit(frame, held_back, members_named(spec.members) if algorithms is None else algorithms, spec.seed, spec.settings)
+    actual = held_back.judged
+    assert actual is not None  # noqa: S101 - for the type checker
+    points = model.points(predicted, held_back)
+    pinball, coverage = score_quantiles(actual, points, held_back.weight)
+    inside = interval_share(points, actual)
+    own: dict[str, float | int | None] = asdict(score_points(actual, points.size, points.expected, held_back.weight))
     shares = {f"size_weight_{member.name}": float(weight) for member, weight in zip(model.members, model.size_weights, strict=True)}
     metrics: dict[str, float | int | None] = {
         **own,
@@ -110,9 +110,9 @@ def train_ensemble(
 
 
 def _baseline_metrics(held_back: Frame) -> dict[str, float | int | None]:
-    came = held_back.judged
-    assert came is not None  # noqa: S101 - for the type checker
-    score = asdict(score_points(came, held_back.baseline_size, held_back.baseline, held_back.weight))
+    actual = held_back.judged
+    assert actual is not None  # noqa: S101 - for the type checker
+    score = asdict(score_points(actual, held_back.baseline_size, held_back.baseline, held_back.weight))
     return {f"baseline_{metric}": value for metric, value in score.items()}
 
 

@@ -26,7 +26,7 @@ class TrialRows:
 
     Attributes
     ----------
-    frame, back
+    frame, weeks_back
         The rows, and the target week of each, counted back from the panel's last week.
     labels
         Format of each series of the panel.
@@ -35,20 +35,20 @@ class TrialRows:
     panel: Panel
     spec: TrainingSpec
     frame: Frame
-    back: Codes
+    weeks_back: Codes
     labels: Texts
 
     @classmethod
     def of(cls, panel: Panel, spec: TrainingSpec) -> Self:
         """Make them; the panel's last week is the origin."""
         panel = replace(panel, sold_out=spec.sold_out)
-        frame, back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
-        return cls(panel, spec, frame, back, series_formats(panel, spec.clusters))
+        frame, weeks_back = training_frame(panel, spec.horizons, spec.weeks, spec.zeros_per_hit, spec.seed)
+        return cls(panel, spec, frame, weeks_back, series_formats(panel, spec.clusters))
 
     @property
     def held_back(self) -> Bools:
         """Which rows are held back, shape (rows,)."""
-        late: Bools = self.back < self.spec.held_back
+        late: Bools = self.weeks_back < self.spec.held_back
         return late
 
     def segments(self) -> list[Segment]:
@@ -68,29 +68,29 @@ class Attempt:
     ----------
     rows
         Positions of the segment's held-back rows in the frame, shape (n,).
-    said
-        What the ensemble said of them before it had learned from them.
+    points
+        Points of the ensemble for them, as it was before it had learned from them.
     """
 
     segment: Segment
     trained: Trained
     rows: Ints64
-    said: Points
+    points: Points
 
 
 def attempts(data: TrialRows, members: Sequence[type[Member]], segments: Sequence[Segment]) -> Iterator[Attempt]:
     """Train an ensemble of `members` for each segment that has rows enough, as `models.training.train` does."""
     spec = replace(data.spec, members=tuple(member.name for member in members))
     for segment in segments:
-        here = data.inside(segment)
-        late = np.flatnonzero(here & data.held_back)
+        in_segment = data.inside(segment)
+        late = np.flatnonzero(in_segment & data.held_back)
         rows = data.frame.take(late)
-        trained = train_ensemble(*segment, data.frame.take(here & ~data.held_back), rows, spec, members)
+        trained = train_ensemble(*segment, data.frame.take(in_segment & ~data.held_back), rows, spec, members)
         if trained is not None:
-            yield Attempt(segment, trained, late, _said(trained, rows))
+            yield Attempt(segment, trained, late, _points(trained, rows))
 
 
-def _said(trained: Trained, rows: Frame) -> Points:
+def _points(trained: Trained, rows: Frame) -> Points:
     model = trained.model
     assert isinstance(model, Ensemble)  # noqa: S101 - for the type checker
     assert model.held_back is not None  # noqa: S101

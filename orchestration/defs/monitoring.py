@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from models.evaluation.metrics import score_forecasts
 from models.evaluation.plots import calibration_plot
-from models.evaluation.reliability import outcomes
+from models.evaluation.reliability import scored_rows
 from orchestration.defs.checks import accuracy_judgement, drift_judgement, told
 from orchestration.reports.drift import drift_of, within
 from orchestration.runtime.metadata import add_by_slice, markdown_table, picture, rounded, table_spec, written_slices
@@ -143,7 +143,7 @@ def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:
     """Whether probabilities and intervals held, in the newest weeks of the run that have forecasts to look at."""
     newest = max(item.week for item in slices)
     block = SliceBlock(tuple(sorted({item.region for item in slices})), max(newest + -3, min(item.week for item in slices)), newest)
-    found = {region: outcome for region, outcome in outcomes(*_issued(lake, block)).items() if outcome.demand.any()}
+    found = {region: rows for region, rows in scored_rows(*_issued(lake, block)).items() if rows.demand.any()}
     return {"calibration": picture("Reliability of p_demand and share of the 80 % interval", calibration_plot(found))} if found else {}
 
 

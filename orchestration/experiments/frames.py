@@ -44,7 +44,7 @@ class ChosenRows:
     @cached_property
     def target_week(self) -> npt.NDArray[np.datetime64]:
         """Monday of each row's target week."""
-        weeks: npt.NDArray[np.datetime64] = np.datetime64(self.rows.panel.last.monday, "ns") - self.rows.back[self.at].astype("timedelta64[W]")
+        weeks: npt.NDArray[np.datetime64] = np.datetime64(self.rows.panel.last.monday, "ns") - self.rows.weeks_back[self.at].astype("timedelta64[W]")
         return weeks
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.ensemble.baselines import HistoricalAverage
 from models.ensemble.segments import segment_rows, series_formats
-from models.evaluation.comparison import Outcome, compare, realised_cost
+from models.evaluation.comparison import CostedForecasts, compare, realised_cost
 from models.evaluation.gate import Gate, average_check, broken_output, comparison_checks, scoring_check, training_check
 from models.evaluation.ladder import HeldBackRows, Step, mape_against
 from models.evaluation.metrics import score_points
@@ -46,7 +46,7 @@ class HeldBack:
     past: Frame
     back: Codes
     horizons: int
-    _said: dict[tuple[str, ...], Outcome] = field(default_factory=dict)
+    _said: dict[tuple[str, ...], CostedForecasts] = field(default_factory=dict)
     _averages: dict[tuple[int, str], HistoricalAverage] = field(default_factory=dict)
 
     @classmethod
@@ -121,7 +121,7 @@ class HeldBack:
         assert rows.demand is not None  # noqa: S101 - for the type checker
         return score_points(rows.demand, rows.baseline_size, rows.baseline).mape
 
-    def outcome(self, lake: Lake, row: Mapping[str, Any]) -> Outcome:
+    def outcome(self, lake: Lake, row: Mapping[str, Any]) -> CostedForecasts:
         """What a version says of its segment's held-back rows, as it was before it had learned from any of them.
 
         Raises
@@ -140,7 +140,7 @@ class HeldBack:
             self._said[key] = self._outcome(rows, model)
         return self._said[key]
 
-    def average(self, format_: str, mover: str) -> Outcome:
+    def average(self, format_: str, mover: str) -> CostedForecasts:
         """What the historical average as a model says of the held-back rows: of each what was known at its origin."""
         key = (format_, mover)
         if key not in self._said:
@@ -151,7 +151,7 @@ class HeldBack:
                 np.argsort(np.concatenate([np.flatnonzero(weeks_back == ago) for ago in np.unique(weeks_back)])) if parts else np.zeros(0, np.intp)
             )
             self._said[key] = (
-                Outcome(*(np.concatenate([vars(part)[name] for part in parts])[order] for name in vars(parts[0]))) if parts else _NOTHING
+                CostedForecasts(*(np.concatenate([vars(part)[name] for part in parts])[order] for name in vars(parts[0]))) if parts else _NOTHING
             )
         return self._said[key]
 
@@ -162,11 +162,11 @@ class HeldBack:
             self._averages[ago, format_] = HistoricalAverage.fit(self.panel.until(self.panel.last + -ago), rows)
         return self._averages[ago, format_]
 
-    def _outcome(self, rows: Frame, model: Model) -> Outcome:
+    def _outcome(self, rows: Frame, model: Model) -> CostedForecasts:
         costs = costs_of(self.panel, rows)
         made, plan = predict_rows(rows, costs, model)
         assert rows.demand is not None  # noqa: S101 - for the type checker
-        return Outcome(made.size, made.expected, realised_cost(plan.quantity, rows.demand, costs.margin, costs.return_cost))
+        return CostedForecasts(made.size, made.expected, realised_cost(plan.quantity, rows.demand, costs.margin, costs.return_cost))
 
 
-_NOTHING = Outcome(*(np.zeros(0, np.float32) for _ in range(3)))
+_NOTHING = CostedForecasts(*(np.zeros(0, np.float32) for _ in range(3)))

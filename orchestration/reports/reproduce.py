@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from models.ensemble.artifacts import load, manifest_of
 from models.training.code_version import code_version
-from models.training.reproduction import Outcome, compare, retrain, spec_of
+from models.training.reproduction import Agreement, compare, retrain, spec_of
 from models.training.spec import TrainingSpec
 from orchestration.provenance import environment, source_commit
 from transforms.calendar import Region, Week
@@ -33,7 +33,7 @@ class Reproduction:
     """
 
     model_version: str
-    outcome: Outcome | None
+    outcome: Agreement | None
     differences: list[str]
 
     @property

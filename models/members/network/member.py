@@ -69,9 +69,9 @@ class NetworkMember:
             for start in range(0, len(rows), _PREDICT_ROWS):
                 part = slice(start, start + _PREDICT_ROWS)
                 numbers, anchor, indices, recent = as_tensors(rows.numbers[part], rows.anchor[part], rows.indices[part], rows.recent[part])
-                said = [module(module.inputs(numbers, anchor, recent), indices, recent) for module in self.modules_]
-                chances.append(torch.stack([torch.sigmoid(chance) for chance, _ in said]).mean(dim=0).numpy())
-                sizes.append(torch.stack([torch.softmax(logits, dim=1) for _, logits in said]).mean(dim=0).numpy())
+                outputs = [module(module.inputs(numbers, anchor, recent), indices, recent) for module in self.modules_]
+                chances.append(torch.stack([torch.sigmoid(chance) for chance, _ in outputs]).mean(dim=0).numpy())
+                sizes.append(torch.stack([torch.softmax(logits, dim=1) for _, logits in outputs]).mean(dim=0).numpy())
         empty = np.zeros((0, len(self.support)), np.float32)
         return Distribution(np.concatenate([empty[:, 0], *chances]), np.concatenate([empty, *sizes]))
 
@@ -118,11 +118,11 @@ class NetworkMember:
                 inputs, indices, recent, target, row_weight = parts
                 kept = torch.from_numpy(_kept(noise, len(target), self.settings.hidden, self.settings.dropout))
                 chance, logits = module(inputs, indices, recent, kept)
-                came = target >= 0
-                loss = binary_cross_entropy_with_logits(chance, came.float(), weight=row_weight)
+                hit = target >= 0
+                loss = binary_cross_entropy_with_logits(chance, hit.float(), weight=row_weight)
                 # The sum over the rows with demand, so that a batch without any adds nothing.
                 aim = target if shares is None else shares[target]
-                loss = loss + cross_entropy(logits, aim, ignore_index=-1, reduction="sum") / came.sum().clamp(min=1)
+                loss = loss + cross_entropy(logits, aim, ignore_index=-1, reduction="sum") / hit.sum().clamp(min=1)
                 optimizer.param_groups[0]["lr"] = next(rates)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()

@@ -12,7 +12,7 @@ from models.ensemble.ensemble import Ensemble
 from models.evaluation.metrics import score_points, score_quantiles
 from models.evaluation.oracle import oracle
 from models.evaluation.plots import calibration_plot
-from models.evaluation.reliability import Outcome, outcomes
+from models.evaluation.reliability import ScoredRows, scored_rows
 from models.members.distribution import Points, interval_share, points
 from models.support import Support
 from models.training.spec import TrainingSpec
@@ -82,17 +82,17 @@ def test_reliability_coverage_and_the_plot_show_what_came() -> None:
     p = rng.uniform(0.05, 0.95, 20_000).astype(np.float32)
     demand = np.where(rng.random(len(p)) < p, 10, 0).astype(np.float32)
     ten, zero = np.full(len(p), 10, np.float32), np.zeros(len(p), np.float32)
-    good = Outcome(demand, Points(p, ten, 10 * p, zero, ten, ten, (0.9 - p) / (1 - p), (p - 0.1) / p))
+    good = ScoredRows(demand, Points(p, ten, 10 * p, zero, ten, ten, (0.9 - p) / (1 - p), (p - 0.1) / p))
     said, came, count = good.reliability()
     assert count.sum() == len(p)
     assert came == pytest.approx(said, abs=0.04)
     assert good.coverage() == 1
     assert good.pinball() == pytest.approx(score_quantiles(demand, good.points)[0])
-    bad = Outcome(demand, Points(p, ten, 10 * p, zero, zero, zero, zero + 0.8, zero + 0.8))
+    bad = ScoredRows(demand, Points(p, ten, 10 * p, zero, zero, zero, zero + 0.8, zero + 0.8))
     assert bad.coverage() == pytest.approx((demand == 0).mean())
     assert bad.with_demand().coverage() == 0
     between = (p > 0.1) & (p < 0.9)
-    assert Outcome(demand[between], Points(*(values[between] for values in vars(good.points).values()))).interval_share() == pytest.approx(
+    assert ScoredRows(demand[between], Points(*(values[between] for values in vars(good.points).values()))).interval_share() == pytest.approx(
         0.8, abs=0.01
     )
     picture = calibration_plot({"ohio": good, "florida": bad})
@@ -144,7 +144,7 @@ def test_the_ensembles_lie_between_the_oracle_and_the_historical_average(world: 
     for (format_, mover), model in models.items():
         assert isinstance(model, Ensemble)
         part = frame.take((frame.large == (format_ == "large")) & (frame.fast == (mover == "fast")))
-        ours.append(Outcome(part.rate, model.points(model.predict(part), part)))
+        ours.append(ScoredRows(part.rate, model.points(model.predict(part), part)))
         store = np.char.add("S", world.series_store.astype(str))
         product = np.char.add("P", world.series_product.astype(str))
         at = {pair: index for index, pair in enumerate(zip(store.tolist(), product.tolist(), strict=True))}
@@ -154,9 +154,9 @@ def test_the_ensembles_lie_between_the_oracle_and_the_historical_average(world: 
         demand.append(world.demand[series, week])
         average.append(np.stack([part.baseline_size, part.baseline]))
         pack = world.case_pack[world.series_product[series]]
-        best.append(Outcome(part.rate, oracle(world.p_demand[series, week], world.mean_log[series, week], world.spec.sigma, pack)))
+        best.append(ScoredRows(part.rate, oracle(world.p_demand[series, week], world.mean_log[series, week], world.spec.sigma, pack)))
     came = np.concatenate(demand).astype(np.float32)
-    said, known_best = Outcome.concat(ours).points, Outcome.concat(best).points
+    said, known_best = ScoredRows.concat(ours).points, ScoredRows.concat(best).points
     own, limit = score_points(came, said.size, said.expected), score_points(came, known_best.size, known_best.expected)
     usual = score_points(came, *np.concatenate(average, axis=1))
     assert limit.mape < own.mape < usual.mape
@@ -168,7 +168,7 @@ def test_outcomes_put_what_came_beside_what_was_said_by_region() -> None:
     keys = {"store_id": ["1", "2", "3"], "product_id": ["A", "A", "B"], "region": ["ohio", "ohio", "florida"], "target_week": [monday] * 3}
     numbers = {name: [0.5, 0.25, 0.125] for name in Points.__dataclass_fields__}
     demand = pa.table({"region": ["ohio", "florida"], "store_id": ["2", "1"], "product_id": ["A", "B"], "week": [monday] * 2, "demand": [7, 9]})
-    found = outcomes(pa.table(keys | numbers), demand)
+    found = scored_rows(pa.table(keys | numbers), demand)
     assert set(found) == {"ohio", "florida"}
     assert found["florida"].demand.tolist() == [0]
     assert sorted(zip(found["ohio"].demand.tolist(), found["ohio"].points.q90.tolist(), strict=True)) == [(0, 0.5), (7, 0.25)]

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.evaluation.comparison import METRICS, Outcome, compare, realised_cost
+from models.evaluation.comparison import METRICS, CostedForecasts, compare, realised_cost
 from models.evaluation.gate import Gate, comparison_checks
 from models.evaluation.metrics import score_points
 
@@ -19,11 +19,13 @@ def rows(seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt
     return demand, series, week, rng
 
 
-def outcome(demand: npt.NDArray[np.float32], rng: np.random.Generator, error: float, scale: float = 1.0) -> Outcome:
+def outcome(demand: npt.NDArray[np.float32], rng: np.random.Generator, error: float, scale: float = 1.0) -> CostedForecasts:
     """A model whose every forecast is off by a factor that is drawn anew."""
     size = scale * np.maximum(demand, 5) * np.exp(error * rng.normal(size=len(demand)))
     expected = 0.7 * size
-    return Outcome(size.astype(np.float32), expected.astype(np.float32), realised_cost(size.round(), demand, np.float32(0.3), np.float32(0.1)))
+    return CostedForecasts(
+        size.astype(np.float32), expected.astype(np.float32), realised_cost(size.round(), demand, np.float32(0.3), np.float32(0.1))
+    )
 
 
 def test_the_values_compared_are_those_of_the_metrics() -> None:
@@ -73,7 +75,7 @@ def test_a_costly_model_is_refused_for_its_cost_and_its_bias() -> None:
 def test_what_is_worse_by_less_than_the_tolerance_passes_however_sure_it_is() -> None:
     demand, series, week, rng = rows(5)
     good = outcome(demand, rng, 0.3)
-    worse = Outcome(good.size, good.expected, good.cost * np.float32(1.01))
+    worse = CostedForecasts(good.size, good.expected, good.cost * np.float32(1.01))
     found = [difference for difference in compare(demand, series, week, worse, good, 0.99, seed=7) if difference.metric == "cost"]
     assert found[0].lower > 0
     assert comparison_checks(found, Gate(max_regression={"cost": 0.02}))[0].passed

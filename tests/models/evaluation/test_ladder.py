@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.evaluation.comparison import Outcome
+from models.evaluation.comparison import CostedForecasts
 from models.evaluation.ladder import HeldBackRows, Step, in_order
 
 RNG = np.random.default_rng(5)
@@ -14,11 +14,11 @@ ROWS = HeldBackRows(
 MARGINS = {"previous": 0.05}
 
 
-def off_by(share: float, seed: int = 1) -> Outcome:
+def off_by(share: float, seed: int = 1) -> CostedForecasts:
     """A model whose sizes are off by about a share of what came."""
     error = np.random.default_rng(seed).choice([-1, 1], len(ROWS.demand)) * share
     size = np.maximum(ROWS.demand * (1 + error), 1).astype(np.float32)
-    return Outcome(size, size, np.abs(size - ROWS.demand))
+    return CostedForecasts(size, size, np.abs(size - ROWS.demand))
 
 
 def ordered(**mape: float | None) -> list[str]:
@@ -55,6 +55,6 @@ def test_the_reason_holds_both_numbers() -> None:
 
 def test_without_any_demand_the_order_stays_as_it_was() -> None:
     nothing = HeldBackRows(np.zeros(4, np.float32), np.arange(4), np.zeros(4, np.int64))
-    said = Outcome(*(np.ones(4, np.float32) for _ in range(3)))
+    said = CostedForecasts(*(np.ones(4, np.float32) for _ in range(3)))
     places = in_order([Step("champion", "v1", said), Step("baseline", "avg", said)], nothing, 0.99, MARGINS, 7)
     assert [(place.rung, place.mape) for place in places] == [("champion", None), ("baseline", None)]

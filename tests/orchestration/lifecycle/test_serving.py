@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from models.evaluation.gate import Gate
-from models.evaluation.reliability import outcomes
+from models.evaluation.reliability import scored_rows
 from orchestration.cli.app import app
 from orchestration.lifecycle.serving import champions_serving, order_at
 from orchestration.project import Project
@@ -66,7 +66,7 @@ def test_the_interval_is_held_against_80_percent_by_one_measure_that_gold_alone_
     inside, covered = (
         sum(row[name] * row["n"] for row in accuracy) / sum(row["n"] for row in accuracy) for name in ("interval_share_80", "coverage_80")
     )
-    assert inside == pytest.approx(outcomes(made, demand)[str(REGION)].interval_share(), abs=1e-6)
+    assert inside == pytest.approx(scored_rows(made, demand)[str(REGION)].interval_share(), abs=1e-6)
     assert abs(inside - 0.8) < 0.1 < covered - 0.75, "weeks without demand count as covered"
 
 
