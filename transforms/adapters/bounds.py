@@ -1,4 +1,4 @@
-"""What a file may cost to read, looked at before a parser sees it: how far a compressed one expands, and how deep JSON is nested."""
+"""Limits of what a file may cost to read, looked at before a parser sees it: how far a compressed one expands, and how deep JSON is nested."""
 
 import re
 from pathlib import Path

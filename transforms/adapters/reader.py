@@ -31,7 +31,7 @@ DAYS = (pa.field("first_day", pa.date32()), pa.field("last_day", pa.date32()))
 
 @dataclass(frozen=True)
 class References:
-    """What facts are checked against: which stores (with region and weather place) and products exist."""
+    """Tables that facts are checked against: which stores (with region and weather place) and products exist."""
 
     stores: pa.Table
     products: pa.Table
@@ -58,7 +58,7 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class FileRows:
-    """What a file holds: rows that follow the contract, rows that break it, and how many went where.
+    """Rows of a file: rows that follow the contract, rows that break it, and how many went where.
 
     Attributes
     ----------

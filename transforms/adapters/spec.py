@@ -110,7 +110,7 @@ class FileSpec(_Strict):
     line_id: Name | None = None
     """Column that identifies a line: a line that is there twice counts once."""
     duplicates: Literal["refuse", "sum"] = "refuse"
-    """What rows with the same key mean: an error, or parts of a sum (invoice lines, days)."""
+    """Meaning of rows with the same key: an error, or parts of a sum (invoice lines, days)."""
     counted: list[str] = Field(default_factory=list)
     """Names or patterns of files that count although they say what another file says: deliveries of their own that happen to be alike."""
     net_to_last_delivery: bool = False
@@ -192,7 +192,7 @@ def _check_columns(source: str, spec: FileSpec, *at: str | int) -> None:
 
 
 def _refused_by_database(query: str, value: str | float) -> str | None:
-    """What the database that will read the files says against a value, which goes to it as a parameter; None where it takes it."""
+    """Objection of the database that will read the files to a value, which goes to it as a parameter; None where it takes it."""
     with open_database() as connection:
         try:
             connection.execute(query, {"value": value})

@@ -51,7 +51,7 @@ class _Reader:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, request: Mapping[str, object]) -> str | None:
-        """What speaks against a workbook; None once its sheet is written."""
+        """Objection to a workbook; None once its sheet is written."""
         with self.lock:
             process = self._started()
             if process.stdin is None or process.stdout is None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 Kind = Literal["text", "integer", "number", "flag", "date", "timestamp"]
 Disguise = Literal["kept", "hashed", "scaled", "cases", "returned_cases", "blurred", "shifted", "moved", "renamed", "renamed_event"]
-"""What becomes of a column's values in a sample that is given away; see `transforms.exports.obfuscation`."""
+"""Ways to disguise a column's values in a sample that is given away; see `transforms.exports.obfuscation`."""
 
 ARROW_TYPES: dict[Kind, pa.DataType] = {
     "text": pa.string(),
@@ -149,7 +149,7 @@ class Contract:
         return self._by_name[name]
 
     def compare(self, stored: Mapping[str, str]) -> "SchemaChange":
-        """What differs between this contract and a table's stored columns (name -> Delta type)."""
+        """Differences between this contract and a table's stored columns (name -> Delta type)."""
         return SchemaChange(
             added=tuple(column for column in self.columns if column.name not in stored),
             removed=tuple(name for name in stored if name not in self._by_name),

@@ -164,7 +164,7 @@ EVENTS = Source(
 SOURCES: dict[str, Source] = {
     contract.table: contract for contract in (STORES, PRODUCTS, DEMOGRAPHICS, EVENTS, SHIPMENTS, RETURNS, WEATHER_OBSERVED, WEATHER_FORECAST)
 }
-"""What an adapter must deliver, by source name; reference sources come first, since facts are checked against them."""
+"""Contracts that an adapter delivers, by source name; reference sources come first, since facts are checked against them."""
 
 
 def _in_bronze(contract: Source) -> Contract:

@@ -19,7 +19,7 @@ _DBT_MODELS = {
     "marts": ["gold/demand"],
 }
 _STAGED_LINEAGE = ("source_file", "arrived_at")
-"""What tells reports of the same fact apart."""
+"""Columns that tell reports of the same fact apart."""
 
 
 def render() -> dict[Path, str]:

@@ -8,6 +8,6 @@ CHAMPION, PREVIOUS, POOLED, BASELINE = "champion", "previous", "pooled", "baseli
 RUNGS = {CHAMPION: "champion", PREVIOUS: "previous champion", POOLED: "pooled model", BASELINE: "historical average"}
 """Each step with its name in words, in the order that holds without evidence."""
 CHALLENGER = "challenger"
-"""What an A/B test puts before the ladder."""
+"""Rung that an A/B test puts before the ladder."""
 SERVED_BY = (*RUNGS, CHALLENGER)
 """All that can have made a forecast."""

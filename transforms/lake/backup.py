@@ -63,7 +63,7 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What a backup did: files and bytes that were new, and those that an earlier backup had."""
+    """Result of a backup: files and bytes that were new, and those that an earlier backup had."""
 
     backup: Backup
     new_files: int

@@ -1,4 +1,4 @@
-"""What changed in a region's tables between two states of the lake: rows added, changed, removed, columns with other values, schema changes."""
+"""Changes of a region's tables between two states of the lake: rows added, changed, removed, columns with other values, schema changes."""
 
 from dataclasses import dataclass
 

@@ -11,7 +11,7 @@ _DATAFUSION = {"text": "varchar", "integer": "bigint", "number": "double", "flag
 
 
 def additions(contract: Contract, stored: Mapping[str, str], version: int) -> SchemaChange:
-    """What the contract added since a table was written with the columns `stored` (name to Delta type).
+    """Columns that the contract added since a table was written with the columns `stored` (name to Delta type).
 
     Raises
     ------

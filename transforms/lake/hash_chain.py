@@ -51,7 +51,7 @@ class Link:
 
 
 def genesis(table: str) -> str:
-    """What the first link of a table follows."""
+    """Value that the first link of a table follows."""
     return hashlib.sha256(f"shelfcast {table}".encode()).hexdigest()
 
 
@@ -97,7 +97,7 @@ def seal_of_nothing(contract: Contract) -> str:
 
 
 def seal_name(contract: Contract, region: str, week: date) -> str:
-    """What gold/audit_heads calls a slice."""
+    """Name of a slice in gold/audit_heads."""
     return f"{contract.name}/{region}/{week}"
 
 

@@ -42,7 +42,7 @@ _STEP = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a write did: rows now standing in the part that was replaced, and the table version that holds them."""
+    """Result of a write: rows now standing in the part that was replaced, and the table version that holds them."""
 
     table: str
     rows: int

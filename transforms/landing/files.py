@@ -81,7 +81,7 @@ def _landing_file(source: str, specs: tuple[FileSpec, ...], path: Path, top: Pat
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What was copied into landing, and why other names that match a pattern were left where they are."""
+    """Files that were copied into landing, and why other names that match a pattern were left where they are."""
 
     copied: list[Path]
     left_out: list[str]

@@ -1,4 +1,4 @@
-"""What is on record about landing: which versions of files were looked at, which slices they touch, what is pending.
+"""Records of landing: which versions of files were looked at, which slices they touch, what is pending.
 
 Every version (content hash) of a file is parsed and validated once, with a fingerprint for each slice. Pending is the difference between what
 landing told and what has been conditioned (see `transforms.landing.conditioned`). Of each file its latest accepted version speaks: while a newer one
@@ -39,7 +39,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """What is on record about one version of a file: the latest look, when the version was first seen, and when it was accepted last."""
+    """Record of one version of a file: the latest look, when the version was first seen, and when it was accepted last."""
 
     status: str
     message: str | None

@@ -103,6 +103,6 @@ def _read_otherwise(record: FileRecord, before: set[tuple[str, ...]], after: set
 
 
 def _facts_of(references: References) -> set[tuple[str, ...]]:
-    """What the reading of facts depends on: each store's region and weather place, and the products."""
+    """Values that the reading of facts depends on: each store's region and weather place, and the products."""
     stores = (references.stores[name].to_pylist() for name in ("store_id", "region", "place"))
     return {*zip(*stores, strict=True), *((product,) for product in references.products["product_id"].to_pylist())}

@@ -1,4 +1,4 @@
-"""What becomes of each file at one look at landing, and putting it on record. Which files are looked at is decided in `register`."""
+"""Reading the files of one look at landing, and putting on record what became of each. Which files are looked at is decided in `register`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ _CUT_OFF = "If the file was cut off, drop it again whole."
 
 @dataclass(frozen=True)
 class Registration:
-    """What looking at landing brought: versions of files that were accepted, what was noticed about them, and those that were refused."""
+    """Result of a look at landing: versions of files that were accepted, what was noticed about them, and those that were refused."""
 
     accepted: list[LandingFile] = field(default_factory=list)
     refused: list[Told] = field(default_factory=list)
@@ -239,7 +239,7 @@ class Registrar:
         return file.identity not in renamed(self.known | {file.identity: before})
 
     def _noticed(self, file: LandingFile, found: FileRows) -> str | None:
-        """What changed in a file's shape since the version before: columns that are new, and columns that are gone."""
+        """Changes of a file's shape since the version before: columns that are new, and columns that are gone."""
         earlier = [
             record for (source, _, _), record in self.known.items() if source == file.source and record.status == "accepted" and record.columns
         ]

@@ -48,7 +48,7 @@ class WorldSpec:
 
 @dataclass(frozen=True)
 class World:
-    """What was simulated.
+    """Simulated sales of a world.
 
     Attributes
     ----------
