@@ -1,4 +1,7 @@
-"""Members that come from notebooks: `shelfcast promote-notebook` writes a module for each, and a project's `members` may name it."""
+"""Members that come from notebooks: `shelfcast promote-notebook` writes a module for each, and a project's `members` may name it.
+
+Members that are written by hand belong to `models.members`.
+"""
 
 import pkgutil
 from importlib import import_module

@@ -1,4 +1,7 @@
-"""Source adapters: each provider's files onto the standard contracts, by one YAML for each provider."""
+"""Source adapters: each provider's files onto the standard contracts, by one YAML for each provider.
+
+Which files there are, and what was taken in, is for landing to know.
+"""
 
 from transforms.adapters.reader import DAYS, FileRows, References, RowCounts, read_file
 from transforms.adapters.spec import FileSpec, ProviderSpec, built_in_providers, load_provider

@@ -1,4 +1,6 @@
-"""Landing: which files were dropped, which slices they touch, and taking those slices into bronze."""
+"""Landing: which files were dropped, which slices they touch, and taking those slices into bronze. What is made
+of bronze belongs to dbt_project.
+"""
 
 from transforms.landing.conditioned import conditioning, conditioning_references, finish, under_way
 from transforms.landing.files import FACTS, REFERENCES, Dropped, LandingFile, drop, folder, scan

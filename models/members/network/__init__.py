@@ -1,4 +1,7 @@
-"""The neural network member: the only package that imports torch, inside the functions that need it."""
+"""The neural network member: the only package that imports torch, inside the functions that need it.
+
+What it shares with other members stands in `models.members`.
+"""
 
 from models.members.network.member import NetworkMember
 

@@ -1,16 +1,15 @@
 """One test for all sources and one for all gold tables: a new one is told what is missing until it stands everywhere."""
 
-import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from docs.generate import AGAIN, DOCS
 from transforms.adapters import built_in_providers, load_provider
 from transforms.contracts import CONTRACTS, GOLD, SOURCES, Column, Contract, Source
 from transforms.contracts.bronze import KNOWN_AT, PAST_WEEK, REGION, STORE
 from transforms.contracts.dbt_yaml import PROJECT, render
-from transforms.contracts.readme import README
 
 RECEIPTS = Source(
     "bronze/till_receipts",
@@ -62,8 +61,8 @@ def missing_of_source(source: Source) -> list[str]:
     described = f"- name: stg_{name}\n" in (PROJECT / "models/staging/_models.yml").read_text()
     if not described or not (PROJECT / model).is_file() or (PROJECT / model).read_text() != render()[model]:
         lacks.append("write the dbt files of the contracts: python -m transforms.contracts.dbt_yaml")
-    if f"\n| {name} | " not in README.read_text():
-        lacks.append("write README's tables: python -m transforms.contracts.readme")
+    if f"\n| {name} | " not in (DOCS / "bring-your-data.md").read_text():
+        lacks.append(f"write the tables of the documentation: {AGAIN}")
     if absent := [key for key in (f"landing/{name}", f"bronze/{name}", staging) if key not in _assets()]:
         lacks.append(f"give it the assets {', '.join(absent)} (orchestration/defs/landing.py and conditioning.py make them from SOURCES)")
     elif not [key for key, parents in _assets().items() if staging in parents]:
@@ -76,8 +75,8 @@ def missing_of_gold(table: Contract) -> list[str]:
     lacks = [] if CONTRACTS.get(table.name) is table else ["list the contract in GOLD (transforms/contracts/__init__.py)"]
     if MADE_WITH.get(table.name, table.name) not in _assets() and table.name not in RECORDS:
         lacks.append("give it an asset (orchestration/defs), by table_spec or as a dbt model, or name here what else writes it")
-    if not re.search(rf"^\| `{table.name}` \| ", README.read_text(), re.MULTILINE):
-        lacks.append("write README's tables: python -m transforms.contracts.readme")
+    if f"\n### {table.name}\n" not in (DOCS / "tables.md").read_text():
+        lacks.append(f"write the tables of the documentation: {AGAIN}")
     return lacks
 
 

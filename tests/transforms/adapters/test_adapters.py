@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from transforms.adapters import built_in_providers, load_provider
-from transforms.contracts.readme import README, filled
 from transforms.errors import ConfigurationError
 
 
@@ -36,8 +35,3 @@ def test_a_wrong_provider_file_is_explained(shop: Path, old: str, new: str, mess
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(ConfigurationError, match=message):
         load_provider(str(path))
-
-
-def test_the_readme_lists_sources_and_tables_as_their_contracts_say() -> None:
-    text = README.read_text()
-    assert text == filled(text), "write it anew with 'python -m transforms.contracts.readme'"
