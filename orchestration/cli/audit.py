@@ -1,4 +1,4 @@
-"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `maturity`: thin commands over `audit_view` and `recovery`."""
+"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `maturity`: thin commands over `views.audit` and `cli.recovery`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -169,6 +169,17 @@ def test_a_region_that_there_is_not_is_no_region_without_rows(command: str, tmp_
     assert "Region nowhere has no stores in the lake: expected one of north_texas" in output
 
 
+@pytest.mark.parametrize(
+    "command", ["plan --to OUT", "why --region north_texas --store 1 --product A", "trace forecast --region a --store 1 --product A"]
+)
+def test_without_a_week_a_lake_that_has_none_says_so(command: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    Project(provider="sample").save(root)
+    code, output = shelfcast(*command.replace("OUT", str(tmp_path)).split(), "--root", str(root))
+    assert code == 1
+    assert "No deliveries have landed yet, so there is no newest week: drop files into landing and run 'shelfcast run'." in output
+
+
 def test_a_state_that_there_is_not_is_refused(tmp_path: Path) -> None:
     Project(provider="sample").save(tmp_path / "root")
     code, output = shelfcast("models", "list", "--state", "champions", "--root", str(tmp_path / "root"))
