@@ -67,7 +67,7 @@ def read_model(path: Path, model: type[Model], kind: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = [_told(problem, root) for problem in error.errors()]
+        faults = [_fault(problem, root) for problem in error.errors()]
         raise ConfigurationError(f"{where} breaks the rules: {'; '.join(faults)}.") from error
 
 
@@ -120,7 +120,7 @@ def _joined(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _told(problem: ErrorDetails, root: yaml.Node | None) -> str:
+def _fault(problem: ErrorDetails, root: yaml.Node | None) -> str:
     """One fault as `line, key: what was expected`."""
     cause = problem.get("ctx", {}).get("error")
     at = [*problem["loc"], *(cause.at if isinstance(cause, RuleBroken) else ())]

@@ -25,7 +25,7 @@ from transforms.calendar import Week
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData, ShelfcastError
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
-from transforms.landing import Told
+from transforms.landing import FileNotice
 
 
 def initialise_root(settings: Settings, provider: str, landing: Path | None, horizons: int | None, local: bool, console: Console) -> list[str]:
@@ -135,7 +135,7 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
                 yield workspace, Runner(load, instance, lake.path("steps.log"), notify), Voice(say, busy)
 
 
-def _with_refusals(error: ShelfcastError, refused: list[Told]) -> ShelfcastError:
+def _with_refusals(error: ShelfcastError, refused: list[FileNotice]) -> ShelfcastError:
     """What stops a run is often that a file was refused: both are told."""
     if not refused:
         return error

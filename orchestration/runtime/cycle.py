@@ -17,7 +17,19 @@ from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.lake.tables import Lake
-from transforms.landing import REFERENCES, Dropped, Told, drop, first_weeks, last_week, pending, pending_references, refused_files, regions, register
+from transforms.landing import (
+    REFERENCES,
+    Dropped,
+    FileNotice,
+    drop,
+    first_weeks,
+    last_week,
+    pending,
+    pending_references,
+    refused_files,
+    regions,
+    register,
+)
 from transforms.records.dataset_versions import latest_versions, usable
 
 
@@ -38,12 +50,12 @@ class Workspace:
     provider: ProviderSpec
 
 
-def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence[str] = ()) -> list[Told]:
+def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence[str] = ()) -> list[FileNotice]:
     """Register what landed and condition all that landing has and gold does not hold, whether it is new or an earlier run was interrupted.
 
     Returns
     -------
-    list of Told
+    list of FileNotice
         Files that stand in landing and cannot be taken in; all others have been.
     """
     lake, provider = workspace.lake, workspace.provider

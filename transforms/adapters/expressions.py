@@ -102,7 +102,7 @@ def _cleaned(text: str, spec: ColumnSpec, provider: ProviderSpec) -> str:
     }.get(spec.clean or "", text)
     if not mapping:
         return cleaned
-    cases = " ".join(f"when {literal(came)} then {literal(standard)}" for came, standard in mapping.items())
+    cases = " ".join(f"when {literal(raw_value)} then {literal(standard)}" for raw_value, standard in mapping.items())
     return f"case {text} {cases} else {cleaned} end"
 
 

@@ -49,12 +49,12 @@ def rules_for(contract: Contract, mapped: set[str], can_fail: set[str], accept_u
 
 
 def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[Rule]:
-    name, came = quoted(column.name), quoted(f"came_{column.name}")
+    name, raw = quoted(column.name), quoted(f"came_{column.name}")
     kind = {"integer": "a whole number", "number": "a number", "date": "a date", "timestamp": "a date and time", "flag": "true or false"}
     rules = []
     if can_fail:
         advice = "Correct the value, or say in the provider YAML how it is written (date_format, decimal, unit)."
-        rules.append(Rule(column.name, f"{name} is null and {came}", kind[column.kind], advice))
+        rules.append(Rule(column.name, f"{name} is null and {raw}", kind[column.kind], advice))
     if column.required:
         rules.append(Rule(column.name, f"{name} is null", "a value", "Fill it, or give a 'default' for the column in the provider YAML."))
     if column.minimum == 0 and column.kind == "integer":
@@ -94,7 +94,7 @@ def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], ca
         Column -> SQL over the table `raw` of what the provider wrote there.
     """
     cases = " ".join(f"when {rule.broken} then {number}" for number, rule in enumerate(rules))
-    came = " ".join(f"when {number} then coalesce({came_as.get(rule.column, 'null')}, '(empty)')" for number, rule in enumerate(rules))
+    raw_values = " ".join(f"when {number} then coalesce({came_as.get(rule.column, 'null')}, '(empty)')" for number, rule in enumerate(rules))
     connection.execute("create temp table broken (row bigint, rule varchar, expected varchar, came varchar, advice varchar)")
     if not rules:
         return
@@ -105,7 +105,7 @@ def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], ca
         insert into broken
         with numbered as (select row, case {cases} end as rule_number from mapped),
         found as (select row, min(rule_number) as rule_number from numbered where rule_number is not null group by row),
-        texts as (select found.row, rule_number, case rule_number {came} end as came from found join raw on raw.row = found.row)
+        texts as (select found.row, rule_number, case rule_number {raw_values} end as came from found join raw on raw.row = found.row)
         select row, rule, expected, came, advice from texts join rules on number = rule_number
         """
     )

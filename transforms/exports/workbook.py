@@ -186,19 +186,19 @@ class _Sheet:
 
     def text(self, value: str, bold: bool = False) -> None:
         """Write a text; what is beyond a cell's limit is cut."""
-        at, look = self._next(), self._style("@", bold)
+        at, style = self._next(), self._style("@", bold)
         if value:
-            self._sheet.write_string(*at, value[:_LONGEST_TEXT], look)
+            self._sheet.write_string(*at, value[:_LONGEST_TEXT], style)
         else:
-            self._sheet.write_blank(*at, None, look)
+            self._sheet.write_blank(*at, None, style)
 
     def number(self, value: float | None, number_format: str, bold: bool = False) -> None:
         """Write a number, or an empty cell."""
-        at, look = self._next(), self._style(number_format, bold)
+        at, style = self._next(), self._style(number_format, bold)
         if value is None:
-            self._sheet.write_blank(*at, None, look)
+            self._sheet.write_blank(*at, None, style)
         else:
-            self._sheet.write_number(*at, value, look)
+            self._sheet.write_number(*at, value, style)
 
     def formula(self, formula: str, value: float, number_format: str, bold: bool = False) -> None:
         """Write a formula with its result."""

@@ -163,19 +163,19 @@ def restore(source: Path, backup: Backup, root: Path) -> None:
         )
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{root.name}.restoring-", dir=root.parent) as staging:
-        made, wrong = Path(staging) / "root", []
+        restored, wrong = Path(staging) / "root", []
         for entry in backup.entries:
-            place = made / entry.path
+            place = restored / entry.path
             place.parent.mkdir(parents=True, exist_ok=True)
             if reason := _fetch(source, entry, place):
                 wrong.append(f"{entry.path} {reason}")
         if wrong:
             more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             raise AuditFailed(f"Backup {backup.name} is damaged: {wrong[0]}{more}. Nothing was restored. {_earlier(backups(source), backup.name)}")
-        made.mkdir(exist_ok=True)
+        restored.mkdir(exist_ok=True)
         if root.exists():
             root.rmdir()
-        made.replace(root)
+        restored.replace(root)
 
 
 def damage(source: Path, backup: Backup) -> list[str]:
@@ -214,10 +214,10 @@ def _others(root: Path) -> Iterator[Path]:
     """Every other file: landing, models, reports, project file, run history."""
     tables = {path.parent for path in (root / "lake").glob("*/*/_delta_log")}
     for folder, folders, names in os.walk(root):
-        here = Path(folder)
-        folders[:] = sorted(name for name in folders if here / name not in tables)
+        directory = Path(folder)
+        folders[:] = sorted(name for name in folders if directory / name not in tables)
         for name in sorted(names):
-            path = here / name
+            path = directory / name
             if path.is_file() and not path.is_symlink() and not name.endswith(_SKIPPED):
                 yield path
 

@@ -25,10 +25,10 @@ def backups_made(root: Path) -> list[dict[str, Any]]:
     AuditFailed
         Where a line tells of none: a full disk may have cut it off.
     """
-    path, made = root / FILE, list[dict[str, Any]]()
+    path, backups = root / FILE, list[dict[str, Any]]()
     for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], 1):
         try:
-            made.append(json.loads(line))
+            backups.append(json.loads(line))
         except ValueError as error:
             raise AuditFailed(f"{path}, line {number}: expected a line of JSON for each backup, came {line[:40]!r}. Remove the line.") from error
-    return made
+    return backups

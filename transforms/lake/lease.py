@@ -69,15 +69,15 @@ def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Ite
 
 
 def _wait(lock: int, path: Path, tell: Callable[[str], None]) -> None:
-    told = ""
+    announced = ""
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = _holder(path.read_text())
-            if holder != told:
+            if holder != announced:
                 tell(holder)
-                told = holder
+                announced = holder
             time.sleep(_POLL_SECONDS)
         else:
             return

@@ -300,8 +300,8 @@ class Lake:
         if name is None or not data.num_rows:
             return data, {}
         if delta is not None:
-            told = delta.history(1)[0].get(_LAST_TIME)
-            last = datetime.fromisoformat(told) if told else self.read(contract.name, columns=f"max({name}) as last")["last"][0].as_py()
+            recorded = delta.history(1)[0].get(_LAST_TIME)
+            last = datetime.fromisoformat(recorded) if recorded else self.read(contract.name, columns=f"max({name}) as last")["last"][0].as_py()
             first = pc.min(data[name]).as_py()
             if last is not None and first <= last:
                 later = pc.add(data[name], pa.scalar(last - first + _STEP, pa.duration("us")))

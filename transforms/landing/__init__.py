@@ -6,7 +6,7 @@ from transforms.landing.conditioned import conditioning, conditioning_references
 from transforms.landing.files import FACTS, REFERENCES, Dropped, LandingFile, drop, folder, scan
 from transforms.landing.ingest import ingest, ingest_reference
 from transforms.landing.ledger import (
-    Told,
+    FileNotice,
     first_landed_week,
     first_weeks,
     landed,
@@ -22,7 +22,7 @@ from transforms.landing.register import register
 from transforms.landing.registrar import Registration
 
 __all__ = [
-    "FACTS", "REFERENCES", "Dropped", "LandingFile", "Registration", "Told", "conditioning", "conditioning_references", "drop", "finish",
+    "FACTS", "REFERENCES", "Dropped", "FileNotice", "LandingFile", "Registration", "conditioning", "conditioning_references", "drop", "finish",
     "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference", "landed", "last_week", "named_region", "noticed_files", "pending",
     "pending_references", "refused_files", "regions", "register", "scan", "under_way",
 ]  # fmt: skip

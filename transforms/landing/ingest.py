@@ -13,7 +13,7 @@ from transforms.contracts.bronze import INGESTED_REFERENCES, INGESTED_SLICES
 from transforms.lake.tables import Lake, Receipt, block_predicate
 from transforms.landing.conditioned import references_unfinished, taking_turns, unfinished
 from transforms.landing.files import FACTS, REFERENCES, Identity, Progress, scan
-from transforms.landing.ledger import landed_by_source, landed_references, records, reference_rows, speaking, staging, touching
+from transforms.landing.ledger import landed_by_source, landed_references, readable, records, reference_rows, staging, touching
 from transforms.landing.staging import Staging
 
 _BATCH = 200_000
@@ -23,7 +23,7 @@ def ingest(lake: Lake, provider: ProviderSpec, blocks: Sequence[SliceBlock], pro
     """Replace the slices of `blocks` in the bronze fact tables by what landing tells about them; they are pending until conditioned."""
     with taking_turns(lake):
         staged = staging(lake, provider)
-        versions = speaking(records(lake), scan(lake, provider))
+        versions = readable(records(lake), scan(lake, provider))
         marks = landed_by_source(lake, versions)
         return [receipt for block in blocks for receipt in _ingest_block(lake, provider, staged, versions, marks, block, progress)]
 
@@ -32,7 +32,7 @@ def ingest_reference(lake: Lake, provider: ProviderSpec) -> list[Receipt]:
     """Replace the reference sources in bronze; all are read before any is written."""
     with taking_turns(lake):
         staged, known = staging(lake, provider), records(lake)
-        versions = speaking(known, scan(lake, provider))
+        versions = readable(known, scan(lake, provider))
         tables = {source: reference_rows(lake, staged, source, versions) for source in REFERENCES}
         references_unfinished(lake)
         receipts = [lake.overwrite(f"bronze/{source}", table) for source, table in tables.items()]

@@ -1,7 +1,7 @@
 """Records of landing: which versions of files were looked at, which slices they touch, what is pending.
 
 Every version (content hash) of a file is parsed and validated once, with a fingerprint for each slice. Pending is the difference between what
-landing told and what has been conditioned (see `transforms.landing.conditioned`). Of each file its latest accepted version speaks: while a newer one
+landing told and what has been conditioned (see `transforms.landing.conditioned`). Of each file its latest accepted version counts: while a newer one
 is refused, while it is refused itself because it was read again with other settings or lists, and after it was cleared away.
 """
 
@@ -29,8 +29,8 @@ HISTORIED = ("stores", "products")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A landing file and what is told about it: why it cannot be taken in, or what was noticed."""
+class FileNotice:
+    """A message about a landing file: why it cannot be taken in, or what was noticed."""
 
     source: str
     source_file: str
@@ -80,8 +80,8 @@ def records(lake: Lake) -> dict[Identity, FileRecord]:
     return found
 
 
-def speaking(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) -> list[Identity]:
-    """The version of each file whose rows count; one that was cleared away goes on speaking. The same content under several names counts once."""
+def readable(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) -> list[Identity]:
+    """The version of each file whose rows count; one that was cleared away goes on counting. The same content under several names counts once."""
     standing = {file.identity for file in files}
     found, alike = [], dict[tuple[str, str], Identity]()
     # The one that stands before the others, then the one that was accepted last.
@@ -95,11 +95,11 @@ def speaking(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) ->
 
 def repeated(known: dict[Identity, FileRecord], files: Sequence[LandingFile]) -> dict[Identity, str]:
     """Files whose content stands under another name, and that name: the one whose rows count, before there is one the first."""
-    speakers = {*speaking(known, files)}
+    readable_now = {*readable(known, files)}
     first: dict[tuple[str, str], LandingFile] = {}
     # Files without a byte repeat nothing.
     alike = [file for file in files if not file.counted and file.digest != _NO_BYTES]
-    for file in sorted(alike, key=lambda file: file.identity not in speakers):
+    for file in sorted(alike, key=lambda file: file.identity not in readable_now):
         first.setdefault((file.source, file.digest), file)
     named = [(file, first[file.source, file.digest]) for file in alike]
     return {file.identity: original.name for file, original in named if original.name != file.name}
@@ -137,20 +137,20 @@ def renamed(known: Mapping[Identity, FileRecord]) -> set[Identity]:
     return {identity for moment, identity in accepted if (identity[0], identity[2]) in begun and begun[identity[0], identity[2]][0] > moment}
 
 
-def refused_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
+def refused_files(lake: Lake, provider: ProviderSpec) -> list[FileNotice]:
     """Files that stand in landing now and are refused, or held for a person."""
-    return _told(lake, provider, "refused", "held")
+    return _notices(lake, provider, "refused", "held")
 
 
-def noticed_files(lake: Lake, provider: ProviderSpec) -> list[Told]:
+def noticed_files(lake: Lake, provider: ProviderSpec) -> list[FileNotice]:
     """Files that stand in landing now and were accepted with something to tell about them, or repeat another file."""
-    return [told for told in _told(lake, provider, "accepted", "repeated") if told.message]
+    return [notice for notice in _notices(lake, provider, "accepted", "repeated") if notice.message]
 
 
-def _told(lake: Lake, provider: ProviderSpec, *statuses: str) -> list[Told]:
+def _notices(lake: Lake, provider: ProviderSpec, *statuses: str) -> list[FileNotice]:
     known = records(lake)
     found = [(file, known.get(file.identity)) for file in scan(lake, provider)]
-    return [Told(file.source, file.name, record.message or "") for file, record in found if record is not None and record.status in statuses]
+    return [FileNotice(file.source, file.name, record.message or "") for file, record in found if record is not None and record.status in statuses]
 
 
 def reference_rows(lake: Lake, staged: Staging, source: str, versions: Iterable[Identity]) -> pa.Table:
@@ -187,7 +187,7 @@ def named_region(lake: Lake, name: str, *others: Region) -> Region:
 
 def landed(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
     """Fingerprint of each slice over all sources, as landing tells it."""
-    return _combined(landed_by_source(lake, speaking(records(lake), scan(lake, provider))))
+    return _combined(landed_by_source(lake, readable(records(lake), scan(lake, provider))))
 
 
 def conditioned(lake: Lake) -> dict[Slice, str]:
@@ -207,11 +207,11 @@ def pending(lake: Lake, provider: ProviderSpec) -> dict[Slice, str]:
 def pending_references(lake: Lake, provider: ProviderSpec) -> dict[str, str]:
     """Sources of reference data whose content in landing has not been conditioned to the end, with the fingerprint that landing tells."""
     known = records(lake)
-    wanted = landed_references(known, speaking(known, scan(lake, provider)))
+    wanted = landed_references(known, readable(known, scan(lake, provider)))
     rows = lake.read_or_empty(CONDITIONED_REFERENCES.name).to_pylist()
-    there = {row["source"]: row["fingerprint"] for row in rows}
+    done = {row["source"]: row["fingerprint"] for row in rows}
     # Sources are conditioned together: while the mark of an interruption stands, none of them is done.
-    return wanted if there.keys() != wanted.keys() else {source: told for source, told in wanted.items() if there[source] != told}
+    return wanted if done.keys() != wanted.keys() else {source: fingerprint for source, fingerprint in wanted.items() if done[source] != fingerprint}
 
 
 def last_week(lake: Lake) -> Week | None:
@@ -224,10 +224,10 @@ def last_week(lake: Lake) -> Week | None:
 
 def first_landed_week(lake: Lake) -> Week | None:
     """The first week of which anything has landed or stands in the record of what was conditioned, None before there is any."""
-    told = [_of_speaking(lake, accepted_last(records(lake)).values(), "min(week) as week")]
+    tables = [_slices_of(lake, accepted_last(records(lake)).values(), "min(week) as week")]
     if lake.exists(CONDITIONED_SLICES.name):
-        told.append(lake.read(CONDITIONED_SLICES.name, columns="min(week) as week"))
-    found = [week for table in told if (week := table["week"][0].as_py()) is not None]
+        tables.append(lake.read(CONDITIONED_SLICES.name, columns="min(week) as week"))
+    found = [week for table in tables if (week := table["week"][0].as_py()) is not None]
     return Week(min(found)) if found else None
 
 
@@ -242,45 +242,45 @@ def first_weeks(lake: Lake) -> dict[Region, Week]:
 def landed_by_source(lake: Lake, versions: Iterable[Identity]) -> dict[tuple[Slice, str], str]:
     """Fingerprint of each slice and source over those among the versions that hold rows for it."""
     fingerprint = "string_agg(fingerprint, '+' order by fingerprint) as fingerprint"
-    return _keyed(_of_speaking(lake, versions, fingerprint, group_by=("region", "week", "source")))
+    return _keyed(_slices_of(lake, versions, fingerprint, group_by=("region", "week", "source")))
 
 
 def landed_references(known: Mapping[Identity, FileRecord], versions: Iterable[Identity]) -> dict[str, str]:
     """Fingerprint of each source of reference data over those among the versions that are of it, and the settings that they were read with."""
-    told = {
+    lines_of = {
         source: sorted(f"{name} {digest} {known[source, name, digest].mapping}" for of, name, digest in versions if of == source)
         for source in REFERENCES
     }
-    return {source: hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] for source, lines in told.items()}
+    return {source: hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] for source, lines in lines_of.items()}
 
 
 def touching(lake: Lake, versions: Iterable[Identity], source: str, predicate: str) -> list[Identity]:
     """Those among the versions that hold rows of a source in the slices that a predicate selects, in the order of their names."""
-    found = _of_speaking(lake, versions, "distinct source, source_file, source_hash", f"source = '{source}' and {predicate}").to_pylist()
+    found = _slices_of(lake, versions, "distinct source, source_file, source_hash", f"source = '{source}' and {predicate}").to_pylist()
     return sorted((row["source"], row["source_file"], row["source_hash"]) for row in found)
 
 
 def weeks_of(lake: Lake, versions: Iterable[Identity]) -> dict[Identity, set[date]]:
     """Weeks that each of these versions holds rows for."""
     found: dict[Identity, set[date]] = {}
-    for row in _of_speaking(lake, versions, "distinct source, source_file, source_hash, week").to_pylist():
+    for row in _slices_of(lake, versions, "distinct source, source_file, source_hash, week").to_pylist():
         found.setdefault((row["source"], row["source_file"], row["source_hash"]), set()).add(row["week"])
     return found
 
 
-def _of_speaking(lake: Lake, versions: Iterable[Identity], columns: str, where: str = "true", group_by: Sequence[str] = ()) -> pa.Table:
+def _slices_of(lake: Lake, versions: Iterable[Identity], columns: str, where: str = "true", group_by: Sequence[str] = ()) -> pa.Table:
     """Query the latest slices on record of these versions; with `group_by` one row for each group, which begins with those columns."""
     names = ("source", "source_file", "source_hash")
     wanted = pa.Table.from_pylist(
         [dict(zip(names, version, strict=True)) for version in versions], pa.schema([(name, pa.string()) for name in names])
     )
     with lake.connect(LANDING_SLICES.name) as connection:
-        connection.register("speaking", wanted)
+        connection.register("wanted", wanted)
         grouped = f"group by {', '.join(group_by)}" if group_by else ""
         return connection.execute(
             f"""
             with latest as (
-                from bronze_landing_slices semi join speaking using (source, source_file, source_hash)
+                from bronze_landing_slices semi join wanted using (source, source_file, source_hash)
                 qualify registered_at = max(registered_at) over (partition by source, source_file, source_hash)
             )
             select {", ".join([*group_by, columns])} from latest where rows > 0 and {where} {grouped}

@@ -65,8 +65,8 @@ def _side_by_side(file: LandingFile, parts: Sequence[pa.Table]) -> tuple[pa.Tabl
 def _told_apart(source: str, part: pa.Table, number: int) -> pa.Table:
     """Rows with `line_id`: what a later mapping makes of a line is a line of its own."""
     lines = part[LINE.name] if LINE.name in part.column_names else pa.nulls(part.num_rows, LINE.type)
-    told = pc.binary_join_element_wise(f"mapping {number + 1}", lines, " ") if number else lines
-    return part.select(SOURCES[source].names).append_column(LINE, told)
+    labels = pc.binary_join_element_wise(f"mapping {number + 1}", lines, " ") if number else lines
+    return part.select(SOURCES[source].names).append_column(LINE, labels)
 
 
 def _grouped(contract: Contract, rows: pa.Table, summed: set[str]) -> pa.Table:

@@ -22,7 +22,7 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
 
     Facts are looked at again when what they are checked against changed: refused files and those with rows in quarantine when stores or products were
     added, all files when a store or product that was known changed its region, its weather place, or went away. A version that was accepted and is
-    refused when it is looked at again goes on speaking with the rows of then.
+    refused when it is looked at again goes on counting with the rows of then.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
             registrar.at(file, references)
         registrar.when_back([identity for identity, record in registrar.known.items() if _read_otherwise(record, facts_before, facts_after)])
         registrar.write()
-        # What is silent beside a copy of its content may have to speak again.
+        # What does not count beside a copy of its content may have to count again.
         staged.keep_only(accepted_last(registrar.known).values())
     return registrar.result
 

@@ -18,14 +18,14 @@ from transforms.lake.tables import Lake
 from transforms.landing.files import FACTS, Identity, LandingFile, Progress
 from transforms.landing.ledger import (
     HISTORIED,
+    FileNotice,
     FileRecord,
-    Told,
     accepted_last,
     landed_by_source,
     left,
+    readable,
     reference_rows,
     renamed,
-    speaking,
     weeks_of,
 )
 from transforms.landing.moves import moves
@@ -42,8 +42,8 @@ class Registration:
     """Result of a look at landing: versions of files that were accepted, what was noticed about them, and those that were refused."""
 
     accepted: list[LandingFile] = field(default_factory=list)
-    refused: list[Told] = field(default_factory=list)
-    noticed: list[Told] = field(default_factory=list)
+    refused: list[FileNotice] = field(default_factory=list)
+    noticed: list[FileNotice] = field(default_factory=list)
 
 
 @dataclass
@@ -62,13 +62,13 @@ class Registrar:
     slices: list[pa.Table] = field(default_factory=list)
     quarantined: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
 
-    def speaking(self) -> list[Identity]:
+    def readable(self) -> list[Identity]:
         """Versions whose rows count, with what this look has found so far."""
-        return speaking(self.known, self.files)
+        return readable(self.known, self.files)
 
     def references(self) -> References:
         """Stores and products that facts are checked against."""
-        versions = [identity for identity in self.speaking() if self.staged.holds(identity)]
+        versions = [identity for identity in self.readable() if self.staged.holds(identity)]
         return References(*(reference_rows(self.lake, self.staged, source, versions) for source in HISTORIED))
 
     def at(self, file: LandingFile, references: References | None) -> None:
@@ -84,16 +84,16 @@ class Registrar:
             self._refuse_conflicts(file, found)
         except LandingFileRefused as error:
             found, message = None, f"{error}{self._stays(file, before)}"
-            self.result.refused.append(Told(file.source, file.name, message))
+            self.result.refused.append(FileNotice(file.source, file.name, message))
         status = "accepted" if found else "refused"
         if found is not None and (held := self._held(file, before, found)):
             found, message, status = None, held, "held"
-            self.result.refused.append(Told(file.source, file.name, message))
+            self.result.refused.append(FileNotice(file.source, file.name, message))
         if found is not None:
             message = self._noticed(file, found)
             self.result.accepted.append(file)
             if message:
-                self.result.noticed.append(Told(file.source, file.name, message))
+                self.result.noticed.append(FileNotice(file.source, file.name, message))
             self.staged.write(file.identity, found.rows, arrived_at)
             if file.source in FACTS:
                 self.slices.append(_fingerprints(file, found.rows, self.now) if found.rows.num_rows else self._emptied(file))
@@ -116,7 +116,7 @@ class Registrar:
         before = accepted_last(self.known).get((file.source, file.name))
         withdrawn = " What the file said before holds no longer once that one is taken in." if before not in {None, file.identity} else ""
         message = f"It has the same content as {other}: it counts once.{withdrawn} Remove one of them{advice}."
-        self.result.noticed.append(Told(file.source, file.name, message))
+        self.result.noticed.append(FileNotice(file.source, file.name, message))
         self._keep(file, self.known.pop(file.identity, None), None, "repeated", message)
 
     def when_back(self, versions: Sequence[Identity]) -> None:
@@ -200,7 +200,7 @@ class Registrar:
         """Refuse a reference file that says again what another file says, and stores that leave a known region empty."""
         if file.source in FACTS:
             return
-        others = [identity for identity in self.speaking() if identity[0] == file.source and identity[1] != file.name]
+        others = [identity for identity in self.readable() if identity[0] == file.source and identity[1] != file.name]
         standing = self.staged.read(file.source, others)
         key = list(SOURCES[file.source].key)
         there = {tuple(row.values()) for row in standing.select(key).to_pylist()}
@@ -217,7 +217,7 @@ class Registrar:
     @cached_property
     def weeks(self) -> dict[Identity, set[date]]:
         """Weeks that the versions hold rows for whose rows count."""
-        return weeks_of(self.lake, self.speaking())
+        return weeks_of(self.lake, self.readable())
 
     def _held(self, file: LandingFile, before: FileRecord | None, found: FileRows) -> str | None:
         """Why a file that was never accepted waits for a person."""
@@ -226,7 +226,7 @@ class Registrar:
         weeks = {*found.rows["week"].to_pylist()}
         others = [
             (source, name, digest)
-            for source, name, digest in self.speaking()
+            for source, name, digest in self.readable()
             # The file's own earlier version, and its content under a name that is gone, are replaced by it.
             if source == file.source and name != file.name and digest != file.digest and weeks & self.weeks.get((source, name, digest), set())
         ]
@@ -254,13 +254,13 @@ class Registrar:
             notes += self._left(file, found)
         if file.source == "stores":
             standing = {other.identity for other in self.files}
-            notes += moves(self.lake, self.staged, found.rows, [identity for identity in self.speaking() if identity not in standing])
+            notes += moves(self.lake, self.staged, found.rows, [identity for identity in self.readable() if identity not in standing])
         return " ".join(notes) or None
 
     def _left(self, file: LandingFile, found: FileRows) -> list[str]:
         """Which stores or products are in no list any more."""
         key = SOURCES[file.source].key[0]
-        others = [identity for identity in self.speaking() if identity[0] == file.source and identity[1] != file.name and self.staged.holds(identity)]
+        others = [identity for identity in self.readable() if identity[0] == file.source and identity[1] != file.name and self.staged.holds(identity)]
         rows = self.staged.read(file.source, others).select([key])
         listed = pa.concat_tables([rows, found.rows.select([key]).cast(rows.schema)])
         gone = sorted(set(left(self.lake, file.source, listed)[key].to_pylist()))

@@ -1,7 +1,7 @@
 """Rows of landing files as they were mapped, one Parquet file for each version of a file.
 
 A landing file is parsed once, when it is looked at. Taking slices into bronze reads these copies, so a version whose successor is refused, or whose
-file has been cleared away, still speaks. A copy that is lost is made again from landing.
+file has been cleared away, still counts. A copy that is lost is made again from landing.
 """
 
 import hashlib
@@ -92,9 +92,9 @@ class Staging:
                 .cast(contract.schema)
             )
 
-    def keep_only(self, speaking: Iterable[Identity]) -> None:
-        """Delete the copies that speak no longer."""
-        kept = {self.path(identity) for identity in speaking}
+    def keep_only(self, identities: Iterable[Identity]) -> None:
+        """Delete the copies of all other versions."""
+        kept = {self.path(identity) for identity in identities}
         for path in self.folder.glob("*/*.parquet"):
             if path not in kept:
                 path.unlink(missing_ok=True)

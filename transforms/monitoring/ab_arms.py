@@ -75,6 +75,6 @@ def arms(lake: Lake, test: AbTest, until: Week) -> Arms | None:
     week, served = rows["week"].to_numpy(), np.asarray(rows["served"].to_pylist(), np.str_)
     found = Arms(tuple(map(str, stores)), *(np.full((len(stores), weeks), np.nan) for _ in range(2)))
     for arm in ARMS:
-        here = np.full(len(position), True) if test.mode == "shadow" else served == arm
-        getattr(found, arm)[position[here], week[here]] = rows[arm].cast(pa.float64()).to_numpy()[here]
+        in_arm = np.full(len(position), True) if test.mode == "shadow" else served == arm
+        getattr(found, arm)[position[in_arm], week[in_arm]] = rows[arm].cast(pa.float64()).to_numpy()[in_arm]
     return found

@@ -176,8 +176,8 @@ def _columns(history: DriftHistory, levels: _Levels) -> list[Watched]:
     ]
 
 
-def _where(here: Bools, values: npt.NDArray[Any]) -> Floats32:
-    found: Floats32 = np.where(here & np.isfinite(values), values, np.nan).astype(np.float32)
+def _where(mask: Bools, values: npt.NDArray[Any]) -> Floats32:
+    found: Floats32 = np.where(mask & np.isfinite(values), values, np.nan).astype(np.float32)
     return found
 
 
@@ -202,9 +202,9 @@ def _excess(values: Floats64, group: Ints64) -> Floats64:
     return difference
 
 
-def _relative(values: npt.NDArray[np.floating], here: Bools) -> Floats64:
+def _relative(values: npt.NDArray[np.floating], mask: Bools) -> Floats64:
     """Values less the mean of the region's deliveries of the half year before."""
-    inside = here & np.isfinite(values)
+    inside = mask & np.isfinite(values)
     total, count = np.where(inside, values, 0).sum(axis=0), inside.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         difference: Floats64 = values - before(total, LEVEL_WEEKS) / before(count, LEVEL_WEEKS)

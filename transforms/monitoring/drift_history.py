@@ -154,7 +154,7 @@ def _arrays(connection: duckdb.DuckDBPyConnection, region: Region, first: Week, 
         where f.region = '{region}' and f.horizon = 1 and f.target_week between {day(first)} and {day(week)}
         """
     ).fetchnumpy()
-    said = {name: _filled(shape, (forecasts["series"], forecasts["t"]), np.asarray(forecasts[name])) for name in ("size", "expected")}
+    predicted = {name: _filled(shape, (forecasts["series"], forecasts["t"]), np.asarray(forecasts[name])) for name in ("size", "expected")}
     stores = _held(connection, "store", ("format", "place"), ("income",), first, weeks)
     products = _held(connection, "product", ("category", "vendor"), ("price", "margin", "return_cost"), first, weeks)
     weather, issued = _weather(connection, region, stores["place"], first, weeks)
@@ -165,7 +165,7 @@ def _arrays(connection: duckdb.DuckDBPyConnection, region: Region, first: Week, 
         "store": keys["store"].to_numpy(),
         "product": keys["product"].to_numpy(),
         "demand": demand,
-        **said,
+        **predicted,
         "promoted": _promoted(connection, region, keys["store"].to_numpy(), keys["product"].to_numpy(), first, weeks),
         **{name: products[name] for name in ("category", "vendor", "price")},
         **{name: products[name][:, -1] for name in ("margin", "return_cost")},
@@ -209,7 +209,7 @@ def _held(
 def _weather(connection: duckdb.DuckDBPyConnection, region: Region, place: Texts, first: Week, weeks: int) -> tuple[Floats32, Floats32]:
     """Weather at each store's place: as it came, and the maximum temperature as forecast the week before."""
     inside = f"region = '{region}' and {{}} between {day(first)} and {day(first + (weeks - 1))}"
-    came = connection.execute(
+    observed = connection.execute(
         f"select place, (week - {day(first)}) // 7 as t, {', '.join(WEATHER)} from silver_weather where {inside.format('week')}"
     ).df()
     issued = connection.execute(
@@ -218,10 +218,10 @@ def _weather(connection: duckdb.DuckDBPyConnection, region: Region, place: Texts
         from silver_weather_known where {inside.format("target_week")} and horizon = 1 and forecast_days > 0
         """
     ).df()
-    names = np.unique(np.concatenate([place, came["place"].to_numpy(np.str_), issued["place"].to_numpy(np.str_)]))
+    names = np.unique(np.concatenate([place, observed["place"].to_numpy(np.str_), issued["place"].to_numpy(np.str_)]))
     weather, given = np.full((len(names), weeks, len(WEATHER)), np.nan, np.float32), np.full((len(names), weeks), np.nan, np.float32)
     for step, name in enumerate(WEATHER):
-        weather[np.searchsorted(names, came["place"].to_numpy(np.str_)), came["t"], step] = came[name]
+        weather[np.searchsorted(names, observed["place"].to_numpy(np.str_)), observed["t"], step] = observed[name]
     given[np.searchsorted(names, issued["place"].to_numpy(np.str_)), issued["t"]] = issued["tmax_c"]
     at = np.searchsorted(names, place)
     return weather[at], given[at]

@@ -68,10 +68,10 @@ def _by_region(rows: pa.Table, rng: np.random.Generator, resamples: int) -> Iter
     whole = np.zeros((resamples, len(POLICIES)))
     names = np.unique(regions)
     for region in names:
-        here = np.flatnonzero(regions == region)
-        drawn = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), resamples) @ costs[here]
+        in_region = np.flatnonzero(regions == region)
+        drawn = rng.multinomial(len(in_region), np.full(len(in_region), 1 / len(in_region)), resamples) @ costs[in_region]
         whole += drawn
-        yield _savings(str(region), costs[here], demand[here], drawn)
+        yield _savings(str(region), costs[in_region], demand[in_region], drawn)
     if len(names) > 1:
         yield _savings("all", costs, demand, whole)
 

@@ -161,8 +161,8 @@ def _write_returns(world: World, path: Path, weeks: Ints64) -> None:
     """Returns that were reported in `weeks`, whenever they had been shipped."""
     series, week = np.nonzero(world.returned)
     reported = week + world.return_delay[series, week]
-    here = np.isin(reported, weeks)
-    series, week, reported = series[here], week[here], reported[here]
+    in_weeks = np.isin(reported, weeks)
+    series, week, reported = series[in_weeks], week[in_weeks], reported[in_weeks]
     order = np.lexsort((series, week, reported))
     mondays, stores, products = _mondays(world), _store_ids(world), _product_ids(world)
     lines = [
@@ -211,15 +211,15 @@ def _forecasts(world: World, weeks: Ints64) -> pd.DataFrame:
             target = issued + np.tile(lead, 7)
             within = target < world.temperature.shape[1]
             issued, target = issued[within], target[within]
-            said = world.temperature[region, target] + rng.normal(0, 0.6 + 0.45 * (target - issued))
+            forecast = world.temperature[region, target] + rng.normal(0, 0.6 + 0.45 * (target - issued))
             frames.append(
                 pd.DataFrame(
                     {
                         "city": PLACES[region].city,
                         "issued": [f"{np.datetime64(world.first.monday) + int(day)} 06:00:00" for day in issued],
                         "target": np.datetime64(world.first.monday) + target,
-                        "low_f": _fahrenheit(said - 5),
-                        "high_f": _fahrenheit(said + 5),
+                        "low_f": _fahrenheit(forecast - 5),
+                        "high_f": _fahrenheit(forecast + 5),
                     }
                 )
             )

@@ -27,7 +27,7 @@ from transforms.adapters import FileRows, ProviderSpec, bounds, load_provider, r
 from transforms.calendar import blocks_of
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.tables import Lake
-from transforms.landing import Told, drop, folder, ingest, ingest_reference, pending, readings, refused_files, register
+from transforms.landing import FileNotice, drop, folder, ingest, ingest_reference, pending, readings, refused_files, register
 
 NOW = datetime(2022, 6, 1, tzinfo=UTC)
 COLUMNS = {"store_id": "id", "product_id": "sku", "week": "week", "units_shipped": "units"}
@@ -137,7 +137,7 @@ def landed(lake: Lake, provider: ProviderSpec, shop: Path) -> Path:
     return top
 
 
-def take_in(lake: Lake, provider: ProviderSpec) -> list[Told]:
+def take_in(lake: Lake, provider: ProviderSpec) -> list[FileNotice]:
     register(lake, provider, NOW)
     ingest_reference(lake, provider)
     ingest(lake, provider, blocks_of(pending(lake, provider)))
