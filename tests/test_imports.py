@@ -1,11 +1,13 @@
-"""Incidents around the way through the house: circles of imports."""
+"""Incidents around the way through the house: circles of imports, and rooms in which nobody finds anything."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGES = ("orchestration", "models", "transforms")
+MOST_MODULES = 13
 
 
 def modules_of(root: Path) -> dict[str, Path]:
@@ -62,3 +64,10 @@ def test_a_circle_through_a_function_or_a_package_is_found(tmp_path: Path) -> No
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert circles_below(tmp_path) == [["models.fit", "models.members", "models.members.lasso"]]
+
+
+def test_no_room_has_more_modules_than_one_takes_in_at_a_glance() -> None:
+    rooms = Counter(str(path.parent.relative_to(CHECKOUT)) for path in modules_of(CHECKOUT).values() if path.stem != "__init__")
+    # Notebooks that a team has promoted are no rooms of ours.
+    rooms.pop("models/promoted", None)
+    assert {room: count for room, count in rooms.items() if count > MOST_MODULES} == {}

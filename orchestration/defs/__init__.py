@@ -1,4 +1,4 @@
-"""One module for each stage from landing to monitoring, for each report beside them, and for what runs by itself.
+"""One module for each stage, with the small function `definitions` that returns its assets, checks and jobs.
 
-An asset reads, calls one function and publishes; what it computes belongs to lifecycle, models or transforms.
+An asset reads, calls one function and publishes; what it computes, and loops over regions and weeks, belong to lifecycle, models or transforms.
 """

@@ -5,13 +5,12 @@ from typing import Any
 import dagster as dg
 
 from models.evaluation.plots import lift_plot
-from orchestration.lifecycle.ab_lift import Standing, lift_rows, standings
+from orchestration.lifecycle.ab_tests import Standing, update_lift
 from orchestration.runtime.metadata import add_by_slice, markdown_table, picture, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
-from transforms.calendar import Slice, blocks_of
+from transforms.calendar import Slice
 from transforms.contracts.ab_tests import AB_LIFT
-from transforms.records.ab_tests import recorded
 
 _MOST_PICTURES = 6
 _COLUMNS = ["test", "segment", "mode", "look", "champion", "challenger", "difference", "low", "high", "verdict"]
@@ -37,11 +36,7 @@ _COLUMNS = ["test", "segment", "mode", "look", "champion", "challenger", "differ
 def ab_lift(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Compare both arms of each test up to these weeks; nothing is promoted by it."""
     opened, slices = lake.open(), slices_of(context)
-    regions = {str(item.region) for item in slices}
-    tested = [test for test in recorded(opened) if test.region in regions]
-    for block in blocks_of(slices) if tested or opened.exists(AB_LIFT.name) else []:
-        opened.replace(AB_LIFT.name, block, lift_rows(opened, block))
-    found = [standing for standing in standings(opened, tested) if standing.rows]
+    found = update_lift(opened, slices)
 
     def page(item: Slice) -> dict[str, Any]:
         own = [standing for standing in found if standing.test.region == str(item.region)]
@@ -63,3 +58,8 @@ def plot_of(standing: Standing) -> bytes:
     weeks = [str(row["week"]) for row in standing.rows]
     series = [[float("nan") if row[name] is None else float(str(row[name])) for row in standing.rows] for name in ("difference", "low", "high")]
     return lift_plot(f"{standing.test.test_id} ({standing.test.metric})", weeks, *series)
+
+
+def definitions() -> dg.Definitions:
+    """How A/B tests stand."""
+    return dg.Definitions(assets=[ab_lift])

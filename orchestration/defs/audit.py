@@ -86,3 +86,8 @@ audit_schedule = dg.ScheduleDefinition(
     cron_schedule="0 12 * * 3",
     description="Every Wednesday noon, once the weekly cycle is through: check the record and write the audit page.",
 )
+
+
+def definitions() -> dg.Definitions:
+    """The record, checked and shown, and when."""
+    return dg.Definitions(assets=[audit_trail, maturity], jobs=[audit_job], schedules=[audit_schedule])

@@ -9,15 +9,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from orchestration.defs.ab_tests import ab_lift
 from orchestration.defs.conditioning import conditioned_models, conditioned_slices, reference_models
-from orchestration.defs.datasets import data_decision, dataset
-from orchestration.defs.explaining import contributions
+from orchestration.defs.datasets import dataset
+from orchestration.defs.experiments import leaderboard
 from orchestration.defs.landing import bronze_facts, bronze_reference
-from orchestration.defs.leaderboard import leaderboard
-from orchestration.defs.monitoring import accuracy, drift_report
-from orchestration.defs.plans import plan_value
+from orchestration.defs.monitoring import accuracy, drift_report, weather_value
+from orchestration.defs.plans import contributions, plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
-from orchestration.defs.weather import weather_value
 from orchestration.runtime.partitions import FIRST_WEEK
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.runtime.resources import LakeResource
@@ -61,14 +59,13 @@ leaderboard_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(leaderboard),
     description="The public orange-juice benchmark with the ensemble of production, beside the published results.",
 )
-JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
+JOBS: list[UnresolvedAssetJobDefinition] = [
     reference_job,
     conditioning_job,
     weekly_cycle_job,
     accuracy_job,
     weather_job,
     leaderboard_job,
-    data_decision,
 ]
 
 
@@ -146,3 +143,8 @@ def _fingerprints(touched: Mapping[Slice, str], block: SliceBlock) -> list[str]:
 def _digest(parts: Iterable[str]) -> str:
     """Short hash: the same change is requested once, however often it is seen."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def definitions() -> dg.Definitions:
+    """Jobs over assets of several stages, and what requests them."""
+    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor], schedules=[weekly_schedule])

@@ -36,8 +36,8 @@ class Judgement:
     rows: list[list[Any]]
 
 
-def told(spec: dg.AssetCheckSpec, judgement: Judgement | None) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
-    """What an asset yields for a check; without a judgement the check's output alone, so that it counts as not evaluated."""
+def check_results(spec: dg.AssetCheckSpec, judgement: Judgement | None) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
+    """Results that an asset yields for a check; without a judgement the check's output alone, so that it counts as not evaluated."""
     if judgement is None:
         yield dg.Output(None, output_name=spec.get_python_identifier())
         return

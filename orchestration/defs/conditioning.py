@@ -15,6 +15,7 @@ from orchestration.runtime.manifest import dbt_project
 from orchestration.runtime.metadata import add_large, markdown_table, table_metadata, table_spec, written
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
+from orchestration.settings import command_beside_interpreter
 from transforms.calendar import SliceBlock, blocks_of
 from transforms.contracts import CONTRACTS
 from transforms.contracts.bronze import CONDITIONED_SLICES
@@ -120,3 +121,9 @@ def conditioned_slices(context: dg.AssetExecutionContext, lake: LakeResource) ->
 def _recorded(context: dg.AssetExecutionContext, record: AbstractContextManager[None]) -> AbstractContextManager[None]:
     """The record around a build of all models; some of them alone finish nothing."""
     return nullcontext() if context.is_subset else record
+
+
+def definitions() -> dg.Definitions:
+    """Conditioning by dbt, with its executable beside the interpreter."""
+    dbt = DbtCliResource(project_dir=PROJECT, dbt_executable=command_beside_interpreter("dbt"))
+    return dg.Definitions(assets=[reference_models, conditioned_models, conditioned_slices], resources={"dbt": dbt})

@@ -1,20 +1,18 @@
 """Dataset versions: what conditioning made is put on record, checked against what was approved before, and approved or left to a person."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from orchestration.lifecycle.data_approval import review
+from orchestration.lifecycle.data_approval import decide_latest, quarantined, review
 from orchestration.runtime.metadata import add_large, markdown_table, table_spec
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import Region
-from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
+from transforms.contracts.bronze import QUARANTINE
 from transforms.contracts.life_cycle import DATASET_VERSIONS
-from transforms.lake.lease import lease
-from transforms.records.dataset_versions import READ_TABLES, Dataset, Status, decide, latest_versions
+from transforms.records.dataset_versions import READ_TABLES, Dataset, latest_versions
 
 VERSIONS = dg.AssetKey(["gold", "dataset_versions"])
 
@@ -67,11 +65,7 @@ def share_in_quarantine(lake: LakeResource) -> dg.AssetCheckResult:
     """Red while the data check on quarantined rows fails in some region's latest version."""
     opened = lake.open()
     checks = [(str(found.region), check) for found in latest_versions(opened) for check in found.checks if check.name == "share in quarantine"]
-    # One row for each file and rule says what there is to correct.
-    with opened.connect(QUARANTINE.name, LANDING_FILES.name) as connection:
-        rows = connection.execute(
-            "select source, source_file, rule, count(*), min(message) from bronze_quarantine group by all order by 4 desc limit 50"
-        ).fetchall()
+    rows = quarantined(opened)
     return dg.AssetCheckResult(
         passed=all(check.passed for _, check in checks),
         severity=dg.AssetCheckSeverity.ERROR,
@@ -97,22 +91,18 @@ class Decision(dg.Config):
 @dg.op
 def decide_on_data(context: dg.OpExecutionContext, config: Decision, lake: LakeResource) -> None:
     """Put the decision on record."""
-    opened, region = lake.open(), Region(config.region)
-    if config.decision not in {"approved", "rejected"}:
-        raise dg.Failure(f"decision: expected approved or rejected, came {config.decision!r}.", allow_retries=False)
-    event: Status = "approved" if config.decision == "approved" else "rejected"
-    with lease(opened, "decisions", f"run {context.run_id}", context.log.info):
-        found = latest_versions(opened, [region])
-        if not found:
-            raise dg.Failure(f"{region} has no data version yet: condition it first.", allow_retries=False)
-        decide(opened, found[0], event, config.who, config.reason, datetime.now(UTC))
-    context.log.info(f"{found[0].version}: {event} by {config.who}: {config.reason}")
+    decide_latest(lake.open(), Region(config.region), config.decision, config.who, config.reason, context.run_id, context.log.info)
 
 
 @dg.job(description="Approve or reject the latest version of a region's data, with who and why.")
 def data_decision() -> None:
     """One op."""
     decide_on_data()
+
+
+def definitions() -> dg.Definitions:
+    """Versions of the data, and what waits or stands in quarantine."""
+    return dg.Definitions(assets=[quarantine, dataset], asset_checks=[share_in_quarantine], jobs=[data_decision])
 
 
 def _shown(latest: list[Dataset], snapshots: str) -> dict[str, Any]:

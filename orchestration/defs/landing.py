@@ -84,3 +84,8 @@ def no_file_refused(lake: LakeResource) -> dg.AssetCheckResult:
 
 def _key(contract: Contract) -> dg.AssetKey:
     return dg.AssetKey([contract.layer, contract.table])
+
+
+def definitions() -> dg.Definitions:
+    """Landing and bronze."""
+    return dg.Definitions(assets=[*LANDING, bronze_reference, bronze_facts], asset_checks=[no_file_refused])

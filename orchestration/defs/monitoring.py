@@ -1,26 +1,28 @@
-"""Watching: how forecasts turned out, and whether a week's data are still what models were trained on."""
+"""Watching: how forecasts turned out, whether a week's data are still what models were trained on, and what accuracy owes to the weather.
+
+What plans were worth stands in `plans`, how A/B tests stand in `ab_tests`.
+"""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
-from models.evaluation.metrics import score_forecasts
 from models.evaluation.plots import calibration_plot
 from models.evaluation.reliability import scored_rows
-from orchestration.defs.checks import accuracy_judgement, drift_judgement, told
-from orchestration.reports.drift import drift_of, within
+from orchestration.defs.checks import accuracy_judgement, check_results, drift_judgement
+from orchestration.lifecycle.live_accuracy import issued, score_weeks
+from orchestration.lifecycle.score_region import weather_block
+from orchestration.reports.drift import watch
 from orchestration.runtime.metadata import add_by_slice, markdown_table, picture, rounded, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import FURTHEST, Region, Slice, SliceBlock, Week, blocks_of
-from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
-from transforms.contracts.gold import DEMAND, FORECASTS
-from transforms.lake.tables import Lake, block_predicate, day, region_list
-from transforms.monitoring.accuracy import by_segment
+from transforms.contracts.gold import WEATHER_VALUE
+from transforms.lake.tables import Lake
+from transforms.monitoring.accuracy import by_segment, weather_by_kind
 
 ACCURACY = dg.AssetKey(["gold", "accuracy"])
 DRIFT_REPORT = dg.AssetKey(["reports", "drift_report"])
@@ -58,7 +60,7 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[
     """How the forecasts issued earlier for these weeks turned out."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
-        opened.replace(ACCURACY_TABLE.name, block, score_forecasts(*_issued(opened, block)))
+        score_weeks(opened, block)
     columns = ["region", "format", "mover", "mape", "baseline_mape", "rmse_0", "rmse_all", "n", "n_zero"]
 
     @cache
@@ -76,7 +78,7 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[
 
     add_by_slice(context, ACCURACY, slices, page)
     yield dg.MaterializeResult(asset_key=ACCURACY, metadata=written_slices(context, opened, ACCURACY_TABLE.name, slices))
-    yield from told(WITHIN_TARGET, accuracy_judgement(opened, lake.project()))
+    yield from check_results(WITHIN_TARGET, accuracy_judgement(opened, lake.project()))
 
 
 @dg.multi_asset(
@@ -110,40 +112,53 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[
 def drift_report(
     context: dg.AssetExecutionContext, lake: LakeResource
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
-    """Score the slices and write their pages; all of a run in one process, since Evidently takes its time to import."""
+    """Score the slices and write their pages."""
     opened, rate, slices = lake.open(), lake.project().drift_rate, slices_of(context)
-    outcomes = []
-    for item in slices:
-        outcomes.append(drift_of(opened, item, rate))
-        context.log.info(f"{item}: {outcomes[-1].verdict}")
-    scores = pa.concat_tables([outcome.scores for outcome in outcomes])
-    for block in blocks_of(slices):
-        opened.replace(DRIFT.name, block, within(scores, block))
-    by_slice = {outcome.item: outcome for outcome in outcomes}
-    add_by_slice(context, DRIFT_REPORT, slices, lambda item: by_slice[item].metadata)
+    drift = watch(opened, slices, rate, context.log.info)
+    add_by_slice(context, DRIFT_REPORT, slices, lambda item: drift[item].metadata)
     yield dg.MaterializeResult(asset_key=DRIFT_REPORT)
-    yield from told(NO_DRIFT, drift_judgement(opened))
+    yield from check_results(NO_DRIFT, drift_judgement(opened))
 
 
-def _issued(lake: Lake, block: SliceBlock) -> tuple[pa.Table, pa.Table]:
-    """Forecasts that were issued for the block's weeks, as far as these have landed, and the demand that came."""
-    demand = lake.read(DEMAND.name, where=block_predicate("week", block))
-    if not lake.exists(FORECASTS.name):
-        return FORECASTS.schema.empty_table(), demand
-    where = f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
-    # A week of which nothing has landed is not a week without demand.
-    landed = demand.group_by(["region", "week"]).aggregate([])
-    forecasts = lake.read(FORECASTS.name, where=where).join(
-        landed.rename_columns({"week": "target_week"}), keys=["region", "target_week"], join_type="left semi"
-    )
-    return forecasts, demand
+@dg.multi_asset(
+    name="weather_value",
+    specs=[
+        table_spec(
+            WEATHER_VALUE.name,
+            deps=[dg.AssetKey(["gold", "dataset_versions"]), dg.AssetKey(["silver", "weather"])],
+            group_name="monitoring",
+            owners=["team:data-science"],
+        )
+    ],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="training",
+)
+def weather_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Accuracy at these origins with the weather as it was forecast, as it came to be (no forecast can be better), and without any."""
+    opened, project, slices = lake.open(), lake.project(), slices_of(context)
+    for block in blocks_of(slices):
+        weather_block(opened, project, block)
+    rows = {week: weather_by_kind(opened, week) for week in {item.week for item in slices}}
+    columns = ["region", "rows", "MAPE issued", "MAPE realised", "MAPE none", "RMSE issued", "RMSE realised", "RMSE none"]
+
+    def page(item: Slice) -> dict[str, Any]:
+        return {"accuracy": markdown_table(columns, [row.values() for row in rows[item.week] if row["region"] == str(item.region)])}
+
+    add_by_slice(context, dg.AssetKey(["gold", "weather_value"]), slices, page)
+    return dg.MaterializeResult(metadata=written_slices(context, opened, WEATHER_VALUE.name, slices))
+
+
+def definitions() -> dg.Definitions:
+    """What is watched after each cycle, and the report on weather that is asked for."""
+    return dg.Definitions(assets=[accuracy, drift_report, weather_value])
 
 
 def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:
     """Whether probabilities and intervals held, in the newest weeks of the run that have forecasts to look at."""
     newest = max(item.week for item in slices)
     block = SliceBlock(tuple(sorted({item.region for item in slices})), max(newest + -3, min(item.week for item in slices)), newest)
-    found = {region: rows for region, rows in scored_rows(*_issued(lake, block)).items() if rows.demand.any()}
+    found = {region: rows for region, rows in scored_rows(*issued(lake, block)).items() if rows.demand.any()}
     return {"calibration": picture("Reliability of p_demand and share of the 80 % interval", calibration_plot(found))} if found else {}
 
 

@@ -1,4 +1,7 @@
-"""The order plan in money: what plans made earlier would have cost, beside what else could have been shipped."""
+"""The order plan afterwards: what plans made earlier cost beside what else could have been shipped, and why forecasts were what they were.
+
+Making the plan is scoring; how forecasts turned out is monitoring.
+"""
 
 from functools import cache
 from typing import Any
@@ -6,13 +9,14 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from models.evaluation.plan_value import plan_value as value_of
+from orchestration.lifecycle.live_accuracy import value_plans
+from orchestration.reports.explain import explain_block
 from orchestration.runtime.metadata import add_by_slice, markdown_table, rounded, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
-from transforms.calendar import FURTHEST, Slice, SliceBlock, Week, blocks_of
-from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN, PLAN_VALUE
-from transforms.lake.tables import Lake, block_predicate, day, region_list
+from transforms.calendar import FURTHEST, Slice, Week, blocks_of
+from transforms.contracts.gold import CONTRIBUTIONS, PLAN_VALUE
+from transforms.features.feature import GROUPS
 from transforms.monitoring.savings import Savings, savings
 
 
@@ -37,7 +41,7 @@ def plan_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mate
     """What the plans made earlier for these weeks cost, beside shipping the historical average and the point forecast."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
-        opened.replace(PLAN_VALUE.name, block, _valued(opened, block))
+        value_plans(opened, block)
     columns = ["region", "cost of the plan, USD", "saved against the historical average", "saved against the point forecast"]
 
     @cache
@@ -56,12 +60,41 @@ def plan_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mate
     return dg.MaterializeResult(metadata=written_slices(context, opened, PLAN_VALUE.name, slices))
 
 
-def _valued(lake: Lake, block: SliceBlock) -> pa.Table:
-    if not lake.exists(ORDER_PLAN.name):
-        return PLAN_VALUE.schema.empty_table()
-    where = f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
-    demand = lake.read(DEMAND.name, where=block_predicate("week", block))
-    # A week of which nothing has landed is not a week without demand.
-    landed = demand.group_by(["region", "week"]).aggregate([]).rename_columns({"week": "target_week"})
-    plans = lake.read(ORDER_PLAN.name, where=where).join(landed, keys=["region", "target_week"], join_type="left semi")
-    return value_of(plans, lake.read(FORECASTS.name, where=where), demand)
+@dg.multi_asset(
+    name="contributions",
+    specs=[
+        table_spec(
+            CONTRIBUTIONS.name,
+            group_name="scoring",
+            deps=[dg.AssetKey(["gold", "forecasts"])],
+            kinds={"python", "deltalake"},
+            owners=["team:data-science"],
+        )
+    ],
+    partitions_def=REGION_WEEK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def contributions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Contributions of level, season, weather, price and events, demographics and returns to the largest forecasts; they add up exactly."""
+    opened, project, slices = lake.open(), lake.project(), slices_of(context)
+    explained: dict[str, pa.Table] = {}
+    for block in blocks_of(slices):
+        explained |= {str(region): rows for region, rows in explain_block(opened, project, block).items() if rows.num_rows}
+    columns = ["region", "rows", "expected", "reference", *GROUPS]
+    rows = {region: [region, table.num_rows, *(_mean(table, name) for name in columns[2:])] for region, table in explained.items()}
+
+    def page(item: Slice) -> dict[str, Any]:
+        return {"mean contributions": markdown_table(columns, [row for region, row in rows.items() if region == str(item.region)])}
+
+    add_by_slice(context, dg.AssetKey(["gold", "contributions"]), slices, page)
+    return dg.MaterializeResult(metadata=written_slices(context, opened, CONTRIBUTIONS.name, slices))
+
+
+def _mean(table: pa.Table, name: str) -> float:
+    values = table[name].to_numpy()
+    return float(values.mean())
+
+
+def definitions() -> dg.Definitions:
+    """The value of plans, and what made the forecasts in them."""
+    return dg.Definitions(assets=[plan_value, contributions])

@@ -4,19 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
-from orchestration.defs.checks import WEEKS_BEFORE, failover_judgement, forecasts_judgement, plan_judgement, stale_judgement, told
+from orchestration.defs.checks import WEEKS_BEFORE, check_results, failover_judgement, forecasts_judgement, plan_judgement, stale_judgement
 from orchestration.defs.datasets import VERSIONS
-from orchestration.lifecycle.score_region import ScoreTask
+from orchestration.lifecycle.score_region import score_block
 from orchestration.runtime.metadata import table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
-from orchestration.settings import settings
-from orchestration.workers import map_regions
-from transforms.calendar import blocks_of, weeks_between
+from transforms.calendar import blocks_of
 from transforms.contracts import gold
-from transforms.contracts.ab_tests import AB_FORECASTS
 from transforms.contracts.gold import STALE_DAYS
 
 FORECASTS = dg.AssetKey(["gold", "forecasts"])
@@ -63,21 +59,15 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
     """Forecasts for the weeks after the origin, and what to put on the truck."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     for block in blocks_of(slices):
-        weeks = list(weeks_between(block.first, block.last))
-        decided = (project.horizons, project.history, project.clusters, project.sold_out, project.forecast_seconds, project.gate.judged)
-        task = ScoreTask(opened.root, opened.storage_options, weeks, *decided)
-        results = [result for _, result in map_regions(task, block.regions, settings().workers)]
-        made = pa.concat_tables([forecasts for forecasts, _, _ in results])
-        column = made.schema.get_field_index("run_id")
-        made = made.set_column(column, made.schema.field(column), pa.repeat(context.run_id, made.num_rows))
-        opened.replace(gold.FORECASTS.name, block, made)
-        opened.replace(gold.ORDER_PLAN.name, block, pa.concat_tables([plan for _, plan, _ in results]))
-        tested = pa.concat_tables([arms for _, _, arms in results])
-        if tested.num_rows or opened.exists(AB_FORECASTS.name):
-            opened.replace(AB_FORECASTS.name, block, tested)
+        score_block(opened, project, block, context.run_id)
     yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written_slices(context, opened, gold.FORECASTS.name, slices))
     yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written_slices(context, opened, gold.ORDER_PLAN.name, slices))
-    yield from told(NO_STALE_MODEL, stale_judgement(opened))
-    yield from told(NO_FAILOVER, failover_judgement(opened))
-    yield from told(FORECASTS_SANE, forecasts_judgement(opened, project))
-    yield from told(PLAN_SANE, plan_judgement(opened, project))
+    yield from check_results(NO_STALE_MODEL, stale_judgement(opened))
+    yield from check_results(NO_FAILOVER, failover_judgement(opened))
+    yield from check_results(FORECASTS_SANE, forecasts_judgement(opened, project))
+    yield from check_results(PLAN_SANE, plan_judgement(opened, project))
+
+
+def definitions() -> dg.Definitions:
+    """Scoring."""
+    return dg.Definitions(assets=[scoring])

@@ -3,34 +3,23 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
-from orchestration.defs.checks import significance_judgement, told
+from orchestration.defs.checks import check_results, significance_judgement
 from orchestration.defs.datasets import VERSIONS
 from orchestration.experiments.mlflow_mirror import mirror_registry
-from orchestration.lifecycle.data_approval import review
-from orchestration.lifecycle.ladder import rank_steps
-from orchestration.lifecycle.pooled import train_pooled_models
-from orchestration.lifecycle.promotion import validate
 from orchestration.lifecycle.retraining import ON_DEMAND, Decision
-from orchestration.lifecycle.rollback import after_failing
-from orchestration.lifecycle.train_region import TrainTask
+from orchestration.lifecycle.weekly import judge_weeks, train_weeks
 from orchestration.runtime.metadata import add_by_slice, markdown_table, rounded, table_spec, written, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
-from orchestration.workers import map_regions
-from transforms.calendar import Region, Slice, SliceBlock, Week
+from transforms.calendar import Slice
 from transforms.contracts import life_cycle
 from transforms.contracts.life_cycle import RETRAINING
-from transforms.lake.lease import lease
-from transforms.lake.tables import Lake
-from transforms.records.model_registry import POOLED, ModelVersion, decide, register
+from transforms.records.model_registry import POOLED
 
 ENSEMBLES = dg.AssetKey(["models", "ensembles"])
 CHAMPIONS = dg.AssetKey(["models", "champions"])
@@ -63,35 +52,18 @@ SIGNIFICANT = dg.AssetCheckSpec(
 )
 def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable[dg.MaterializeResult[Any]]:
     """Train what needs it, week after week, and put on record what was trained, what was kept, and why."""
-    opened, project, slices = lake.open(), lake.project(), slices_of(context)
-    review(opened, project, sorted({item.region for item in slices}), context.run_id, context.log.info)
-    trained: list[ModelVersion] = []
-    decided: list[tuple[Slice, Decision]] = []
-    for week, regions in _by_week(slices):
-        task = TrainTask(opened.root, opened.storage_options, week, project, context.run_id, ON_DEMAND in context.run.tags)
-        here: list[tuple[Slice, Decision]] = []
-        versions: list[ModelVersion] = []
-        for region, (decisions, made) in map_regions(task, regions, settings().workers):
-            context.log.info(f"{region} {week}: {len(made)} models trained")
-            here += [(Slice(region, week), decision) for decision in decisions]
-            versions += made
-        pooled, made = train_pooled_models(opened, project, regions, week, context.run_id, task.on_demand)
-        here += [(Slice(POOLED, week), decision) for decision in pooled]
-        versions += made
-        with lease(opened, "decisions", f"registration, run {context.run_id}", context.log.info):
-            _register(opened, versions, here, f"run {context.run_id}", again=task.on_demand)
-            opened.replace(RETRAINING.name, SliceBlock((*regions, POOLED), week, week), _rows(here))
-        trained, decided = trained + versions, decided + here
+    opened, slices = lake.open(), slices_of(context)
+    done = train_weeks(opened, lake.project(), slices, context.run_id, ON_DEMAND in context.run.tags, context.log.info)
 
     def page(item: Slice) -> dict[str, Any]:
-        own = [version for version in trained if (version.region, version.trained_week) == (str(item.region), item.week.monday)]
+        own = [version for version in done.versions if (version.region, version.trained_week) == (str(item.region), item.week.monday)]
         rows = [(v.region, v.format, v.mover, str(v.trained_week), *_scores(v.metrics)) for v in own if v.kind == "ensemble"]
         table = markdown_table(["region", "format", "mover", "origin", "MAPE", "historical average"], rows)
         return {"models": len(own), "held_back": table, **rounded({"mean_mape": _mean([row[4] for row in rows])})}
 
     add_by_slice(context, ENSEMBLES, slices, page)
-    add_by_slice(context, RETRAINED, slices, lambda item: _summary([decision for one, decision in decided if one == item]))
-    pooled_models = sum(version.region == str(POOLED) for version in trained)
+    add_by_slice(context, RETRAINED, slices, lambda item: _summary([decision for one, decision in done.decisions if one == item]))
+    pooled_models = sum(version.region == str(POOLED) for version in done.versions)
     yield dg.MaterializeResult(asset_key=ENSEMBLES, metadata={"pooled models trained by the run": pooled_models})
     yield dg.MaterializeResult(asset_key=RETRAINED, metadata=written(opened, RETRAINING.name))
 
@@ -116,19 +88,10 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
 def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
     """Roll back what failed in production, judge each model that was trained at the slices' weeks, record what was decided, and order the ladder."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
-    events, ranked = [], []
-    for week, regions in _by_week(slices):
-        # What another run has judged by the time the lease is ours no longer waits, and is not judged again.
-        with lease(opened, "decisions", f"validation, run {context.run_id}", context.log.info):
-            back = after_failing(opened, project, regions, week, f"live accuracy, run {context.run_id}")
-            decide(opened, back)
-            judged = validate(opened, project, regions, week, f"gate, run {context.run_id}")
-            decide(opened, judged)
-        events += [*back, *judged]
-        ranked += rank_steps(opened, project, regions, week).to_pylist()
+    done = judge_weeks(opened, project, slices, context.run_id, context.log.info)
 
     def page(item: Slice) -> dict[str, Any]:
-        own = [event for event in events if (event.region, event.effective_week) == (str(item.region), item.week.monday)]
+        own = [event for event in done.events if (event.region, event.effective_week) == (str(item.region), item.week.monday)]
         rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.replaces, e.reason) for e in own if e.event != "retired"]
         counts = Counter(event.event for event in own)
         return {
@@ -142,31 +105,19 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator
     columns = ["format", "mover", "rung", "mape", "is_significant", "reason"]
 
     def serving(item: Slice) -> dict[str, Any]:
-        own = [row for row in ranked if (row["region"], row["week"], row["rank"]) == (str(item.region), item.week.monday, 1)]
+        own = [row for row in done.ladder if (row["region"], row["week"], row["rank"]) == (str(item.region), item.week.monday, 1)]
         return {"serving": markdown_table(columns, [[row[name] for name in columns] for row in own])}
 
     add_by_slice(context, CHAMPIONS, slices, page)
     add_by_slice(context, LADDER, slices, serving)
     yield dg.MaterializeResult(asset_key=CHAMPIONS, metadata={"mirror": mirror_registry(opened, project, settings().tracking_uri)})
     yield dg.MaterializeResult(asset_key=LADDER, metadata=written_slices(context, opened, life_cycle.LADDER.name, slices))
-    yield from told(SIGNIFICANT, significance_judgement(opened))
+    yield from check_results(SIGNIFICANT, significance_judgement(opened))
 
 
-def _by_week(slices: Sequence[Slice]) -> list[tuple[Week, list[Region]]]:
-    """The regions of each week, in the order of time: what is decided at a week builds on the weeks before it."""
-    weeks = sorted({item.week for item in slices})
-    return [(week, [item.region for item in slices if item.week == week]) for week in weeks]
-
-
-def _register(lake: Lake, versions: Sequence[ModelVersion], decided: Sequence[tuple[Slice, Decision]], actor: str, again: bool) -> None:
-    why = {(str(item.region), *decision.segment): f"{decision.cause}, {decision.reason}" for item, decision in decided}
-    reasons = {version.model_version: why[version.region, version.format, version.mover] for version in versions}
-    register(lake, versions, datetime.now(UTC), actor, reasons, again)
-
-
-def _rows(decided: Sequence[tuple[Slice, Decision]]) -> pa.Table:
-    rows = [{"region": str(item.region), "week": item.week.monday, **asdict(decision)} for item, decision in decided]
-    return pa.Table.from_pylist(rows, schema=RETRAINING.schema)
+def definitions() -> dg.Definitions:
+    """Training and validation."""
+    return dg.Definitions(assets=[ensembles, champions])
 
 
 def _summary(decisions: Sequence[Decision]) -> dict[str, Any]:

@@ -16,11 +16,13 @@ from orchestration.project import Project
 from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, Week
+from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
+from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.database import open_database
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
 from transforms.records.data_checks import Check, Limits
-from transforms.records.dataset_versions import Dataset, approved_before, decide, latest_versions, record
+from transforms.records.dataset_versions import Dataset, Status, approved_before, decide, latest_versions, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,44 @@ def _review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str
     return latest_versions(lake, regions)
 
 
+def decide_latest(lake: Lake, region: Region, decision: str, who: str, reason: str, run_id: str, log: Callable[[str], None]) -> Dataset:
+    """Put a person's decision on the latest version of a region's data on record, and return the version.
+
+    Raises
+    ------
+    ConfigurationError
+        If the decision is neither approved nor rejected.
+    MissingData
+        If there is no version yet.
+    """
+    if decision not in {"approved", "rejected"}:
+        raise ConfigurationError(f"decision: expected approved or rejected, came {decision!r}.")
+    event: Status = "approved" if decision == "approved" else "rejected"
+    with lease(lake, "decisions", f"run {run_id}", log):
+        found = latest_versions(lake, [region])
+        if not found:
+            raise MissingData(f"{region} has no data version yet: condition it first.")
+        decide(lake, found[0], event, who, reason, datetime.now(UTC))
+    log(f"{found[0].version}: {event} by {who}: {reason}")
+    return found[0]
+
+
+def quarantined(lake: Lake) -> list[tuple[Any, ...]]:
+    """Source, file, rule, rows and first message of what stands in quarantine, most rows first: one row of it says what there is to correct."""
+    with lake.connect(QUARANTINE.name, LANDING_FILES.name) as connection:
+        return connection.execute(
+            "select source, source_file, rule, count(*), min(message) from bronze_quarantine group by all order by 4 desc limit 50"
+        ).fetchall()
+
+
 def forecast_moves(lake: Lake, region: Region, project: Project, before: Mapping[str, int], after: Mapping[str, int], origin: Week) -> Moves | None:
     """Score the champions of `origin` on both versions of the data; None where no ensemble serves there."""
     ensembles, baselines = champions_serving(lake, region, origin, Gate(**project.gate.judged))
     if not ensembles:
         return None
     panels = [panel_at(lake.at(pins), region, origin, project.sold_out) for pins in (before, after)]
-    made = [score_region(panel, project.horizons, ensembles, baselines, project.clusters)[0] for panel in panels]
-    return _compare(origin, *made)
+    forecasts = [score_region(panel, project.horizons, ensembles, baselines, project.clusters)[0] for panel in panels]
+    return _compare(origin, *forecasts)
 
 
 def _compare(origin: Week, before: pa.Table, after: pa.Table) -> Moves:

@@ -1,4 +1,5 @@
-"""How a segment's forecasts turn out in production: in how many weeks in a row they fell short of what validation had promised.
+"""How forecasts and plans turn out in production: scored against the demand that followed, and in how many weeks in a row a segment fell short of
+what validation had promised.
 
 A segment whose models missed the target in validation already does not fall short by missing it again; by doing worse than the historical average it
 does.
@@ -8,15 +9,52 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from models.evaluation.gate import Gate, judge
-from transforms.calendar import Region, Week
-from transforms.contracts.gold import ACCURACY
+from models.evaluation.metrics import score_forecasts
+from models.evaluation.plan_value import plan_value
+from transforms.calendar import Region, SliceBlock, Week
+from transforms.contracts import Contract
+from transforms.contracts.gold import ACCURACY, DEMAND, FORECASTS, ORDER_PLAN, PLAN_VALUE
 from transforms.contracts.life_cycle import MODEL_VERSIONS
-from transforms.lake.tables import Lake, day
+from transforms.lake.tables import Lake, block_predicate, day, region_list
 from transforms.records.ab_tests import recorded
 from transforms.rows import Segment
 
 _YEAR = 52
+
+
+def score_weeks(lake: Lake, block: SliceBlock) -> None:
+    """Replace the rows of gold/accuracy of a block of target weeks: how the forecasts that had been issued for them turned out."""
+    lake.replace(ACCURACY.name, block, score_forecasts(*issued(lake, block)))
+
+
+def value_plans(lake: Lake, block: SliceBlock) -> None:
+    """Replace the rows of gold/plan_value of a block of target weeks: the cost of plans made for them, beside what else could have been shipped."""
+    rows = PLAN_VALUE.schema.empty_table()
+    if lake.exists(ORDER_PLAN.name):
+        demand = lake.read(DEMAND.name, where=block_predicate("week", block))
+        rows = plan_value(_landed(lake, ORDER_PLAN, block, demand), lake.read(FORECASTS.name, where=_targets(block)), demand)
+    lake.replace(PLAN_VALUE.name, block, rows)
+
+
+def issued(lake: Lake, block: SliceBlock) -> tuple[pa.Table, pa.Table]:
+    """Read the forecasts that were issued for a block of target weeks, as far as these have landed, and the demand of the block."""
+    demand = lake.read(DEMAND.name, where=block_predicate("week", block))
+    return _landed(lake, FORECASTS, block, demand), demand
+
+
+def _landed(lake: Lake, table: Contract, block: SliceBlock, demand: pa.Table) -> pa.Table:
+    if not lake.exists(table.name):
+        return table.schema.empty_table()
+    # A week of which nothing has landed is not a week without demand.
+    landed = demand.group_by(["region", "week"]).aggregate([]).rename_columns({"week": "target_week"})
+    return lake.read(table.name, where=_targets(block)).join(landed, keys=["region", "target_week"], join_type="left semi")
+
+
+def _targets(block: SliceBlock) -> str:
+    return f"region in ({region_list(block.regions)}) and target_week >= {day(block.first)} and target_week <= {day(block.last)}"
 
 
 def live_weeks(lake: Lake, region: Region, week: Week) -> dict[Segment, list[dict[str, Any]]]:

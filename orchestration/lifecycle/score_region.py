@@ -1,6 +1,6 @@
-"""Scoring of one region at its origins, in a worker: forecasts and plans by what served then, and the same with other weather.
+"""Scoring at origins, region by region in workers: forecasts and plans by what served then, and accuracy with other weather.
 
-Which models serve is a question for `serving`, what tests change of it for `challenger`; nothing is written to the lake here.
+Which models serve is a question for `serving`, what tests change of it for `ab_tests`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +16,15 @@ from models.evaluation.gate import Gate
 from models.serving.score import score_region
 from models.training.spec import TrainingSpec
 from models.training.weather_value import observed_weather, weather_value
-from orchestration.lifecycle.challenger import with_tests
+from orchestration.lifecycle.ab_tests import with_tests
 from orchestration.lifecycle.serving import champions_serving
-from transforms.calendar import Region, SliceBlock, Week
+from orchestration.project import Project
+from orchestration.settings import settings
+from orchestration.workers import map_regions
+from transforms.calendar import Region, SliceBlock, Week, weeks_between
 from transforms.clusters import Clusters
-from transforms.contracts.gold import DEMAND, WEATHER_VALUE
+from transforms.contracts.ab_tests import AB_FORECASTS
+from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN, WEATHER_VALUE
 from transforms.contracts.silver import SILVER_WEATHER
 from transforms.errors import DataNotApproved, MissingData
 from transforms.lake.tables import Lake, block_predicate
@@ -47,16 +51,33 @@ class ScoreTask:
     def __call__(self, region: Region) -> tuple[pa.Table, pa.Table, pa.Table]:
         """Return rows of gold/forecasts, gold/order_plan and gold/ab_forecasts."""
         lake, gate = Lake(self.root, dict(self.storage_options)), Gate(**self.gate)
-        forecasts, plans, tested = [], [], []
+        tables: list[tuple[pa.Table, ...]] = []
         for week, dataset, panel in _panels(lake, region, self.weeks, self.history, self.sold_out):
             ladders, averages = champions_serving(lake, region, week, gate)
             score = partial(score_region, panel, self.horizons, clusters=self.clusters, seconds=self.seconds)
-            made, plan, arms = with_tests(lake, region, week, score, ladders, averages, gate, *score(ladders, averages))
-            column = made.schema.get_field_index("dataset_version")
-            forecasts.append(made.set_column(column, made.schema.field(column), pa.repeat(dataset.version, made.num_rows)))
-            plans.append(plan)
-            tested.append(arms)
-        return pa.concat_tables(forecasts), pa.concat_tables(plans), pa.concat_tables(tested)
+            forecasts, plan, arms = with_tests(lake, region, week, score, ladders, averages, gate, *score(ladders, averages))
+            tables.append((filled(forecasts, "dataset_version", dataset.version), plan, arms))
+        forecasts, plan, arms = (pa.concat_tables(parts) for parts in zip(*tables, strict=True))
+        return forecasts, plan, arms
+
+
+def score_block(lake: Lake, project: Project, block: SliceBlock, run_id: str) -> None:
+    """Score a block of origins and replace its rows of gold/forecasts, gold/order_plan and, where tests run or ran, gold/ab_forecasts."""
+    weeks = list(weeks_between(block.first, block.last))
+    decided = (project.horizons, project.history, project.clusters, project.sold_out, project.forecast_seconds, project.gate.judged)
+    task = ScoreTask(lake.root, lake.storage_options, weeks, *decided)
+    results = [result for _, result in map_regions(task, block.regions, settings().workers)]
+    forecasts, plan, arms = (pa.concat_tables(parts) for parts in zip(*results, strict=True))
+    lake.replace(FORECASTS.name, block, filled(forecasts, "run_id", run_id))
+    lake.replace(ORDER_PLAN.name, block, plan)
+    if arms.num_rows or lake.exists(AB_FORECASTS.name):
+        lake.replace(AB_FORECASTS.name, block, arms)
+
+
+def filled(rows: pa.Table, column: str, value: str) -> pa.Table:
+    """The rows with one value in the whole of a column."""
+    place = rows.schema.get_field_index(column)
+    return rows.set_column(place, rows.schema.field(place), pa.repeat(value, rows.num_rows))
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,13 @@ class WeatherTask:
                 inside = scored.filter(pc.less_equal(scored["week"], pa.scalar(targets.last.monday)))
                 tables.append(by_segment_of(inside, {"week": week.monday, "weather": kind}, WEATHER_VALUE))
         return pa.concat_tables(tables)
+
+
+def weather_block(lake: Lake, project: Project, block: SliceBlock) -> None:
+    """Measure a block of origins with each kind of weather and replace its rows of gold/weather_value."""
+    task = WeatherTask(lake.root, lake.storage_options, list(weeks_between(block.first, block.last)), project.training)
+    rows = [table for _, table in map_regions(task, block.regions, settings().workers)]
+    lake.replace(WEATHER_VALUE.name, block, pa.concat_tables(rows))
 
 
 def _last_landed(lake: Lake, origin: Week) -> Week:

@@ -1,5 +1,6 @@
 """Drift of a slice as the asset page shows it: verdict, ranking of columns, link to its page."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from models.drift.score import score_drift
 from orchestration.reports.report import report_url
 from orchestration.runtime.metadata import Link, markdown_table
 from orchestration.settings import settings
-from transforms.calendar import Slice, SliceBlock
+from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.contracts.drift import DRIFT
 from transforms.lake.tables import Lake
 from transforms.monitoring.drift_columns import drift_frames
@@ -21,7 +22,7 @@ VERDICTS = ["region", "week", "verdict", "drifted", "watched", "USD in the week"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SliceDrift:
     """A slice's drift: its rows of gold/drift, the ranking as it is shown, and where its page is served."""
 
     item: Slice
@@ -53,16 +54,28 @@ class Outcome:
         return {"verdict": verdict, "ranking": ranking_table, "drifted": int(self.drifted), **link}
 
 
-def drift_of(lake: Lake, item: Slice, rate: float) -> Outcome:
+def watch(lake: Lake, slices: Sequence[Slice], rate: float, log: Callable[[str], None]) -> dict[Slice, SliceDrift]:
+    """Score slices, write their pages and rows of gold/drift; all in one process, since Evidently takes its time to import."""
+    found = {}
+    for item in slices:
+        found[item] = drift_of(lake, item, rate)
+        log(f"{item}: {found[item].verdict}")
+    scores = pa.concat_tables([drift.scores for drift in found.values()])
+    for block in blocks_of(slices):
+        lake.replace(DRIFT.name, block, within(scores, block))
+    return found
+
+
+def drift_of(lake: Lake, item: Slice, rate: float) -> SliceDrift:
     """Score a slice and write its page."""
     history = DriftHistory.load(lake, item.region, item.week)
     if history is None:
-        return Outcome(item, "nothing to compare", DRIFT.schema.empty_table(), [], ["The week has no deliveries."], "")
+        return SliceDrift(item, "nothing to compare", DRIFT.schema.empty_table(), [], ["The week has no deliveries."], "")
     result = score_drift(drift_frames(history), rate)
     if not result.judged:
-        return Outcome(item, "too little history", DRIFT.schema.empty_table(), [], notes(result), "")
+        return SliceDrift(item, "too little history", DRIFT.schema.empty_table(), [], notes(result), "")
     url = report_url(settings().reports_url, write_report(result, lake.path("reports")))
-    return Outcome(item, "drifted" if result.drifted else "as usual", result.rows(), ranking(result), notes(result), url)
+    return SliceDrift(item, "drifted" if result.drifted else "as usual", result.rows(), ranking(result), notes(result), url)
 
 
 def within(scores: pa.Table, block: SliceBlock) -> pa.Table:

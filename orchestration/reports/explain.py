@@ -10,7 +10,10 @@ import pyarrow.compute as pc
 from models.ensemble.artifacts import load
 from models.serving.contributions import contributions
 from orchestration.lifecycle.serving import panel_at
-from transforms.calendar import Region, SliceBlock, Week
+from orchestration.project import Project
+from orchestration.settings import settings
+from orchestration.workers import map_regions
+from transforms.calendar import Region, SliceBlock, Week, weeks_between
 from transforms.contracts.gold import CONTRIBUTIONS, FORECASTS
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake, block_predicate
@@ -38,6 +41,15 @@ class ExplainTask:
             order = [("expected", "descending"), *((name, "ascending") for name in FORECASTS.key)]
             tables.append(explained(lake, region, week, rows.sort_by(order).slice(0, round(self.share * rows.num_rows)), self.sold_out))
         return pa.concat_tables(tables)
+
+
+def explain_block(lake: Lake, project: Project, block: SliceBlock) -> dict[Region, pa.Table]:
+    """Explain a block of origins, replace its rows of gold/contributions, and return them by region."""
+    weeks = list(weeks_between(block.first, block.last))
+    task = ExplainTask(lake.root, lake.storage_options, weeks, project.explain_share, project.sold_out)
+    rows = dict(map_regions(task, block.regions, settings().workers))
+    lake.replace(CONTRIBUTIONS.name, block, pa.concat_tables(list(rows.values())))
+    return rows
 
 
 def explained(lake: Lake, region: Region, origin: Week, forecasts: pa.Table, sold_out: SoldOutWeeks) -> pa.Table:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models.evaluation.ab_test import pair_stores
-from orchestration.lifecycle.ab_lift import standings
+from orchestration.lifecycle.ab_tests import standings
 from orchestration.reports.report import plain
 from orchestration.settings import Settings
 from orchestration.views.tables import by_whom, narrow_table

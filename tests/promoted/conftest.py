@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from models.ensemble.ensemble import available_members
-from orchestration.defs.trials import trial_asset
+from orchestration.defs.experiments import trial_asset
 from orchestration.experiments.cells import member_of, promoted_source
 from orchestration.notebook import Session
 from orchestration.runtime.ranges import key_of, register_regions

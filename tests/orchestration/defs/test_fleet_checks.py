@@ -15,13 +15,13 @@ from rich.console import Console
 from models.evaluation.gate import Gate
 from orchestration.defs.checks import (
     accuracy_judgement,
+    check_results,
     drift_judgement,
     failover_judgement,
     forecasts_judgement,
     plan_judgement,
     significance_judgement,
     stale_judgement,
-    told,
 )
 from orchestration.defs.monitoring import WITHIN_TARGET, accuracy
 from orchestration.defs.scoring import FORECASTS_SANE, NO_FAILOVER, NO_STALE_MODEL, PLAN_SANE
@@ -164,7 +164,7 @@ def test_nothing_measured_is_no_judgement(lake: Lake) -> None:
     assert forecasts_judgement(lake, PROJECT) is None
     assert plan_judgement(lake, PROJECT) is None
     for spec in (NO_STALE_MODEL, NO_FAILOVER, FORECASTS_SANE, PLAN_SANE):
-        assert [type(event) for event in told(spec, None)] == [dg.Output]
+        assert [type(event) for event in check_results(spec, None)] == [dg.Output]
 
 
 def test_good_forecasts_and_plans_pass(lake: Lake) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from models.leaderboard.orange_juice import DEMOGRAPHICS, FIRST_WEEK, LAST_WEEK, PUBLISHED, SALES
 from orchestration.cli.session import run_leaderboard
-from orchestration.defs.leaderboard import LeaderboardConfig, leaderboard
+from orchestration.defs.experiments import LeaderboardConfig, leaderboard
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings, use_leaderboard_data
 from transforms.errors import MissingData

@@ -13,7 +13,7 @@ import pytest
 from models.ensemble.ensemble import members_named
 from models.members.lasso import LassoMember
 from models.training.trial import TrialRows
-from orchestration.defs.trials import trial_asset
+from orchestration.defs.experiments import trial_asset
 from orchestration.experiments.frames import as_pandas, meanings
 from orchestration.notebook import ExperimentLog, Session, TooLittleHistory
 from orchestration.runtime.ranges import key_of, register_regions

@@ -152,7 +152,8 @@ def test_a_lake_of_before_the_record_heals_by_one_conditioning(lake: Lake) -> No
 
 
 def test_slices_that_fail_the_tests_of_dbt_stay_pending(lake: Lake) -> None:
-    from orchestration.definitions import conditioning, defs
+    from orchestration.definitions import defs
+    from orchestration.defs import conditioning
 
     use_root(lake.root)
     only = SliceBlock((OHIO,), WEEK, WEEK)
@@ -176,14 +177,15 @@ def test_slices_that_fail_the_tests_of_dbt_stay_pending(lake: Lake) -> None:
 
 
 def requested(lake: Lake, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    from orchestration.definitions import automation
+    from orchestration.defs import automation
 
     context = dg.build_sensor_context(instance=instance, resources={"lake": LakeResource(root=lake.root)})
     return list(automation.landing_sensor.evaluate_tick(context).run_requests or [])
 
 
 def test_the_landing_sensor_requests_again_what_a_run_failed_to_condition(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from orchestration.definitions import automation, defs
+    from orchestration.definitions import defs
+    from orchestration.defs import automation
 
     land(lake, "shipments/2022-05-02.csv", CORRECTED)
     into_bronze_alone(lake)

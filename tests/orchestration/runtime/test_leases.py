@@ -29,19 +29,20 @@ import sys, time
 from pathlib import Path
 import dagster as dg
 from orchestration.defs import training
+from orchestration.lifecycle import weekly
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import use_root
 
 root, origin, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 use_root(str(root))
-judge = training.validate
+judge = weekly.validate
 
 def slow(*arguments):
     judged = judge(*arguments)
     time.sleep(3)
     return judged
 
-training.validate = slow
+weekly.validate = slow
 with dg.DagsterInstance.ephemeral() as instance:
     instance.add_dynamic_partitions("region", ["north_texas"])
     (root / f"ready-{name}").touch()
