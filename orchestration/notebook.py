@@ -1,4 +1,4 @@
-"""What a notebook works with: training rows as of a week, scores by the product's own metrics, and the experiment tracker.
+"""Objects that a notebook works with: training rows as of a week, scores by the product's own metrics, and the experiment tracker.
 
 Tracking alone needs a folder and nothing else: see `ExperimentLog`. A `Session` reads the lake and never writes to it, but for the tracker.
 """
@@ -189,16 +189,16 @@ class Session:
 
     def try_members(self, *members: type[Member]) -> Trial:
         """Train an ensemble of these algorithms for each segment, exactly as production would, without storing or registering it."""
-        made = list(attempts(self.rows, members, self.segments))
-        if not made:
+        trained = list(attempts(self.rows, members, self.segments))
+        if not trained:
             raise TooLittleHistory(
                 f"{self.region} at {self.week}: no segment has the {self.rows.spec.fewest_rows} rows with demand that an ensemble needs. "
                 "Take a later week, or a region with more history."
             )
         return Trial(
             tuple(member.name for member in members),
-            pd.concat([_predictions(one) for one in made]).sort_index(),
-            {"-".join(one.segment): one.trained.metrics for one in made},
+            pd.concat([_predictions(one) for one in trained]).sort_index(),
+            {"-".join(one.segment): one.trained.metrics for one in trained},
         )
 
     def score(self, predictions: Predictions, name: str = "trial", by: str | None = None) -> pd.DataFrame:
@@ -212,7 +212,7 @@ class Session:
         models = {name: self._checked(predictions), CHAMPION: self._champion, AVERAGE: self._average}
         rows = self.held_back.loc[models[name].index]
         groups: Any = [("", rows)] if by is None else rows.groupby(by, observed=True)
-        scored = {(key, model): _score(part, said) for key, part in groups for model, said in models.items()}
+        scored = {(key, model): _score(part, predicted) for key, part in groups for model, predicted in models.items()}
         table = pd.DataFrame.from_dict(scored, orient="index").dropna(how="all")[[field.name for field in fields(Score)]]
         table.index = pd.MultiIndex.from_tuples(table.index, names=[by, "model"])
         return table.droplevel(0) if by is None else table
@@ -228,18 +228,18 @@ class Session:
 
     def units_by_week(self, predictions: Predictions, name: str = "trial") -> pd.DataFrame:
         """Units of demand and what was expected of them by held-back week; a week that is forecast from several origins counts as their mean."""
-        said = self._checked(predictions)
-        rows = self.held_back.loc[said.index]
-        by_model = {"actual": rows["demand"], name: said["expected"], AVERAGE: self._average["expected"], CHAMPION: self._champion["expected"]}
+        predicted = self._checked(predictions)
+        rows = self.held_back.loc[predicted.index]
+        by_model = {"actual": rows["demand"], name: predicted["expected"], AVERAGE: self._average["expected"], CHAMPION: self._champion["expected"]}
         weighted = pd.DataFrame({key: (values * rows["weight"]).loc[rows.index] for key, values in by_model.items()})
         sums = weighted.groupby(rows["target_week"]).sum(min_count=1)
         return sums.div(rows.groupby("target_week")["origin_week"].nunique(), axis=0)
 
     def plot(self, predictions: Predictions, name: str = "trial") -> Picture:
         """Show demand of the held-back weeks beside what was expected, and the error of each segment."""
-        said = self._checked(predictions)
-        sums = self.units_by_week(said, name)
-        split = self.score(said, name, by="segment").reset_index()
+        predicted = self._checked(predictions)
+        sums = self.units_by_week(predicted, name)
+        split = self.score(predicted, name, by="segment").reset_index()
         mape = split.pivot_table("mape", "segment", "model").reindex(columns=[name, AVERAGE, CHAMPION]).dropna(axis=1, how="all")
         units = {str(key): list(values) for key, values in sums.dropna(axis=1, how="all").items()}
         weeks = [f"{week:%Y-%m-%d}" for week in sums.index]
@@ -248,13 +248,13 @@ class Session:
     def log(self, experiment: str, params: Mapping[str, Any], predictions: Predictions, notes: str = "", kind: str = "notebook") -> ExperimentRun:
         """Score predictions and write the run down, with region, week, horizons, versions of data and code, and the commit."""
         where = {"region": str(self.region), "week": str(self.week), "segments": ["-".join(one) for one in self.segments]}
-        told = {**where, "horizons": self.project.horizons, "held_back": self.rows.spec.held_back, **params}
+        logged = {**where, "horizons": self.project.horizons, "held_back": self.rows.spec.held_back, **params}
         if isinstance(predictions, Trial):
-            told |= {"members": list(predictions.members)}
+            logged |= {"members": list(predictions.members)}
             version = code_version(replace(self.rows.spec, members=predictions.members))
         else:
             version = "none"
-        return self.experiments.log(experiment, told, self.metrics(predictions), notes, kind, version, self.dataset.version)
+        return self.experiments.log(experiment, logged, self.metrics(predictions), notes, kind, version, self.dataset.version)
 
     def runs(self, experiment: str) -> pd.DataFrame:
         """The runs of an experiment, oldest first."""
@@ -270,34 +270,36 @@ class Session:
 
     @cached_property
     def _champion(self) -> pd.DataFrame:
-        """What the champions say of the held-back rows, each as it was before it had learned from them; empty where there are none."""
-        made = [pd.DataFrame({"size": [], "expected": []}, dtype=np.float32)]
+        """Predictions of the held-back rows by the champions, each as it was before it had learned from them; empty where there are none."""
+        parts = [pd.DataFrame({"size": [], "expected": []}, dtype=np.float32)]
         early = self.week + -first_held_back_origin(self.rows.spec)
         for row in champions(self.lake, [self.region], self.week):
             if (row["format"], row["mover"]) in self.segments:
                 at = np.flatnonzero(self.rows.inside((row["format"], row["mover"])) & self.rows.held_back)
                 model, frame = load_version(self.lake, row, held_back=Week(row["trained_week"]) > early), self.rows.frame.take(at)
                 check_features(model, frame)
-                said = model.points(model.predict(frame), frame)
-                made.append(pd.DataFrame({"size": said.size, "expected": said.expected}, index=at))
-        return pd.concat(made)
+                points = model.points(model.predict(frame), frame)
+                parts.append(pd.DataFrame({"size": points.size, "expected": points.expected}, index=at))
+        return pd.concat(parts)
 
     def _checked(self, predictions: Predictions) -> pd.DataFrame:
-        said = predictions.predictions if isinstance(predictions, Trial) else predictions
-        said = pd.DataFrame({"size": said, "expected": said}) if isinstance(said, pd.Series) else said
-        if missing := {"size", "expected"} - set(said.columns):
-            raise ConfigurationError(f"Predictions need the columns size and expected; {', '.join(sorted(missing))} missing of {list(said.columns)}.")
-        outside = said.index.difference(self.held_back.index)
-        if len(outside) or not len(said) or said.index.has_duplicates:
+        checked = predictions.predictions if isinstance(predictions, Trial) else predictions
+        checked = pd.DataFrame({"size": checked, "expected": checked}) if isinstance(checked, pd.Series) else checked
+        if missing := {"size", "expected"} - set(checked.columns):
             raise ConfigurationError(
-                f"Predictions are matched by index with session.held_back: expected its {len(self.held_back)} rows, each once; came {len(said)}, "
+                f"Predictions need the columns size and expected; {', '.join(sorted(missing))} missing of {list(checked.columns)}."
+            )
+        outside = checked.index.difference(self.held_back.index)
+        if len(outside) or not len(checked) or checked.index.has_duplicates:
+            raise ConfigurationError(
+                f"Predictions are matched by index with session.held_back: expected its {len(self.held_back)} rows, each once; came {len(checked)}, "
                 f"{len(outside)} of them of other rows. Make them as pd.DataFrame({{...}}, index=session.held_back.index)."
             )
-        if not np.isfinite(said[["size", "expected"]].to_numpy(float)).all():
+        if not np.isfinite(checked[["size", "expected"]].to_numpy(float)).all():
             raise ConfigurationError(
                 "Predictions must be finite numbers in every row: fill what is NaN or infinite, the historical average is `baseline`."
             )
-        return said
+        return checked
 
 
 def _about(run: ExperimentRun) -> dict[str, Any]:
@@ -308,9 +310,9 @@ def _predictions(attempt: Attempt) -> pd.DataFrame:
     return pd.DataFrame(vars(attempt.points), index=attempt.rows)
 
 
-def _score(rows: pd.DataFrame, said: pd.DataFrame) -> dict[str, float | int | None]:
-    known = rows.loc[rows.index.isin(said.index)]
+def _score(rows: pd.DataFrame, predicted: pd.DataFrame) -> dict[str, float | int | None]:
+    known = rows.loc[rows.index.isin(predicted.index)]
     if known.empty:
         return {}
-    size, expected = (said.loc[known.index, name].to_numpy(np.float32) for name in ("size", "expected"))
+    size, expected = (predicted.loc[known.index, name].to_numpy(np.float32) for name in ("size", "expected"))
     return asdict(score_points(known["demand"].to_numpy(), size, expected, known["weight"].to_numpy()))

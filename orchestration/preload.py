@@ -1,4 +1,4 @@
-"""What the fork server imports once, so that its workers start in milliseconds."""
+"""Imports of the fork server, done once, so that its workers start in milliseconds."""
 
 import sklearn.linear_model
 

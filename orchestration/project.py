@@ -38,7 +38,7 @@ class RegressionSettings(BaseModel):
 
 
 class GateSettings(BaseModel):
-    """What makes a model significant, and how models are compared; see `models.evaluation.gate.Gate`. What serves is the best in validation."""
+    """Rules by which a model is significant and models are compared; see `models.evaluation.gate.Gate`. What serves is the best in validation."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -119,9 +119,9 @@ class Project(BaseModel):
     settings: Settings = Settings()
     """Hyperparameters that differ from the defaults in `models.members.settings`; written by `shelfcast tune`."""
     clusters: Clusters | None = TrainingSpec.clusters
-    """How each format's stores are split into segments of their own, like {by: income, bins: 2}; see `transforms.clusters`."""
+    """Split of each format's stores into segments of their own, like {by: income, bins: 2}; see `transforms.clusters`."""
     sold_out: SoldOutWeeks = TrainingSpec.sold_out
-    """What models learn of weeks that sold out: that demand was what was shipped, or an estimate of what it would have been, for companies whose
+    """Demand that models learn of weeks that sold out: what was shipped, or an estimate of what it would have been, for companies whose
     leftovers come back; see `transforms.panel.unconstrained_demand`."""
     gate: GateSettings = GateSettings()
     promotion: Literal["automatic", "manual"] = "automatic"
@@ -134,7 +134,7 @@ class Project(BaseModel):
     snapshots: Literal["as_published", "backdated"] = "as_published"
     """Whether demographics and price lists are unknown before their day of publication, or the first ones are taken back in time."""
     history: Literal["as_known", "as_corrected"] = "as_known"
-    """What a backfill sees: the data as they were approved when its origin was the last week, or with every later correction."""
+    """Data that a backfill sees: as they were approved when its origin was the last week, or with every later correction."""
     explain_share: float = Field(default=0.1, ge=0, le=1)
     """Share of each origin's forecasts, those with the largest expected demand, whose contributions are kept in gold/contributions."""
     drift_rate: float = Field(default=0.02, gt=0, lt=1)
@@ -173,8 +173,8 @@ class Project(BaseModel):
         try:
             return type(self).model_validate({**self.model_dump(), "members": members})
         except ValidationError as error:
-            told = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-            raise ConfigurationError(f"members {','.join(members)}: {told}.") from error
+            problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+            raise ConfigurationError(f"members {','.join(members)}: {problems}.") from error
 
     @classmethod
     def load(cls, root: Path) -> Self:

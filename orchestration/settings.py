@@ -1,4 +1,4 @@
-"""What the environment decides: where the lake is and how work is spread. The only reader and writer of environment variables."""
+"""Settings of the environment: where the lake is and how work is spread. The only reader and writer of environment variables."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
     """Processes that train regions side by side, one torch thread in each."""
     reports_url: str = "/reports"
-    """What links on asset pages start with: where `shelfcast ui` serves the reports, at whatever port, unless somebody else serves them."""
+    """Beginning of links on asset pages: where `shelfcast ui` serves the reports, at whatever port, unless somebody else serves them."""
     tracking_uri: str = Field(default="", repr=False)
     """MLflow server to which experiments and the registry are mirrored (needs the extra `mlflow`); empty for the lake alone."""
     commit: str = ""
@@ -71,8 +71,8 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        told = "; ".join(f"SHELFCAST_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors())
-        raise ConfigurationError(f"{told}. Correct the environment variable, or unset it for the default.") from error
+        problems = "; ".join(f"SHELFCAST_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors())
+        raise ConfigurationError(f"{problems}. Correct the environment variable, or unset it for the default.") from error
     except SettingsError as error:
         raise ConfigurationError(f"{error}: expected JSON. Correct the environment variable, or unset it for the default.") from error
 

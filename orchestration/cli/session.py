@@ -8,11 +8,12 @@ from pathlib import Path
 from dagster import Definitions
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.project import FILE, Project
 from orchestration.reports.report import plain
-from orchestration.runtime.cycle import Voice, Workspace, initialise, run_cycle, take_in, value_weather
+from orchestration.runtime.cycle import Progress, Workspace, initialise, run_cycle, take_in, value_weather
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.provider_file import take_in_provider
 from orchestration.runtime.runs import Runner
@@ -43,8 +44,8 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
 
 def condition(settings: Settings, local: bool, console: Console) -> list[str]:
     """Take in whatever stands in landing."""
-    with session(settings, local, console, "taking in what landed") as (workspace, runner, voice):
-        refused = take_in(workspace, runner, voice)
+    with session(settings, local, console, "taking in what landed") as (workspace, runner, progress):
+        refused = take_in(workspace, runner, progress)
     return [refusal.message for refusal in refused]
 
 
@@ -62,11 +63,11 @@ def run_weeks(
     if span is not None and span[1] < span[0]:
         raise ConfigurationError(f"--from {span[0]} lies after --until {span[1]}: expected the earlier week first.")
     what = "shelfcast run of the newest week" if span is None else f"shelfcast run {span[0]}..{span[1]}"
-    with session(settings, local, console, what) as (workspace, runner, voice):
-        refused = take_in(workspace, runner, voice, chosen)
+    with session(settings, local, console, what) as (workspace, runner, progress):
+        refused = take_in(workspace, runner, progress, chosen)
         try:
             first, last = span or (origin_or_newest(workspace.lake, None),) * 2
-            result = run_cycle(workspace, runner, first, last, chosen, voice, retrain)
+            result = run_cycle(workspace, runner, first, last, chosen, progress, retrain)
         except (MissingData, ConfigurationError, DataNotApproved) as error:
             raise _with_refusals(error, refused) from error
     show_retraining(workspace.lake, result.forecast.regions, first, last, console)
@@ -77,8 +78,8 @@ def run_weeks(
 def report_weather(settings: Settings, origin: str, chosen: list[str], local: bool, console: Console) -> None:
     """`shelfcast weather`: measure and show what accuracy owes to the weather."""
     week = Week.parse(origin)
-    with session(settings, local, console, "shelfcast weather") as (workspace, runner, voice):
-        value_weather(workspace, runner, week, chosen, voice)
+    with session(settings, local, console, "shelfcast weather") as (workspace, runner, progress):
+        value_weather(workspace, runner, week, chosen, progress)
     show_weather(workspace.lake, week, console)
 
 
@@ -88,14 +89,14 @@ def run_leaderboard(settings: Settings, data: Path | None, local: bool, console:
         raise MissingData(
             f"The orange-juice data are not at {data or '(no folder given)'}: name their folder by --data or SHELFCAST_LEADERBOARD_DATA."
         )
-    with session(settings, local, console, "shelfcast leaderboard") as (workspace, runner, voice):
-        voice.busy("orange juice: 12 rounds with 5 seeds each")
+    with session(settings, local, console, "shelfcast leaderboard") as (workspace, runner, progress):
+        progress.busy("orange juice: 12 rounds with 5 seeds each")
         runner.execute_unpartitioned("public_leaderboard")
     show_leaderboard(workspace.lake, console)
 
 
 @contextmanager
-def session(settings: Settings, local: bool, console: Console, what: str) -> Iterator[tuple[Workspace, Runner, Voice]]:
+def session(settings: Settings, local: bool, console: Console, what: str) -> Iterator[tuple[Workspace, Runner, Progress]]:
     """Hold the lake and open workspace and runner; the third value reports progress.
 
     Parameters
@@ -107,18 +108,18 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
     # Refuses a folder that is no lake root before anything is written there.
     Project.load(lake.path())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("opening the lake", total=None)
+    with ProgressBar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("opening the lake", total=None)
 
         def say(line: str) -> None:
-            progress.update(task, description=line)
-            progress.console.print(f"[dim]·[/] {escape(line)}", highlight=False)
+            bar.update(task, description=line)
+            bar.console.print(f"[dim]·[/] {escape(line)}", highlight=False)
 
         def busy(line: str) -> None:
-            progress.update(task, description=escape(line))
+            bar.update(task, description=escape(line))
 
         def notify(step: str, state: str) -> None:
-            progress.update(task, description=f"{step} {state}")
+            bar.update(task, description=f"{step} {state}")
 
         def load() -> Definitions:
             if "orchestration.definitions" not in sys.modules:
@@ -132,7 +133,7 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
             project = take_in_provider(lake.path(), say)
             workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
             with open_instance(lake.path(), local) as instance:
-                yield workspace, Runner(load, instance, lake.path("steps.log"), notify), Voice(say, busy)
+                yield workspace, Runner(load, instance, lake.path("steps.log"), notify), Progress(say, busy)
 
 
 def _with_refusals(error: ShelfcastError, refused: list[FileNotice]) -> ShelfcastError:

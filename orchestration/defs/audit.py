@@ -8,7 +8,7 @@ import dagster as dg
 from orchestration.defs.datasets import VERSIONS
 from orchestration.defs.scoring import FORECASTS
 from orchestration.reports.audit import audit_report
-from orchestration.reports.maturity import Scene, maturity_report
+from orchestration.reports.maturity import EvidenceSources, maturity_report
 from orchestration.reports.report import metadata, report_url, write_page
 from orchestration.runtime.metadata import markdown_text
 from orchestration.runtime.resources import LakeResource
@@ -63,7 +63,7 @@ def audit_trail(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.A
 def maturity(lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """The MLOps maturity level, 0 to 4, that lake, run history and CI configuration give evidence for, with the next missing step."""
     opened = lake.open()
-    report, level = maturity_report(Scene(opened))
+    report, level = maturity_report(EvidenceSources(opened))
     write_page(report, opened.path("reports", "audit", "maturity.html"))
     return dg.MaterializeResult(
         metadata={

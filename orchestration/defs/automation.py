@@ -1,4 +1,4 @@
-"""What runs by itself, and the jobs that it and the command line run."""
+"""Automation: the landing sensor, the weekly schedule, and the jobs that they and the command line run. What a job does stands with its assets."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping

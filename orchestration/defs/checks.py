@@ -28,7 +28,7 @@ WEEKS_BEFORE = 4
 
 @dataclass(frozen=True)
 class Judgement:
-    """Whether a check passed, in a sentence, with the rows that speak against it."""
+    """Verdict of a check: whether it passed, in a sentence, with the rows that speak against it."""
 
     passed: bool
     summary: str
@@ -137,7 +137,7 @@ def failover_judgement(lake: Lake) -> Judgement | None:
 
 
 def significance_judgement(lake: Lake) -> Judgement | None:
-    """What serves each segment now is significant; segments with too few rows to say so do not count against it."""
+    """Judge whether what serves each segment now is significant; segments with too few rows to say so do not count against it."""
     with lake.connect(LADDER.name) as connection:
         rows = connection.execute(
             """

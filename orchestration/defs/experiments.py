@@ -1,4 +1,4 @@
-"""What is tried and never serves: the public benchmark beside its published results, and each promoted notebook's member beside the champions.
+"""Experiments that never serve: the public benchmark beside its published results, and each promoted notebook's member beside the champions.
 
 Tuning and the tracker are commands: see `orchestration.experiments`.
 """
@@ -34,7 +34,7 @@ COLUMNS = ("model", "source", "mape", "mape_best", "mape_worst", "rows", "seeds"
 
 
 class LeaderboardConfig(dg.Config):
-    """What a run of the leaderboard can be told."""
+    """Configuration of a run of the leaderboard."""
 
     data: str = ""
     """Folder with the orange-juice data; empty: SHELFCAST_LEADERBOARD_DATA."""

@@ -150,7 +150,7 @@ def weather_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.M
 
 
 def definitions() -> dg.Definitions:
-    """What is watched after each cycle, and the report on weather that is asked for."""
+    """Assets that watch after each cycle, and the report on weather that is asked for."""
     return dg.Definitions(assets=[accuracy, drift_report, weather_value])
 
 

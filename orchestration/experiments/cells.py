@@ -103,7 +103,7 @@ def member_of(source: Path, name: str) -> type[Member]:
 
 
 def _check_alone(path: Path, cell: Cell) -> None:
-    """What can be told of one cell by itself."""
+    """Findings about one cell by itself."""
     if magic := next((line for line in cell.source.splitlines() if _MAGIC.match(line)), None):
         raise NotebookRefused(f"{path}, {cell}: {magic.strip()!r} is a magic or a shell command. Move it to a cell without the tag '{TAG}'.")
     tree = _parsed(path, cell)

@@ -105,8 +105,8 @@ class MlflowMirror:
             self._models.add(model)
         run = self._run_of(version)
         tags = {VERSION: version.model_version, EVENTS: "0", "sha256": version.sha256, "trained_week": str(version.trained_week)}
-        made = self._client.create_model_version(model, f"shelfcast://{version.artifact_uri}", run_id=run, tags=tags, await_creation_for=0)
-        self._versions[version.model_version] = (model, made.version, 0)
+        created = self._client.create_model_version(model, f"shelfcast://{version.artifact_uri}", run_id=run, tags=tags, await_creation_for=0)
+        self._versions[version.model_version] = (model, created.version, 0)
 
     def _run_of(self, version: ModelVersion) -> str:
         """The finished run of a version; one that an earlier attempt left unfinished is taken up again."""
@@ -117,7 +117,7 @@ class MlflowMirror:
         tags = {VERSION: version.model_version, "dagster.run_id": version.run_id, "data_versions": version.data_versions}
         run = left[0] if left else self._client.create_run(self._experiment, start_time=at, tags=tags, run_name=version.model_version)
         numbers = {key: value for key, value in json.loads(version.metrics).items() if isinstance(value, int | float) and math.isfinite(value)}
-        told = {
+        params = {
             "region": version.region,
             "format": version.format,
             "mover": version.mover,
@@ -129,7 +129,7 @@ class MlflowMirror:
         self._client.log_batch(
             run.info.run_id,
             metrics=[Metric(key, float(value), at, 0) for key, value in numbers.items()],
-            params=[Param(key, value) for key, value in told.items()],
+            params=[Param(key, value) for key, value in params.items()],
         )
         self._client.set_terminated(run.info.run_id, end_time=at)
         return str(run.info.run_id)

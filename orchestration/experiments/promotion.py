@@ -1,4 +1,4 @@
-"""From a notebook's tagged cells to a module of `models.promoted` and its parity test. The asset follows from the module: see `defs.trials`."""
+"""From a notebook's tagged cells to a module of `models.promoted` and its parity test. The asset follows from the module: see `defs.experiments`."""
 
 import hashlib
 import keyword
@@ -29,7 +29,7 @@ def test_{name}_gives_the_numbers_of_its_notebook(parity: Callable[[str, str], t
 
 @dataclass(frozen=True)
 class Promoted:
-    """What a promotion wrote; `changed` is False where all of it was there already."""
+    """Files that a promotion wrote; `changed` is False where all of it was there already."""
 
     name: str
     module: Path
@@ -55,18 +55,18 @@ def promote(notebook: Path, checkout: Path, force: bool = False) -> Promoted:
     package = checkout / PACKAGE
     if not package.is_dir():
         raise ConfigurationError(f"{checkout} is not a checkout of Shelfcast: it has no {PACKAGE}. Run the command of an editable install.")
-    told = _relative(notebook, checkout)
+    notebook_path = _relative(notebook, checkout)
     with TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.py"
-        draft.write_text(f'"""Member promoted from `{told}`."""\n\n{promoted_source(notebook)}')
+        draft.write_text(f'"""Member promoted from `{notebook_path}`."""\n\n{promoted_source(notebook)}')
         _style(draft, notebook, checkout)
         body, name = draft.read_text(), member_of(draft, "shelfcast_draft").name
     _check_name(name, package)
     module, test = package / f"{name}.py", checkout / "tests" / "promoted" / f"test_{name}.py"
-    content = f"# Promoted from {told}. SHA-256 of what follows: {_digest(body)}\n{body}"
+    content = f"# Promoted from {notebook_path}. SHA-256 of what follows: {_digest(body)}\n{body}"
     if module.exists() and not force:
-        _refuse_overwriting(module, told)
-    texts = {module: content, test: _TEST.format(name=name, notebook=told)}
+        _refuse_overwriting(module, notebook_path)
+    texts = {module: content, test: _TEST.format(name=name, notebook=notebook_path)}
     changed = {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
     for path, text in changed.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -111,8 +111,8 @@ class MlflowTracker:
 
         moment = int(run.logged_at.timestamp() * 1000)
         created = self.client.create_run(self._experiment(run.experiment), start_time=moment, run_name=run.run_id)
-        told = {name: getattr(run, name) for name in _TAGS if getattr(run, name) is not None}
-        tags = {"run_id": run.run_id, "logged_at": run.logged_at.isoformat(), **told}
+        given = {name: getattr(run, name) for name in _TAGS if getattr(run, name) is not None}
+        tags = {"run_id": run.run_id, "logged_at": run.logged_at.isoformat(), **given}
         self.client.log_batch(
             created.info.run_id,
             metrics=[Metric(name, float(value), moment, 0) for name, value in run.metrics.items()],

@@ -66,7 +66,7 @@ class RollingTask:
 
 @dataclass(frozen=True)
 class Bench:
-    """What tries are measured on, and where they are written down."""
+    """Regions and origins that tries are measured on, and the tracker that they are written to."""
 
     lake: Lake
     project: Project
@@ -86,8 +86,8 @@ class Bench:
         for region, result in map_regions(task, self.regions, settings().workers):
             results[region] = result
             self.busy(f"{number:04d} {kind}: {len(results)} of {len(self.regions)} regions done")
-        made = [results[region] for region in self.regions]
-        summed = overall(pa.concat_tables([scored for _, _, scored in made]))
+        by_region = [results[region] for region in self.regions]
+        summed = overall(pa.concat_tables([scored for _, _, scored in by_region]))
         now = datetime.now(UTC)
         metrics = {name: round(value, 6) for name, value in summed.items() if value is not None} | {
             "seconds": round((now - started).total_seconds(), 1)
@@ -100,8 +100,8 @@ class Bench:
             kind=kind,
             params=dict(params),
             metrics=metrics,
-            code_version=made[0][1],
-            dataset_version=",".join(version for version, _, _ in made),
+            code_version=by_region[0][1],
+            dataset_version=",".join(version for version, _, _ in by_region),
             notes=f"{where}; {notes}" if notes else where,
         )
         self.tracking.log(run)
@@ -111,7 +111,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search found: the present settings' run, the best one, and what is to be used from now on."""
+    """Result of a search: the present settings' run, the best one, and what is to be used from now on."""
 
     experiment: str
     present: ExperimentRun

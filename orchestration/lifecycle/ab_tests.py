@@ -137,7 +137,7 @@ def lift_rows(lake: Lake, block: SliceBlock) -> pa.Table:
 
 
 def standings(lake: Lake, tests: Sequence[AbTest]) -> list[Standing]:
-    """How tests stood at each look that is on record."""
+    """List how tests stood at each look that is on record."""
     if not lake.exists(AB_LIFT.name):
         return [Standing(test, []) for test in tests]
     rows = sorted(lake.read(AB_LIFT.name).to_pylist(), key=lambda row: row["week"])

@@ -27,7 +27,7 @@ from transforms.records.dataset_versions import Dataset, Status, approved_before
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """How forecasts differ between two versions of the data, at one origin and with the same champions.
+    """Differences of forecasts between two versions of the data, at one origin and with the same champions.
 
     Attributes
     ----------

@@ -1,4 +1,7 @@
-"""What a region's models say of the held-back weeks and of the weeks ahead: the evidence on which they are promoted or not. Runs in workers."""
+"""Evidence of a region's models on the held-back weeks and the weeks ahead, on which they are promoted or not. Runs in workers.
+
+The rules that judge by it are `models.evaluation.gate` and `models.evaluation.ladder`; decisions are made in `promotion` and `ladder`.
+"""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +37,7 @@ from transforms.records.data_checks import Check
 
 @dataclass(frozen=True)
 class HeldBack:
-    """A region at a training origin: its rows of the held-back weeks (`back` counts them from the origin).
+    """A region at a training origin: its rows of the held-back weeks (`weeks_back` counts them from the origin).
 
     `labels` are the series' formats, `horizons` the weeks ahead that are forecast.
     """
@@ -44,9 +47,9 @@ class HeldBack:
     gate: Gate
     labels: Texts
     past: Frame
-    back: Codes
+    weeks_back: Codes
     horizons: int
-    _said: dict[tuple[str, ...], CostedForecasts] = field(default_factory=dict)
+    _outcomes: dict[tuple[str, ...], CostedForecasts] = field(default_factory=dict)
     _averages: dict[tuple[int, str], HistoricalAverage] = field(default_factory=dict)
 
     @classmethod
@@ -65,7 +68,7 @@ class HeldBack:
         """Training check and scoring check: from the artifacts come the numbers on record, and a usable forecast for every row."""
         rows = self.rows_of(row["format"], row["mover"])
         try:
-            again = score_points(rows.demand, (said := self.outcome(lake, row)).size, said.expected).mape
+            again = score_points(rows.demand, (predicted := self.outcome(lake, row)).size, predicted.expected).mape
             trained = training_check(again, json.loads(row["metrics"]).get("mape"))
         except FAILURES as error:
             trained = Check("training", False, 1, 0, str(error))
@@ -109,11 +112,11 @@ class HeldBack:
         return Step(BASELINE, version, self.average(format_, mover))
 
     def rows_of(self, format_: str, mover: str) -> HeldBackRows:
-        """What models of a segment are compared on."""
-        here = segment_rows(self.past, self.labels, format_, mover)
-        rows = self.past.take(here)
+        """Rows that models of a segment are compared on."""
+        in_segment = segment_rows(self.past, self.labels, format_, mover)
+        rows = self.past.take(in_segment)
         assert rows.demand is not None  # noqa: S101 - for the type checker
-        return HeldBackRows(rows.demand, rows.series, self.back[here])
+        return HeldBackRows(rows.demand, rows.series, self.weeks_back[in_segment])
 
     def plain_average(self, format_: str, mover: str) -> float | None:
         """MAPE of the plain historical average of non-zero weeks."""
@@ -122,7 +125,7 @@ class HeldBack:
         return score_points(rows.demand, rows.baseline_size, rows.baseline).mape
 
     def outcome(self, lake: Lake, row: Mapping[str, Any]) -> CostedForecasts:
-        """What a version says of its segment's held-back rows, as it was before it had learned from any of them.
+        """Outcome of a version on its segment's held-back rows, as it was before it had learned from any of them.
 
         Raises
         ------
@@ -130,43 +133,43 @@ class HeldBack:
             If it cannot: its artifact is damaged, or it has learned from these weeks and no earlier state of it is on record.
         """
         key = (row["model_version"],)
-        if key not in self._said:
+        if key not in self._outcomes:
             old = Week(row["trained_week"]) <= self.panel.last + -first_held_back_origin(self.spec)
             if not old and row["held_back_uri"] is None:
                 raise ArtifactError("it has learned from the held-back weeks, and no earlier state of it is on record")
             rows = self.past.take(segment_rows(self.past, self.labels, row["format"], row["mover"]))
             model = load_version(lake, row, held_back=not old)
             check_features(model, rows)
-            self._said[key] = self._outcome(rows, model)
-        return self._said[key]
+            self._outcomes[key] = self._outcome(rows, model)
+        return self._outcomes[key]
 
     def average(self, format_: str, mover: str) -> CostedForecasts:
-        """What the historical average as a model says of the held-back rows: of each what was known at its origin."""
+        """Outcome of the historical average as a model on the held-back rows: of each what was known at its origin."""
         key = (format_, mover)
-        if key not in self._said:
-            here = np.flatnonzero(segment_rows(self.past, self.labels, format_, mover))
-            weeks_back = self.back[here] + self.past.horizon[here]
-            parts = [self._outcome(self.past.take(here[weeks_back == ago]), self._average_at(int(ago), format_)) for ago in np.unique(weeks_back)]
-            order = (
-                np.argsort(np.concatenate([np.flatnonzero(weeks_back == ago) for ago in np.unique(weeks_back)])) if parts else np.zeros(0, np.intp)
-            )
-            self._said[key] = (
-                CostedForecasts(*(np.concatenate([vars(part)[name] for part in parts])[order] for name in vars(parts[0]))) if parts else _NOTHING
-            )
-        return self._said[key]
+        if key not in self._outcomes:
+            in_segment = np.flatnonzero(segment_rows(self.past, self.labels, format_, mover))
+            origins_back = self.weeks_back[in_segment] + self.past.horizon[in_segment]
+            origins = [int(ago) for ago in np.unique(origins_back)]
+            parts = [self._outcome(self.past.take(in_segment[origins_back == ago]), self._average_at(ago, format_)) for ago in origins]
+            if parts:
+                order = np.argsort(np.concatenate([np.flatnonzero(origins_back == ago) for ago in origins]))
+                self._outcomes[key] = CostedForecasts(*(np.concatenate([vars(part)[name] for part in parts])[order] for name in vars(parts[0])))
+            else:
+                self._outcomes[key] = _NOTHING
+        return self._outcomes[key]
 
     def _average_at(self, ago: int, format_: str) -> HistoricalAverage:
         """The average of a format as it was so many weeks before the origin."""
         if (ago, format_) not in self._averages:
-            rows = self.past.take((self.back + self.past.horizon == ago) & (self.labels[self.past.series] == format_))
+            rows = self.past.take((self.weeks_back + self.past.horizon == ago) & (self.labels[self.past.series] == format_))
             self._averages[ago, format_] = HistoricalAverage.fit(self.panel.until(self.panel.last + -ago), rows)
         return self._averages[ago, format_]
 
     def _outcome(self, rows: Frame, model: Model) -> CostedForecasts:
         costs = costs_of(self.panel, rows)
-        made, plan = predict_rows(rows, costs, model)
+        points, plan = predict_rows(rows, costs, model)
         assert rows.demand is not None  # noqa: S101 - for the type checker
-        return CostedForecasts(made.size, made.expected, realised_cost(plan.quantity, rows.demand, costs.margin, costs.return_cost))
+        return CostedForecasts(points.size, points.expected, realised_cost(plan.quantity, rows.demand, costs.margin, costs.return_cost))
 
 
 _NOTHING = CostedForecasts(*(np.zeros(0, np.float32) for _ in range(3)))

@@ -1,5 +1,5 @@
-"""How forecasts and plans turn out in production: scored against the demand that followed, and in how many weeks in a row a segment fell short of
-what validation had promised.
+"""Forecasts and plans in production: scored against the demand that followed, and in how many weeks in a row a segment fell short of
+what validation had promised. What follows of it is decided in `retraining` and `rollback`.
 
 A segment whose models missed the target in validation already does not fall short by missing it again; by doing worse than the historical average it
 does.

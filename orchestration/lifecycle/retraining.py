@@ -1,6 +1,7 @@
-"""Whether a model has to be trained at an origin, and why: new or changed data, code, settings, accuracy, drift, age, or because somebody asks.
+"""Decisions whether a model is trained at an origin, and why: new or changed data, code, settings, accuracy, drift, age, or because somebody asks.
 
 What a model was trained on stands beside it in `gold/model_versions` (`inputs`, `code_version`); what is decided goes into `gold/retraining`.
+Training itself is `train_region`.
 """
 
 import hashlib
@@ -66,7 +67,7 @@ class Inputs:
 
 
 def plan_region(lake: Lake, project: Project, region: Region, week: Week, dataset: Dataset, on_demand: bool) -> list[Decision]:
-    """What is to be trained of a region at `week` on the data version that it may use there."""
+    """Decide what is to be trained of a region at `week` on the data version that it may use there."""
     spec = TrainingSpec(**project.training)
     latest = {(row["format"], row["mover"]): row for row in latest_trained(lake, region, week)}
     pinned, code = lake.at(dataset.delta_versions), code_version(spec)

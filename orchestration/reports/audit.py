@@ -48,7 +48,7 @@ _RUN_ID = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What the check of the record found: tables for a report, findings in words, heads to keep elsewhere."""
+    """Findings of the check of the record: tables for a report, findings in words, heads to keep elsewhere."""
 
     sections: list[Section]
     findings: list[str]

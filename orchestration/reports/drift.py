@@ -48,7 +48,7 @@ class SliceDrift:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the slice's page shows."""
+        """Metadata of the slice's page."""
         link = {"report": dg.MetadataValue.url(self.url)} if self.url else {}
         verdict, ranking_table = markdown_table(VERDICTS, [self.row]), markdown_table(list(RANKING), self.ranking)
         return {"verdict": verdict, "ranking": ranking_table, "drifted": int(self.drifted), **link}

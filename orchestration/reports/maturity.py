@@ -30,7 +30,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Whether a criterion is met: what was found and where, or what to do next."""
+    """Answer to whether a criterion is met: what was found and where, or what to do next."""
 
     met: bool
     what: str
@@ -38,8 +38,8 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What criteria look at."""
+class EvidenceSources:
+    """Sources of evidence: the lake, its run history and the CI configuration of the checkout."""
 
     lake: Lake
     checkout: Path = CHECKOUT
@@ -70,28 +70,28 @@ class Scene:
         return ""
 
 
-def code_is_versioned(scene: Scene) -> Evidence:
+def code_is_versioned(sources: EvidenceSources) -> Evidence:
     """The newest models name the commit that trained them."""
-    rows = scene.rows("select source_commit from gold_model_versions order by trained_at desc limit 1", "gold/model_versions")
+    rows = sources.rows("select source_commit from gold_model_versions order by trained_at desc limit 1", "gold/model_versions")
     commit = rows[0]["source_commit"] or "not recorded" if rows else "none trained yet"
     if _COMMIT.fullmatch(commit):
         return Evidence(True, f"newest model was trained by commit {commit[:12]}", "gold/model_versions, source_commit")
     return Evidence(False, f"Train from a clean checkout (commit of the newest model: {commit}): commit, then 'shelfcast run --week WEEK'.")
 
 
-def ci_tests(scene: Scene) -> Evidence:
+def ci_tests(sources: EvidenceSources) -> Evidence:
     """CI runs the tests."""
-    return _in_ci(scene, r"\bmake test\b|\bpytest\b", "tests", "Let CI run 'make test'.")
+    return _in_ci(sources, r"\bmake test\b|\bpytest\b", "tests", "Let CI run 'make test'.")
 
 
-def ci_lints(scene: Scene) -> Evidence:
+def ci_lints(sources: EvidenceSources) -> Evidence:
     """CI checks style, types and layers."""
-    return _in_ci(scene, r"\bmake lint\b|\bruff\b", "style, types and layers", "Let CI run 'make lint'.")
+    return _in_ci(sources, r"\bmake lint\b|\bruff\b", "style, types and layers", "Let CI run 'make lint'.")
 
 
-def raw_data_are_on_record(scene: Scene) -> Evidence:
+def raw_data_are_on_record(sources: EvidenceSources) -> Evidence:
     """Each raw file is known by its hash."""
-    rows = scene.rows("select count(distinct source_hash) as n from bronze_landing_files", "bronze/landing_files")
+    rows = sources.rows("select count(distinct source_hash) as n from bronze_landing_files", "bronze/landing_files")
     count = rows[0]["n"] if rows else 0
     return (
         Evidence(count > 0, f"{count:,} raw files on record by SHA-256", "bronze/landing_files")
@@ -100,18 +100,20 @@ def raw_data_are_on_record(scene: Scene) -> Evidence:
     )
 
 
-def data_are_checked(scene: Scene) -> Evidence:
+def data_are_checked(sources: EvidenceSources) -> Evidence:
     """Each version of the data went through checks."""
-    rows = scene.rows("select count(*) as n, count(*) filter (where len(checks) > 2) as checked from gold_dataset_versions", "gold/dataset_versions")
+    rows = sources.rows(
+        "select count(*) as n, count(*) filter (where len(checks) > 2) as checked from gold_dataset_versions", "gold/dataset_versions"
+    )
     if rows and rows[0]["n"] == rows[0]["checked"] > 0:
         return Evidence(True, f"{rows[0]['n']:,} data versions, each with its checks", "gold/dataset_versions, checks")
     return Evidence(False, "Condition the data with their checks: 'shelfcast run --week WEEK' records a checked version of each region.")
 
 
-def training_is_a_pipeline(scene: Scene) -> Evidence:
+def training_is_a_pipeline(sources: EvidenceSources) -> Evidence:
     """Models come out of runs of the orchestrator."""
-    ids = {row["run_id"] for row in scene.rows("select distinct run_id from gold_model_versions", "gold/model_versions")}
-    found = [run for run in scene.runs if run["id"] in ids]
+    ids = {row["run_id"] for row in sources.rows("select distinct run_id from gold_model_versions", "gold/model_versions")}
+    found = [run for run in sources.runs if run["id"] in ids]
     if found:
         return Evidence(
             True, f"{len(found)} successful runs of the run history trained models, last {found[0]['id'][:8]}", f"/runs/{found[0]['id']} in the UI"
@@ -119,13 +121,13 @@ def training_is_a_pipeline(scene: Scene) -> Evidence:
     return Evidence(False, "Train in runs that the history keeps: 'shelfcast run --week WEEK' without --local.")
 
 
-def models_are_registered(scene: Scene) -> Evidence:
+def models_are_registered(sources: EvidenceSources) -> Evidence:
     """Each model is on record with metrics, data versions, code version, environment and an artifact that is there."""
-    rows = scene.rows("select * from gold_model_versions", "gold/model_versions")
+    rows = sources.rows("select * from gold_model_versions", "gold/model_versions")
     if not rows:
         return Evidence(False, "Train models: 'shelfcast run --week WEEK' puts each on record.")
     without = {row["model_version"]: lacking for row in rows if (lacking := _lacking(row))}
-    lost = [row["model_version"] for row in rows if not scene.lake.path(row["artifact_uri"]).is_file()]
+    lost = [row["model_version"] for row in rows if not sources.lake.path(row["artifact_uri"]).is_file()]
     if not without and not lost:
         return Evidence(True, f"{len(rows):,} models with metrics, data, code, libraries and artifact", "gold/model_versions")
     steps = []
@@ -139,12 +141,12 @@ def models_are_registered(scene: Scene) -> Evidence:
     return Evidence(False, " ".join(steps))
 
 
-def data_are_released(scene: Scene) -> Evidence:
+def data_are_released(sources: EvidenceSources) -> Evidence:
     """Every model learned from data that had been approved."""
-    models = scene.rows("select * from gold_model_versions order by trained_at", "gold/model_versions")
+    models = sources.rows("select * from gold_model_versions order by trained_at", "gold/model_versions")
     approved = {
         row["dataset_version"]
-        for row in scene.rows("select dataset_version from gold_dataset_events where event = 'approved'", "gold/dataset_events")
+        for row in sources.rows("select dataset_version from gold_dataset_events where event = 'approved'", "gold/dataset_events")
     }
     if not models:
         return Evidence(False, "Train models on approved data versions: 'shelfcast run --week WEEK' trains on no others.")
@@ -159,15 +161,15 @@ def data_are_released(scene: Scene) -> Evidence:
     )
 
 
-def ci_trains(scene: Scene) -> Evidence:
+def ci_trains(sources: EvidenceSources) -> Evidence:
     """CI trains, forecasts and scores from raw files on."""
     pattern = r"\bmake demo\b|shelfcast (demo|run|backfill)\b"
-    return _in_ci(scene, pattern, "a whole cycle, from raw files to scored forecasts", "Let CI run a whole cycle: 'make demo'.")
+    return _in_ci(sources, pattern, "a whole cycle, from raw files to scored forecasts", "Let CI run a whole cycle: 'make demo'.")
 
 
-def a_gate_promotes(scene: Scene) -> Evidence:
+def a_gate_promotes(sources: EvidenceSources) -> Evidence:
     """Every champion got there by a recorded decision of an automatic gate or a person, with its reason."""
-    rows = scene.rows(
+    rows = sources.rows(
         """
         select count(*) filter (where event = 'champion') as n, count(*) filter (where event = 'champion' and starts_with(actor, 'gate')) as gate,
             count(*) filter (where event = 'rejected') as refused, count(*) filter (where event = 'champion' and len(trim(reason)) = 0) as mute
@@ -182,9 +184,9 @@ def a_gate_promotes(scene: Scene) -> Evidence:
     return Evidence(False, "Let the gate decide on trained models: 'shelfcast run --week WEEK' trains, judges and promotes.")
 
 
-def forecasts_lead_back(scene: Scene) -> Evidence:
+def forecasts_lead_back(sources: EvidenceSources) -> Evidence:
     """Each forecast names a model on record and the version of its data."""
-    rows = scene.rows(
+    rows = sources.rows(
         """
         select count(*) as n, count(*) filter (
             where dataset_version is not null and run_id is not null and model_version in (select model_version from gold_model_versions)
@@ -203,9 +205,9 @@ def forecasts_lead_back(scene: Scene) -> Evidence:
     )
 
 
-def rollback_is_at_hand(scene: Scene) -> Evidence:
+def rollback_is_at_hand(sources: EvidenceSources) -> Evidence:
     """Champions that were replaced are still there to go back to."""
-    rows = scene.rows(
+    rows = sources.rows(
         """
         select distinct v.model_version, v.artifact_uri from gold_model_events as e join gold_model_versions as v on v.model_version = e.replaces
         where e.event = 'champion'
@@ -213,7 +215,7 @@ def rollback_is_at_hand(scene: Scene) -> Evidence:
         "gold/model_events",
         "gold/model_versions",
     )
-    there = [row for row in rows if scene.lake.path(row["artifact_uri"]).is_file()]
+    there = [row for row in rows if sources.lake.path(row["artifact_uri"]).is_file()]
     if rows and len(there) == len(rows):
         return Evidence(True, f"artifacts of all {len(rows)} champions that were replaced are there", "models/")
     if rows:
@@ -221,9 +223,9 @@ def rollback_is_at_hand(scene: Scene) -> Evidence:
     return Evidence(False, "No champion was replaced yet: run another week, so that there is one to go back to.")
 
 
-def record_is_intact(scene: Scene) -> Evidence:
+def record_is_intact(sources: EvidenceSources) -> Evidence:
     """Nothing on record was changed past Shelfcast."""
-    audits = verify_tables(scene.lake)
+    audits = verify_tables(sources.lake)
     findings = [finding for audit in audits for finding in audit.findings]
     if findings:
         return Evidence(False, f"{len(findings)} findings: see 'shelfcast audit verify', and restore what was changed.")
@@ -233,9 +235,9 @@ def record_is_intact(scene: Scene) -> Evidence:
     )
 
 
-def cycles_start_by_themselves(scene: Scene) -> Evidence:
+def cycles_start_by_themselves(sources: EvidenceSources) -> Evidence:
     """Schedules or sensors start the weekly cycle."""
-    started = [run for run in scene.runs if {"dagster/schedule_name", "dagster/sensor_name"} & set(run["tags"])]
+    started = [run for run in sources.runs if {"dagster/schedule_name", "dagster/sensor_name"} & set(run["tags"])]
     cycles = [run for run in started if run["job"] == "weekly_cycle"]
     if cycles:
         return Evidence(
@@ -246,19 +248,19 @@ def cycles_start_by_themselves(scene: Scene) -> Evidence:
     )
 
 
-def accuracy_is_watched(scene: Scene) -> Evidence:
+def accuracy_is_watched(sources: EvidenceSources) -> Evidence:
     """Forecasts for the last week that landed have been scored."""
-    landed = last_week(scene.lake)
-    rows = scene.rows("select max(week) as week, count(*) as n from gold_accuracy", "gold/accuracy")
+    landed = last_week(sources.lake)
+    rows = sources.rows("select max(week) as week, count(*) as n from gold_accuracy", "gold/accuracy")
     scored = rows[0]["week"] if rows else None
     if landed is not None and scored == landed.monday:
         return Evidence(True, f"forecasts for {landed}, the last week that landed, are scored", "gold/accuracy")
     return Evidence(False, f"The last week that landed is {landed or 'none'}, the last one scored {scored or 'none'}: run the weeks before it.")
 
 
-def drift_is_watched(scene: Scene) -> Evidence:
+def drift_is_watched(sources: EvidenceSources) -> Evidence:
     """Drift is scored at the last origin that was forecast from."""
-    rows = scene.rows(
+    rows = sources.rows(
         "select (select max(week) from gold_drift) as watched, (select max(origin_week) from gold_forecasts) as origin",
         "gold/drift",
         "gold/forecasts",
@@ -268,9 +270,9 @@ def drift_is_watched(scene: Scene) -> Evidence:
     return Evidence(False, "Score drift at the last origin: materialize drift_report, which the weekly cycle holds.")
 
 
-def models_are_fresh(scene: Scene) -> Evidence:
+def models_are_fresh(sources: EvidenceSources) -> Evidence:
     """No forecast of the last origin comes from a model that is too old, and none had to do without a model on record."""
-    rows = scene.rows(
+    rows = sources.rows(
         """
         select count(*) as n, count(*) filter (where is_stale) as stale, count(*) filter (where model_version = 'none') as without
         from gold_forecasts where origin_week = (select max(origin_week) from gold_forecasts)
@@ -284,17 +286,17 @@ def models_are_fresh(scene: Scene) -> Evidence:
     return Evidence(False, f"{rows[0]['stale'] if rows else 'All'} forecasts of the last origin come from stale models or none: train that week.")
 
 
-def backups_are_made(scene: Scene) -> Evidence:
+def backups_are_made(sources: EvidenceSources) -> Evidence:
     """There is a backup of after the newest training."""
-    made = backups_made(scene.lake.path())
-    rows = scene.rows("select max(trained_at) as at from gold_model_versions", "gold/model_versions")
+    backups = backups_made(sources.lake.path())
+    rows = sources.rows("select max(trained_at) as at from gold_model_versions", "gold/model_versions")
     trained: datetime | None = rows[0]["at"] if rows else None
-    if made and (trained is None or datetime.fromisoformat(made[-1]["made_at"]) >= trained):
-        return Evidence(True, f"{len(made)} backups, last {made[-1]['backup']}", made[-1]["target"])
+    if backups and (trained is None or datetime.fromisoformat(backups[-1]["made_at"]) >= trained):
+        return Evidence(True, f"{len(backups)} backups, last {backups[-1]['backup']}", backups[-1]["target"])
     return Evidence(False, "Make a backup after each cycle: shelfcast backup TARGET.")
 
 
-CRITERIA: tuple[tuple[int, Callable[[Scene], Evidence]], ...] = (
+CRITERIA: tuple[tuple[int, Callable[[EvidenceSources], Evidence]], ...] = (
     (1, code_is_versioned), (1, ci_tests), (1, ci_lints), (1, raw_data_are_on_record), (1, data_are_checked),
     (2, training_is_a_pipeline), (2, models_are_registered), (2, data_are_released), (2, ci_trains),
     (3, a_gate_promotes), (3, forecasts_lead_back), (3, rollback_is_at_hand), (3, record_is_intact),
@@ -303,9 +305,9 @@ CRITERIA: tuple[tuple[int, Callable[[Scene], Evidence]], ...] = (
 """Each criterion with the level that it belongs to."""
 
 
-def assess(scene: Scene) -> list[tuple[int, str, Evidence]]:
+def assess(sources: EvidenceSources) -> list[tuple[int, str, Evidence]]:
     """Level, criterion in words and evidence, for each criterion."""
-    return [(level, (criterion.__doc__ or "").rstrip("."), criterion(scene)) for level, criterion in CRITERIA]
+    return [(level, (criterion.__doc__ or "").rstrip("."), criterion(sources)) for level, criterion in CRITERIA]
 
 
 def level_of(assessed: Sequence[tuple[int, str, Evidence]]) -> int:
@@ -314,9 +316,9 @@ def level_of(assessed: Sequence[tuple[int, str, Evidence]]) -> int:
     return min(missing) - 1 if missing else len(LEVELS) - 1
 
 
-def maturity_report(scene: Scene) -> tuple[Report, int]:
+def maturity_report(sources: EvidenceSources) -> tuple[Report, int]:
     """The table of criteria with evidence or next steps, and the level."""
-    assessed = assess(scene)
+    assessed = assess(sources)
     level = level_of(assessed)
     lead = f"Level {level} of 4, {LEVELS[level]}."
     if level < len(LEVELS) - 1:
@@ -341,6 +343,6 @@ def _datasets(row: dict[str, Any]) -> set[str]:
     return set(samples.values())
 
 
-def _in_ci(scene: Scene, pattern: str, what: str, step: str) -> Evidence:
-    where = scene.ci(pattern)
+def _in_ci(sources: EvidenceSources, pattern: str, what: str, step: str) -> Evidence:
+    where = sources.ci(pattern)
     return Evidence(True, f"CI runs {what}", where) if where else Evidence(False, step)

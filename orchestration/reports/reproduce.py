@@ -65,7 +65,7 @@ def reproduce(lake: Lake, region: Region, week: Week, segment: str | None) -> li
 
 
 def differences(row: Mapping[str, Any], spec: TrainingSpec) -> list[str]:
-    """What is not now as it was when the model on this row of gold/model_versions was trained, with the settings `spec`."""
+    """List what is not now as it was when the model on this row of gold/model_versions was trained, with the settings `spec`."""
     code = code_version(spec)
     changed = [] if row["code_version"] == code else [f"training code {row['code_version']} -> {code}"]
     if changed and row["source_commit"] != source_commit():

@@ -30,13 +30,13 @@ def forecast_report(lake: Lake, region: Region, store: str, product: str, origin
     """From one forecast back to everything that it was made from."""
     row = trace.forecast_row(lake, region, store, product, origin, target)
     made_from = row["dataset_version"]
-    said = [
+    facts = [
         ["expected", row["expected"]], ["size, if there is demand", row["size"]], ["chance of demand", row["p_demand"]],
         ["10 % / 50 % / 90 %", f"{row['q10']:.1f} / {row['q50']:.1f} / {row['q90']:.1f}"], ["rung of the ladder", row["rung"]],
         ["made in run", run_label(lake, row["run_id"])], ["by model", row["model_version"]], ["from data version", made_from or "not recorded"],
         ["table", f"gold/forecasts, Delta version {lake.version('gold/forecasts')}"],
     ]  # fmt: skip
-    sections = [Section("Forecast", ["what", "value"], said)]
+    sections = [Section("Forecast", ["what", "value"], facts)]
     model = trace.model_row(lake, row["model_version"]) if row["model_version"] != "none" else None
     if model is not None:
         sections += _model(lake, model)

@@ -1,6 +1,7 @@
-"""What the command line does, step by step: initialise a root, take in what landed, run the weekly cycle, backfill.
+"""Steps of the command line: initialise a root, take in what landed, run the weekly cycle, backfill.
 
-Each step is one or a few Dagster runs; which slices they cover is decided here from the lake, never from the clock.
+Each step is one or a few Dagster runs; which slices they cover is decided here from the lake, never from the clock. How a run is
+executed is a question for `runs`, what a step does for `orchestration.defs`.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,8 +35,8 @@ from transforms.records.dataset_versions import latest_versions, usable
 
 
 @dataclass(frozen=True)
-class Voice:
-    """How a command tells what it does: `say` a line that stays, `busy` with something that the next line replaces."""
+class Progress:
+    """Progress of a command as it is shown: `say` a line that stays, `busy` with something that the next line replaces."""
 
     say: Callable[[str], None]
     busy: Callable[[str], None]
@@ -50,7 +51,7 @@ class Workspace:
     provider: ProviderSpec
 
 
-def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence[str] = ()) -> list[FileNotice]:
+def take_in(workspace: Workspace, runner: Runner, progress: Progress, chosen: Sequence[str] = ()) -> list[FileNotice]:
     """Register what landed and condition all that landing has and gold does not hold, whether it is new or an earlier run was interrupted.
 
     Returns
@@ -59,17 +60,17 @@ def take_in(workspace: Workspace, runner: Runner, voice: Voice, chosen: Sequence
         Files that stand in landing and cannot be taken in; all others have been.
     """
     lake, provider = workspace.lake, workspace.provider
-    found = register(lake, provider, now=datetime.now(UTC), progress=voice.busy)
+    found = register(lake, provider, now=datetime.now(UTC), progress=progress.busy)
     for notice in found.noticed:
-        voice.say(f"{notice.source_file}: {notice.message}")
+        progress.say(f"{notice.source_file}: {notice.message}")
     if pending_references(lake, provider):
-        voice.say(f"conditioning {', '.join(REFERENCES)}")
+        progress.say(f"conditioning {', '.join(REFERENCES)}")
         runner.execute_unpartitioned("reference_data")
     runner.register(regions(lake))
     wanted = {item for item in pending(lake, provider) if not chosen or str(item.region) in chosen}
     if wanted:
         blocks = _few_blocks(blocks_of(wanted))
-        voice.say(f"conditioning {'; '.join(map(str, blocks))}")
+        progress.say(f"conditioning {'; '.join(map(str, blocks))}")
         runner.execute("conditioning", blocks, {"shelfcast/why": "landing files changed"})
     return refused_files(lake, provider)
 
@@ -83,7 +84,7 @@ class CycleResult:
 
 
 def run_cycle(
-    workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], voice: Voice, retrain: bool = False
+    workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], progress: Progress, retrain: bool = False
 ) -> CycleResult:
     """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks.
 
@@ -100,11 +101,11 @@ def run_cycle(
     begins = first_weeks(lake)
     if first < (earliest := min(begins.values())):
         raise MissingData(f"Week {first} lies before the first shipments in the lake, which are of {earliest}: choose that week or a later one.")
-    voice.busy("checking data versions")
+    progress.busy("checking data versions")
     wanted = known_regions(lake, chosen)
     if silent := [region for region in wanted if region not in begins or begins[region] > last]:
-        voice.say(f"{', '.join(map(str, silent))}: no deliveries up to {last} yet, so there is nothing to forecast from")
-    regions_ready, blocked = _approved(workspace, [region for region in wanted if region not in silent], first, last, voice)
+        progress.say(f"{', '.join(map(str, silent))}: no deliveries up to {last} yet, so there is nothing to forecast from")
+    regions_ready, blocked = _approved(workspace, [region for region in wanted if region not in silent], first, last, progress)
     if blocked and not regions_ready:
         raise DataNotApproved("\n".join(blocked))
     if not regions_ready:
@@ -113,28 +114,28 @@ def run_cycle(
         )
     for dataset in latest_versions(lake, regions_ready):
         if dataset.status != "approved":
-            voice.say(f"{dataset.version} is {dataset.status}; {dataset.region} goes on with the version approved before: {dataset.reason}")
+            progress.say(f"{dataset.version} is {dataset.status}; {dataset.region} goes on with the version approved before: {dataset.reason}")
     tags = {ON_DEMAND: "asked for"} if retrain else {}
     ahead = min(landed, last + workspace.project.horizons)
     for week in weeks_between(first, last):
         # In a backfill regions join with their first week.
-        here = tuple(region for region in regions_ready if begins[region] <= week)
-        if not here:
+        joined = tuple(region for region in regions_ready if begins[region] <= week)
+        if not joined:
             continue
-        block = SliceBlock(here, week, week)
-        voice.say(f"training, forecasting and watching {block}")
+        block = SliceBlock(joined, week, week)
+        progress.say(f"training, forecasting and watching {block}")
         runner.execute("weekly_cycle", [block], tags)
         until = ahead if week == last else week + 1
         if until > week:
-            voice.say(f"scoring the forecasts for {week + 1}..{until}, which have landed already")
+            progress.say(f"scoring the forecasts for {week + 1}..{until}, which have landed already")
             runner.execute("accuracy_board", [SliceBlock(block.regions, week + 1, until)])
     return CycleResult(SliceBlock(regions_ready, first + 1, last + workspace.project.horizons), blocked)
 
 
-def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequence[str], voice: Voice) -> None:
+def value_weather(workspace: Workspace, runner: Runner, week: Week, chosen: Sequence[str], progress: Progress) -> None:
     """Train and score each model with issued, realised and no weather."""
     runner.register(regions(workspace.lake))
-    voice.say(f"measuring what accuracy owes to the weather, with {week} as origin")
+    progress.say(f"measuring what accuracy owes to the weather, with {week} as origin")
     runner.execute("weather_report", [SliceBlock(known_regions(workspace.lake, chosen), week, week)])
 
 
@@ -165,7 +166,7 @@ def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | No
 
 
 def _refuse_other(root: Path, provider: ProviderSpec, horizons: int | None) -> None:
-    """What is decided about a lake that exists, by persons too, is not reset by making it again."""
+    """Keep what is decided about a lake that exists, by persons too: making it again resets nothing."""
     project = Project.load(root)
     there = load_provider(project.provider, base=root).name
     if provider.name != there:
@@ -179,9 +180,9 @@ def _refuse_other(root: Path, provider: ProviderSpec, horizons: int | None) -> N
         )
 
 
-def _approved(workspace: Workspace, wanted: Sequence[Region], first: Week, last: Week, voice: Voice) -> tuple[tuple[Region, ...], list[str]]:
+def _approved(workspace: Workspace, wanted: Sequence[Region], first: Week, last: Week, progress: Progress) -> tuple[tuple[Region, ...], list[str]]:
     """Regions whose data may be used at all these origins, and why the others may not."""
-    review(workspace.lake, workspace.project, wanted, "shelfcast", voice.say)
+    review(workspace.lake, workspace.project, wanted, "shelfcast", progress.say)
     ready, blocked = [], []
     for region in wanted:
         try:

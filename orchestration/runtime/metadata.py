@@ -1,4 +1,4 @@
-"""What the asset pages show: column schemas from the contracts, and one typed result for each slice that was written."""
+"""Metadata of the asset pages: column schemas from the contracts, and one typed result for each slice that was written."""
 
 import base64
 import html

@@ -28,7 +28,7 @@ def first_week() -> Week:
 
 
 def too_early(blocks: Iterable[SliceBlock], first: Week) -> str | None:
-    """What to do where slices lie before the first week of the code location as it is loaded; None where none do."""
+    """Say what to do where slices lie before the first week of the code location as it is loaded; None where none do."""
     early = [block.first for block in blocks if block.first < first]
     if not early:
         return None

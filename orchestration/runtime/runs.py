@@ -112,6 +112,6 @@ def _root_cause(event: dg.DagsterEvent) -> str:
     while error is not None and error.cause is not None and error.cls_name not in _OURS and "RemoteTraceback" not in str(error.cause.cls_name):
         error = error.cause
     # Neither quotes nor DuckDB's excerpt of the query, with the mark below the place.
-    said = [] if error is None else error.message.strip().splitlines()
-    lines = [line for line in said if any(map(str.isalnum, line)) and not _EXCERPT.match(line)]
+    lines = [] if error is None else error.message.strip().splitlines()
+    lines = [line for line in lines if any(map(str.isalnum, line)) and not _EXCERPT.match(line)]
     return lines[-1] if lines else "no message"

@@ -1,1 +1,1 @@
-"""What a browser reaches: the Dagster UI behind its front, and the reports. What they show is made elsewhere."""
+"""Web servers: the Dagster UI behind its front, and the reports. What they show is made elsewhere."""

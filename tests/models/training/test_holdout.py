@@ -114,7 +114,7 @@ def test_the_average_is_judged_by_what_was_known_at_each_origin(panel: Panel, ev
     future[:, -2:] *= 9
     changed = replace(panel, shipped=future)
     other = HeldBack(changed, SPEC, Gate(), series_formats(changed, SPEC.clusters), *held_back_frame(changed, SPEC), 4)
-    before = evidence.past.horizon + evidence.back >= 2
+    before = evidence.past.horizon + evidence.weeks_back >= 2
     here = before[(evidence.labels[evidence.past.series] == "large") & evidence.past.fast]
     np.testing.assert_array_equal(other.average(*SEGMENT).size[here], said.size[here])
 

@@ -24,7 +24,7 @@ from models.training.spec import TrainingSpec
 from orchestration.cli.app import app
 from orchestration.defs.audit import audit_trail, maturity
 from orchestration.project import Project
-from orchestration.reports.maturity import Scene, assess, level_of
+from orchestration.reports.maturity import EvidenceSources, assess, level_of
 from orchestration.reports.reproduce import differences
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import use_root
@@ -169,11 +169,11 @@ def test_a_forecast_that_does_not_exist_is_explained(root: Path) -> None:
 
 
 def test_the_maturity_level_follows_the_evidence(root: Path, tmp_path: Path) -> None:
-    nothing = assess(Scene(Lake(str(tmp_path / "empty")), checkout=tmp_path))
+    nothing = assess(EvidenceSources(Lake(str(tmp_path / "empty")), checkout=tmp_path))
     assert level_of(nothing) == 0
     # Nothing may be met by a root and a checkout that hold nothing.
     assert not any(evidence.met for _, _, evidence in nothing)
-    found = {words: evidence for _, words, evidence in assess(Scene(Lake(str(root))))}
+    found = {words: evidence for _, words, evidence in assess(EvidenceSources(Lake(str(root))))}
     assert found["Each forecast names a model on record and the version of its data"].met
     assert found["Nothing on record was changed past Shelfcast"].met
     # A local run leaves no run history, and nobody has made a backup.
@@ -185,7 +185,7 @@ def test_the_maturity_level_follows_the_evidence(root: Path, tmp_path: Path) -> 
 
 
 def test_pooled_models_count_as_trained_on_the_data_of_their_samples(root: Path) -> None:
-    found = {words: evidence for _, words, evidence in assess(Scene(Lake(str(root))))}
+    found = {words: evidence for _, words, evidence in assess(EvidenceSources(Lake(str(root))))}
     complete = found["Each model is on record with metrics, data versions, code version, environment and an artifact that is there"]
     assert complete.met, complete.what
     released = found["Every model learned from data that had been approved"]
@@ -196,7 +196,7 @@ def test_what_a_model_lacks_is_named_in_the_next_step(root: Path, tmp_path: Path
     copy = Path(shutil.copytree(root, tmp_path / "root"))
     row = Lake(str(copy)).read("gold/model_versions").to_pylist()[0]
     (copy / row["artifact_uri"]).unlink()
-    found = {words: evidence for _, words, evidence in assess(Scene(Lake(str(copy))))}
+    found = {words: evidence for _, words, evidence in assess(EvidenceSources(Lake(str(copy))))}
     complete = found["Each model is on record with metrics, data versions, code version, environment and an artifact that is there"]
     assert complete.what == f"1 of 16 models have lost their artifacts, first {row['model_version']}: bring them back by 'shelfcast restore'."
 

@@ -57,6 +57,6 @@ def test_promotion_is_decided_on_those_features_and_on_the_demand_on_record(root
     lake, project = Lake(str(root)), Project.load(root)
     evidence, panel = HeldBack.load(lake, REGION, ORIGIN, project), panel_at(lake, REGION, ORIGIN, project.sold_out)
     np.testing.assert_array_equal(evidence.ahead.numeric, scoring_frame(panel, project.horizons).numeric)
-    np.testing.assert_array_equal(evidence.past.demand, panel.demand()[evidence.past.series, panel.weeks - 1 - evidence.back])
+    np.testing.assert_array_equal(evidence.past.demand, panel.demand()[evidence.past.series, panel.weeks - 1 - evidence.weeks_back])
     usual = HeldBack.load(lake, REGION, ORIGIN, project.model_copy(update={"sold_out": "as_shipped"}))
     assert evidence.ahead.baseline.mean() > usual.ahead.baseline.mean()

@@ -58,8 +58,8 @@ def provider_of(lake: Lake) -> ProviderSpec:
 def run_again(lake: Lake) -> str:
     """What a plain `shelfcast run` does before it trains; returns what it says."""
     told = io.StringIO()
-    with session(use_root(lake.root), True, Console(file=told, width=200), "a run") as (workspace, runner, voice):
-        take_in(workspace, runner, voice)
+    with session(use_root(lake.root), True, Console(file=told, width=200), "a run") as (workspace, runner, progress):
+        take_in(workspace, runner, progress)
     return told.getvalue()
 
 
