@@ -13,10 +13,10 @@ from rich.table import Table
 
 from benchmarks.recording import record
 from transforms.calendar import Region, Week
-from transforms.features.endings import FOLLOWED, endings
 from transforms.features.origin import ALIVE_WEEKS
 from transforms.lake.tables import Lake
 from transforms.landing import last_week, regions
+from transforms.panel.endings import FOLLOWED, endings
 from transforms.panel.panel import Panel
 
 ORIGINS = ("2020-03-30", "2020-10-05", "2021-04-05", "2021-10-04", "2022-03-28")

@@ -22,8 +22,8 @@ from transforms.contracts.gold import FORECASTS, MOVERS, ORDER_PLAN, STALE_DAYS
 from transforms.contracts.rungs import BASELINE, CHALLENGER, CHAMPION
 from transforms.errors import ArtifactError
 from transforms.features.build import scoring_frame
-from transforms.features.endings import endings
 from transforms.features.frame import Frame
+from transforms.panel.endings import endings
 from transforms.panel.panel import Panel
 from transforms.rows import Segment
 

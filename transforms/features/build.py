@@ -10,13 +10,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from transforms.arrays import Codes, Floats32
 from transforms.features.catalogue import categories, last_sizes, origin_features, target_features
 from transforms.features.feature import OriginFeature, TargetFeature
 from transforms.features.frame import Frame
 from transforms.features.origin import Origin
 from transforms.features.target import Target
 from transforms.features.training_origins import horizons_by_origin
-from transforms.panel.panel import Coded, Codes, Floats, Panel
+from transforms.panel.panel import Coded, Panel
 from transforms.panel.unconstrained_demand import estimated_demand
 
 Rows = npt.NDArray[np.integer]
@@ -50,7 +51,7 @@ def frame_at(origin: Origin, horizons: Sequence[int], keep: Sequence[Rows] | Non
     )
 
 
-def _at_origin(features: Sequence[OriginFeature], origin: Origin) -> Floats:
+def _at_origin(features: Sequence[OriginFeature], origin: Origin) -> Floats32:
     """Values of each feature, shape (alive, features)."""
     values = np.empty((len(origin.alive), len(features)), np.float32)
     for column, feature in enumerate(features):
@@ -58,7 +59,7 @@ def _at_origin(features: Sequence[OriginFeature], origin: Origin) -> Floats:
     return values
 
 
-def _at_target(features: Sequence[TargetFeature], target: Target) -> Floats:
+def _at_target(features: Sequence[TargetFeature], target: Target) -> Floats32:
     """Values of each feature, shape (rows, features)."""
     values = np.empty((len(target.rows), len(features)), np.float32)
     for column, feature in enumerate(features):
@@ -110,7 +111,7 @@ def training_frame(panel: Panel, horizons: int, weeks: int, zeros_per_hit: float
     return Frame.concat(frames), np.concatenate(targets_back)
 
 
-def _with_some_zeros(demand: Floats, zeros_per_hit: float, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], Floats]:
+def _with_some_zeros(demand: Floats32, zeros_per_hit: float, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], Floats32]:
     """Rows with demand, and a sample of those without; with the weight of each."""
     hits, zeros = np.flatnonzero(demand > 0), np.flatnonzero(demand <= 0)
     kept = min(len(zeros), max(int(zeros_per_hit * len(hits)), min(len(zeros), 32)))

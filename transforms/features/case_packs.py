@@ -10,9 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.features.frame import Bools
-from transforms.features.structural_solver import Doubles
-from transforms.panel.panel import Codes, Floats
+from transforms.arrays import Bools, Codes, Floats32, Floats64
 
 _WHOLE, _PRIOR = 0.95, 10
 """Share of deliveries in whole cases from which these are no choice of the store's, and deliveries for which a case pack speaks for a product."""
@@ -27,7 +25,7 @@ _TINY, _FARTHEST = 1e-6, 8.0
 class Wanted(NamedTuple):
     """Logs of demand before it was rounded, shape (n, weeks), and the standard deviation of their noise."""
 
-    log_size: Floats
+    log_size: Floats32
     sigma: float
 
 
@@ -44,7 +42,7 @@ class WholeCases:
         Log that all others are a distance to.
     """
 
-    def __init__(self, demand: Floats, product: Codes, case_pack: Floats, centre: float) -> None:
+    def __init__(self, demand: Floats32, product: Codes, case_pack: Floats32, centre: float) -> None:
         delivered, case = demand > 0, np.where(case_pack > 1, case_pack, np.inf)
         whole = delivered & (np.mod(demand, case[:, None]) == 0)
         self._series = _never_broken(whole.sum(axis=1), delivered.sum(axis=1), product, case)
@@ -55,7 +53,7 @@ class WholeCases:
             self._low = np.log(np.where(size > of_case, size - of_case / 2, 0)) - centre
         self._high = np.log(size + of_case / 2) - centre
 
-    def wanted(self, log_size: Floats, fitted: Floats, sigma: float) -> Wanted:
+    def wanted(self, log_size: Floats32, fitted: Floats32, sigma: float) -> Wanted:
         """Return the logs of sizes with those of whole cases as they were before rounding, given what was expected of each, shape (n, weeks).
 
         `sigma` is the standard deviation of the noise where nothing is delivered in whole cases, and what the search for it begins with.
@@ -70,7 +68,7 @@ class WholeCases:
         before[self._deliveries] = _within(self._low, self._high, mean, sigma)[0]
         return Wanted(before, sigma)
 
-    def delivered(self, mean: Floats, sigma: float) -> Floats:
+    def delivered(self, mean: Floats32, sigma: float) -> Floats32:
         """Return the mean log of what is delivered of a demand with this mean log and standard deviation, shape (n,)."""
         from scipy.special import ndtr  # noqa: PLC0415 - heavy
 
@@ -84,7 +82,7 @@ class WholeCases:
         return result
 
 
-def _never_broken(whole: npt.NDArray[np.intp], every: npt.NDArray[np.intp], product: Codes, case: Floats) -> Bools:
+def _never_broken(whole: npt.NDArray[np.intp], every: npt.NDArray[np.intp], product: Codes, case: Floats32) -> Bools:
     """Series whose product is delivered in whole cases, as those of its case pack are, shape (n,): few deliveries of a product tell little."""
     packs, pack = np.unique(case, return_inverse=True)
     of_pack = (np.bincount(pack, whole, len(packs)) / np.maximum(np.bincount(pack, every, len(packs)), 1))[pack]
@@ -93,7 +91,7 @@ def _never_broken(whole: npt.NDArray[np.intp], every: npt.NDArray[np.intp], prod
     return np.asarray((of_pack >= _WHOLE) & (of_product >= _WHOLE))
 
 
-def _within(low: Doubles, high: Doubles, mean: Doubles, sigma: float) -> tuple[Doubles, Doubles]:
+def _within(low: Floats64, high: Floats64, mean: Floats64, sigma: float) -> tuple[Floats64, Floats64]:
     """Mean and variance of a normal density within an interval; the end nearest to `mean`, where the interval lies too far off."""
     from scipy.special import ndtr  # noqa: PLC0415 - heavy
 
@@ -106,6 +104,6 @@ def _within(low: Doubles, high: Doubles, mean: Doubles, sigma: float) -> tuple[D
     return np.where(inside, mean + sigma * pull, np.clip(mean, low, high)), np.where(inside, sigma**2 * variance, 0)
 
 
-def _density(z: Doubles) -> Doubles:
-    density: Doubles = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+def _density(z: Floats64) -> Floats64:
+    density: Floats64 = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
     return density

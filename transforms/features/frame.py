@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.panel.panel import Coded, Codes, Floats
-
-Bools = npt.NDArray[np.bool_]
+from transforms.arrays import Bools, Codes, Floats32
+from transforms.panel.panel import Coded
 
 
 @dataclass(frozen=True)
@@ -39,24 +38,24 @@ class Frame:
         Rows that a row stands for, shape (n,).
     """
 
-    numeric: Floats
+    numeric: Floats32
     names: tuple[str, ...]
     categorical: dict[str, Coded]
     series: Codes
     horizon: Codes
-    recent: Floats
-    rate: Floats
-    baseline: Floats
-    baseline_size: Floats
-    case_pack: Floats
+    recent: Floats32
+    rate: Floats32
+    baseline: Floats32
+    baseline_size: Floats32
+    case_pack: Floats32
     fast: Bools
     large: Bools
-    weight: Floats
-    demand: Floats | None = None
-    on_record: Floats | None = None
+    weight: Floats32
+    demand: Floats32 | None = None
+    on_record: Floats32 | None = None
 
     @property
-    def judged(self) -> Floats | None:
+    def judged(self) -> Floats32 | None:
         """The demand that forecasts are judged by: what is on record, never an estimate."""
         return self.demand if self.on_record is None else self.on_record
 
@@ -88,7 +87,7 @@ class Frame:
 _ARRAYS = ("numeric", "series", "horizon", "recent", "rate", "baseline", "baseline_size", "case_pack", "fast", "large", "weight")
 
 
-def _stacked(parts: Sequence[Floats | None]) -> Floats | None:
+def _stacked(parts: Sequence[Floats32 | None]) -> Floats32 | None:
     """The parts one after the other; None where one is not known."""
     known = [part for part in parts if part is not None]
     return np.concatenate(known) if len(known) == len(parts) else None

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transforms.arrays import Bools, Codes, Floats32
 from transforms.calendar import FURTHEST
 from transforms.features.case_packs import WholeCases
-from transforms.features.frame import Bools
 from transforms.features.structural_solver import Prior, Setting, Solution, System
 from transforms.panel.events import holiday_days, promotion_days
-from transforms.panel.panel import Codes, Floats, Panel
+from transforms.panel.panel import Panel
 
 SPAN = 130
 """Weeks that are looked at."""
@@ -43,10 +43,10 @@ _HALF_NORMAL = 0.8862
 class Effects(NamedTuple):
     """Expectation of the log of a series' size in a target week, in parts that add up, each of shape (n,)."""
 
-    level: Floats
-    season: Floats
-    weather: Floats
-    events: Floats
+    level: Floats32
+    season: Floats32
+    weather: Floats32
+    events: Floats32
 
 
 class Levels:
@@ -69,7 +69,7 @@ class Levels:
         Weeks with a delivery that each series was judged by, shape (n,).
     """
 
-    def __init__(self, panel: Panel, demand: Floats, store: Codes, product: Codes, case_pack: Floats) -> None:
+    def __init__(self, panel: Panel, demand: Floats32, store: Codes, product: Codes, case_pack: Floats32) -> None:
         span = min(SPAN, panel.weeks)
         demand = demand[:, -span:]
         stores, first = np.unique(store, return_index=True)
@@ -109,7 +109,7 @@ class Levels:
         return Effects(*(part.astype(np.float32) for part in (self._mean + first, *steps)))
 
 
-def _robust(log_size: Floats, delivered: Bools, setting: Setting, cases: WholeCases) -> tuple[Solution, float]:
+def _robust(log_size: Floats32, delivered: Bools, setting: Setting, cases: WholeCases) -> tuple[Solution, float]:
     """Solve, then solve again with sizes as they were before rounding, and with weeks that lie far off drawn nearer; with the spread of the noise.
 
     Far off: sold out, a feast, a return on its way (Huber 1981, modified residuals).
@@ -126,7 +126,7 @@ def _robust(log_size: Floats, delivered: Bools, setting: Setting, cases: WholeCa
     return solution, sigma
 
 
-def _variance(log_size: Floats, delivered: Bools) -> float:
+def _variance(log_size: Floats32, delivered: Bools) -> float:
     """Variance of the noise, from the steps between deliveries that follow each other: a level that moves slowly is not in them."""
     rows, weeks = np.nonzero(delivered)
     steps = np.diff(log_size[rows, weeks])[rows[1:] == rows[:-1]]
@@ -147,7 +147,7 @@ def _knots(span: int) -> npt.NDArray[np.intp]:
     return np.concatenate([[0], older, np.arange(max(span - _SINGLE, 1), span)]).astype(np.intp)
 
 
-def _shared(panel: Panel, span: int) -> Floats:
+def _shared(panel: Panel, span: int) -> Floats32:
     """Season (a wave), a week with a holiday, and degrees beyond what the season has, for each place: shape (places, span + FURTHEST, 4)."""
     weeks = np.arange(panel.weeks - span, panel.weeks + FURTHEST)
     angle = 2 * np.pi * (panel.first.iso_week - 1 + weeks) / 52.1775

@@ -12,10 +12,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from transforms.features.frame import Bools
-from transforms.panel.panel import Codes, Floats
-
-Doubles = npt.NDArray[np.float64]
+from transforms.arrays import Bools, Codes, Floats32, Floats64
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Prior:
     start: float
     wander: float
     tail: float
-    effects: Doubles
+    effects: Floats64
 
 
 @dataclass(frozen=True)
@@ -67,12 +64,12 @@ class Setting:
         What is known before any delivery.
     """
 
-    time: Floats
+    time: Floats32
     stores: Sequence[slice]
     place: Codes
     category: Codes
-    shared: Floats
-    own: Floats
+    shared: Floats32
+    own: Floats32
     knot: npt.NDArray[np.intp]
     prior: Prior
 
@@ -103,11 +100,11 @@ class Solution:
         What is left of each week, shape (n, weeks); of no meaning where there was no delivery.
     """
 
-    level: Floats
-    slope: Floats
-    path: Floats
-    effects: Floats
-    errors: Floats
+    level: Floats32
+    slope: Floats32
+    path: Floats32
+    effects: Floats32
+    errors: Floats32
 
 
 class System:
@@ -129,7 +126,7 @@ class System:
             for rows, place in zip(setting.stores, setting.place, strict=True)
         ]
 
-    def solve(self, log_size: Floats, before: Solution | None = None) -> Solution:
+    def solve(self, log_size: Floats32, before: Solution | None = None) -> Solution:
         """Solve for sizes.
 
         Parameters
@@ -156,7 +153,7 @@ class System:
             level[rows], slope[rows], errors[rows] = store.remainder(log_size[rows], along[number], shared)
         return Solution(level, slope, along, shared.reshape(setting.categories, -1).astype(np.float32), errors)
 
-    def _steps(self, before: Solution | None) -> Doubles:
+    def _steps(self, before: Solution | None) -> Floats64:
         """Variance of each step of each store's path, shape (stores, J - 1)."""
         setting = self._setting
         middle = setting.knot + (setting.pieces - 1) / 2
@@ -181,11 +178,11 @@ class _Weeks:
         By both, and by each two regressors, shapes (weeks, J (k - 1)) and (weeks, (k - 1)^2).
     """
 
-    moments: Floats
-    pieces: Floats
-    shared: Floats
-    crossed: Floats
-    squared: Floats
+    moments: Floats32
+    pieces: Floats32
+    shared: Floats32
+    crossed: Floats32
+    squared: Floats32
 
     @classmethod
     def of(cls, setting: Setting, place: int) -> Self:
@@ -205,7 +202,7 @@ class _Store:
         Precisions of the path and of the effects with each other, shapes (J, J), (J, effects) and (effects, effects).
     """
 
-    def __init__(self, precision: Floats, setting: Setting, rows: slice, weeks: _Weeks) -> None:
+    def __init__(self, precision: Floats32, setting: Setting, rows: slice, weeks: _Weeks) -> None:
         self._precision, self._weeks, self._category = precision, weeks, setting.category[rows]
         self._own = setting.own[rows, : len(setting.time)]
         self._categories, self._k = setting.categories, len(setting.prior.effects)
@@ -240,7 +237,7 @@ class _Store:
         self.cross = cross.transpose(1, 0, 2).reshape(pieces, -1) - explained[:pieces, pieces:]
         self.effects = squares.reshape(categories * k, -1) - explained[pieces:, pieces:]
 
-    def solved(self, weighted: Floats, wander: Doubles) -> tuple[Doubles, Doubles]:
+    def solved(self, weighted: Floats32, wander: Floats64) -> tuple[Floats64, Floats64]:
         """The path for each effect and for the sizes, shape (J, effects + 1), and the sums for the effects without levels and slopes.
 
         `weighted` is the log of the size times precision, shape (m, weeks).
@@ -253,11 +250,11 @@ class _Store:
         path = np.linalg.solve(self.path + wander, np.column_stack([self.cross, right[:pieces]])).astype(np.float64)
         return path, right[pieces:]
 
-    def remainder(self, log_size: Floats, path: Floats, effects: Doubles) -> tuple[Floats, Floats, Floats]:
+    def remainder(self, log_size: Floats32, path: Floats32, effects: Floats64) -> tuple[Floats32, Floats32, Floats32]:
         """Levels, slopes, and what is left of each week, shape (m, weeks), once path and effects are known."""
         weeks, by_category = self._weeks, effects.reshape(self._categories, -1).astype(np.float32)
         shared = by_category[:, :-1] @ weeks.shared.T + weeks.pieces @ path
-        errors: Floats = log_size - shared[self._category] - self._own * by_category[self._category, -1:]
+        errors: Floats32 = log_size - shared[self._category] - self._own * by_category[self._category, -1:]
         sums, moments = ((self._precision * errors) @ weeks.moments).astype(np.float64).T
         above = sums / self._first
         slope = (moments - self._mixed * above) / self._second**2
@@ -266,13 +263,13 @@ class _Store:
         errors -= own @ weeks.moments.T
         return own[:, 0], own[:, 1], errors
 
-    def _reduced(self, sums: Doubles, moments: Doubles) -> Doubles:
+    def _reduced(self, sums: Floats64, moments: Floats64) -> Floats64:
         """Sums of columns, and of them times time, shapes (m, columns), without levels and slopes: shape (2 m, columns)."""
         above = sums / self._first[:, None]
         return np.concatenate([above, (moments - self._mixed[:, None] * above) / self._second[:, None]])
 
 
-def _wander(steps: Doubles, start: float) -> Doubles:
+def _wander(steps: Floats64, start: float) -> Floats64:
     """Precision of a path that starts near 0 and moves by steps of these variances, shape (J, J)."""
     inside = 1 / np.concatenate([[start**2], steps])
     precision = np.diag(inside + np.append(inside[1:], 0))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from transforms.arrays import Codes, Floats32
 from transforms.panel.late_returns import Arrivals
-from transforms.panel.panel import Codes, Floats, Panel
+from transforms.panel.panel import Panel
 
 _ROUNDS = 6
 """More of them move bias and RMSE on the sample world by less than seeds do."""
@@ -40,36 +41,36 @@ class SoldOut:
         Chance that it sold out, and that some was sold but not all; the rest is that nothing was, and everything is still to come back.
     """
 
-    shipped: Floats
-    border: Floats
-    mean_log: Floats
+    shipped: Floats32
+    border: Floats32
+    mean_log: Floats32
     sigma: float
-    all_sold: Floats
-    some_sold: Floats
+    all_sold: Floats32
+    some_sold: Floats32
 
-    def mean(self) -> Floats:
+    def mean(self) -> Floats32:
         """Mean demand given what is known."""
-        mean: Floats = self.all_sold * self.above() + self.some_sold * self.below()
+        mean: Floats32 = self.all_sold * self.above() + self.some_sold * self.below()
         return mean
 
-    def above(self) -> Floats:
+    def above(self) -> Floats32:
         """Mean demand if all was sold."""
         return np.maximum(self._mean_beyond(1), self.shipped)
 
-    def below(self) -> Floats:
+    def below(self) -> Floats32:
         """Mean demand if some was sold but not all."""
         return np.minimum(self._mean_beyond(-1), self.shipped)
 
-    def _mean_beyond(self, side: int) -> Floats:
+    def _mean_beyond(self, side: int) -> Floats32:
         """Mean of the lognormal above (1) or below (-1) the border."""
         from scipy.special import ndtr  # noqa: PLC0415 - heavy
 
         z, size = side * (self.border - self.mean_log) / self.sigma, np.exp(self.mean_log + self.sigma**2 / 2)
-        mean: Floats = (size * ndtr(side * self.sigma - z) / np.maximum(ndtr(-z), _TINY)).astype(np.float32)
+        mean: Floats32 = (size * ndtr(side * self.sigma - z) / np.maximum(ndtr(-z), _TINY)).astype(np.float32)
         return mean
 
 
-def sold_out(panel: Panel, arrivals: Arrivals, at: npt.NDArray[np.int64], unit: Floats) -> SoldOut:
+def sold_out(panel: Panel, arrivals: Arrivals, at: npt.NDArray[np.int64], unit: Floats32) -> SoldOut:
     """Estimate what is behind the deliveries of which nothing has come back.
 
     Parameters
@@ -106,7 +107,7 @@ def sold_out(panel: Panel, arrivals: Arrivals, at: npt.NDArray[np.int64], unit: 
     return SoldOut(most, border, mean, sigma, all_sold, some_sold)
 
 
-def _expected(mean_log: Floats, sigma: float, border: Floats, chance: Floats, late: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def _expected(mean_log: Floats32, sigma: float, border: Floats32, chance: Floats32, late: Floats32) -> tuple[Floats32, Floats32, Floats32, Floats32]:
     """Chances that all and that some was sold; given demand, mean of its log and mean square of the distance of that to `mean_log`."""
     from scipy.special import ndtr  # noqa: PLC0415 - heavy
 
@@ -124,30 +125,30 @@ def _expected(mean_log: Floats, sigma: float, border: Floats, chance: Floats, la
 class _Weeks:
     """Fit of levels and of what products do in a week, given how much each week counts."""
 
-    def __init__(self, product: Codes, products: int, weight: Floats) -> None:
+    def __init__(self, product: Codes, products: int, weight: Floats32) -> None:
         self._product, self._order = product, np.argsort(product, kind="stable")
         self._present, self._starts = np.unique(product[self._order], return_index=True)
         self._weight, self._total = weight, np.maximum(weight.sum(axis=1), _TINY)
         self._around, self._common = _smooth(weight) + _PRIOR_LEVEL, np.zeros((products, weight.shape[1]), np.float32)
         self._others = self._by(weight) + _PRIOR_COMMON
 
-    def next(self, log: Floats) -> Floats:
+    def next(self, log: Floats32) -> Floats32:
         """A round of the fit: mean log of demand by series and week."""
         own = self._weight * (log - self._common[self._product])
         level = (_smooth(own) + _PRIOR_LEVEL * (own.sum(axis=1) / self._total)[:, None]) / self._around
         self._common[self._present] = self._by(self._weight * (log - level)) / self._others
-        fitted: Floats = level + self._common[self._product]
+        fitted: Floats32 = level + self._common[self._product]
         return fitted
 
-    def _by(self, values: Floats) -> Floats:
-        sums: Floats = np.add.reduceat(values[self._order], self._starts, axis=0)
+    def _by(self, values: Floats32) -> Floats32:
+        sums: Floats32 = np.add.reduceat(values[self._order], self._starts, axis=0)
         return sums
 
 
-def _smooth(values: Floats) -> Floats:
+def _smooth(values: Floats32) -> Floats32:
     """Mean over a window, twice; 0 beyond the ends."""
     from scipy.ndimage import uniform_filter1d  # noqa: PLC0415 - heavy
 
     once = uniform_filter1d(values, 2 * _HALF_WIDTH + 1, axis=1, mode="constant")
-    smooth: Floats = uniform_filter1d(once, 2 * _HALF_WIDTH + 1, axis=1, mode="constant")
+    smooth: Floats32 = uniform_filter1d(once, 2 * _HALF_WIDTH + 1, axis=1, mode="constant")
     return smooth

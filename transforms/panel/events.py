@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from transforms.panel.panel import Codes, Events, Floats, Panel
+from transforms.arrays import Codes, Floats32
+from transforms.panel.panel import Events, Panel
 
 
-def promotion_days(panel: Panel, store: Codes, product: Codes, first: int, weeks: int) -> Floats:
+def promotion_days(panel: Panel, store: Codes, product: Codes, first: int, weeks: int) -> Floats32:
     """Days of promotion of series in each of `weeks` weeks from week index `first`, shape (n, weeks).
 
     Parameters
@@ -29,15 +30,15 @@ def promotion_days(panel: Panel, store: Codes, product: Codes, first: int, weeks
         at = order[np.minimum(np.searchsorted(pairs, keys, sorter=order), len(pairs) - 1)]
         met = pairs[at] == keys
         np.add.at(days, (at[met], week[single][met]), events.days[single][met])
-    result: Floats = days
+    result: Floats32 = days
     return result
 
 
-def holiday_days(panel: Panel, first: int, weeks: int) -> Floats:
+def holiday_days(panel: Panel, first: int, weeks: int) -> Floats32:
     """Days of events for all in each of `weeks` weeks from week index `first`, shape (weeks,)."""
     events = panel.events
     events = _within(events.take(~events.promotion & (events.store < 0) & (events.product < 0)), first, weeks)
-    days: Floats = np.bincount(events.week - first, events.days, weeks).astype(np.float32)
+    days: Floats32 = np.bincount(events.week - first, events.days, weeks).astype(np.float32)
     return days
 
 

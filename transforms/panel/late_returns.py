@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.panel.panel import Floats, Panel
-
-Bools = npt.NDArray[np.bool_]
+from transforms.arrays import Bools, Floats32
+from transforms.panel.panel import Panel
 
 OLDEST = 26
 """Age in weeks from which nothing is expected any more."""
@@ -50,11 +49,11 @@ class Arrivals:
         By weeks since the first of a delivery's returns: what comes back in the end over what has; shape (OLDEST + 1,).
     """
 
-    units: Floats
+    units: Floats32
     first: Ages
     age: npt.NDArray[np.int64]
-    to_come: Floats
-    growth: Floats
+    to_come: Floats32
+    growth: Floats32
 
     @classmethod
     def of(cls, panel: Panel) -> "Arrivals":
@@ -78,10 +77,10 @@ class Arrivals:
             (1 / np.maximum(grown, 1 / _MOST_GROWTH)).astype(np.float32),
         )
 
-    def in_the_end(self) -> Floats:
+    def in_the_end(self) -> Floats32:
         """Units that come back in the end of deliveries of which something has, shape (series, weeks)."""
         since = np.clip(self.age - self.first, 0, OLDEST)
-        units: Floats = self.units * self.growth[since]
+        units: Floats32 = self.units * self.growth[since]
         return units
 
     @property
@@ -89,7 +88,7 @@ class Arrivals:
         """Weeks whose returns are in, shape (weeks,)."""
         return self.to_come[self.age] < SETTLED
 
-    def silent(self, shipped: Floats) -> npt.NDArray[np.int64]:
+    def silent(self, shipped: Floats32) -> npt.NDArray[np.int64]:
         """Deliveries of which nothing has come back, in weeks around which enough has for that to tell something; raveled indices.
 
         Where leftovers do not come back, or are not on record, silence would look like a store that always sells out.

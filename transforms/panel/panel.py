@@ -13,15 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from transforms.arrays import Codes, Floats32, Texts
 from transforms.calendar import FURTHEST, Region, Week
 from transforms.contracts.gold import DEMAND
 from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_RETURNS, SILVER_STORES, SILVER_WEATHER_KNOWN
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake, day
-
-Floats = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int32]
-Texts = npt.NDArray[np.str_]
 
 STORE_NUMBERS = ("population", "income", "median_rent", "median_age")
 PRODUCT_NUMBERS = ("price", "size_ml", "case_pack")
@@ -73,9 +70,9 @@ class Attributes:
     entity: Codes
     valid_from: npt.NDArray[np.int64]
     text: dict[str, Coded]
-    number: dict[str, Floats]
+    number: dict[str, Floats32]
 
-    def at(self, day: int) -> tuple[dict[str, Coded], dict[str, Floats]]:
+    def at(self, day: int) -> tuple[dict[str, Coded], dict[str, Floats32]]:
         """The columns as they held before `day` (days since 1970), shape (entities,)."""
         rows = np.full(self.entities, len(self.entity))
         held = self.valid_from < day
@@ -120,7 +117,7 @@ class Returns:
 
     series: Codes
     week: Codes
-    units: Floats
+    units: Floats32
     known_at: npt.NDArray[np.int64]
 
     def take(self, rows: npt.NDArray[np.bool_]) -> "Returns":
@@ -133,7 +130,7 @@ class Events:
     """Events by week: `week` counts from the panel's first week and may lie ahead of its last; -1 in store or product means all."""
 
     week: Codes
-    days: Floats
+    days: Floats32
     promotion: npt.NDArray[np.bool_]
     name: Coded
     store: Codes
@@ -152,10 +149,10 @@ class Events:
 class Weather:
     """Weather as known: arrays (places, origin weeks, horizons 1..FURTHEST), NaN where nothing is known."""
 
-    tmin: Floats
-    tmax: Floats
-    precip: Floats
-    forecast_days: Floats
+    tmin: Floats32
+    tmax: Floats32
+    precip: Floats32
+    forecast_days: Floats32
 
 
 @dataclass(frozen=True)
@@ -183,14 +180,14 @@ class Panel:
     last: Week
     store: Codes
     product: Codes
-    shipped: Floats
+    shipped: Floats32
     returns: Returns
     stores: Texts
     products: Texts
     store_text: dict[str, Coded]
-    store_number: dict[str, Floats]
+    store_number: dict[str, Floats32]
     product_text: dict[str, Coded]
-    product_number: dict[str, Floats]
+    product_number: dict[str, Floats32]
     events: Events
     weather: Weather
     place: Codes
@@ -226,7 +223,7 @@ class Panel:
             **_known(self.stores, self.products, self.store_attributes, self.product_attributes, origin),
         )
 
-    def demand(self) -> Floats:
+    def demand(self) -> Floats32:
         """Shipped minus the returns known, not below 0, shape (series, weeks)."""
         if not len(self.returns.series):
             return self.shipped
@@ -305,7 +302,7 @@ def _texts(column: pa.ChunkedArray) -> Texts:
     return np.asarray(column.fill_null("").to_numpy(zero_copy_only=False), dtype=np.str_)
 
 
-def _numbers(table: pa.Table, name: str) -> Floats:
+def _numbers(table: pa.Table, name: str) -> Floats32:
     return np.asarray(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), np.float32)
 
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from transforms.arrays import Floats32
 from transforms.panel.censoring import sold_out
 from transforms.panel.late_returns import Arrivals
-from transforms.panel.panel import Floats, Panel
+from transforms.panel.panel import Panel
 
 
-def estimated_demand(panel: Panel) -> Floats:
+def estimated_demand(panel: Panel) -> Floats32:
     """Demand as `panel.sold_out` says, shape (series, weeks); what is on record where too few leftovers come back to tell more."""
     if panel.sold_out == "as_shipped" or not len(panel.returns.series):
         return panel.demand()
@@ -20,11 +21,11 @@ def estimated_demand(panel: Panel) -> Floats:
     demand = panel.shipped - arrivals.in_the_end()
     np.put(demand, at, found.mean())
     # In whole cases, as far from what was shipped as leftovers can be: deliveries are, and the usual sizes that models choose from.
-    rounded: Floats = panel.shipped + unit[:, None] * np.round((demand - panel.shipped) / unit[:, None])
+    rounded: Floats32 = panel.shipped + unit[:, None] * np.round((demand - panel.shipped) / unit[:, None])
     return np.maximum(rounded, 0, out=rounded)
 
 
-def _units(panel: Panel) -> Floats:
+def _units(panel: Panel) -> Floats32:
     """Units that deliveries of each series can differ by: a case, or one unit where returns are not of whole cases; shape (series,)."""
     pack = panel.product_number["case_pack"]
     product = panel.product[panel.returns.series]

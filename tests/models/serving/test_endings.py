@@ -12,7 +12,7 @@ from models.serving.failover import Serving
 from models.serving.score import score_region
 from models.training.spec import TrainingSpec
 from models.training.train import train_region
-from transforms.features.endings import endings
+from transforms.panel.endings import endings
 from transforms.panel.panel import FOR_EVER, Panel
 
 WEEKS, STORES, PRODUCTS = 150, 6, 5

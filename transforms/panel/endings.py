@@ -12,8 +12,8 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from transforms.features.frame import Bools
-from transforms.panel.panel import FOR_EVER, Codes, Panel
+from transforms.arrays import Bools, Codes
+from transforms.panel.panel import FOR_EVER, Panel
 
 SHORTEST = {"store": 6, "product": 13, "series": 13}
 """Weeks of silence from which an ending is thought of. A store carries many products, so that its silence says more in less time."""
