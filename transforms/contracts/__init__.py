@@ -8,39 +8,11 @@ from transforms.contracts.ab_tests import AB_TABLES
 from transforms.contracts.base import Column, Contract, Kind, SchemaChange, Source
 from transforms.contracts.bronze import BRONZE, SOURCES
 from transforms.contracts.drift import DRIFT
-from transforms.contracts.gold import ACCURACY, CONTRIBUTIONS, DEMAND, FORECASTS, LEADERBOARD, ORDER_PLAN, PLAN_VALUE, WEATHER_VALUE
-from transforms.contracts.life_cycle import (
-    AUDIT_HEADS,
-    DATASET_EVENTS,
-    DATASET_VERSIONS,
-    EXPERIMENTS,
-    LADDER,
-    MODEL_EVENTS,
-    MODEL_VERSIONS,
-    RETRAINING,
-)
+from transforms.contracts.gold import GOLD as FORECASTING
+from transforms.contracts.life_cycle import LIFE_CYCLE
 from transforms.contracts.silver import SILVER
 
-GOLD: tuple[Contract, ...] = (
-    DEMAND,
-    FORECASTS,
-    ACCURACY,
-    ORDER_PLAN,
-    PLAN_VALUE,
-    CONTRIBUTIONS,
-    DRIFT,
-    *AB_TABLES,
-    MODEL_VERSIONS,
-    MODEL_EVENTS,
-    LADDER,
-    RETRAINING,
-    WEATHER_VALUE,
-    DATASET_VERSIONS,
-    DATASET_EVENTS,
-    EXPERIMENTS,
-    AUDIT_HEADS,
-    LEADERBOARD,
-)
+GOLD: tuple[Contract, ...] = (*FORECASTING, DRIFT, *AB_TABLES, *LIFE_CYCLE)
 CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*BRONZE, *SILVER, *GOLD)}
 """Every table of the lake by its name (`layer/table`)."""
 

@@ -249,3 +249,6 @@ LEADERBOARD = Contract(
     key=("benchmark", "model", "source", "round"),
     sliced=False,
 )
+
+GOLD: tuple[Contract, ...] = (DEMAND, FORECASTS, ACCURACY, ORDER_PLAN, PLAN_VALUE, CONTRIBUTIONS, WEATHER_VALUE, LEADERBOARD)
+"""Tables of gold that are about demand and forecasts; those about models, data and what was decided are `life_cycle`'s."""

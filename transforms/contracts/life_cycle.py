@@ -173,3 +173,9 @@ AUDIT_HEADS = Contract(
     sliced=False,
     append_only=True,
 )
+
+LIFE_CYCLE: tuple[Contract, ...] = (
+    *(MODEL_VERSIONS, MODEL_EVENTS, LADDER, RETRAINING),
+    *(DATASET_VERSIONS, DATASET_EVENTS, EXPERIMENTS, AUDIT_HEADS),
+)
+"""Tables of gold about models, data, and what was decided on them."""

@@ -72,7 +72,7 @@ def missing_of_source(source: Source) -> list[str]:
 
 def missing_of_gold(table: Contract) -> list[str]:
     """What a gold table lacks, each as what to do."""
-    lacks = [] if CONTRACTS.get(table.name) is table else ["list the contract in GOLD (transforms/contracts/__init__.py)"]
+    lacks = [] if CONTRACTS.get(table.name) is table else ["list the contract in GOLD (transforms/contracts/gold.py) or LIFE_CYCLE (life_cycle.py)"]
     if MADE_WITH.get(table.name, table.name) not in _assets() and table.name not in RECORDS:
         lacks.append("give it an asset (orchestration/defs), by table_spec or as a dbt model, or name here what else writes it")
     if f"\n### {table.name}\n" not in (DOCS / "tables.md").read_text():
