@@ -66,6 +66,20 @@ def test_a_circle_through_a_function_or_a_package_is_found(tmp_path: Path) -> No
     assert circles_below(tmp_path) == [["models.fit", "models.members", "models.members.lasso"]]
 
 
+def test_every_folder_of_product_code_is_a_package_that_import_contracts_see() -> None:
+    """A folder without `__init__.py` imported whatever it liked: linters see packages alone."""
+    folders = {path.parent for package in PACKAGES for path in (CHECKOUT / package).rglob("*.py")}
+    assert [str(folder.relative_to(CHECKOUT)) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+def test_product_code_stands_in_three_packages_and_names_no_module_by_text() -> None:
+    """A package beside them, or a module that is named by text, is seen by no contract."""
+    beside = {"benchmarks", "dbt_project", "docs", "notebooks", "tests"}
+    assert {path.parent.name for path in CHECKOUT.glob("*/*.py")} <= {*PACKAGES, *beside}
+    texts = [name for name, path in modules_of(CHECKOUT).items() if "import_module(" in path.read_text()]
+    assert texts == ["models.promoted"]
+
+
 def test_no_room_has_more_modules_than_one_takes_in_at_a_glance() -> None:
     rooms = Counter(str(path.parent.relative_to(CHECKOUT)) for path in modules_of(CHECKOUT).values() if path.stem != "__init__")
     # Notebooks that a team has promoted are no rooms of ours.

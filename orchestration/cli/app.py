@@ -245,7 +245,7 @@ def obfuscate(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI; the reports are below its /reports/.")] = 3000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI; the reports are below its /reports/.")] = 3000,
     root: Root = None,
 ) -> None:
     """Open the Dagster UI with its daemon, and serve the reports below it (this machine only, and no other web page)."""

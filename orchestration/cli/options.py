@@ -18,6 +18,21 @@ def _not_blank(value: str | None) -> str | None:
     return value
 
 
+def no_blank(entries: list[str] | None) -> list[str] | None:
+    """Refuse a blank among the names of a repeatable option: a variable of a script that is not set would otherwise stand for all."""
+    if not all(name.strip() for entry in entries or [] for name in entry.split(",")):
+        raise typer.BadParameter(f"expected a name, or several separated by commas, came {','.join(entries or [])!r}. Leave the option out for all.")
+    return entries
+
+
+def _in_order(context: typer.Context, value: str | None) -> str | None:
+    """Refuse a range whose end comes before its beginning, whichever of the two is read last."""
+    first, last = context.params.get("first") or value, context.params.get("last") or value
+    if first and last and first > last:
+        raise typer.BadParameter(f"expected --from before --until, came {first} and {last}.")
+    return value
+
+
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 Local = Annotated[bool, typer.Option("--local", help="Run in this process alone: no service, no network, no run history.")]
 
@@ -25,7 +40,9 @@ By = Annotated[str, typer.Option("--by", help="Who decides; kept for good.", cal
 Why = Annotated[str, typer.Option("--why", help="Why; kept for good beside who and when.", callback=_not_blank)]
 
 Region = Annotated[str, typer.Option("--region", help="Sales region.")]
-Regions = Annotated[list[str] | None, typer.Option("--region", help="Sales region; repeat the option or separate by commas (default: all).")]
+Regions = Annotated[
+    list[str] | None, typer.Option("--region", help="Sales region; repeat the option or separate by commas (default: all).", callback=no_blank)
+]
 Store = Annotated[str, typer.Option("--store", help="Store id.")]
 AnyStore = Annotated[str | None, typer.Option("--store", help="Store id (default: all).")]
 Product = Annotated[str, typer.Option("--product", help="Product id.")]
@@ -37,10 +54,10 @@ Week = Annotated[str, typer.Option("--week", help=f"{ORIGIN}).")]
 NewestWeek = Annotated[str | None, typer.Option("--week", help=f"{ORIGIN}; default: the newest that has landed).")]
 NextTarget = Annotated[str | None, typer.Option("--target", help=f"{TARGET}; default: the one after the newest that has landed).")]
 AfterOrigin = Annotated[str | None, typer.Option("--target", help=f"{TARGET}; default: the one after the origin).")]
-First = Annotated[str, typer.Option("--from", help="First week (Monday, YYYY-MM-DD).")]
-Last = Annotated[str, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD).")]
-AnyFirst = Annotated[str | None, typer.Option("--from", help="First week (Monday, YYYY-MM-DD; default: the earliest).")]
-AnyLast = Annotated[str | None, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD; default: the latest).")]
+First = Annotated[str, typer.Option("--from", help="First week (Monday, YYYY-MM-DD).", callback=_in_order)]
+Last = Annotated[str, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD).", callback=_in_order)]
+AnyFirst = Annotated[str | None, typer.Option("--from", help="First week (Monday, YYYY-MM-DD; default: the earliest).", callback=_in_order)]
+AnyLast = Annotated[str | None, typer.Option("--until", help="Last week (Monday, YYYY-MM-DD; default: the latest).", callback=_in_order)]
 AsOf = Annotated[datetime | None, typer.Option("--as-of", help="Show what was known then (UTC; default: now).")]
 
 ToFile = Annotated[Path, typer.Option("--to", help="Where to write: a file that ends in .csv or .parquet.")]
@@ -50,4 +67,4 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="Rows to show at most
 
 def names(entries: Sequence[str] | None) -> list[str]:
     """The names that a repeatable option was given, one by one or separated by commas."""
-    return [name.strip() for entry in entries or [] for name in entry.split(",") if name.strip()]
+    return [name.strip() for entry in entries or [] for name in entry.split(",")]

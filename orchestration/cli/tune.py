@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.cli.options import Origins, Regions, Root, Week, names
+from orchestration.cli.options import Origins, Regions, Root, Week, names, no_blank
 from orchestration.reports.report import plain
 from orchestration.settings import use_root
 
@@ -53,7 +53,9 @@ def tune(
 
 def compare(
     week: Week,
-    members: Annotated[list[str], typer.Option("--members", help="Members of one ensemble, separated by commas; repeat for each alternative.")],
+    members: Annotated[
+        list[str], typer.Option("--members", help="Members of one ensemble, separated by commas; repeat for each alternative.", callback=no_blank)
+    ],
     origins: Origins = 2,
     region: Regions = None,
     root: Root = None,

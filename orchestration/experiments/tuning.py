@@ -196,7 +196,8 @@ def _quiet() -> Iterator[None]:
     import optuna  # noqa: PLC0415
 
     before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # What fails is told by the command, not by optuna's own traceback.
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     try:
         yield
     finally:

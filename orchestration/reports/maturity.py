@@ -293,7 +293,7 @@ def backups_are_made(sources: EvidenceSources) -> Evidence:
     trained: datetime | None = rows[0]["at"] if rows else None
     if backups and (trained is None or datetime.fromisoformat(backups[-1]["made_at"]) >= trained):
         return Evidence(True, f"{len(backups)} backups, last {backups[-1]['backup']}", backups[-1]["target"])
-    return Evidence(False, "Make a backup after each cycle: shelfcast backup TARGET.")
+    return Evidence(False, "Make a backup after each cycle: shelfcast backup --to FOLDER.")
 
 
 CRITERIA: tuple[tuple[int, Callable[[EvidenceSources], Evidence]], ...] = (

@@ -25,9 +25,12 @@ def show_why(settings: Settings, region: str, store: str, product: str, week: st
     forecasts = lake.read(FORECASTS.name, where=f"region = '{where}' and origin_week = {day(weeks[0])} and target_week = {day(weeks[1])}")
     mine = [row for row, found in enumerate(forecasts.select(["store_id", "product_id"]).to_pylist()) if tuple(found.values()) == (store, product)]
     if not mine:
-        there = "no forecast of that region, origin and week" if not forecasts.num_rows else f"{forecasts.num_rows:,} others of that region and week"
+        there = (
+            f"but {forecasts.num_rows:,} others of that region and week" if forecasts.num_rows else "and none at all of that region, origin and week"
+        )
         raise MissingData(
-            f"There is no forecast for {store} {product} made at {weeks[0]} for {weeks[1]}, but {there}: see 'shelfcast export gold/forecasts'."
+            f"There is no forecast for {store} {product} made at {weeks[0]} for {weeks[1]}, {there}: 'shelfcast export gold/forecasts --to "
+            f"forecasts.csv --region {where}' writes those that there are."
         )
     forecast = forecasts.take(mine)
     parts = explained(lake, where, weeks[0], forecast, Project.load(lake.path()).sold_out)

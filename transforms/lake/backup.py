@@ -127,7 +127,7 @@ def read_backup(source: Path, name: str | None = None) -> Backup:
     known = backups(source)
     if not known or (name is not None and name not in known):
         there = f"it holds {', '.join(known)}" if known else "it holds none"
-        raise MissingData(f"{source} holds no backup{f' {name!r}' if name else ''}: {there}. 'shelfcast backup TARGET' makes one.")
+        raise MissingData(f"{source} holds no backup{f' {name!r}' if name else ''}: {there}. 'shelfcast backup --to FOLDER' makes one.")
     chosen = name or known[-1]
     content = (source / "manifests" / f"{chosen}.json").read_bytes()
     if not chosen.endswith(hashlib.sha256(content).hexdigest()[:12]):

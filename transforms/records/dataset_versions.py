@@ -142,7 +142,11 @@ def usable(lake: Lake, region: Region, origin: Week, history: History) -> Datase
     """
     known = [dataset for dataset in log(lake, [region]) if dataset.last_week >= origin]
     if not known:
-        raise MissingData(f"{region}: week {origin} is in no version of its data yet; condition it first (shelfcast run does).")
+        newest = max((dataset.last_week for dataset in log(lake, [region])), default=None)
+        there = f"they end with {newest}" if newest else "there is none yet"
+        raise MissingData(
+            f"{region}: week {origin} is in no version of its data: {there}. Choose another week, or drop its files and run 'shelfcast run'."
+        )
     approved = [dataset for dataset in known if dataset.status == "approved"]
     if not approved:
         raise DataNotApproved(_not_approved(known[-1], origin))

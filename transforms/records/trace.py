@@ -48,7 +48,7 @@ def model_row(lake: Lake, version: str) -> Row:
     if len(found) == 1:
         return found[0]
     several = f"several versions start so: {', '.join(row['model_version'] for row in found[:5])}" if found else "none is on record"
-    raise MissingData(f"Model version {version!r}: {several}. 'shelfcast export gold/model_versions versions.csv' lists them.")
+    raise MissingData(f"Model version {version!r}: {several}. 'shelfcast models list' shows them.")
 
 
 def dataset_of(lake: Lake, version: str) -> Dataset:

@@ -1,6 +1,7 @@
 """All commands keep to one list of options: a name means the same, and takes the same, wherever it stands."""
 
 import datetime
+import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,3 +130,49 @@ def test_every_command_explains_itself_and_takes_the_root(name: str) -> None:
     assert done.exit_code == 0
     # Promotion writes into a checkout and needs no lake.
     assert ("--root" in done.output) is not (name == "promote-notebook")
+
+
+def printed_in_messages() -> Iterator[tuple[str, str]]:
+    """Each command between single quotes in the texts of product code, with the module that says it; what is filled in later stands as X."""
+    checkout = Path(__file__).resolve().parents[3]
+    for path in sorted(path for package in ("orchestration", "models", "transforms") for path in (checkout / package).rglob("*.py")):
+        text = re.sub(r'"\s*\n\s*f?"', "", path.read_text())
+        for command in re.findall(r"'shelfcast ([^'\"]+)'", text):
+            yield str(path.relative_to(checkout)), re.sub(r"\{[^}]*\}", "X", command)
+
+
+@pytest.mark.parametrize(("module", "command"), sorted(set(printed_in_messages())))
+def test_a_command_that_a_message_advises_is_one_that_there_is(module: str, command: str) -> None:
+    """Messages advised 'shelfcast backup TARGET' after its folder had become an option."""
+    words = command.split()
+    length = next((length for length in (2, 1) if " ".join(words[:length]) in COMMANDS), 0)
+    assert length, f"{module}: there is no command 'shelfcast {command}'"
+    leaf, rest = COMMANDS[" ".join(words[:length])], words[length:]
+    options = {name: option for option in options_of(leaf) for name in option.opts}
+    assert {word for word in rest if word.startswith("--")} <= options.keys(), f"{module}: options of {command!r}"
+    valued = sum(word.startswith("--") and not options[word].is_flag for word in rest)
+    places = sum(parameter.param_type_name == "argument" for parameter in leaf.params)
+    assert sum(not word.startswith("--") for word in rest) <= valued + places, f"{module}: {command!r} has a word too many"
+
+
+@pytest.mark.parametrize("command", ["run", "plan --to plans", "export gold/demand --to x.csv", "data log", "models ledger --on 2024-06-24"])
+@pytest.mark.parametrize("value", ["", " ", "ohio,"])
+def test_a_region_that_is_blank_does_not_stand_for_all_of_them(command: str, value: str, tmp_path: Path) -> None:
+    """A script's variable that was not set trained 14 regions."""
+    done = CliRunner().invoke(app, [*command.split(), "--region", value, "--root", str(tmp_path / "lake")], env={"COLUMNS": "400"})
+    assert done.exit_code != 0
+    assert "Leave the option out for all." in done.output
+
+
+@pytest.mark.parametrize("command", ["backfill", "money", "export gold/demand --to x.csv", "data show gold/demand"])
+def test_a_range_of_weeks_that_ends_before_it_begins_is_refused(command: str, tmp_path: Path) -> None:
+    """It gave an empty file."""
+    for weeks in (["--from", "2024-06-24", "--until", "2024-06-03"], ["--until", "2024-06-03", "--from", "2024-06-24"]):
+        done = CliRunner().invoke(app, [*command.split(), *weeks, "--root", str(tmp_path / "lake")], env={"COLUMNS": "400"})
+        assert done.exit_code != 0
+        assert "expected --from before --until, came 2024-06-24 and 2024-06-03" in done.output
+
+
+def test_the_ui_takes_no_port_that_there_is_not(tmp_path: Path) -> None:
+    """It printed an address at port 99999 and waited there for ever."""
+    assert CliRunner().invoke(app, ["ui", "--port", "99999", "--root", str(tmp_path)]).exit_code == 2
