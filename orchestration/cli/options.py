@@ -29,7 +29,7 @@ def _in_order(context: typer.Context, value: str | None) -> str | None:
     """Refuse a range whose end comes before its beginning, whichever of the two is read last."""
     first, last = context.params.get("first") or value, context.params.get("last") or value
     if first and last and first > last:
-        raise typer.BadParameter(f"expected --from before --until, came {first} and {last}.")
+        raise typer.BadParameter(f"--from {first} lies after --until {last}: expected the earlier week first.")
     return value
 
 

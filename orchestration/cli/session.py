@@ -60,8 +60,6 @@ def run_weeks(
         First and last origin; None for the newest week that has landed, once everything that stands in landing was taken in.
     """
     span = None if asked is None else (Week.parse(asked[0]), Week.parse(asked[1]))
-    if span is not None and span[1] < span[0]:
-        raise ConfigurationError(f"--from {span[0]} lies after --until {span[1]}: expected the earlier week first.")
     what = "shelfcast run of the newest week" if span is None else f"shelfcast run {span[0]}..{span[1]}"
     with session(settings, local, console, what) as (workspace, runner, progress):
         refused = take_in(workspace, runner, progress, chosen)

@@ -170,7 +170,7 @@ def test_a_range_of_weeks_that_ends_before_it_begins_is_refused(command: str, tm
     for weeks in (["--from", "2024-06-24", "--until", "2024-06-03"], ["--until", "2024-06-03", "--from", "2024-06-24"]):
         done = CliRunner().invoke(app, [*command.split(), *weeks, "--root", str(tmp_path / "lake")], env={"COLUMNS": "400"})
         assert done.exit_code != 0
-        assert "expected --from before --until, came 2024-06-24 and 2024-06-03" in done.output
+        assert "--from 2024-06-24 lies after --until 2024-06-03" in done.output
 
 
 def test_the_ui_takes_no_port_that_there_is_not(tmp_path: Path) -> None:
