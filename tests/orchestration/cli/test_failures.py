@@ -203,4 +203,4 @@ def test_a_defect_in_a_root_that_cannot_be_written_is_kept_elsewhere(tmp_path: P
 
 def test_help_and_wrong_options_are_as_ever() -> None:
     assert CliRunner().invoke(app, ["run", "--help"]).exit_code == 0
-    assert CliRunner().invoke(app, ["run"]).exit_code == 2
+    assert CliRunner().invoke(app, ["run", "--origin", "2024-06-24"]).exit_code == 2

@@ -100,12 +100,12 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.mark.parametrize(
     ("show", "names"),
     [
-        (lambda settings, console: show_ledger(settings, date(2024, 7, 1), None, None, console), [VERSION]),
-        (lambda settings, console: show_versions(settings, None, None, 60, console), [VERSION]),
+        (lambda settings, console: show_ledger(settings, date(2024, 7, 1), None, [], console), [VERSION]),
+        (lambda settings, console: show_versions(settings, [], None, 60, console), [VERSION]),
         (lambda settings, console: show_version(settings, VERSION, console), []),
         (show_tests, [TEST, VERSION]),
         (lambda settings, console: show_test(settings, TEST, console), []),
-        (lambda settings, console: show_log(settings, None, 20, console), [DATASET]),
+        (lambda settings, console: show_log(settings, [], 20, console), [DATASET]),
     ],
     ids=["models ledger", "models list", "models show", "ab list", "ab show", "data log"],
 )

@@ -10,7 +10,7 @@ _COMMAND = """
 import sys, time
 from pathlib import Path
 from orchestration.workers import map_regions
-from tests.orchestration.test_workers import Waiting
+from tests.orchestration.runtime.test_workers import Waiting
 from transforms.calendar import Region
 
 if __name__ == "__main__":
