@@ -21,7 +21,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from orchestration.project import Project
-from orchestration.reports.drift import Outcome
+from orchestration.reports.drift import SliceDrift
 from orchestration.reports.report import report_url
 from orchestration.runtime.instance import open_instance
 from orchestration.settings import settings
@@ -271,7 +271,7 @@ def test_the_ui_works_behind_its_front(ui: Ui, browser: Any) -> None:
 @pytest.mark.browser
 def test_a_link_from_an_asset_page_opens_the_report_at_whatever_port_the_ui_is_served(ui: Ui, browser: Any) -> None:
     item = Slice(Region("ohio"), Week.parse("2022-05-02"))
-    shown = Outcome(item, "drifted", DRIFT.schema.empty_table(), [], [], report_url(settings().reports_url, "drift/ohio/2022-05-02.html"))
+    shown = SliceDrift(item, "drifted", DRIFT.schema.empty_table(), [], [], report_url(settings().reports_url, "drift/ohio/2022-05-02.html"))
     told = shown.metadata
     with open_instance(ui.root, local=False) as instance:
         instance.report_runless_asset_event(dg.AssetMaterialization(["audit", "maturity"], metadata=told))
