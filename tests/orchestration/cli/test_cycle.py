@@ -416,7 +416,6 @@ def test_a_bad_file_is_refused_by_name_and_the_rest_goes_on(root: Path) -> None:
         (["run", "--week", "2030-01-07"], "Week 2030-01-07 has no shipments yet: the last week in the lake is"),
         (["run", "--week", "2010-01-04"], f"Week 2010-01-04 lies before the first shipments in the lake, which are of {WORLD.first}"),
         (["run", "--week", str(ORIGIN), "--region", "atlantis"], "Regions ['atlantis'] have no stores in the lake: expected some of north_texas, south_texas."),
-        (["backfill", "--from", "2023-06-05", "--until", "2023-05-29"], "--from 2023-06-05 lies after --until 2023-05-29"),
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_explained(root: Path, arguments: list[str], message: str) -> None:
