@@ -4,6 +4,7 @@ A process number would not do: numbers are given anew after a restart, and a run
 """
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,9 +28,7 @@ class RunLocks:
             lock.close()
         _held.clear()
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = (self.folder / run_id).open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _held[run_id] = lock
+        _held[run_id] = _locked(self.folder / run_id)
 
     def is_held(self, run_id: str) -> bool:
         """Whether a process executes the run."""
@@ -55,3 +54,13 @@ class RunLocks:
     def forget(self, run_id: str) -> None:
         """Remove the lock of a run that has ended."""
         (self.folder / run_id).unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> TextIOWrapper:
+    """Open and lock a file that still has its name: a clean-up removes those of runs that are not on record yet, and they keep nobody out."""
+    while True:
+        lock = path.open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+            return lock
+        lock.close()

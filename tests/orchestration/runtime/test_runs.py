@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from orchestration.run_locks import RunLocks
 from orchestration.runtime.instance import open_instance
 from orchestration.settings import dagster_home_at
 
@@ -85,6 +87,19 @@ def test_a_run_whose_process_was_killed_before_it_began_does_not_wait_for_ever(t
         assert statuses(instance) == {"killed": "NOT_STARTED"}
     with open_instance(tmp_path, local=False) as instance:
         assert statuses(instance) == {"killed": "FAILURE"}
+
+
+def test_a_lock_that_a_clean_up_removes_while_it_is_taken_is_taken_anew(tmp_path: Path) -> None:
+    """The run was created after its lock had lost its name, and the next command failed it while it was executed."""
+    locks = RunLocks(tmp_path)
+    with locks.claim("run"):
+        holder = threading.Thread(target=locks.hold, args=("run",))
+        holder.start()
+        # It has opened the file and waits for the lock, or opens it after it was removed: both have to end well.
+        time.sleep(0.2)
+        locks.forget("run")
+    holder.join()
+    assert locks.is_held("run")
 
 
 def test_run_monitoring_of_the_daemon_tells_a_killed_run_from_a_living_one(tmp_path: Path) -> None:
