@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from transforms.calendar import Week as WeekKey
+
 
 def _not_blank(value: str | None) -> str | None:
     if value is not None and not value.strip():
@@ -28,7 +30,7 @@ def no_blank(entries: list[str] | None) -> list[str] | None:
 def _in_order(context: typer.Context, value: str | None) -> str | None:
     """Refuse a range whose end comes before its beginning, whichever of the two is read last."""
     first, last = context.params.get("first") or value, context.params.get("last") or value
-    if first and last and first > last:
+    if first and last and WeekKey.parse(first) > WeekKey.parse(last):
         raise typer.BadParameter(f"--from {first} lies after --until {last}: expected the earlier week first.")
     return value
 

@@ -173,6 +173,14 @@ def test_a_range_of_weeks_that_ends_before_it_begins_is_refused(command: str, tm
         assert "--from 2024-06-24 lies after --until 2024-06-03" in done.output
 
 
+def test_a_range_with_a_word_for_a_week_is_told_what_a_week_is(tmp_path: Path) -> None:
+    """It was told that the word lies after the other week."""
+    command = ["export", "gold/demand", "--to", "x.csv", "--from", "soon", "--until", "2024-06-03", "--root", str(tmp_path / "lake")]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "400"})
+    assert done.exit_code == 1
+    assert "'soon' is not a week key" in done.output
+
+
 def test_the_ui_takes_no_port_that_there_is_not(tmp_path: Path) -> None:
     """It printed an address at port 99999 and waited there for ever."""
     assert CliRunner().invoke(app, ["ui", "--port", "99999", "--root", str(tmp_path)]).exit_code == 2
