@@ -54,8 +54,6 @@ def _sentence(one: BaseException, root: Path) -> str:
         told = f"{_BROKEN[one.errno]} ({first}): run the command again once that is mended; what was finished stays."
     elif isinstance(one, _IN_THE_WAY):
         told = f"{first}: expected a file and came upon a folder there, or the other way round. Move it away, or name another place."
-    elif isinstance(one, FileNotFoundError) and one.filename and not Path(os.fsdecode(one.filename)).is_relative_to(root):
-        told = f"{first}: there is no such place, and it cannot be made. Name a folder that this user may write to."
     elif of_history:
         told = (
             f"The run history in {root}/dagster cannot be read or written ({first}). Restore it from a backup, or move that folder away: a new one "
