@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from docs.generate import leaves
 from orchestration.cli.app import app
 
 WEEK = "Monday, YYYY-MM-DD"
@@ -70,15 +71,6 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "--weeks": (int, "Number of weeks"),
 }
 """Every option with the type of one value, and how its help begins."""
-
-
-def leaves(group: typing.Any, *path: str) -> Iterator[tuple[str, typing.Any]]:
-    """Each command below a group, with the words that call it."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from leaves(command, *path, name)
-        else:
-            yield " ".join((*path, name)), command
 
 
 COMMANDS = dict(leaves(typer.main.get_command(app)))
