@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from orchestration.cli.options import AfterOrigin, NewestWeek, Product, Region, Root, Store, ToFolder, Week
 from orchestration.project import use_lake
 from orchestration.settings import use_root
+from orchestration.views.tables import output_console
 
 if TYPE_CHECKING:
     from orchestration.reports.report import Report
@@ -28,11 +28,6 @@ def register_commands(app: typer.Typer) -> None:
     app.add_typer(audit_app)
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
-
-
 def reproduce(
     region: Region,
     week: Week,
@@ -42,7 +37,7 @@ def reproduce(
     """Train past models again from the recorded data versions, settings and seeds, and compare parameters and forecasts by SHA-256."""
     from orchestration.views.audit import show_reproduction  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-    if not show_reproduction(use_lake(root), region, week, segment, _console()):
+    if not show_reproduction(use_lake(root), region, week, segment, output_console()):
         raise typer.Exit(1)
 
 
@@ -65,7 +60,7 @@ def trace_forecast(
     def report(lake: "Lake") -> "Report":
         return forecast_report(lake, RegionKey(region), store, product, *origin_and_target(lake, week, target))
 
-    show_trace(use_lake(root), report, page, _console())
+    show_trace(use_lake(root), report, page, output_console())
 
 
 @trace_app.command("model")
@@ -76,7 +71,7 @@ def trace_model(
     from orchestration.reports.trace import model_report  # noqa: PLC0415
     from orchestration.views.audit import show_trace  # noqa: PLC0415
 
-    show_trace(use_lake(root), lambda lake: model_report(lake, version), page, _console())
+    show_trace(use_lake(root), lambda lake: model_report(lake, version), page, output_console())
 
 
 @trace_app.command("dataset")
@@ -87,7 +82,7 @@ def trace_dataset(
     from orchestration.reports.trace import dataset_report  # noqa: PLC0415
     from orchestration.views.audit import show_trace  # noqa: PLC0415
 
-    show_trace(use_lake(root), lambda lake: dataset_report(lake, version), page, _console())
+    show_trace(use_lake(root), lambda lake: dataset_report(lake, version), page, output_console())
 
 
 @trace_app.command("file")
@@ -98,7 +93,7 @@ def trace_file(
     from orchestration.reports.trace import file_report  # noqa: PLC0415
     from orchestration.views.audit import show_trace  # noqa: PLC0415
 
-    show_trace(use_lake(root), lambda lake: file_report(lake, name), page, _console())
+    show_trace(use_lake(root), lambda lake: file_report(lake, name), page, output_console())
 
 
 @audit_app.command("verify")
@@ -110,7 +105,7 @@ def audit_verify(
     """Recompute the hash chains, artifacts and data versions; the first row or commit that does not fit is named. Exit code 1 if any."""
     from orchestration.views.audit import show_verification  # noqa: PLC0415
 
-    if not show_verification(use_lake(root), head or [], every, _console()):
+    if not show_verification(use_lake(root), head or [], every, output_console()):
         raise typer.Exit(1)
 
 
@@ -119,7 +114,7 @@ def audit_page(root: Root = None) -> None:
     """Write reports/audit/index.html: verification, models in service with their lineage, decisions, raw files."""
     from orchestration.views.audit import write_audit_page  # noqa: PLC0415
 
-    write_audit_page(use_lake(root), _console())
+    write_audit_page(use_lake(root), output_console())
 
 
 def backup(
@@ -132,7 +127,7 @@ def backup(
     """
     from orchestration.cli.recovery import back_up_root  # noqa: PLC0415
 
-    back_up_root(use_lake(root), to, _console())
+    back_up_root(use_lake(root), to, output_console())
 
 
 def restore(
@@ -145,8 +140,8 @@ def restore(
     from orchestration.cli.recovery import check_backup, restore_root  # noqa: PLC0415
 
     if check:
-        check_backup(source, name, _console())
-    elif not restore_root(use_root(root), source, name, _console()):
+        check_backup(source, name, output_console())
+    elif not restore_root(use_root(root), source, name, output_console()):
         raise typer.Exit(1)
 
 
@@ -154,4 +149,4 @@ def maturity(root: Root = None) -> None:
     """Show the MLOps maturity level, 0 to 4, that the evidence in lake, run history and CI configuration supports, and the next missing step."""
     from orchestration.views.audit import show_maturity  # noqa: PLC0415
 
-    show_maturity(use_lake(root), _console())
+    show_maturity(use_lake(root), output_console())

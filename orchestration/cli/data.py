@@ -3,17 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from orchestration.cli.options import AnyFirst, AnyLast, AsOf, By, Limit, Region, Regions, Root, Why, names
 from orchestration.project import use_lake
+from orchestration.views.tables import output_console
 
 app = typer.Typer(name="data", help="Versions of the conditioned data: their history, what changed, who approved them.", no_args_is_help=True)
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
 
 
 @app.command()
@@ -25,7 +20,7 @@ def log(
     """List the latest versions of each region's data: when, what it holds, whether it was approved, by whom and why."""
     from orchestration.views.data import show_log  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-    show_log(use_lake(root), names(region), limit, _console())
+    show_log(use_lake(root), names(region), limit, output_console())
 
 
 @app.command()
@@ -39,7 +34,7 @@ def diff(
     """Compare two versions: rows added, changed and removed, schema changes, and which forecasts would move by how much."""
     from orchestration.views.data import show_difference  # noqa: PLC0415
 
-    show_difference(use_lake(root), region, before, after, forecasts, _console())
+    show_difference(use_lake(root), region, before, after, forecasts, output_console())
 
 
 @app.command()
@@ -55,7 +50,7 @@ def show(
     """Show a table's rows as they were known at any past time."""
     from orchestration.views.data import show_table  # noqa: PLC0415
 
-    show_table(use_lake(root), table, as_of, names(region), first, last, limit, _console())
+    show_table(use_lake(root), table, as_of, names(region), first, last, limit, output_console())
 
 
 @app.command()
@@ -63,7 +58,7 @@ def approve(region: Region, by: By, why: Why, root: Root = None) -> None:
     """Release the latest version of a region's data for training and scoring."""
     from orchestration.views.data import decide_latest  # noqa: PLC0415
 
-    decide_latest(use_lake(root), region, "approved", by, why, _console())
+    decide_latest(use_lake(root), region, "approved", by, why, output_console())
 
 
 @app.command()
@@ -71,4 +66,4 @@ def reject(region: Region, by: By, why: Why, root: Root = None) -> None:
     """Keep the latest version of a region's data out of training and scoring; the version approved before goes on being used."""
     from orchestration.views.data import decide_latest  # noqa: PLC0415
 
-    decide_latest(use_lake(root), region, "rejected", by, why, _console())
+    decide_latest(use_lake(root), region, "rejected", by, why, output_console())

@@ -4,20 +4,15 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from orchestration.cli.options import ORIGIN, AsOf, By, Limit, Regions, Root, Why, names
 from orchestration.project import use_lake
+from orchestration.views.tables import output_console
 
 app = typer.Typer(name="models", help="The life of the models: states, decisions, who was champion when, approval, rollback.", no_args_is_help=True)
 
 Version = Annotated[str, typer.Argument(help="Model version, as 'shelfcast models list' names it.")]
 _ON = typer.Option("--on", formats=["%Y-%m-%d"], help="Date whose champions are meant (YYYY-MM-DD).")
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
 
 
 @app.command("list")
@@ -30,7 +25,7 @@ def list_models(
     """List the latest versions with their states: when trained, how good, decided by whom and why."""
     from orchestration.views.models import show_versions  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
-    show_versions(use_lake(root), names(region), state, limit, _console())
+    show_versions(use_lake(root), names(region), state, limit, output_console())
 
 
 @app.command()
@@ -38,7 +33,7 @@ def show(version: Version, root: Root = None) -> None:
     """Show one version: its record, and every decision on it with the numbers behind it."""
     from orchestration.views.models import show_version  # noqa: PLC0415
 
-    show_version(use_lake(root), version, _console())
+    show_version(use_lake(root), version, output_console())
 
 
 @app.command()
@@ -51,7 +46,7 @@ def ledger(
     """Show which version was champion of each segment on a date, since when, by whose decision and why."""
     from orchestration.views.models import show_ledger  # noqa: PLC0415
 
-    show_ledger(use_lake(root), on.date(), as_of, names(region), _console())
+    show_ledger(use_lake(root), on.date(), as_of, names(region), output_console())
 
 
 @app.command()
@@ -63,7 +58,7 @@ def retraining(
     """Show what was trained at an origin, what was reused, and why."""
     from orchestration.views.models import show_retraining_of  # noqa: PLC0415
 
-    show_retraining_of(use_lake(root), week, names(region), _console())
+    show_retraining_of(use_lake(root), week, names(region), output_console())
 
 
 @app.command()
@@ -71,7 +66,7 @@ def approve(version: Version, by: By, why: Why, root: Root = None) -> None:
     """Make a version champion of its segment, from the last week in the lake on."""
     from orchestration.views.models import approve_version  # noqa: PLC0415
 
-    approve_version(use_lake(root), version, by, why, _console())
+    approve_version(use_lake(root), version, by, why, output_console())
 
 
 @app.command()
@@ -79,7 +74,7 @@ def reject(version: Version, by: By, why: Why, root: Root = None) -> None:
     """Refuse a version that waits for validation."""
     from orchestration.views.models import reject_version  # noqa: PLC0415
 
-    reject_version(use_lake(root), version, by, why, _console())
+    reject_version(use_lake(root), version, by, why, output_console())
 
 
 @app.command()
@@ -94,7 +89,7 @@ def rollback(
     """Bring back the champions of a date or the previous ones, of the whole fleet or of some regions, from the last week in the lake on."""
     from orchestration.views.models import roll_back  # noqa: PLC0415
 
-    roll_back(use_lake(root), on.date() if on else None, previous, names(region), by, why, _console())
+    roll_back(use_lake(root), on.date() if on else None, previous, names(region), by, why, output_console())
 
 
 @app.command()
@@ -102,4 +97,4 @@ def mirror(root: Root = None) -> None:
     """Bring the mirror in MLflow (SHELFCAST_TRACKING_URI) up to date with the lake."""
     from orchestration.views.models import mirror_now  # noqa: PLC0415
 
-    mirror_now(use_lake(root), _console())
+    mirror_now(use_lake(root), output_console())

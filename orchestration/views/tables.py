@@ -3,10 +3,17 @@
 import re
 from collections.abc import Mapping
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 _RUN_ID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+
+
+def output_console() -> Console:
+    """A console of the standard output as it is now: as wide as the terminal, and 200 characters where there is none, so that nothing is cut."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 def narrow_table(title: str, columns: Mapping[str, int]) -> Table:
