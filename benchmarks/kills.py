@@ -1,8 +1,9 @@
 """Kill weekly cycles at random moments and run them again: a plain second run has to end where a run that nobody disturbed ends.
 
 A small company's history stands in the lake; then a new week lands, a week on record is delivered again with corrections, and a price list changes.
-The cycle of that week is killed (SIGKILL, all of its processes) at a random moment, every third time while it conditions, and run again. What readers
-rely on has to hold the same rows as after an undisturbed run, each decision has to be on record once, and no run may look as if it were going on.
+The cycle of that week is killed (SIGKILL, all of its processes) at a random moment, a third of the times while it conditions and a third while it
+trains, forecasts and watches, and run again. What readers rely on has to hold the same rows as after an undisturbed run, each decision has to be on
+record once, and no run may look as if it were going on.
 
     python -m benchmarks.kills --kills 60
 """
@@ -36,6 +37,7 @@ from transforms.world.landing import write_week
 SPEC = WorldSpec(regions=2, stores_per_region=8, products=10, weeks=84)
 CORRECTED_WEEKS_AGO = 3
 _STILL = 0.05
+_TRAINING = "training, forecasting"
 
 
 @dataclass(frozen=True)
@@ -137,17 +139,18 @@ def _last_line(root: Path) -> str:
     return lines[-1] if lines else "start"
 
 
-def _durations(base: Path, root: Path, week: str) -> tuple[float, float]:
-    """Run undisturbed; return the seconds of conditioning, and of the whole."""
+def _durations(base: Path, root: Path, week: str) -> tuple[float, float, float]:
+    """Run undisturbed; return the seconds of conditioning, of what follows it, and of the whole."""
     shutil.copytree(base, root, symlinks=True)
     process, begun = _run(root, week), time.monotonic()
     _wait_for(root, "conditioning", process)
     conditioning = time.monotonic()
-    _wait_for(root, "training, forecasting", process)
+    _wait_for(root, _TRAINING, process)
     trained = time.monotonic()
     if process.wait() != 0:
         raise RuntimeError(f"The undisturbed cycle failed: see {root / 'output.log'}.")
-    return trained - conditioning, time.monotonic() - begun
+    ended = time.monotonic()
+    return trained - conditioning, ended - trained, ended - begun
 
 
 def kills(scratch: Path, number: int, seed: int, console: Console) -> list[Kill]:
@@ -155,11 +158,11 @@ def kills(scratch: Path, number: int, seed: int, console: Console) -> list[Kill]
     base, moments = scratch / "base", random.Random(seed)
     base.mkdir(parents=True)
     week = prepare(base)
-    conditioning, whole = _durations(base, scratch / "undisturbed", week)
+    conditioning, training, whole = _durations(base, scratch / "undisturbed", week)
     truth = contents(scratch / "undisturbed")
     console.print(f"undisturbed: {whole:.0f} s, of which conditioning {conditioning:.0f} s; {len(truth)} tables compared", highlight=False)
     found = []
-    for count, (delay, after) in enumerate(_moments(moments, number, conditioning, whole), 1):
+    for count, (delay, after) in enumerate(_moments(moments, number, conditioning, training, whole), 1):
         kill = killed(base, scratch / f"kill-{count}", week, truth, delay, after)
         console.print(f"{count}: {'recovered' if kill.recovered else kill}  (killed at: {kill.moment})", highlight=False, soft_wrap=True)
         if kill.recovered:
@@ -168,9 +171,12 @@ def kills(scratch: Path, number: int, seed: int, console: Console) -> list[Kill]
     return found
 
 
-def _moments(moments: random.Random, number: int, conditioning: float, whole: float) -> Iterator[tuple[float, str]]:
+def _moments(moments: random.Random, number: int, conditioning: float, training: float, whole: float) -> Iterator[tuple[float, str]]:
+    """Delays and the lines that they begin at: a busy machine makes phases longer, and what follows the first would never be hit."""
     for count in range(number):
-        yield (moments.uniform(0, conditioning), "conditioning") if count % 3 == 0 else (moments.uniform(0, whole), "")
+        yield [(moments.uniform(0, conditioning), "conditioning"), (moments.uniform(0, training), _TRAINING), (moments.uniform(0, whole), "")][
+            count % 3
+        ]
 
 
 def main() -> None:
