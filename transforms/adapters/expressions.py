@@ -1,61 +1,38 @@
-"""From a column mapping to DuckDB SQL: reading a file as rows of text or typed values, and converting them to a contract's columns."""
+"""From a column mapping to DuckDB SQL: converting a file's texts and typed values to a contract's columns."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec
+from transforms.adapters.moments import end_of_week, has_offset, monday_of, parsed_moment
+from transforms.adapters.numbers import UNITS, identifier, parsed_number
+from transforms.adapters.spec import ColumnSpec, ProviderSpec
 from transforms.contracts import Column
 from transforms.lake.database import literal, quoted
-
-_UNITS = {
-    "fahrenheit": "({x} - 32) * 5 / 9",
-    "inch": "{x} * 25.4",
-    "mile": "{x} * 1.609344",
-    "thousand": "{x} * 1000",
-    "percent": "{x} / 100",
-}
-
-
-def scan(spec: FileSpec, path: Path, compression: str) -> str:
-    """SQL that reads a file; CSV comes as text throughout, so that a value that cannot be converted can be shown as it was.
-
-    Parameters
-    ----------
-    path
-        A name without characters that stand for others: DuckDB reads `s[1].csv` as a pattern, and takes columns from folders called `week=...`.
-    compression
-        `uncompressed`, `gzip` or `zstd`.
-    """
-    file = literal(str(path))
-    if spec.format == "parquet":
-        return f"read_parquet({file})"
-    if spec.format == "jsonl":
-        return f"read_json({file}, format = 'newline_delimited', sample_size = -1, compression = {literal(compression)})"
-    return (
-        f"read_csv({file}, header = true, all_varchar = true, delim = {literal(spec.delimiter)}, encoding = {literal(spec.encoding)}, "
-        f"compression = {literal(compression)}, "
-        "quote = '\"', strict_mode = true, null_padding = false)"
-    )
-
 
 Kinds = Mapping[str, str]
 """DuckDB type of each column of a file; CSV and spreadsheets come as text."""
 
 _WHOLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
+_FRACTIONS = frozenset({"FLOAT", "DOUBLE"})
 _TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"})
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+_IDENTIFIERS = frozenset({"region", "store_id", "product_id", "zip"})
 
 
 def raw(spec: ColumnSpec, kinds: Kinds) -> str:
     """The provider's value as text, empty text as null."""
     if spec.column is None:
         return "null::varchar"
-    text = f"{quoted(spec.column)}::varchar"
-    return text if _is_typed(spec, kinds) else f"nullif(trim({text}), '')"
+    name, kind = quoted(spec.column), kinds.get(spec.column, "VARCHAR")
+    if kind in _FRACTIONS or kind.startswith("DECIMAL"):
+        # A whole number that a program kept as a fraction is told as it was: store 101, not 101.0.
+        whole = f"case when {name} = floor({name}) and abs({name}) < 1e15 then {name}::bigint::varchar else {name}::varchar end"
+        return f"case when not isnan({name}::double) then {whole} end"
+    return f"{name}::varchar" if _is_typed(spec, kinds) else f"nullif(trim({name}::varchar), '')"
 
 
 def can_fail(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
     """Whether a value that came may not be what the contract wants; typed columns of Parquet files are what they are."""
-    return column.kind != "text" and spec.column is not None and not _is_of_kind(column, spec, kinds)
+    return (column.kind != "text" or column.name in _IDENTIFIERS) and spec.column is not None and not _is_of_kind(column, spec, kinds)
 
 
 def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: Kinds) -> str:
@@ -63,10 +40,15 @@ def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: K
     if spec.fraction_of is not None and spec.value is not None:
         return f"round({literal(spec.value)} * {quoted(spec.fraction_of)}, 4)"
     if spec.value is not None:
-        return f"{literal(spec.value)}::{column.duckdb}"
+        return f"{literal(_constant(spec.value, column))}::{column.duckdb}"
     ready = _is_of_kind(column, spec, kinds)
-    value = _typed(column, spec) if ready else _parsed(_cleaned(raw(spec, kinds), spec, provider), column, spec)
-    return value if spec.default is None else f"coalesce({value}, {literal(spec.default)}::{column.duckdb})"
+    value = _typed(column, spec, kinds) if ready else _parsed(_cleaned(raw(spec, kinds), spec, provider), column, spec, kinds)
+    return value if spec.default is None else f"coalesce({value}, {literal(_constant(spec.default, column))}::{column.duckdb})"
+
+
+def _constant(value: str | float, column: Column) -> str | float:
+    """A constant of the YAML; where a text is wanted, 101 is store 101 and not 101.0."""
+    return str(int(value)) if column.kind == "text" and not isinstance(value, str) and value == int(value) else value
 
 
 def _is_typed(spec: ColumnSpec, kinds: Kinds) -> bool:
@@ -78,18 +60,16 @@ def _is_of_kind(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
     kind = kinds.get(spec.column or "", "VARCHAR")
     if column.kind == "integer":
         return kind in _WHOLE and spec.unit is None and spec.clean is None and not spec.map
-    return column.kind in {"date", "timestamp"} and kind in _TIMES and spec.date_format is None
+    return column.kind in {"date", "timestamp"} and kind in {*_TIMES, _ZONED} and spec.date_format is None
 
 
-def _typed(column: Column, spec: ColumnSpec) -> str:
+def _typed(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     name = quoted(spec.column or "")
     if column.kind == "integer":
         return f"-({name}::bigint)" if spec.negate else f"{name}::bigint"
-    if column.kind == "date" and spec.clean is None:
-        return f"{name}::date"
-    if column.kind == "date" and spec.clean == "week":
-        return f"date_trunc('week', {name}::date)::date"
-    return _moment(f"{name}::timestamp", column, spec)
+    if kinds[spec.column or ""] == _ZONED:
+        return _moment(f"timezone('UTC', {name})", "true", column, spec)
+    return _moment(f"{name}::timestamp", "false", column, spec)
 
 
 def _cleaned(text: str, spec: ColumnSpec, provider: ProviderSpec) -> str:
@@ -98,7 +78,7 @@ def _cleaned(text: str, spec: ColumnSpec, provider: ProviderSpec) -> str:
         "lower": f"lower({text})",
         "upper": f"upper({text})",
         "digits": f"regexp_replace({text}, '[^0-9]', '', 'g')",
-        "key": rf"trim(regexp_replace(lower({text}), '[^a-z0-9]+', '_', 'g'), '_')",
+        "key": rf"nullif(trim(regexp_replace(lower(strip_accents({text})), '[^a-z0-9]+', '_', 'g'), '_'), '')",
     }.get(spec.clean or "", text)
     if not mapping:
         return cleaned
@@ -106,15 +86,14 @@ def _cleaned(text: str, spec: ColumnSpec, provider: ProviderSpec) -> str:
     return f"case {text} {cases} else {cleaned} end"
 
 
-def _parsed(text: str, column: Column, spec: ColumnSpec) -> str:
+def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     if column.kind == "text":
-        return text
+        return identifier(text, spec.width) if column.name in _IDENTIFIERS or spec.width is not None else text
     if column.kind in {"date", "timestamp"}:
-        read = f"try_strptime({text}, {literal(spec.date_format)})" if spec.date_format else f"try_cast({text} as timestamp)"
-        return _moment(read, column, spec)
-    number = f"try_cast(replace(replace({text}, '.', ''), ',', '.') as double)" if spec.decimal == "," else f"try_cast({text} as double)"
+        return _moment(parsed_moment(text, spec.date_format), _says_offset(text, spec), column, spec)
+    number = _number(text, spec, kinds)
     if spec.unit is not None:
-        number = _UNITS[spec.unit].format(x=number)
+        number = UNITS[spec.unit].format(x=number)
     if spec.negate:
         number = f"-({number})"
     if column.kind == "integer":
@@ -123,14 +102,31 @@ def _parsed(text: str, column: Column, spec: ColumnSpec) -> str:
     return f"case when isfinite({number}) then {number} end"
 
 
-def _moment(moment: str, column: Column, spec: ColumnSpec) -> str:
-    if spec.clean == "week":
-        moment = f"date_trunc('week', {moment})"
+def _number(text: str, spec: ColumnSpec, kinds: Kinds) -> str:
+    if kinds.get(spec.column or "", "VARCHAR") != "VARCHAR":
+        return f"try_cast({text} as double)"
+    grouping = spec.grouping or ("." if spec.decimal == "," else None)
+    return parsed_number(text, spec.decimal, None if grouping == "none" else grouping, spec.affixes, spec.negative)
+
+
+def _says_offset(text: str, spec: ColumnSpec) -> str:
+    if spec.date_format is None:
+        return has_offset(text)
+    return "true" if "%z" in spec.date_format else "false"
+
+
+def _moment(moment: str, says_offset: str, column: Column, spec: ColumnSpec) -> str:
+    """SQL of a date or of a time in UTC, from one without zone; a time that says its own offset is in UTC already."""
+    if (spec.week_starts or spec.week_ends) and column.kind == "timestamp":
+        moment = end_of_week(moment, spec.week_starts, spec.week_ends)
+    elif spec.week_starts or spec.week_ends or spec.clean == "week":
+        moment = monday_of(moment, spec.week_starts, spec.week_ends)
     if spec.clean == "end_of_day":
         moment = f"(date_trunc('day', {moment}) + interval 1 day)"
     if column.kind == "date":
         return f"({moment})::date"
-    return f"timezone({literal(spec.timezone or 'UTC')}, {moment})"
+    local = f"timezone({literal(spec.timezone or 'UTC')}, {moment})"
+    return local if says_offset == "false" else f"case when {says_offset} then timezone('UTC', {moment}) else {local} end"
 
 
 def with_nearest_station(rows: str, stations: Mapping[str, tuple[float, float]]) -> str:

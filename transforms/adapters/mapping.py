@@ -3,6 +3,7 @@
 import duckdb
 
 from transforms.adapters.expressions import Kinds, can_fail, converted, raw, with_nearest_station
+from transforms.adapters.formats.headers import ROW, SHAPE
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.contracts import SOURCES, Contract, Source
 from transforms.lake.database import literal, quoted
@@ -33,8 +34,8 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
                 columns.append(f"{raw(mapping, kinds)} is not null as {quoted(f'came_{column.name}')}")
     if has_days(spec):
         columns.append(f"{converted(contract['week'], spec.columns['week'].as_written(), provider, kinds)} as day")
-    rows = f"select row, {', '.join(columns)} from raw where {row_filter(spec)}"
     names = set(spec.columns)
+    rows = f"select {ROW} as row, {SHAPE} as shape, {', '.join(columns)} from {_with_packs(contract, spec, provider, kinds)} where {row_filter(spec)}"
     if "store_id" in names and contract.sliced:
         known = "m.product_id in (select product_id from products) as product_known" if "product_id" in names else "true as product_known"
         region = "" if "region" in names else "s.region, "
@@ -44,6 +45,16 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
         places = "select distinct region, place from stores where place is not null"
         return f"with m as ({rows}), p as ({places}) select m.*, p.region from m join p using (place)"
     return with_nearest_station(rows, provider.stations) if needs_station(contract, spec, provider) else rows
+
+
+def _with_packs(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
+    """The file's rows, with the newest case pack of each row's product beside where quantities are in cases."""
+    product = spec.columns.get("product_id")
+    if product is None or not any(column.unit == "case" for column in spec.columns.values()):
+        return "raw"
+    newest = "arg_max(case_pack, coalesce(valid_from, date '0001-01-01')) as product_case_pack"
+    packs = f"select product_id as packed_product, {newest} from products group by all"
+    return f"raw left join ({packs}) on packed_product = {converted(contract['product_id'], product, provider, kinds)}"
 
 
 def has_days(spec: FileSpec) -> bool:

@@ -6,18 +6,22 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from pyarrow import parquet
 
-from transforms.adapters.bounds import MAX_COLUMNS, PLAIN, check_expanded, check_nesting
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
-from transforms.adapters.expressions import Kinds, can_fail, raw, scan
+from transforms.adapters.expressions import Kinds, can_fail, raw
+from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
+from transforms.adapters.formats.delimited import Records, read_delimited
+from transforms.adapters.formats.headers import ROW, SHAPE
+from transforms.adapters.formats.json_lines import read_json_lines
+from transforms.adapters.formats.workbooks import read_sheet
 from transforms.adapters.mapping import has_days, mapped, needs_station, net_to_last_delivery, result, row_filter
 from transforms.adapters.sandbox import database_of
-from transforms.adapters.spec import FileSpec, ProviderSpec
+from transforms.adapters.spec import WORKBOOKS, FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
-from transforms.adapters.workbooks import read_sheet
 from transforms.contracts import SOURCES, Contract
 from transforms.errors import ContractViolation, LandingFileRefused
-from transforms.lake.database import quoted
+from transforms.lake.database import literal, quoted
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl"})
@@ -47,6 +51,10 @@ class RowCounts:
         Rows that belong to another source (the provider's row filter) or to a weather place that serves no store.
     repeated
         Rows that say again what an earlier row said.
+    records
+        Records of the file as a second, independent reader counts them.
+    aside
+        Records that are no rows: the header, also where it comes again, what stands above it, and records without a value.
     """
 
     read: int
@@ -54,6 +62,8 @@ class RowCounts:
     repeated: int
     quarantined: int
     taken: int
+    records: int = 0
+    aside: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ def read_file(
     if contract.may_be_empty and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
         return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0), (), ())
     with database_of(path, name) as (connection, link):
-        kinds, absent = _load(connection, spec, contract, link, name)
+        kinds, absent, records = _load(connection, spec, contract, link, name)
         columns = tuple(kinds)
         if references is not None:
             connection.register("stores", references.stores)
@@ -118,7 +128,7 @@ def read_file(
             mark_conflicting_lines(connection, spec.line_id)
         if spec.duplicates == "refuse":
             mark_duplicates(connection, contract)
-        counts = _counts(connection, spec)
+        counts = _counts(connection, spec, records, name)
         quarantined = _quarantined(connection, columns, name)
         _refuse_other_file(counts, quarantined, provider, source, name)
         rest = " where row not in (select row from broken) and row not in (select row from repeated)"
@@ -131,35 +141,49 @@ def read_file(
     return FileRows(rows, quarantined, counts, columns, absent)
 
 
-def _load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Make the table `raw` of the file's rows; return its columns with their types, and those that were added as empty."""
+def _load(
+    connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str
+) -> tuple[dict[str, str], tuple[str, ...], Records]:
+    """Make the table `raw` of the file's rows; return its columns with their types, those added as empty, and how many records there are."""
     if path.stat().st_size == 0:
         raise LandingFileRefused(f"{name}: expected a {spec.format} file with rows, came an empty file. Drop the file again.")
     compression = _COMPRESSIONS.get(Path(name).suffix.lower(), PLAIN) if spec.format in {"csv", "jsonl"} else PLAIN
     check_expanded(path, compression, name)
-    if spec.format == "jsonl":
-        check_nesting(path, compression, name)
     try:
-        if spec.format == "xlsx":
-            connection.register("sheet", read_sheet(path, spec.sheet, name))
-            source = "sheet"
-        else:
-            source = scan(spec, path, compression)
-        kinds = {row[0]: row[1] for row in connection.execute(f"describe select * from {source}").fetchall()}
+        records = _records(connection, spec, path, name, compression)
+        kinds = {row[0]: row[1] for row in connection.execute("describe select * from file").fetchall() if row[0] not in {ROW, SHAPE}}
         if len(kinds) > MAX_COLUMNS:
             raise LandingFileRefused(f"{name}: expected at most {MAX_COLUMNS:,} columns, came {len(kinds):,}. Is it the right file?")
         absent = _absent_columns(spec, contract, tuple(kinds), name)
         added = "".join(f", null::varchar as {quoted(column)}" for column in absent)
-        connection.execute(f"create temp table raw as select row_number() over () as row, *{added} from {source}")
+        connection.execute(f"create temp table raw as select *{added} from file")
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
-    except (duckdb.Error, UnicodeDecodeError) as error:
+    except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
         first = str(error).strip().splitlines()[0].replace(str(path), name)
         raise LandingFileRefused(
             f"{name}: expected a readable {spec.format} file ({spec.encoding}), but reading failed: {first} "
             "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
         ) from error
-    return kinds, absent
+    return kinds, absent, records
+
+
+def _records(connection: duckdb.DuckDBPyConnection, spec: FileSpec, path: Path, name: str, compression: str) -> Records:
+    """Make the view `file` of the file's rows, numbered, and return how many records there are."""
+    if spec.format == "csv":
+        records = read_delimited(path, name, spec.delimiter, spec.encoding, compression, spec.header)
+    elif spec.format in WORKBOOKS:
+        decimal = "," if any(column.decimal == "," for column in spec.columns.values()) else "."
+        records = read_sheet(path, name, spec.format, spec.sheet, spec.header, decimal)
+    elif spec.format == "jsonl":
+        records = read_json_lines(connection, path, name, compression)
+    else:
+        numbered = f"select (row_number() over ())::bigint as {ROW}, null::varchar as {SHAPE}, * from read_parquet({literal(str(path))})"
+        connection.execute(f"create temp view file as {numbered}")
+        return Records(pa.table({}), 0, 0, parquet.ParquetFile(path).metadata.num_rows)
+    if spec.format != "jsonl":
+        connection.register("file", records.table)
+    return records
 
 
 def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -182,10 +206,11 @@ def _mark_broken(
     came_as = {name: raw(mapping, kinds) for name, mapping in spec.columns.items()}
     fallible = {name for name, mapping in spec.columns.items() if can_fail(contract[name], mapping, kinds)}
     mapped = set(spec.columns) | ({"line_id"} if spec.line_id else set())
+    came_as["row"] = SHAPE
     mark_broken(connection, rules_for(contract, mapped, fallible, provider.unknown_products == "accept", arrived_at), came_as)
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec) -> RowCounts:
+def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec, records: Records, name: str) -> RowCounts:
     # Only weather rows are there more than once: in each region that their place serves.
     rows = "distinct row" if "place" in spec.columns else "*"
     query = f"""
@@ -195,7 +220,12 @@ def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec) -> RowCounts:
             (select count({rows}) from mapped where row not in (select row from broken) and row not in (select row from repeated))
     """
     read, selected, mapped, repeated, broken, taken = connection.execute(query).fetchall()[0]
-    counts = RowCounts(read, read - selected + selected - mapped, repeated, broken, taken)
+    counts = RowCounts(read, read - selected + selected - mapped, repeated, broken, taken, records.total, records.aside)
+    if read + records.aside != records.total:
+        raise LandingFileRefused(
+            f"{name}: {records.total:,} records are in the file, and {read + records.aside:,} were read, {records.aside:,} of them header or blank. "
+            "It is of a form that is not read in full: save it again, or drop it in another format."
+        )
     if counts.skipped + repeated + broken + taken != read:
         raise ContractViolation(f"rows got lost in reading: {counts}. This is a fault of Shelfcast: please report it.")
     return counts
@@ -216,7 +246,7 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]
                 '{{}}, row {{}}, column {{}}: expected {{}}, came {{}}. {{}}', $name, b.row, split_part(b.rule, ':', 1), b.expected, b.came, b.advice
             ) as message,
             to_json(struct_pack({record}))::varchar as record
-        from broken as b join raw using (row) join places as p using (row)
+        from broken as b join raw on raw.{ROW} = b.row join places as p using (row)
         order by b.row
         """,
         {"name": name},

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from transforms.adapters.bounds import MEMORY, READ_SECONDS, SPILL
+from transforms.adapters.formats.bounds import MEMORY, READ_SECONDS, SPILL
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import literal, open_database
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from transforms.adapters.moments import ISO_WEEK, SERIAL
 from transforms.contracts import SOURCES, Column
 from transforms.errors import ConfigurationError
 from transforms.lake.database import open_database
@@ -16,7 +17,14 @@ from transforms.yaml_files import RuleBroken, read_model
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "providers"
 
-Unit = Literal["fahrenheit", "inch", "mile", "thousand", "percent"]
+# fmt: off
+Unit = Literal[
+    "tenth", "percent", "thousand", "dozen", "case", "fahrenheit", "tenth_fahrenheit", "inch", "hundredth_inch", "mile",
+    "centilitre", "litre", "fluid_ounce", "kilogram", "pound", "ounce",
+]
+# fmt: on
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
 Cleaning = Literal["key", "lower", "upper", "week", "end_of_day", "digits"]
 Name = Annotated[str, Field(min_length=1)]
 """A column of the provider's."""
@@ -41,8 +49,21 @@ class ColumnSpec(_Strict):
     unit: Unit | None = None
     """Unit of the provider's numbers, converted to the contract's."""
     decimal: Literal[".", ","] = "."
+    """Sign before the fraction of numbers written as text."""
+    grouping: Literal[".", ",", " ", "'", "none"] | None = None
+    """Sign between groups of three digits. Where none is given: a point where `decimal` is a comma, else none."""
+    affixes: tuple[Name, ...] = ()
+    """Texts before or after a number that are to be left out, like a currency or a unit."""
+    negative: Literal["leading", "trailing", "parentheses"] = "leading"
+    """How numbers below 0 are written: -6, 6- or (6)."""
+    width: int | None = Field(default=None, ge=1, le=64)
+    """Digits of an identifier or ZIP: zeros in front that a program took away come back, and of a ZIP+4 the ZIP stays."""
     date_format: str | None = None
-    """strptime format of a date or time written as text."""
+    """strptime format of a date or time written as text; `iso_week` for 2024-W09, `serial` for days as spreadsheets count them."""
+    week_starts: Weekday | None = None
+    """Weekday that the provider's weeks begin with, where the date is the first day of one: it belongs to the Monday that most of its days follow."""
+    week_ends: Weekday | None = None
+    """The same where the date is the last day of a week."""
     timezone: str | None = None
     """Time zone of a local time, converted to UTC."""
     map: dict[str, str] = Field(default_factory=dict)
@@ -54,7 +75,7 @@ class ColumnSpec(_Strict):
 
     def as_written(self) -> Self:
         """The same column without cleaning: the day of a date of which the contract takes the week."""
-        return self.model_copy(update={"clean": None})
+        return self.model_copy(update={"clean": None, "week_starts": None, "week_ends": None})
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -62,10 +83,22 @@ class ColumnSpec(_Strict):
             raise ValueError("a column needs exactly one of 'column' (the provider's name) and 'value' (a constant)")
         return self
 
+    @model_validator(mode="after")
+    def _one_week(self) -> Self:
+        if sum(chosen is not None for chosen in (self.week_starts, self.week_ends, self.clean if self.clean == "week" else None)) > 1:
+            raise ValueError("a week needs at most one of 'week_starts', 'week_ends' and 'clean: week'")
+        if self.grouping == self.decimal:
+            raise ValueError(f"'grouping' and 'decimal' are both {self.decimal!r}: a number needs two signs")
+        return self
+
     @field_validator("date_format")
     @classmethod
     def _readable_format(cls, date_format: str | None) -> str | None:
-        if date_format is not None and (problem := _refused_by_database("select try_strptime('', $value)", date_format)):
+        if (
+            date_format is not None
+            and date_format not in {ISO_WEEK, SERIAL}
+            and (problem := _refused_by_database("select try_strptime('', $value)", date_format))
+        ):
             raise ValueError(f"expected a strptime format like %m/%d/%Y, came {date_format!r}: {problem}")
         return date_format
 
@@ -101,10 +134,14 @@ class FileSpec(_Strict):
 
     files: str
     """Pattern relative to the provider's landing folder, like `shipments/*.csv`."""
-    format: Literal["csv", "jsonl", "parquet", "xlsx"]
-    delimiter: str = Field(default=",", min_length=1, max_length=4)
+    format: Literal["csv", "jsonl", "parquet", "xlsx", "xls", "xlsb", "ods"]
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
+    """Any text encoding that Python knows: utf-8, cp1252, latin-1, ..."""
     sheet: str | None = None
+    """Sheet of a workbook; where none is named, the only visible one with rows."""
+    header: int = Field(default=1, ge=1, le=1000)
+    """Row (record) that names the columns; what stands above it is left aside."""
     columns: dict[str, ColumnSpec]
     rows: RowFilter | None = None
     line_id: Name | None = None

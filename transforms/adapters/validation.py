@@ -6,6 +6,7 @@ from datetime import datetime
 
 import duckdb
 
+from transforms.adapters.formats.headers import ROW
 from transforms.calendar import ALL_REGIONS
 from transforms.contracts import Column, Contract
 from transforms.lake.database import literal, quoted
@@ -31,7 +32,10 @@ class Rule:
 
 def rules_for(contract: Contract, mapped: set[str], can_fail: set[str], accept_unknown_products: bool, arrived_at: datetime) -> list[Rule]:
     """The rules of a contract for the columns that a file delivers: `<name>` holds the value, `came_<name>` whether the provider wrote any."""
-    rules = [rule for column in contract.columns if column.name in mapped for rule in _column_rules(column, column.name in can_fail, arrived_at)]
+    rules = [
+        Rule("row", "shape is not null", "a value for each column of the header", "Correct the row: a value with a delimiter in it needs quotes.")
+    ]
+    rules += [rule for column in contract.columns if column.name in mapped for rule in _column_rules(column, column.name in can_fail, arrived_at)]
     if "line_id" in mapped:
         rules.append(Rule("line_id", "line_id is null", "the line's number", "Fill it: a line without a number cannot be told from a repeated one."))
     if contract.sliced and "store_id" in mapped:
@@ -50,7 +54,14 @@ def rules_for(contract: Contract, mapped: set[str], can_fail: set[str], accept_u
 
 def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[Rule]:
     name, raw = quoted(column.name), quoted(f"came_{column.name}")
-    kind = {"integer": "a whole number", "number": "a number", "date": "a date", "timestamp": "a date and time", "flag": "true or false"}
+    kind = {
+        "text": "an identifier with all its digits",
+        "integer": "a whole number",
+        "number": "a number",
+        "date": "a date",
+        "timestamp": "a date and time",
+        "flag": "true or false",
+    }
     rules = []
     if can_fail:
         advice = "Correct the value, or say in the provider YAML how it is written (date_format, decimal, unit)."
@@ -76,7 +87,10 @@ def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[
             Rule(column.name, f"{name} = '{ALL_REGIONS}'", f"a key other than {ALL_REGIONS!r}, which stands for all regions together", advice)
         )
     if column.monday:
-        advice = "A week is named by its Monday; for daily dates set 'clean: week' in the provider YAML."
+        advice = (
+            "A week is named by its Monday; say in the provider YAML 'clean: week' for daily dates, and for weeks of other days 'week_starts: "
+            "sunday' or 'week_ends: saturday', whichever day the date names."
+        )
         rules.append(Rule(column.name, f"isodow({name}) <> 1", "a Monday", advice))
     if column.past:
         advice = "Correct the date, or its date_format in the provider YAML."
@@ -105,7 +119,7 @@ def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], ca
         insert into broken
         with numbered as (select row, case {cases} end as rule_number from mapped),
         found as (select row, min(rule_number) as rule_number from numbered where rule_number is not null group by row),
-        texts as (select found.row, rule_number, case rule_number {raw_values} end as came from found join raw on raw.row = found.row)
+        texts as (select found.row, rule_number, case rule_number {raw_values} end as came from found join raw on raw.{ROW} = found.row)
         select row, rule, expected, came, advice from texts join rules on number = rule_number
         """
     )

@@ -222,7 +222,8 @@ BAD = {
         "shipments/bad.csv",
         "id,sku,week,units\n1,A,2022-05-17,6\n",
         "shipments/bad.csv, row 1, column week: expected a Monday, came 2022-05-17. "
-        "A week is named by its Monday; for daily dates set 'clean: week' in the provider YAML.",
+        "A week is named by its Monday; say in the provider YAML 'clean: week' for daily dates, and for weeks of other days 'week_starts: sunday' or "
+        "'week_ends: saturday', whichever day the date names.",
     ),
     "a quantity that is no number": (
         "shipments/bad.csv",

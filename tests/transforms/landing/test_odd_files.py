@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 from orchestration.cli.app import app
 from orchestration.settings import use_root
 from orchestration.views.board import show_status
-from transforms.adapters import FileRows, ProviderSpec, bounds, load_provider, reader, sandbox, workbooks
+from transforms.adapters import FileRows, ProviderSpec, load_provider, reader, sandbox
+from transforms.adapters.formats import bounds, workbooks
 from transforms.calendar import blocks_of
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.tables import Lake
@@ -75,14 +76,14 @@ ODD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "CSV called a workbook": ("books/list.xlsx", content(b"id,sku,week,units\n"), "it is of another format"),
     "a workbook with a password": ("books/secret.xlsx", content(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(4096)), "protected by a password or of the old XLS format"),
     "a workbook cut off": ("books/cut.xlsx", lambda path: path.write_bytes(workbook(ROWS)[:3000]), "it is of another format"),
-    "an archive that is no workbook": ("books/zip.xlsx", lambda path: zipfile.ZipFile(path, "w").writestr("a.txt", "a"), "it is broken: KeyError"),
-    "a workbook with garbled XML": ("books/xml.xlsx", lambda path: path.write_bytes(replaced(workbook(ROWS), "xl/workbook.xml", b"<workbook><")), "it is broken: .*ParseError"),
-    "a workbook of a billion laughs": ("books/laughs.xlsx", lambda path: path.write_bytes(replaced(workbook(ROWS), "xl/workbook.xml", LAUGHS)), "it is broken"),
+    "an archive that is no workbook": ("books/zip.xlsx", lambda path: zipfile.ZipFile(path, "w").writestr("a.txt", "a"), "it cannot be read: "),
+    "a workbook with garbled XML": ("books/xml.xlsx", lambda path: path.write_bytes(replaced(workbook(ROWS), "xl/workbook.xml", b"<workbook><")), "it cannot be read: "),
+    "a workbook of a billion laughs": ("books/laughs.xlsx", lambda path: path.write_bytes(replaced(workbook(ROWS), "xl/workbook.xml", LAUGHS)), "it cannot be read: "),
     "a workbook that expands to much": ("books/bomb.xlsx", lambda path: path.write_bytes(sheet(b" " * 60 * MB)), r"it expands to \d\d,\d+,\d+ bytes"),
-    "a workbook of nothing but columns": ("books/wide.xlsx", lambda path: path.write_bytes(sheet(b"".join(b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (n, n) for n in range(1, 200)))), "it holds more than 2,000,000 cells"),
+    "a workbook of nothing but columns": ("books/wide.xlsx", lambda path: path.write_bytes(sheet(b"".join(b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (n, n) for n in range(1, 200)))), "spans more than 2,000,000 cells"),
     "a workbook without the sheet": ("named/s.xlsx", content(workbook(ROWS)), r"expected a sheet 'Data', came \['Sheet'\]"),
     "a workbook with a column twice": ("books/twice.xlsx", content(workbook([[*ROWS[0], "sku"], ["1", "A", "2022-05-16", "1", "B"]])), "columns 2 and 5 are both called 'sku'"),
-    "a workbook with values beyond its header": ("books/beyond.xlsx", content(workbook([ROWS[0], [*ROWS[1], "?"]])), "row 1: a cell stands to the right of the last column"),
+    "a workbook with values beyond its header": ("books/beyond.xlsx", content(workbook([ROWS[0], [*ROWS[1], "?"]])), "row 1, column row: .*came a value in column 5, right of the header"),
     "a folder": ("shipments/out.csv", lambda path: path.mkdir(), "expected a file, came a folder"),
     "a dangling link": ("shipments/gone.csv", lambda path: path.symlink_to("nowhere"), "it is a link to a file that is not there"),
     "a link to itself": ("shipments/loop.csv", lambda path: path.symlink_to("loop.csv"), "it is a link to a file that is not there"),
@@ -95,7 +96,7 @@ ODD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "JSON that is nested deeply and compressed": ("lines/deep.jsonl.gz", content(gzip.compress(b'{"id": 1}\n{"x": ' + b'{"a":' * 300_000 + b"1" + b"}" * 300_001)), "row 2: expected a flat JSON object"),
     "JSON in one line without end": ("lines/long.jsonl", content(b'{"id": "' + b"x" * 40 * MB), "expected a JSON object in a line of at most 16 MiB"),
     "CSV with a name for every value": ("shipments/wide.csv", content(b",".join(b"c%d" % n for n in range(6000)) + b"\n" + b"," * 5999), "expected at most 4,000 columns, came 6,000"),
-    "JSON with a name for every value": ("lines/names.jsonl", content(b"".join(b'{"c%d": 1}\n' % n for n in range(6000))), r"columns \[.*\] are missing"),
+    "JSON with a name for every value": ("lines/names.jsonl", content(b"".join(b'{"c%d": 1}\n' % n for n in range(6000))), "expected at most 4,000 columns, came 6,000"),
     "a compressed file that expands to much": ("packed/bomb.csv.gz", content(gzip.compress(b"id,sku,week,units\n" + b"1,A,2022-05-16,12\n" * 3 * MB)), "expected at most .* once expanded"),
     "a compressed file cut off": ("packed/cut.csv.gz", content(gzip.compress(os.urandom(100_000))[:50_000]), "packed/cut.csv.gz: expected a "),
     "a compressed file that is none": ("packed/none.csv.gz", content(b"id,sku,week,units\n1,A,2022-05-16,12\n"), "packed/none.csv.gz: expected a "),
@@ -225,13 +226,13 @@ def test_a_command_names_odd_files_and_status_does_so_afterwards(shop: Path, pro
     assert made.exit_code == 1
     for told in (
         "3 left out",
-        "books/page.xlsx: expected an XLSX workbook",
+        "books/page.xlsx: expected a workbook (xlsx)",
         "lines/deep.jsonl, row 1: expected a flat JSON",
         "shipments/pipe.csv was not copied: expected a file",
     ):
         assert told in " ".join(made.output.split())
     show_status(use_root(root), Console(file=(text := io.StringIO()), width=160))
-    for told in ("2 files refused", "books/page.xlsx: expected an XLSX workbook"):
+    for told in ("2 files refused", "books/page.xlsx: expected a workbook (xlsx)"):
         assert told in " ".join(text.getvalue().split())
     assert Lake(root).read("gold/demand").num_rows == 5
 
@@ -282,6 +283,6 @@ def test_a_workbook_that_kills_its_reader_leaves_the_next_one_readable(
     monkeypatch.setattr(workbooks, "_reader", workbooks._Reader())
     with monkeypatch.context() as patch:
         patch.setattr(workbooks, "MEMORY", 20 * MB)
-        with pytest.raises(LandingFileRefused, match=r"^s.xlsx: expected an XLSX workbook, but "):
-            workbooks.read_sheet(path, None, path.name)
-    assert workbooks.read_sheet(path, None, path.name).num_rows == 8000
+        with pytest.raises(LandingFileRefused, match=r"^s.xlsx: expected a workbook \(xlsx\), but "):
+            workbooks.read_sheet(path, path.name, "xlsx", None, 1, ".")
+    assert workbooks.read_sheet(path, path.name, "xlsx", None, 1, ".").table.num_rows == 8000

@@ -1,6 +1,7 @@
 """Limits of what a file may cost to read, looked at before a parser sees it: how far a compressed one expands, and how deep JSON is nested."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,16 +44,26 @@ def check_expanded(path: Path, compression: str, name: str) -> None:
         )
 
 
-def check_nesting(path: Path, compression: str, name: str) -> None:
-    """Refuse JSON lines that are nested deeper than `MAX_DEPTH` or longer than `MAX_LINE`."""
+def check_nesting(path: Path, compression: str, name: str) -> int:
+    """Refuse JSON lines that are nested deeper than `MAX_DEPTH` or longer than `MAX_LINE`; return how many lines are not blank."""
     with pa.input_stream(str(path), compression=None if compression == PLAIN else compression, buffer_size=_CHUNK) as stream:
-        number, rest = 0, b""
+        number, count, rest = 0, 0, b""
         while chunk := _read(stream, name):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in (*lines, rest) if len(rest) > MAX_LINE else lines:
                 number += 1
+                count += bool(line.strip())
                 _check_line(line, name, number)
         _check_line(rest, name, number + 1)
+        return count + bool(rest.strip())
+
+
+def read_chunks(path: Path, compression: str, name: str) -> Iterator[tuple[bytes, bool]]:
+    """Yield the expanded bytes of a file in pieces, each with whether it is the last."""
+    with pa.input_stream(str(path), compression=None if compression == PLAIN else compression, buffer_size=_CHUNK) as stream:
+        while chunk := _read(stream, name):
+            yield chunk, False
+    yield b"", True
 
 
 def _check_line(line: bytes, name: str, number: int) -> None:

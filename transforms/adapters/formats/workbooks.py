@@ -13,7 +13,9 @@ from typing import IO
 
 import pyarrow as pa
 
-from transforms.adapters.bounds import MEMORY
+from transforms.adapters.formats.bounds import MEMORY
+from transforms.adapters.formats.delimited import Records
+from transforms.adapters.formats.headers import ROW, SHAPE, refuse_other_header, without_header
 from transforms.errors import LandingFileRefused
 
 MAX_EXPANDED = 1 << 30
@@ -24,8 +26,8 @@ SECONDS = 300
 _PROGRAM = Path(__file__).with_name("workbook_process.py")
 
 
-def read_sheet(path: Path, sheet: str | None, name: str) -> pa.Table:
-    """The rows of a sheet (the first where none is named) as texts, below the names in its first row.
+def read_sheet(path: Path, name: str, kind: str, sheet: str | None, header: int, decimal: str) -> Records:
+    """The rows of a sheet (the only visible one with rows where none is named) as texts, below the names in its header.
 
     Raises
     ------
@@ -34,12 +36,17 @@ def read_sheet(path: Path, sheet: str | None, name: str) -> pa.Table:
     """
     with tempfile.TemporaryDirectory(prefix="shelfcast-") as folder:
         target = Path(folder) / "sheet"
-        request = {"path": str(path), "sheet": sheet, "target": str(target), "memory": MEMORY, "expanded": MAX_EXPANDED, "cells": MAX_CELLS}
-        problem = _reader.ask(request)
-        if problem is not None:
-            raise LandingFileRefused(f"{name}: expected an XLSX workbook, but {problem}")
+        limits = {"memory": MEMORY, "expanded": MAX_EXPANDED, "cells": MAX_CELLS}
+        wanted = {"format": kind, "sheet": sheet, "header": header, "decimal": decimal}
+        answer = _reader.ask({"path": str(path), "target": str(target), **wanted, **limits})
+        if "refused" in answer:
+            raise LandingFileRefused(f"{name}: expected a workbook ({kind}), but {answer['refused']}")
         with pa.OSFile(str(target)) as stream:
-            return pa.ipc.open_stream(stream).read_all()
+            table = pa.ipc.open_stream(stream).read_all()
+    names = [column for column in table.column_names if column not in {ROW, SHAPE}]
+    refuse_other_header(table, names, name, header)
+    rows = without_header(table, names)
+    return Records(rows, int(answer["above"]), int(answer["blank"]) + table.num_rows - rows.num_rows, int(answer["total"]))
 
 
 @dataclass
@@ -50,8 +57,8 @@ class _Reader:
     log: IO[str] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self, request: Mapping[str, object]) -> str | None:
-        """Objection to a workbook; None once its sheet is written."""
+    def ask(self, request: Mapping[str, object]) -> dict[str, str | int]:
+        """Return how many rows are where once the sheet is written, or under `refused` what speaks against the workbook."""
         with self.lock:
             process = self._started()
             if process.stdin is None or process.stdout is None:
@@ -61,11 +68,12 @@ class _Reader:
             ready, _, _ = select.select([process.stdout], [], [], SECONDS)
             answer = process.stdout.readline() if ready else ""
             if answer:
-                refused: str | None = json.loads(answer).get("refused")
-                return refused
+                counts: dict[str, str | int] = json.loads(answer)
+                return counts
             process.kill()
             process.wait()
-            return self._last_words() if ready else f"reading it takes more than {SECONDS} seconds. Split it, or drop it as CSV or Parquet."
+            late = f"reading it takes more than {SECONDS} seconds. Split it, or drop it as CSV or Parquet."
+            return {"refused": self._last_words() if ready else late}
 
     def _started(self) -> subprocess.Popen[str]:
         if self.process is None or self.process.poll() is not None:

@@ -1,0 +1,226 @@
+"""Delimited text as a table of texts, with nothing guessed: dialect and encoding are given, the header is taken here, every record is accounted for.
+
+Which rows and values are right is for `transforms.adapters.validation` to say; compression and limits are `bounds`'.
+"""
+
+import codecs
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from transforms.adapters.formats.bounds import MAX_LINE, read_chunks
+from transforms.adapters.formats.headers import ROW, SHAPE, column_names, refuse_other_header, without_header
+from transforms.errors import LandingFileRefused
+
+ENCODINGS = ("utf-8", "cp1252", "latin-1", "iso-8859-15", "cp1250", "cp850", "cp437", "mac-roman", "utf-16", "shift_jis", "gb18030")
+"""Named in messages; any other text encoding that Python knows is taken too."""
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of a file below its header.
+
+    Attributes
+    ----------
+    table
+        Texts, one column for each of the header, with `ROW` (the record's number below the header, from 1) and `SHAPE` (what is wrong with the number
+        of its values, else null) before them. A record of another length has no values.
+    above, blank
+        Records up to and with the header, and records below it that are no rows: those without a single value, and the header again.
+    total
+        All records of the file, as a second, independent reader counts them.
+    """
+
+    table: pa.Table
+    above: int
+    blank: int
+    total: int
+
+    @property
+    def aside(self) -> int:
+        """Records that are no rows."""
+        return self.above + self.blank
+
+
+def read_delimited(path: Path, name: str, delimiter: str, encoding: str, compression: str, header: int) -> Records:
+    """Read a file below the record in which its header stands.
+
+    Parameters
+    ----------
+    name
+        How messages name the file.
+    header
+        Number of the record that names the columns, from 1; what stands above it is no data.
+
+    Raises
+    ------
+    LandingFileRefused
+        If the text is of another encoding, has no such header or two columns of one name, or if the two readers count different records.
+    """
+    with TemporaryDirectory(prefix="shelfcast-") as scratch:
+        text = Path(scratch) / "decoded"
+        _decode(path, text, name, encoding, compression)
+        return _read(text, name, delimiter, header)
+
+
+def _read(text: Path, name: str, delimiter: str, header: int) -> Records:
+    names, lines = _header(text, name, delimiter, header)
+    invalid = _Invalid()
+    table = _numbered(_parse(text, name, delimiter, names, lines, invalid), names, lines, invalid)
+    total, blank = _counted(text, name, delimiter, header)
+    if table.num_rows != total - header - blank:
+        raise LandingFileRefused(
+            f"{name}: two readers count different rows in this file, {table.num_rows:,} and {total - header - blank:,}: its quotes fit no format. "
+            "Double quotes that stand inside quoted values, and drop it again."
+        )
+    refuse_other_header(table, names, name, header)
+    rows = without_header(table, names)
+    return Records(rows, header, blank + table.num_rows - rows.num_rows, total)
+
+
+def _decode(path: Path, target: Path, name: str, encoding: str, compression: str) -> None:
+    """Write the text of a file as UTF-8."""
+    try:
+        info = codecs.lookup("utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding)
+    except LookupError as error:
+        raise LandingFileRefused(f"{name}: {encoding!r} is no encoding that is known. Expected one like {', '.join(ENCODINGS)}.") from error
+    decoder, lines = info.incrementaldecoder("strict"), 1
+    with target.open("wb") as out:
+        for chunk, last in read_chunks(path, compression, name):
+            try:
+                text = decoder.decode(chunk, final=last)
+            except UnicodeDecodeError as error:
+                raise _undecodable(error, lines, name, encoding) from error
+            if "\0" in text:
+                raise LandingFileRefused(
+                    f"{name}: expected text ({encoding}), came zero bytes: a binary file, or one in UTF-16. Correct 'encoding' or 'format'."
+                )
+            lines += text.count("\n")
+            out.write(text.encode())
+
+
+def _undecodable(error: UnicodeDecodeError, lines: int, name: str, encoding: str) -> LandingFileRefused:
+    data = bytes(error.object)
+    row = lines + data[: error.start].count(b"\n")
+    around = data[max(error.start - 12, 0) : error.start + 12].decode("latin-1").splitlines() or [""]
+    return LandingFileRefused(
+        f"{name}, line {row}: expected {encoding}, came the byte 0x{data[error.start]:02x} (about {around[0]!r}). Say the file's encoding in the "
+        f"provider YAML, under 'encoding': {', '.join(ENCODINGS)}, or another one of Python's; files from Windows are often cp1252."
+    )
+
+
+def _reader(stream: IO[str], delimiter: str) -> Any:
+    return csv.reader(stream, delimiter=delimiter, quotechar='"', doublequote=True, strict=True)
+
+
+def _records(text: Path, name: str, delimiter: str) -> Iterator[tuple[list[str], int]]:
+    """Records as Python's reader sees them, each with the number of its last line."""
+    csv.field_size_limit(MAX_LINE)
+    with text.open(encoding="utf-8", newline="") as stream:
+        reader = _reader(stream, delimiter)
+        try:
+            for record in reader:
+                yield record, reader.line_num
+        except csv.Error as error:
+            raise LandingFileRefused(
+                f"{name}, line {reader.line_num}: expected delimited text with quotes doubled inside quoted values, but {error}: a quote is not "
+                "closed, or stands where none belongs. Correct the line, or the 'delimiter' in the provider YAML, and drop the file again."
+            ) from error
+
+
+def _counted(text: Path, name: str, delimiter: str, header: int) -> tuple[int, int]:
+    """Return the records of a file, and those below the header that hold no value."""
+    total = blank = 0
+    for total, (record, _) in enumerate(_records(text, name, delimiter), start=1):
+        blank += total > header and not any(cell and not cell.isspace() for cell in record)
+    return total, blank
+
+
+def _header(text: Path, name: str, delimiter: str, header: int) -> tuple[list[str], int]:
+    """Return the column names, and how many lines stand above the first record below them."""
+    for number, (record, lines) in enumerate(_records(text, name, delimiter), start=1):
+        if number == header:
+            return column_names(record, name, header), lines
+    raise LandingFileRefused(
+        f"{name}: expected a header in record {header}, came {'an empty file' if header == 1 else 'fewer records'}. Drop the file again."
+    )
+
+
+@dataclass
+class _Invalid:
+    """Records whose number of values is not the header's, as Arrow's reader finds them: number, values, text."""
+
+    rows: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def __call__(self, row: arrow_csv.InvalidRow) -> str:
+        self.rows.append((row.number, row.actual_columns, row.text))
+        return "skip"
+
+
+def _parse(text: Path, name: str, delimiter: str, names: list[str], lines: int, invalid: _Invalid) -> pa.Table:
+    try:
+        with pa.memory_map(str(text)) as stream:
+            table = arrow_csv.read_csv(
+                stream,
+                # One thread: only then records that do not fit are numbered.
+                read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK, skip_rows=lines, column_names=names),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=delimiter,
+                    quote_char='"',
+                    double_quote=True,
+                    escape_char=False,
+                    newlines_in_values=True,
+                    ignore_empty_lines=True,
+                    invalid_row_handler=invalid,
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    check_utf8=False, column_types=dict.fromkeys(names, pa.string()), null_values=[], strings_can_be_null=False
+                ),
+            )
+    except pa.ArrowInvalid as error:
+        raise LandingFileRefused(f"{name}: expected delimited text, but reading failed: {str(error).splitlines()[0]} Drop the file again.") from error
+    for number, count, record in invalid.rows:
+        if "\n" in record or "\r" in record:
+            raise LandingFileRefused(
+                f"{name}, row {number - lines}: expected {len(names)} values, came {count} over several lines, from {record[:40]!r} on: a quote is "
+                "not closed. Close it, and drop the file again."
+            )
+        if set(names) & set(next(csv.reader([record], delimiter=delimiter), [])) == set(names):
+            raise LandingFileRefused(
+                f"{name}, row {number - lines}: a second header, of {count} columns: {record[:200]!r}. Drop the part below it as a file of its own."
+            )
+    return table
+
+
+def _numbered(table: pa.Table, names: list[str], lines: int, invalid: _Invalid) -> pa.Table:
+    """Add rows of another length without their values, number all of them as they stand in the file, and leave out those without any value."""
+    filled = (
+        reduce(pc.or_, (pc.not_equal(pc.utf8_trim_whitespace(table[column]), "") for column in names))
+        if table.num_rows
+        else pa.chunked_array([[]], pa.bool_())
+    )
+    numbers = np.setdiff1d(
+        np.arange(1, table.num_rows + len(invalid.rows) + 1), [number - lines for number, _, _ in invalid.rows], assume_unique=True
+    )
+    valid = table.add_column(0, ROW, pa.array(numbers, pa.int64())).add_column(1, SHAPE, pa.nulls(table.num_rows, pa.string())).filter(filled)
+    others = [(number - lines, f"{count} values") for number, count, text in invalid.rows if text.strip()]
+    if not others:
+        return valid
+    broken = pa.table(
+        {
+            ROW: [row for row, _ in others],
+            SHAPE: [shape for _, shape in others],
+            **{column: pa.nulls(len(others), pa.string()) for column in names},
+        }
+    )
+    return pa.concat_tables([valid, broken.cast(valid.schema)]).sort_by(ROW)

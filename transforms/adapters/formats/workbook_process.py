@@ -1,0 +1,171 @@
+"""Run as a process of its own: reads sheets of workbooks, so that one that needs endless memory or breaks its parser costs this process alone.
+
+Each line of its input is a JSON request (`path`, `sheet`, `header`, `target`, limits), each line of its output the answer: `{"above": ...,
+"blank": ..., "total": ...}` once the sheet lies in `target` as an Arrow stream of texts, or `{"refused": "..."}`. Imports nothing of Shelfcast: it is
+started without its packages.
+"""
+
+import datetime
+import json
+import resource
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import python_calamine as calamine
+
+_BATCH = 20_000
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_LAST = {"xlsx": "XLSX", "xlsb": "XLSB", "xls": "XLS", "ods": "ODS"}
+
+
+class Refused(Exception):
+    """The workbook cannot be taken, and why."""
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    for line in sys.stdin:
+        sys.stdout.write(f"{json.dumps(_answer(json.loads(line)))}\n")
+        sys.stdout.flush()
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    memory = request["memory"] if hard == resource.RLIM_INFINITY else min(request["memory"], hard)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
+    try:
+        return _convert(request)
+    except Refused as refusal:
+        return {"refused": str(refusal)}
+
+
+def _convert(request: dict[str, Any]) -> dict[str, int]:
+    path, kind = Path(request["path"]), request["format"]
+    _check(path, kind, request["expanded"])
+    try:
+        book = calamine.load_workbook(str(path))
+    except calamine.PasswordError as error:
+        raise Refused(f"it is protected by a password. Save it as {_LAST[kind]} without one.") from error
+    except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError) as error:
+        raise Refused(f"it cannot be read: {error}. Open it, save it again, and drop it again.") from error
+    name = _sheet_of(book, request["sheet"])
+    sheet = book.get_sheet_by_name(name)
+    if sheet.total_height * max(sheet.total_width, 1) > request["cells"]:
+        raise Refused(f"its sheet {name!r} spans more than {request['cells']:,} cells. Remove what stands far below or beside the data.")
+    rows, header = sheet.to_python(skip_empty_area=False), request["header"]
+    if len(rows) < header:
+        raise Refused(f"expected a header in row {header} of sheet {name!r}, came {len(rows)} rows.")
+    names = _names(rows[header - 1])
+    filled_rows = sum(any(map(_is_filled, row)) for row in rows)
+    total = _counted_again(path, kind, name, filled_rows)
+    filled = [(number, row) for number, row in enumerate(rows[header:], start=1) if any(map(_is_filled, row))]
+    schema = pa.schema([("__row__", pa.int64()), ("__shape__", pa.string()), *((column, pa.string()) for column in names)])
+    with pa.OSFile(request["target"], "wb") as target, pa.ipc.new_stream(target, schema) as writer:
+        for start in range(0, len(filled), _BATCH):
+            writer.write_batch(_batch(filled[start : start + _BATCH], len(names), schema, request["decimal"]))
+    return {"above": header, "blank": len(rows) - header - len(filled), "total": len(rows) - filled_rows + total}
+
+
+def _check(path: Path, kind: str, expanded: int) -> None:
+    """Refuse what is no workbook of its kind, or expands beyond the limit."""
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        if kind == "xls" or start == _OLE:
+            if start != _OLE:
+                raise Refused(f"it is of another format (it starts with {start.decode('latin-1')!r}). Correct 'format' in the provider YAML.")
+            if kind != "xls":
+                raise Refused(
+                    f"it is protected by a password or of the old XLS format. Save it as {_LAST[kind]} without a password, or set 'format: xls'."
+                )
+            return
+        if not zipfile.is_zipfile(stream):
+            raise Refused(
+                f"it is of another format (it starts with {start.decode('latin-1')!r}). Save it as {_LAST[kind]}, or correct 'format' in the YAML."
+            )
+        size = sum(entry.file_size for entry in zipfile.ZipFile(stream).infolist())
+        if size > expanded:
+            raise Refused(f"it expands to {size:,} bytes, expected at most {expanded:,}. Split it, or drop it as CSV or Parquet.")
+
+
+def _sheet_of(book: Any, wanted: str | None) -> str:
+    """The sheet that is named, else the only visible one."""
+    sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == calamine.SheetTypeEnum.WorkSheet]
+    if wanted is not None:
+        if wanted not in [sheet.name for sheet in sheets]:
+            raise Refused(f"expected a sheet {wanted!r}, came {[s.name for s in sheets]}. Correct 'sheet' in the provider YAML, or the workbook.")
+        return wanted
+    visible = [sheet.name for sheet in sheets if sheet.visible == calamine.SheetVisibleEnum.Visible]
+    filled = [name for name in visible if book.get_sheet_by_name(name).height]
+    if len(filled) != 1:
+        came = f"{len(filled)} with rows: {filled}" if filled else f"none of {[sheet.name for sheet in sheets]}"
+        raise Refused(f"expected one visible sheet with rows, came {came}. Name the sheet in the provider YAML, under 'sheet'.")
+    return str(filled[0])
+
+
+def _names(row: list[Any]) -> list[str]:
+    """Texts of the header, up to its last cell."""
+    cells = [_text(cell) for cell in row]
+    while cells and not (cells[-1] and cells[-1].strip()):
+        cells.pop()
+    names = [cell.strip() if cell and cell.strip() else f"column{position}" for position, cell in enumerate(cells, start=1)]
+    lower = [name.lower() for name in names]
+    for position, name in enumerate(lower):
+        if name in lower[:position]:
+            raise Refused(
+                f"row 1 (header): columns {lower.index(name) + 1} and {position + 1} are both called {names[position]!r}. Rename one of them."
+            )
+    return names
+
+
+def _is_filled(cell: Any) -> bool:
+    return cell != "" and not (isinstance(cell, str) and cell.isspace())
+
+
+def _text(cell: Any, decimal: str = ".") -> str | None:
+    """A cell as text; a whole number without a point, since programs keep every number as a fraction, others with the sign of the file's texts."""
+    if cell == "" or cell is None:
+        return None
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell).replace(".", decimal)
+    if isinstance(cell, datetime.datetime):
+        return cell.isoformat(" ")
+    return cell.isoformat() if isinstance(cell, datetime.date | datetime.time) else str(cell)
+
+
+def _batch(rows: list[tuple[int, list[Any]]], width: int, schema: pa.Schema, decimal: str) -> pa.RecordBatch:
+    """Columns of some rows; a row with a cell beside the header's has no values, since it is not known what that cell is."""
+    shapes = [f"a value in column {_beside(row, width)}, right of the header" if any(map(_is_filled, row[width:])) else None for _, row in rows]
+    cells: list[list[str | None]] = [
+        [None] * width if shape else [_text(cell, decimal) for cell in row[:width]] for (_, row), shape in zip(rows, shapes, strict=True)
+    ]
+    columns = [list(column) for column in zip(*cells, strict=True)]
+    return pa.record_batch([[number for number, _ in rows], shapes, *columns], schema=schema)
+
+
+def _beside(row: list[Any], width: int) -> int:
+    return next(position for position, cell in enumerate(row, start=1) if position > width and _is_filled(cell))
+
+
+def _counted_again(path: Path, kind: str, name: str, filled: int) -> int:
+    """Rows with a value as a second, independent reader counts them, where there is one for the format and it can read the file."""
+    if kind != "xlsx":
+        return filled
+    try:
+        with path.open("rb") as stream:
+            sheet: Any = openpyxl.load_workbook(stream, read_only=True, data_only=True)[name]
+            # Some programs write no extent of the sheet, or a wrong one.
+            sheet.reset_dimensions()
+            again = sum(any(cell is not None and _is_filled(cell) for cell in row) for row in sheet.iter_rows(values_only=True))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError, zipfile.BadZipFile):
+        return filled
+    return again
+
+
+if __name__ == "__main__":
+    main()

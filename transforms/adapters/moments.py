@@ -1,0 +1,62 @@
+"""Dates and times as provider files write them, as DuckDB SQL: formats, offsets, serial numbers, and which Monday a week belongs to.
+
+Whatever a week's name is, what is known of it is known at its own end, and not earlier.
+"""
+
+from transforms.lake.database import literal
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+ISO_WEEK, SERIAL = "iso_week", "serial"
+"""Date formats beside strptime's: `2024-W09`, and days since 1899-12-30 as spreadsheets count them."""
+_OFFSET = r"^(.*[0-9])\s*([+-][0-9]{2}):?([0-9]{2})$"
+
+
+def parsed_moment(text: str, date_format: str | None) -> str:
+    """SQL of a timestamp without zone; null where the text is not written as declared.
+
+    A time with its own offset becomes UTC: see `has_offset`, and do not convert it again.
+    """
+    if date_format == ISO_WEEK:
+        return rf"try_strptime(regexp_replace({text}, '^([0-9]{{4}})-?[Ww]([0-9]{{1,2}})$', '\1-\2-1'), '%G-%V-%u')"
+    if date_format == SERIAL:
+        days = f"try_cast({text} as double)"
+        return f"case when {days} between 1 and 2958465 then timestamp '1899-12-30' + to_seconds(round({days} * 86400)::bigint) end"
+    if date_format is not None and "%z" in date_format:
+        return f"timezone('UTC', try_strptime({text}, {literal(date_format)}))"
+    if date_format is not None:
+        return f"try_strptime({text}, {literal(date_format)})"
+    # A number alone is no date, whatever a cast would make of it.
+    local = rf"try_cast(regexp_replace({text}, '{_OFFSET}', '\1') as timestamp)"
+    hours, minutes = rf"regexp_extract({text}, '{_OFFSET}', 2)", rf"regexp_extract({text}, '{_OFFSET}', 3)"
+    # Half hours count in the direction of the hours; the digit behind keeps the sign of -00.
+    turned = f"try_cast({hours} as integer) * 60 + sign(try_cast({hours} || '1' as integer))::integer * try_cast({minutes} as integer)"
+    offset = f"to_minutes(coalesce({turned}, 0))"
+    return f"case when {has_offset(text)} then {local} - {offset} else try_cast({text} as timestamp) end"
+
+
+def has_offset(text: str) -> str:
+    """SQL of whether a time says its own offset from UTC."""
+    return rf"coalesce(regexp_full_match({text}, '.*[0-9]:[0-9]{{2}}.*([+-][0-9]{{2}}:?[0-9]{{2}}|[Zz])'), false)"
+
+
+def monday_of(moment: str, first_day: str | None, last_day: str | None) -> str:
+    """SQL of the Monday of the week that most days of a provider's week lie in.
+
+    Parameters
+    ----------
+    first_day, last_day
+        Weekday that a provider's weeks begin or end with, which the date names; a date on another weekday is none. Without both, its own Monday.
+    """
+    if first_day is None and last_day is None:
+        return f"date_trunc('week', {moment})"
+    number = WEEKDAYS.index(first_day or last_day or "monday") + 1
+    first = moment if first_day else f"({moment} - interval 6 day)"
+    # Four days of seven decide: a week from Thursday on belongs to the next Monday's.
+    return f"case when isodow({moment}) = {number} then date_trunc('week', {first} + interval 3 day) end"
+
+
+def end_of_week(moment: str, first_day: str | None, last_day: str | None) -> str:
+    """SQL of the first instant after a provider's week."""
+    if last_day is not None:
+        return f"date_trunc('day', {moment}) + interval 1 day"
+    return f"date_trunc('day', {moment}) + interval 7 day" if first_day is not None else f"date_trunc('week', {moment}) + interval 7 day"

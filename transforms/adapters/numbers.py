@@ -1,0 +1,78 @@
+"""Numbers and identifiers as provider files write them, as DuckDB SQL. What does not fit the way that is declared is null, never another number."""
+
+from collections.abc import Sequence
+
+from transforms.lake.database import literal
+
+UNITS = {
+    "tenth": "{x} / 10",
+    "percent": "{x} / 100",
+    "thousand": "{x} * 1000",
+    "dozen": "{x} * 12",
+    "fahrenheit": "({x} - 32) * 5 / 9",
+    "tenth_fahrenheit": "({x} / 10 - 32) * 5 / 9",
+    "inch": "{x} * 25.4",
+    "hundredth_inch": "{x} * 0.254",
+    "mile": "{x} * 1.609344",
+    "centilitre": "{x} * 10",
+    "litre": "{x} * 1000",
+    "fluid_ounce": "{x} * 29.5735295625",
+    # Goods that are sold by weight count in grams: whole numbers, as every quantity is.
+    "kilogram": "round({x} * 1000)",
+    "pound": "round({x} * 453.59237)",
+    "ounce": "round({x} * 28.349523125)",
+    # Cases of the product's own pack; the mapping joins products.
+    "case": "{x} * product_case_pack",
+}
+"""Unit of a provider's numbers -> SQL of the contract's unit."""
+
+MISSING = ("", "#N/A", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#DIV/0!", "#NUM!", "N/A", "NULL", "NONE", "NAN", "-", "--", ".")
+"""Texts that stand for no region and no identifier, in capitals."""
+
+
+def parsed_number(text: str, decimal: str, grouping: str | None, affixes: Sequence[str], negative: str) -> str:
+    """SQL of a double; null where the text is not written as declared.
+
+    Parameters
+    ----------
+    decimal, grouping
+        The sign before the fraction, and the one between groups of three digits; a text with groups of another length is no number.
+    affixes
+        Texts before or after the number that say nothing, like a currency.
+    negative
+        `leading` (-6), `trailing` (6-) or `parentheses` ((6)); a leading sign is understood whichever it is.
+    """
+    for affix in affixes:
+        text = f"trim(replace({text}, {literal(affix)}, ''))"
+    if negative == "parentheses":
+        text = rf"regexp_replace({text}, '^\((.*)\)$', '-\1')"
+    if negative == "trailing":
+        text = rf"regexp_replace({text}, '^([^-+]*[0-9.,])\s*-$', '-\1')"
+    point, groups = _escaped(decimal), f"|[0-9]{{1,3}}({_escaped(grouping)}[0-9]{{3}})+" if grouping else ""
+    pattern = f"[+-]?(([0-9]+{groups})({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
+    plain = f"replace({text}, {literal(grouping)}, '')" if grouping else text
+    plain = plain if decimal == "." else f"replace({plain}, {literal(decimal)}, '.')"
+    return f"case when regexp_full_match({text}, {literal(pattern)}) then try_cast({plain} as double) end"
+
+
+def identifier(text: str, width: int | None) -> str:
+    """SQL of an identifier as text; null where digits have been lost, or where a word stands for none.
+
+    Parameters
+    ----------
+    text
+        SQL of the provider's value as text.
+    width
+        Digits that the identifier has: zeros in front that a program took away come back, and of a ZIP+4 the ZIP stays.
+    """
+    none, rounded = f"upper({text}) in ({', '.join(map(literal, MISSING))})", f"regexp_full_match({text}, '[0-9]([.][0-9]+)?[eE][+]?[0-9]+')"
+    known = f"case when {none} or {rounded} then null"
+    if width is None:
+        return f"{known} else {text} end"
+    digits = f"regexp_replace({text}, '[.]0+$', '')"
+    short = f"regexp_replace({digits}, '^([0-9]{{1,{width}}})-[0-9]{{4}}$', '\\1')"
+    return f"{known} when regexp_full_match({short}, '[0-9]{{1,{width}}}') then lpad({short}, {width}, '0') end"
+
+
+def _escaped(sign: str) -> str:
+    return f"[{sign}]" if sign != "^" else r"\^"
