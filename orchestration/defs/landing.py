@@ -11,8 +11,9 @@ from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import blocks_of
 from transforms.contracts import SOURCES, Contract
-from transforms.landing import ingest, ingest_reference, refused_files, register
+from transforms.landing import conservation, ingest, ingest_reference, refused_files, register
 
+_MOST_ROWS = 50
 FACTS = [contract.name for contract in SOURCES.values() if contract.sliced]
 REFERENCES = [contract.name for contract in SOURCES.values() if not contract.sliced]
 
@@ -82,10 +83,33 @@ def no_file_refused(lake: LakeResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    asset=dg.AssetKey(["bronze", "shipments"]),
+    name="nothing_lost",
+    description="Records of each landing file, counted by a second reader, are its headers and blanks and the rows that were taken, repeated, "
+    "skipped, quarantined or refused; bronze holds of each file what was taken.",
+)
+def nothing_lost(lake: LakeResource) -> dg.AssetCheckResult:
+    """Red while a sum over a landing file's records does not agree."""
+    found = conservation(lake.open(), lake.provider())
+    rows = [[t.source, t.files, t.refused_files, t.uncounted_files, t.records, t.aside, *t.ends.values()] for t in found.totals]
+    columns = ["source", "files", "refused files", "not counted", "records", "aside", "taken", "repeated", "skipped", "quarantined", "refused"]
+    against = [(finding.source, finding.source_file, finding.message) for finding in found.findings]
+    return dg.AssetCheckResult(
+        passed=not against,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "against": len(against),
+            "totals": markdown_table(columns, rows),
+            "sums": markdown_table(["source", "file", "what differs"], against[:_MOST_ROWS]),
+        },
+    )
+
+
 def _key(contract: Contract) -> dg.AssetKey:
     return dg.AssetKey([contract.layer, contract.table])
 
 
 def definitions() -> dg.Definitions:
     """Landing and bronze."""
-    return dg.Definitions(assets=[*LANDING, bronze_reference, bronze_facts], asset_checks=[no_file_refused])
+    return dg.Definitions(assets=[*LANDING, bronze_reference, bronze_facts], asset_checks=[no_file_refused, nothing_lost])

@@ -16,7 +16,7 @@ from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import FORECASTS, LEADERBOARD
 from transforms.contracts.rungs import CHAMPION
 from transforms.lake.tables import Lake
-from transforms.landing import last_week, noticed_files, pending, pending_references, refused_files, regions
+from transforms.landing import Conservation, conservation, last_week, noticed_files, pending, pending_references, refused_files, regions
 from transforms.monitoring.accuracy import by_region, champions_by_region, drift_by_region, rungs_served, weather_by_kind
 
 
@@ -138,6 +138,7 @@ def show_status(settings: Settings, console: Console) -> None:
     for message, names in noticed.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         console.print(f"  [yellow]-[/] {escape(f'{names[-1]}{more}: {message}')}", highlight=False, soft_wrap=True)
+    _show_conservation(conservation(lake, provider), console)
     table = Table("table", "rows", "version", title="Tables")
     for name in CONTRACTS:
         if lake.exists(name):
@@ -149,6 +150,26 @@ def show_status(settings: Settings, console: Console) -> None:
         latest = last_week(lake) or origin
         first = min(latest + (1 - project.horizons), origin + 1)
         show_accuracy(lake, project, SliceBlock(tuple(regions(lake)), first, origin + project.horizons), origin, console)
+
+
+def _show_conservation(found: Conservation, console: Console) -> None:
+    """Where the records of the landing files went, and whether all sums agree."""
+    if not found.totals:
+        return
+    table = Table(title="Landing: where each record went")
+    table.add_column("source", no_wrap=True)
+    for name in ("files", "records", "aside", "taken", "repeated", "skipped", "quarantined", "refused", "files refused"):
+        table.add_column(name, justify="right")
+    for total in found.totals:
+        numbers = (total.files, total.records, total.aside, *total.ends.values(), total.refused_files)
+        table.add_row(total.source, *(f"{number:,}" for number in numbers))
+    console.print(table)
+    if uncounted := sum(total.uncounted_files for total in found.totals):
+        console.print(f"Records of {uncounted:,} files are not counted: not readable, or read before records were counted.", highlight=False)
+    if not found.findings:
+        console.print("The sums agree: each record is aside, taken, repeated, skipped, quarantined or refused; bronze holds what was taken.")
+    for finding in found.findings:
+        console.print(f"  [red]-[/] {escape(finding.message)}", highlight=False, soft_wrap=True)
 
 
 def _number(value: float | None) -> str:

@@ -3,7 +3,18 @@
 Which files there are, and what was taken in, is for landing to know.
 """
 
-from transforms.adapters.reader import DAYS, FileRows, References, RowCounts, read_file
+from transforms.adapters.reader import DAYS, FileRows, References, RefusedWhole, RowCounts, read_file
 from transforms.adapters.spec import FileSpec, ProviderSpec, built_in_providers, load_provider
 
-__all__ = ["DAYS", "FileRows", "FileSpec", "ProviderSpec", "References", "RowCounts", "built_in_providers", "load_provider", "read_file"]
+__all__ = [
+    "DAYS",
+    "FileRows",
+    "FileSpec",
+    "ProviderSpec",
+    "References",
+    "RefusedWhole",
+    "RowCounts",
+    "built_in_providers",
+    "load_provider",
+    "read_file",
+]

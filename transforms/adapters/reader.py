@@ -52,7 +52,7 @@ class RowCounts:
     repeated
         Rows that say again what an earlier row said.
     records
-        Records of the file as a second, independent reader counts them.
+        Records of the file as a second, independent reader counts them; None where it was not read.
     aside
         Records that are no rows: the header, also where it comes again, what stands above it, and records without a value.
     """
@@ -62,8 +62,16 @@ class RowCounts:
     repeated: int
     quarantined: int
     taken: int
-    records: int = 0
+    records: int | None = None
     aside: int = 0
+
+
+class RefusedWhole(LandingFileRefused):
+    """A file that was read to its end and is refused for what it holds, with what it was found to hold."""
+
+    def __init__(self, message: str, counts: RowCounts) -> None:
+        super().__init__(message)
+        self.counts = counts
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,7 @@ def read_file(
     beside = [pa.field("line_id", pa.string())] if spec.line_id else DAYS if has_days(spec) else []
     schema = pa.schema([*contract.schema, *beside])
     if contract.may_be_empty and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
-        return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0), (), ())
+        return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0, records=0), (), ())
     with database_of(path, name) as (connection, link):
         kinds, absent, records = _load(connection, spec, contract, link, name)
         columns = tuple(kinds)
@@ -256,7 +264,7 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]
 def _refuse_other_file(counts: RowCounts, quarantined: pa.Table, provider: ProviderSpec, source: str, name: str) -> None:
     """Refuse a file without rows, or one most of whose rows break the contract: it would empty slices that stood."""
     if counts.read == 0 and not SOURCES[source].may_be_empty:
-        raise LandingFileRefused(f"{name}: expected rows of {source!r} below the header, came none. Drop the file again.")
+        raise RefusedWhole(f"{name}: expected rows of {source!r} below the header, came none. Drop the file again.", counts)
     if counts.quarantined > provider.refuse_above * (counts.quarantined + counts.taken):
         more = f" ({counts.quarantined} of {counts.read} rows break the contract, so the file is refused whole)" if counts.quarantined > 1 else ""
-        raise LandingFileRefused(f"{quarantined['message'][0].as_py()}{more}")
+        raise RefusedWhole(f"{quarantined['message'][0].as_py()}{more}", counts)

@@ -3,6 +3,7 @@ of bronze belongs to dbt_project.
 """
 
 from transforms.landing.conditioned import conditioning, conditioning_references, finish, under_way
+from transforms.landing.conservation import Conservation, conservation
 from transforms.landing.files import FACTS, REFERENCES, Dropped, LandingFile, drop, folder, scan
 from transforms.landing.ingest import ingest, ingest_reference
 from transforms.landing.ledger import (
@@ -22,7 +23,7 @@ from transforms.landing.register import register
 from transforms.landing.registrar import Registration
 
 __all__ = [
-    "FACTS", "REFERENCES", "Dropped", "FileNotice", "LandingFile", "Registration", "conditioning", "conditioning_references", "drop", "finish",
-    "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference", "landed", "last_week", "named_region", "noticed_files", "pending",
-    "pending_references", "refused_files", "regions", "register", "scan", "under_way",
+    "FACTS", "REFERENCES", "Conservation", "Dropped", "FileNotice", "LandingFile", "Registration", "conditioning", "conditioning_references",
+    "conservation", "drop", "finish", "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference", "landed", "last_week",
+    "named_region", "noticed_files", "pending", "pending_references", "refused_files", "regions", "register", "scan", "under_way",
 ]  # fmt: skip

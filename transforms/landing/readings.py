@@ -19,6 +19,9 @@ _READING = "reading"
 def read_all(provider: ProviderSpec, file: LandingFile, references: References | None, arrived_at: datetime) -> FileRows:
     """Read a file by each of its mappings.
 
+    Counts are added up over the mappings, those of records as those of rows: each mapping reads the whole file, or a sheet of its own, and accounts
+    for all of it. What one of them takes another may skip, so that no sum over the file's records alone would hold.
+
     Raises
     ------
     LandingFileRefused
@@ -39,6 +42,8 @@ def read_all(provider: ProviderSpec, file: LandingFile, references: References |
             repeated=sum(c.repeated for c in counts) + repeated,
             quarantined=sum(c.quarantined for c in counts),
             taken=sum(c.taken for c in counts) - repeated,
+            records=sum(c.records or 0 for c in counts),
+            aside=sum(c.aside for c in counts),
         ),
         tuple(dict.fromkeys(name for reading in readings for name in reading.columns)),
         tuple(dict.fromkeys(name for reading in readings for name in reading.absent)),

@@ -9,7 +9,7 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RowCounts
+from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RefusedWhole, RowCounts
 from transforms.contracts import SOURCES
 from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE, STORES
 from transforms.errors import LandingFileRefused
@@ -76,14 +76,16 @@ class Registrar:
         self.progress(f"reading {file.name} as {file.source}")
         before = self.known.pop(file.identity, None)
         arrived_at = before.arrived_at if before else self.now
-        found, message = None, None
+        found, message, counts = None, None, _NOTHING
         try:
             found = read_all(self.provider, file, references, arrived_at)
+            counts = found.counts
             self._refuse_emptied(file, found)
             self._refuse_unmapped(file, before, found)
             self._refuse_conflicts(file, found)
         except LandingFileRefused as error:
             found, message = None, f"{error}{self._stays(file, before)}"
+            counts = error.counts if isinstance(error, RefusedWhole) else counts
             self.result.refused.append(FileNotice(file.source, file.name, message))
         status = "accepted" if found else "refused"
         if found is not None and (held := self._held(file, before, found)):
@@ -99,16 +101,17 @@ class Registrar:
                 self.slices.append(_fingerprints(file, found.rows, self.now) if found.rows.num_rows else self._emptied(file))
                 self.weeks[file.identity] = {*found.rows["week"].to_pylist()}
             self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
-        self._keep(file, before, found, status, message)
+        self._keep(file, before, found, counts if found else _refused(counts), status, message)
 
-    def _keep(self, file: LandingFile, before: FileRecord | None, found: FileRows | None, status: str, message: str | None) -> None:
+    def _keep(
+        self, file: LandingFile, before: FileRecord | None, found: FileRows | None, counts: RowCounts, status: str, message: str | None
+    ) -> None:
         mapping = mapping_hash(self.provider, file)
-        counts = found.counts if found else _NOTHING
         columns = found.columns if found else ()
         arrived_at = before.arrived_at if before else self.now
         accepted_at = self.now if found else before.accepted_at if before else None
         self.known[file.identity] = FileRecord(status, message, counts.quarantined, columns, mapping, arrived_at, self.now, accepted_at, file.counted)
-        self.rows.append(_record(file, found, status, message, mapping, self.now))
+        self.rows.append(_record(file, found, counts, status, message, mapping, self.now))
 
     def repeats(self, file: LandingFile, other: str) -> None:
         """Keep that a file has the content of another one."""
@@ -117,7 +120,7 @@ class Registrar:
         withdrawn = " What the file said before holds no longer once that one is taken in." if before not in {None, file.identity} else ""
         message = f"It has the same content as {other}: it counts once.{withdrawn} Remove one of them{advice}."
         self.result.noticed.append(FileNotice(file.source, file.name, message))
-        self._keep(file, self.known.pop(file.identity, None), None, "repeated", message)
+        self._keep(file, self.known.pop(file.identity, None), None, _NOTHING, "repeated", message)
 
     def when_back(self, versions: Sequence[Identity]) -> None:
         """Keep that versions of facts whose files were cleared away have to be read again once they stand again: with no settings on record."""
@@ -299,9 +302,15 @@ def _refuse_lost_regions(lake: Lake, file: LandingFile, present: set[str]) -> No
         )
 
 
-def _record(file: LandingFile, found: FileRows | None, status: str, message: str | None, mapping: str, now: datetime) -> dict[str, object]:
+def _refused(counts: RowCounts) -> RowCounts:
+    """Counts of a file that is refused or held: nothing of what was read went anywhere."""
+    return RowCounts(counts.read, 0, 0, 0, 0, counts.records, counts.aside)
+
+
+def _record(
+    file: LandingFile, found: FileRows | None, counts: RowCounts, status: str, message: str | None, mapping: str, now: datetime
+) -> dict[str, object]:
     """Row of `bronze/landing_files`."""
-    counts = found.counts if found else _NOTHING
     return {
         "source": file.source,
         "source_file": file.name,
@@ -313,6 +322,9 @@ def _record(file: LandingFile, found: FileRows | None, status: str, message: str
         "rows_repeated": counts.repeated,
         "rows_quarantined": counts.quarantined,
         "rows_taken": counts.taken,
+        "rows_refused": 0 if found else counts.read,
+        "records": counts.records,
+        "records_aside": counts.aside,
         "columns": ",".join(found.columns) if found else None,
         "counted": file.counted,
         "mapping": mapping,
