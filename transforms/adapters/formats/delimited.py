@@ -7,10 +7,10 @@ import codecs
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import reduce
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from transforms.adapters.formats.bounds import MAX_LINE, read_chunks
-from transforms.adapters.formats.headers import ROW, SHAPE, column_names, refuse_other_header, without_header
+from transforms.adapters.formats.headers import BYTE_ORDER_MARK, ROW, SHAPE, column_names, refuse_other_header, without_header
+from transforms.adapters.formats.record_count import QUOTE, count_records, is_blank
 from transforms.errors import LandingFileRefused
 
 ENCODINGS = ("utf-8", "cp1252", "latin-1", "iso-8859-15", "cp1250", "cp850", "cp437", "mac-roman", "utf-16", "shift_jis", "gb18030")
@@ -74,63 +75,78 @@ def read_delimited(path: Path, name: str, delimiter: str, encoding: str, compres
 
 
 def _read(text: Path, name: str, delimiter: str, header: int) -> Records:
-    names, lines = _header(text, name, delimiter, header)
+    names, start = _header(text, name, delimiter, header)
     invalid = _Invalid()
-    table = _numbered(_parse(text, name, delimiter, names, lines, invalid), names, lines, invalid)
-    total, blank = _counted(text, name, delimiter, header)
-    if table.num_rows != total - header - blank:
+    parsed = _parse(text, name, delimiter, names, start, invalid)
+    table = _numbered(parsed, names, delimiter, invalid)
+    below, empty = _counted(text, name, delimiter, header, start)
+    if parsed.num_rows + len(invalid.rows) != below or table.num_rows != below - empty:
         raise LandingFileRefused(
-            f"{name}: two readers count different rows in this file, {table.num_rows:,} and {total - header - blank:,}: its quotes fit no format. "
+            f"{name}: two readers count different rows in this file, {table.num_rows:,} and {below - empty:,}: its quotes fit no format. "
             "Double quotes that stand inside quoted values, and drop it again."
         )
     refuse_other_header(table, names, name, header)
     rows = without_header(table, names)
-    return Records(rows, header, blank + table.num_rows - rows.num_rows, total)
+    return Records(rows, header, empty + table.num_rows - rows.num_rows, header + below)
 
 
 def _decode(path: Path, target: Path, name: str, encoding: str, compression: str) -> None:
-    """Write the text of a file as UTF-8."""
-    try:
-        info = codecs.lookup("utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding)
-    except LookupError as error:
-        raise LandingFileRefused(f"{name}: {encoding!r} is no encoding that is known. Expected one like {', '.join(ENCODINGS)}.") from error
-    decoder, lines = info.incrementaldecoder("strict"), 1
+    """Write the text of a file as UTF-8, without a byte order mark."""
+    decoder, lines, mark = _decoder(encoding, name), 1, BYTE_ORDER_MARK
     with target.open("wb") as out:
         for chunk, last in read_chunks(path, compression, name):
             try:
                 text = decoder.decode(chunk, final=last)
-            except UnicodeDecodeError as error:
+                encoded = text.removeprefix(mark).encode()
+            except UnicodeError as error:
                 raise _undecodable(error, lines, name, encoding) from error
             if "\0" in text:
                 raise LandingFileRefused(
                     f"{name}: expected text ({encoding}), came zero bytes: a binary file, or one in UTF-16. Correct 'encoding' or 'format'."
                 )
+            mark = "" if text else mark
             lines += text.count("\n")
-            out.write(text.encode())
+            out.write(encoded)
 
 
-def _undecodable(error: UnicodeDecodeError, lines: int, name: str, encoding: str) -> LandingFileRefused:
-    data = bytes(error.object)
-    row = lines + data[: error.start].count(b"\n")
-    around = data[max(error.start - 12, 0) : error.start + 12].decode("latin-1").splitlines() or [""]
+def _decoder(encoding: str, name: str) -> codecs.IncrementalDecoder:
+    """Return a decoder from bytes to text; what Python calls a codec may also turn bytes into bytes, or text into text."""
+    try:
+        "a".encode(encoding)
+        return codecs.getincrementaldecoder(encoding)("strict")
+    except (LookupError, ValueError) as error:
+        raise LandingFileRefused(f"{name}: {encoding!r} is no encoding that is known. Expected one like {', '.join(ENCODINGS)}.") from error
+
+
+def _undecodable(error: UnicodeError, lines: int, name: str, encoding: str) -> LandingFileRefused:
+    row, came = lines, "signs that are none of it"
+    if isinstance(error, UnicodeDecodeError):
+        data = bytes(error.object)
+        row += data[: error.start].count(b"\n")
+        around = data[max(error.start - 12, 0) : error.start + 12].decode("latin-1").splitlines() or [""]
+        came = f"the byte 0x{data[error.start]:02x} (about {around[0]!r})"
     return LandingFileRefused(
-        f"{name}, line {row}: expected {encoding}, came the byte 0x{data[error.start]:02x} (about {around[0]!r}). Say the file's encoding in the "
-        f"provider YAML, under 'encoding': {', '.join(ENCODINGS)}, or another one of Python's; files from Windows are often cp1252."
+        f"{name}, line {row}: expected {encoding}, came {came}. Say the file's encoding in the provider YAML, under 'encoding': "
+        f"{', '.join(ENCODINGS)}, or another one of Python's; files from Windows are often cp1252."
     )
 
 
-def _reader(stream: IO[str], delimiter: str) -> Any:
-    return csv.reader(stream, delimiter=delimiter, quotechar='"', doublequote=True, strict=True)
-
-
 def _records(text: Path, name: str, delimiter: str) -> Iterator[tuple[list[str], int]]:
-    """Records as Python's reader sees them, each with the number of its last line."""
+    """Records as Python's reader sees them, each with the position behind it in bytes."""
     csv.field_size_limit(MAX_LINE)
+    position = 0
+
+    def lines(stream: IO[str]) -> Iterator[str]:
+        nonlocal position
+        for line in stream:
+            position += len(line.encode())
+            yield line
+
     with text.open(encoding="utf-8", newline="") as stream:
-        reader = _reader(stream, delimiter)
+        reader = csv.reader(lines(stream), delimiter=delimiter, quotechar=QUOTE, doublequote=True, strict=True)
         try:
             for record in reader:
-                yield record, reader.line_num
+                yield record, position
         except csv.Error as error:
             raise LandingFileRefused(
                 f"{name}, line {reader.line_num}: expected delimited text with quotes doubled inside quoted values, but {error}: a quote is not "
@@ -138,19 +154,24 @@ def _records(text: Path, name: str, delimiter: str) -> Iterator[tuple[list[str],
             ) from error
 
 
-def _counted(text: Path, name: str, delimiter: str, header: int) -> tuple[int, int]:
-    """Return the records of a file, and those below the header that hold no value."""
-    total = blank = 0
-    for total, (record, _) in enumerate(_records(text, name, delimiter), start=1):
-        blank += total > header and not any(cell and not cell.isspace() for cell in record)
-    return total, blank
+def _counted(text: Path, name: str, delimiter: str, header: int, start: int) -> tuple[int, int]:
+    """Return how many records stand below the header, and how many of them hold no value."""
+    if start == text.stat().st_size:
+        return 0, 0
+    counts = count_records(np.memmap(text, dtype=np.uint8, mode="r", offset=start), delimiter)
+    if counts is not None:
+        return counts
+    below = blank = 0
+    for record, _ in islice(_records(text, name, delimiter), header, None):
+        below += 1
+        blank += is_blank(record)
+    return below, blank
 
 
 def _header(text: Path, name: str, delimiter: str, header: int) -> tuple[list[str], int]:
-    """Return the column names, and how many lines stand above the first record below them."""
-    for number, (record, lines) in enumerate(_records(text, name, delimiter), start=1):
-        if number == header:
-            return column_names(record, name, header), lines
+    """Return the column names, and where in bytes the first record below them stands."""
+    for record, position in islice(_records(text, name, delimiter), header - 1, header):
+        return column_names(record, name, header), position
     raise LandingFileRefused(
         f"{name}: expected a header in record {header}, came {'an empty file' if header == 1 else 'fewer records'}. Drop the file again."
     )
@@ -167,53 +188,53 @@ class _Invalid:
         return "skip"
 
 
-def _parse(text: Path, name: str, delimiter: str, names: list[str], lines: int, invalid: _Invalid) -> pa.Table:
+def _parse(text: Path, name: str, delimiter: str, names: list[str], start: int, invalid: _Invalid) -> pa.Table:
+    kinds = dict.fromkeys(names, pa.string())
+    if start == text.stat().st_size:
+        return pa.schema(kinds).empty_table()
     try:
         with pa.memory_map(str(text)) as stream:
+            stream.seek(start)
+            data, mark = stream.read_buffer(), BYTE_ORDER_MARK.encode()
+            if data[: len(mark)].to_pybytes() == mark:
+                # Arrow's reader takes one away, here that of a value.
+                data = pa.py_buffer(mark + data.to_pybytes())
             table = arrow_csv.read_csv(
-                stream,
+                pa.BufferReader(data),
                 # One thread: only then records that do not fit are numbered.
-                read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK, skip_rows=lines, column_names=names),
+                read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=names),
                 parse_options=arrow_csv.ParseOptions(
                     delimiter=delimiter,
-                    quote_char='"',
+                    quote_char=QUOTE,
                     double_quote=True,
                     escape_char=False,
                     newlines_in_values=True,
-                    ignore_empty_lines=True,
+                    ignore_empty_lines=False,
                     invalid_row_handler=invalid,
                 ),
-                convert_options=arrow_csv.ConvertOptions(
-                    check_utf8=False, column_types=dict.fromkeys(names, pa.string()), null_values=[], strings_can_be_null=False
-                ),
+                convert_options=arrow_csv.ConvertOptions(check_utf8=False, column_types=kinds, null_values=[], strings_can_be_null=False),
             )
     except pa.ArrowInvalid as error:
         raise LandingFileRefused(f"{name}: expected delimited text, but reading failed: {str(error).splitlines()[0]} Drop the file again.") from error
     for number, count, record in invalid.rows:
         if "\n" in record or "\r" in record:
             raise LandingFileRefused(
-                f"{name}, row {number - lines}: expected {len(names)} values, came {count} over several lines, from {record[:40]!r} on: a quote is "
-                "not closed. Close it, and drop the file again."
+                f"{name}, row {number}: expected {len(names)} values, came {count} over several lines, from {record[:40]!r} on: a quote is not "
+                "closed. Close it, and drop the file again."
             )
         if set(names) & set(next(csv.reader([record], delimiter=delimiter), [])) == set(names):
             raise LandingFileRefused(
-                f"{name}, row {number - lines}: a second header, of {count} columns: {record[:200]!r}. Drop the part below it as a file of its own."
+                f"{name}, row {number}: a second header, of {count} columns: {record[:200]!r}. Drop the part below it as a file of its own."
             )
     return table
 
 
-def _numbered(table: pa.Table, names: list[str], lines: int, invalid: _Invalid) -> pa.Table:
+def _numbered(table: pa.Table, names: list[str], delimiter: str, invalid: _Invalid) -> pa.Table:
     """Add rows of another length without their values, number all of them as they stand in the file, and leave out those without any value."""
-    filled = (
-        reduce(pc.or_, (pc.not_equal(pc.utf8_trim_whitespace(table[column]), "") for column in names))
-        if table.num_rows
-        else pa.chunked_array([[]], pa.bool_())
-    )
-    numbers = np.setdiff1d(
-        np.arange(1, table.num_rows + len(invalid.rows) + 1), [number - lines for number, _, _ in invalid.rows], assume_unique=True
-    )
-    valid = table.add_column(0, ROW, pa.array(numbers, pa.int64())).add_column(1, SHAPE, pa.nulls(table.num_rows, pa.string())).filter(filled)
-    others = [(number - lines, f"{count} values") for number, count, text in invalid.rows if text.strip()]
+    numbers = np.setdiff1d(np.arange(1, table.num_rows + len(invalid.rows) + 1), [number for number, _, _ in invalid.rows], assume_unique=True)
+    valid = table.add_column(0, ROW, pa.array(numbers, pa.int64())).add_column(1, SHAPE, pa.nulls(table.num_rows, pa.string()))
+    valid = _with_values(valid, names)
+    others = [(number, f"{count} values") for number, count, text in invalid.rows if not is_blank(next(csv.reader([text], delimiter=delimiter), []))]
     if not others:
         return valid
     broken = pa.table(
@@ -224,3 +245,16 @@ def _numbered(table: pa.Table, names: list[str], lines: int, invalid: _Invalid) 
         }
     )
     return pa.concat_tables([valid, broken.cast(valid.schema)]).sort_by(ROW)
+
+
+def _with_values(table: pa.Table, names: list[str]) -> pa.Table:
+    """Rows that hold a value."""
+    if not table.num_rows:
+        return table
+    filled = pa.chunked_array([pa.repeat(pa.scalar(False), table.num_rows)])
+    for column in names:
+        filled = pc.or_(filled, pc.not_equal(pc.utf8_trim_whitespace(table[column]), ""))
+        # Most often each row has its first value.
+        if pc.all(filled).as_py():
+            return table
+    return table.filter(filled)

@@ -1,7 +1,6 @@
 """The header of a file: the names that its columns are found by, and rows below it that are a header again. Values are not looked at."""
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +8,7 @@ import pyarrow.compute as pc
 from transforms.adapters.formats.bounds import MAX_COLUMNS
 from transforms.errors import LandingFileRefused
 
+BYTE_ORDER_MARK = "\ufeff"
 ROW, SHAPE = "__row__", "__shape__"
 """Columns beside the file's own: the number of its row below the header, and what is wrong with the number of its values."""
 
@@ -24,6 +24,8 @@ def column_names(cells: Sequence[str | None], name: str, row: int) -> list[str]:
     names = [cell.strip() if cell and cell.strip() else f"column{position}" for position, cell in enumerate(cells, start=1)]
     if len(names) > MAX_COLUMNS:
         raise LandingFileRefused(f"{name}: expected at most {MAX_COLUMNS:,} columns, came {len(names):,}. Is it the right file?")
+    if taken := {ROW, SHAPE}.intersection(map(str.lower, names)):
+        raise LandingFileRefused(f"{name}, row {row} (header): a column is called {min(taken)!r}, which Shelfcast calls one of its own. Rename it.")
     first: dict[str, int] = {}
     for position, column in enumerate(names, start=1):
         # DuckDB finds columns whatever the case of their letters is.
@@ -36,13 +38,13 @@ def column_names(cells: Sequence[str | None], name: str, row: int) -> list[str]:
 
 def header_again(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
     """Return which rows say the header again, value for value, shape (rows,): files that were put together hold one for each part."""
-    same = (pc.fill_null(pc.equal(pc.utf8_trim_whitespace(table[column]), column), fill_value=False) for column in names)
-    return reduce(pc.and_, same)
+    return _everywhere(table, names, pc.equal)
 
 
 def without_header(table: pa.Table, names: Sequence[str]) -> pa.Table:
     """Return the rows that do not say the header again."""
-    return table.filter(pc.invert(header_again(table, names))) if table.num_rows else table
+    again = header_again(table, names)
+    return table.filter(pc.invert(again)) if pc.any(again).as_py() else table
 
 
 def refuse_other_header(table: pa.Table, names: Sequence[str], name: str, header: int) -> None:
@@ -50,12 +52,29 @@ def refuse_other_header(table: pa.Table, names: Sequence[str], name: str, header
     if len(names) < 2:
         return
     listed = pa.array(names)
-    suspects = reduce(pc.and_, (pc.is_in(pc.utf8_trim_whitespace(table[column]), value_set=listed) for column in names))
-    suspects = pc.and_(suspects, pc.invert(header_again(table, names)))
-    for row in table.filter(pc.fill_null(suspects, fill_value=False)).select([ROW, *names]).to_pylist():
-        found = [row[column].strip() for column in names]
+    suspects = _everywhere(table, names, lambda values, _: pc.is_in(values, value_set=listed))
+    if not pc.any(suspects).as_py():
+        return
+    rows = table.filter(pc.and_(suspects, pc.invert(header_again(table, names)))).select([ROW, *names])
+    for row in rows.to_pylist():
+        found = [row[column].lstrip(BYTE_ORDER_MARK).strip() for column in names]
         if len(set(found)) == len(names):
             raise LandingFileRefused(
                 f"{name}, row {row[ROW]}: a second header, {found}, with the columns in another order than in record {header}, {list(names)}. "
                 "Drop the parts as files of their own."
             )
+
+
+def _everywhere(table: pa.Table, names: Sequence[str], condition: Callable[[pa.ChunkedArray, str], pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Return in which rows all values fulfil a condition, shape (rows,); mostly no first value does, and the others are not looked at."""
+    fulfilled = pa.chunked_array([pa.repeat(pa.scalar(True), table.num_rows)])
+    for column in names:
+        fulfilled = pc.and_(fulfilled, pc.fill_null(condition(_trimmed(table[column]), column), fill_value=False))
+        if not pc.any(fulfilled).as_py():
+            break
+    return fulfilled
+
+
+def _trimmed(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values without spaces around them, and without the byte order mark that a part of a file may begin with."""
+    return pc.utf8_trim_whitespace(pc.utf8_ltrim(values, BYTE_ORDER_MARK))
