@@ -3,6 +3,7 @@
 What a provider file may say is defined here; turning it into SQL is `transforms.adapters.expressions`' work.
 """
 
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -228,6 +229,7 @@ def _check_columns(source: str, spec: FileSpec, *at: str | int) -> None:
             raise RuleBroken(str(error), *at, "columns", name, *error.at) from error
 
 
+@lru_cache(maxsize=1024)
 def _refused_by_database(query: str, value: str | float) -> str | None:
     """Objection of the database that will read the files to a value, which goes to it as a parameter; None where it takes it."""
     with open_database() as connection:
