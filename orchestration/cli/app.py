@@ -36,6 +36,7 @@ from orchestration.cli.options import (
     Week,
     names,
 )
+from orchestration.cli.provider import app as provider_app
 from orchestration.cli.tune import compare, tune
 from orchestration.project import Project, use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
@@ -67,6 +68,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(provider_app)
 app.add_typer(data_app)
 app.command()(tune)
 app.command()(compare)

@@ -39,6 +39,7 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "--format": (str, "xlsx: a workbook a region, a sheet a store; csv: a file a store."),
     "--page": (bool, "Also write it as an HTML page"),
     "--provider": (str, "A built-in provider"),
+    "--name": (str, "Name of the provider"),
     "--landing": (Path, "Folder with the provider's files"),
     "--data": (str, "Folder with the orange-juice data"),
     "--salt-file": (Path, "File with the secret salt"),
@@ -120,8 +121,8 @@ def test_no_option_of_the_list_is_without_a_command() -> None:
 def test_every_command_explains_itself_and_takes_the_root(name: str) -> None:
     done = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
-    # Promotion writes into a checkout and needs no lake.
-    assert ("--root" in done.output) is not (name == "promote-notebook")
+    # Promotion writes into a checkout, and provider files are drafted before there is a lake.
+    assert ("--root" in done.output) is not (name in {"promote-notebook", "provider draft"})
 
 
 def printed_in_messages() -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
 """Run as a process of its own: reads sheets of workbooks, so that one that needs endless memory or breaks its parser costs this process alone.
 
 Each line of its input is a JSON request (`path`, `sheet`, `header`, `target`, limits), each line of its output the answer: `{"above": ...,
-"blank": ..., "total": ...}` once the sheet lies in `target` as an Arrow stream of texts, or `{"refused": "..."}`. Imports nothing of Shelfcast: it is
-started without its packages.
+"blank": ..., "total": ...}` once the sheet lies in `target` as an Arrow stream of texts, or `{"refused": "..."}`. A request with `peek` wants the
+first and last so many rows of every sheet, as JSON in `target`. Imports nothing of Shelfcast: it is started without its packages.
 """
 
 import datetime
@@ -18,6 +18,7 @@ import pyarrow as pa
 import python_calamine as calamine
 
 _BATCH = 20_000
+_TITLES = 100
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LAST = {"xlsx": "XLSX", "xlsb": "XLSB", "xls": "XLS", "ods": "ODS"}
 
@@ -38,25 +39,16 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     memory = request["memory"] if hard == resource.RLIM_INFINITY else min(request["memory"], hard)
     resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
     try:
-        return _convert(request)
+        return _peek(request) if "peek" in request else _convert(request)
     except Refused as refusal:
         return {"refused": str(refusal)}
 
 
 def _convert(request: dict[str, Any]) -> dict[str, int]:
     path, kind = Path(request["path"]), request["format"]
-    _check(path, kind, request["expanded"])
-    try:
-        book = calamine.load_workbook(str(path))
-    except calamine.PasswordError as error:
-        raise Refused(f"it is protected by a password. Save it as {_LAST[kind]} without one.") from error
-    except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError) as error:
-        raise Refused(f"it cannot be read: {error}. Open it, save it again, and drop it again.") from error
+    book = _opened(path, kind, request["expanded"])
     name = _sheet_of(book, request["sheet"])
-    sheet = book.get_sheet_by_name(name)
-    if sheet.total_height * max(sheet.total_width, 1) > request["cells"]:
-        raise Refused(f"its sheet {name!r} spans more than {request['cells']:,} cells. Remove what stands far below or beside the data.")
-    rows, header = sheet.to_python(skip_empty_area=False), request["header"]
+    rows, header = _rows(book, name, request["cells"]), request["header"]
     if len(rows) < header:
         raise Refused(f"expected a header in row {header} of sheet {name!r}, came {len(rows)} rows.")
     names = _names(rows[header - 1])
@@ -68,6 +60,41 @@ def _convert(request: dict[str, Any]) -> dict[str, int]:
         for start in range(0, len(filled), _BATCH):
             writer.write_batch(_batch(filled[start : start + _BATCH], len(names), schema, request["decimal"]))
     return {"above": header, "blank": len(rows) - header - len(filled), "total": len(rows) - filled_rows + total}
+
+
+def _peek(request: dict[str, Any]) -> dict[str, int]:
+    """Write the beginning and the end of each sheet, and what is told of it."""
+    book, most = _opened(Path(request["path"]), request["format"], request["expanded"]), request["peek"]
+    found: list[dict[str, Any]] = []
+    for sheet in book.sheets_metadata:
+        if sheet.typ == calamine.SheetTypeEnum.WorkSheet:
+            # Blank rows above a header count; those among the data, of which there may be a million, do not.
+            there = enumerate(_rows(book, sheet.name, request["cells"]))
+            filled: list[list[str | None]] = [[_text(cell) for cell in row] for number, row in there if number < _TITLES or any(map(_is_filled, row))]
+            rows, complete = (filled, True) if len(filled) <= 2 * most else ([*filled[:most], *filled[-most:]], False)
+            visible = sheet.visible == calamine.SheetVisibleEnum.Visible
+            found.append({"name": sheet.name, "visible": visible, "rows": rows, "complete": complete})
+    Path(request["target"]).write_text(json.dumps(found))
+    return {"total": len(found)}
+
+
+def _opened(path: Path, kind: str, expanded: int) -> Any:
+    _check(path, kind, expanded)
+    try:
+        return calamine.load_workbook(str(path))
+    except calamine.PasswordError as error:
+        raise Refused(f"it is protected by a password. Save it as {_LAST[kind]} without one.") from error
+    except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError) as error:
+        raise Refused(f"it cannot be read: {error}. Open it, save it again, and drop it again.") from error
+
+
+def _rows(book: Any, name: str, cells: int) -> list[list[Any]]:
+    """The rows of a sheet, unless it spans more cells than it may."""
+    sheet = book.get_sheet_by_name(name)
+    if sheet.total_height * max(sheet.total_width, 1) > cells:
+        raise Refused(f"its sheet {name!r} spans more than {cells:,} cells. Remove what stands far below or beside the data.")
+    rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
+    return rows
 
 
 def _check(path: Path, kind: str, expanded: int) -> None:

@@ -49,6 +49,34 @@ def read_sheet(path: Path, name: str, kind: str, sheet: str | None, header: int,
     return Records(rows, int(answer["above"]), int(answer["blank"]) + table.num_rows - rows.num_rows, int(answer["total"]))
 
 
+@dataclass(frozen=True)
+class SheetPeek:
+    """The first and last rows with a value of a sheet, as texts."""
+
+    name: str
+    visible: bool
+    rows: list[list[str | None]]
+    complete: bool
+    """Whether these are all rows."""
+
+
+def peek(path: Path, name: str, kind: str, rows: int) -> list[SheetPeek]:
+    """Return the first and last `rows` rows of every sheet, header and titles among them.
+
+    Raises
+    ------
+    LandingFileRefused
+        If the workbook cannot be read within the limits; `name` is how the message names it.
+    """
+    with tempfile.TemporaryDirectory(prefix="shelfcast-") as folder:
+        target = Path(folder) / "sheets"
+        limits = {"memory": MEMORY, "expanded": MAX_EXPANDED, "cells": MAX_CELLS}
+        answer = _reader.ask({"path": str(path), "target": str(target), "format": kind, "peek": rows, **limits})
+        if "refused" in answer:
+            raise LandingFileRefused(f"{name}: expected a workbook ({kind}), but {answer['refused']}")
+        return [SheetPeek(**sheet) for sheet in json.loads(target.read_text())]
+
+
 @dataclass
 class _Reader:
     """The process, kept from one workbook to the next since its start costs more than a small workbook; it ends with its input."""
