@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 
 from transforms.adapters.moments import end_of_week, has_offset, monday_of, parsed_moment
-from transforms.adapters.numbers import UNITS, identifier, parsed_number
+from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec
 from transforms.contracts import Column
 from transforms.lake.database import literal, quoted
 
 Kinds = Mapping[str, str]
-"""DuckDB type of each column of a file; CSV and spreadsheets come as text."""
+"""DuckDB type of each column of a file; CSV and JSON lines come as text, spreadsheets as `CELL`."""
+CELL = "CELL"
+"""Kind of a spreadsheet's column: texts, and among them real dates as year-month-day."""
 
 _WHOLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 _FRACTIONS = frozenset({"FLOAT", "DOUBLE"})
 _TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"})
 _ZONED = "TIMESTAMP WITH TIME ZONE"
-_IDENTIFIERS = frozenset({"region", "store_id", "product_id", "zip"})
+_IDENTIFIERS = frozenset({"region", "store_id", "product_id", "zip", "place"})
 
 
 def raw(spec: ColumnSpec, kinds: Kinds) -> str:
@@ -35,14 +37,18 @@ def can_fail(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
     return (column.kind != "text" or column.name in _IDENTIFIERS) and spec.column is not None and not _is_of_kind(column, spec, kinds)
 
 
+def came(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
+    """SQL of whether the provider wrote a value; a word for none is none."""
+    text = raw(spec, kinds)
+    return f"({text} is not null and not {stands_for_nothing(text, NOTHING)})" if column.name in _IDENTIFIERS else f"{text} is not null"
+
+
 def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: Kinds) -> str:
     """SQL of the contract's value; null where the provider's value cannot be converted (validation tells that from an empty one)."""
-    if spec.fraction_of is not None and spec.value is not None:
-        return f"round({literal(spec.value)} * {quoted(spec.fraction_of)}, 4)"
     if spec.value is not None:
         return f"{literal(_constant(spec.value, column))}::{column.duckdb}"
     ready = _is_of_kind(column, spec, kinds)
-    value = _typed(column, spec, kinds) if ready else _parsed(_cleaned(raw(spec, kinds), spec, provider), column, spec, kinds)
+    value = _typed(column, spec, kinds) if ready else _parsed(_cleaned(raw(spec, kinds), column, spec, provider), column, spec, kinds)
     return value if spec.default is None else f"coalesce({value}, {literal(_constant(spec.default, column))}::{column.duckdb})"
 
 
@@ -72,7 +78,7 @@ def _typed(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     return _moment(f"{name}::timestamp", "false", column, spec)
 
 
-def _cleaned(text: str, spec: ColumnSpec, provider: ProviderSpec) -> str:
+def _cleaned(text: str, column: Column, spec: ColumnSpec, provider: ProviderSpec) -> str:
     mapping = spec.map or (provider.regions if spec.clean == "key" else {})
     cleaned = {
         "lower": f"lower({text})",
@@ -80,6 +86,8 @@ def _cleaned(text: str, spec: ColumnSpec, provider: ProviderSpec) -> str:
         "digits": f"regexp_replace({text}, '[^0-9]', '', 'g')",
         "key": rf"nullif(trim(regexp_replace(lower(strip_accents({text})), '[^a-z0-9]+', '_', 'g'), '_'), '')",
     }.get(spec.clean or "", text)
+    if column.name in _IDENTIFIERS:
+        cleaned = f"case when not {stands_for_nothing(text, (*NOTHING, *FAULTS))} then {cleaned} end"
     if not mapping:
         return cleaned
     cases = " ".join(f"when {literal(raw_value)} then {literal(standard)}" for raw_value, standard in mapping.items())
@@ -90,7 +98,7 @@ def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     if column.kind == "text":
         return identifier(text, spec.width) if column.name in _IDENTIFIERS or spec.width is not None else text
     if column.kind in {"date", "timestamp"}:
-        return _moment(parsed_moment(text, spec.date_format), _says_offset(text, spec), column, spec)
+        return _moment(parsed_moment(text, spec.date_format, kinds.get(spec.column or "") == CELL), _says_offset(text, spec), column, spec)
     number = _number(text, spec, kinds)
     if spec.unit is not None:
         number = UNITS[spec.unit].format(x=number)
@@ -103,7 +111,7 @@ def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
 
 
 def _number(text: str, spec: ColumnSpec, kinds: Kinds) -> str:
-    if kinds.get(spec.column or "", "VARCHAR") != "VARCHAR":
+    if kinds.get(spec.column or "", "VARCHAR") not in {"VARCHAR", CELL}:
         return f"try_cast({text} as double)"
     grouping = spec.grouping or ("." if spec.decimal == "," else None)
     return parsed_number(text, spec.decimal, None if grouping == "none" else grouping, spec.affixes, spec.negative)

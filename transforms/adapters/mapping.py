@@ -2,7 +2,7 @@
 
 import duckdb
 
-from transforms.adapters.expressions import Kinds, can_fail, converted, raw, with_nearest_station
+from transforms.adapters.expressions import Kinds, came, can_fail, converted, with_nearest_station
 from transforms.adapters.formats.headers import ROW, SHAPE
 from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.contracts import SOURCES, Contract, Source
@@ -29,9 +29,9 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
     for column in contract.columns:
         mapping = spec.columns.get(column.name)
         if mapping is not None:
-            columns.append(f"{converted(column, mapping, provider, kinds)} as {quoted(column.name)}")
+            columns.append(f"{_value(contract, column.name, spec, provider, kinds)} as {quoted(column.name)}")
             if can_fail(column, mapping, kinds):
-                columns.append(f"{raw(mapping, kinds)} is not null as {quoted(f'came_{column.name}')}")
+                columns.append(f"{came(column, mapping, kinds)} as {quoted(f'came_{column.name}')}")
     if has_days(spec):
         columns.append(f"{converted(contract['week'], spec.columns['week'].as_written(), provider, kinds)} as day")
     names = set(spec.columns)
@@ -45,6 +45,15 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
         places = "select distinct region, place from stores where place is not null"
         return f"with m as ({rows}), p as ({places}) select m.*, p.region from m join p using (place)"
     return with_nearest_station(rows, provider.stations) if needs_station(contract, spec, provider) else rows
+
+
+def _value(contract: Contract, name: str, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
+    """SQL of a contract's value; a fraction is one of the other column's value, whatever the file calls its own columns."""
+    mapping = spec.columns[name]
+    if mapping.fraction_of is None or mapping.value is None:
+        return converted(contract[name], mapping, provider, kinds)
+    whole = converted(contract[mapping.fraction_of], spec.columns[mapping.fraction_of], provider, kinds)
+    return f"round({literal(mapping.value)} * {whole}, 4)"
 
 
 def _with_packs(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:

@@ -8,23 +8,42 @@ from transforms.lake.database import literal
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ISO_WEEK, SERIAL = "iso_week", "serial"
 """Date formats beside strptime's: `2024-W09`, and days since 1899-12-30 as spreadsheets count them."""
+_ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?)?"
 _OFFSET = r"^(.*[0-9])\s*([+-][0-9]{2}):?([0-9]{2})$"
 
 
-def parsed_moment(text: str, date_format: str | None) -> str:
+def parsed_moment(text: str, date_format: str | None, real_dates: bool) -> str:
     """SQL of a timestamp without zone; null where the text is not written as declared.
 
-    A time with its own offset becomes UTC: see `has_offset`, and do not convert it again.
+    A time with its own offset becomes UTC: see `has_offset`, and do not convert it again. With `real_dates` a column of a spreadsheet may hold dates
+    beside texts, written here as year-month-day whatever is declared of the texts.
     """
+    if date_format is None:
+        return _iso_moment(text)
+    declared, iso = _declared_moment(text, date_format), _iso_date(text)
+    if "%z" in date_format or not real_dates:
+        return declared
+    # Where the format finds another date in it, nobody knows whether it is a date or a text.
+    return f"case when {iso} is null or {declared} = {iso} then {declared} when {declared} is null then {iso} end"
+
+
+def _iso_date(text: str) -> str:
+    """SQL of a year-month-day, with a time or without; null for all else."""
+    return f"case when regexp_full_match({text}, '{_ISO}') then try_cast({text} as timestamp) end"
+
+
+def _declared_moment(text: str, date_format: str) -> str:
     if date_format == ISO_WEEK:
         return rf"try_strptime(regexp_replace({text}, '^([0-9]{{4}})-?[Ww]([0-9]{{1,2}})$', '\1-\2-1'), '%G-%V-%u')"
     if date_format == SERIAL:
         days = f"try_cast({text} as double)"
         return f"case when {days} between 1 and 2958465 then timestamp '1899-12-30' + to_seconds(round({days} * 86400)::bigint) end"
-    if date_format is not None and "%z" in date_format:
+    if "%z" in date_format:
         return f"timezone('UTC', try_strptime({text}, {literal(date_format)}))"
-    if date_format is not None:
-        return f"try_strptime({text}, {literal(date_format)})"
+    return f"try_strptime({text}, {literal(date_format)})"
+
+
+def _iso_moment(text: str) -> str:
     # A number alone is no date, whatever a cast would make of it.
     local = rf"try_cast(regexp_replace({text}, '{_OFFSET}', '\1') as timestamp)"
     hours, minutes = rf"regexp_extract({text}, '{_OFFSET}', 2)", rf"regexp_extract({text}, '{_OFFSET}', 3)"

@@ -26,8 +26,10 @@ UNITS = {
 }
 """Unit of a provider's numbers -> SQL of the contract's unit."""
 
-MISSING = ("", "#N/A", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#DIV/0!", "#NUM!", "N/A", "NULL", "NONE", "NAN", "-", "--", ".")
-"""Texts that stand for no region and no identifier, in capitals."""
+NOTHING = ("N/A", "NULL", "NONE", "NAN", "-", "--", ".")
+"""Words for no region, no place and no identifier, in capitals: read as empty."""
+FAULTS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#DIV/0!", "#NUM!")
+"""What spreadsheets write in place of a value that they could not find: read as no value either, and told."""
 
 
 def parsed_number(text: str, decimal: str, grouping: str | None, affixes: Sequence[str], negative: str) -> str:
@@ -55,8 +57,13 @@ def parsed_number(text: str, decimal: str, grouping: str | None, affixes: Sequen
     return f"case when regexp_full_match({text}, {literal(pattern)}) then try_cast({plain} as double) end"
 
 
+def stands_for_nothing(text: str, words: Sequence[str]) -> str:
+    """SQL of whether a text is one of the words for no value."""
+    return f"coalesce(upper({text}) in ({', '.join(map(literal, words))}), false)"
+
+
 def identifier(text: str, width: int | None) -> str:
-    """SQL of an identifier as text; null where digits have been lost, or where a word stands for none.
+    """SQL of an identifier as text; null where digits have been lost.
 
     Parameters
     ----------
@@ -65,8 +72,7 @@ def identifier(text: str, width: int | None) -> str:
     width
         Digits that the identifier has: zeros in front that a program took away come back, and of a ZIP+4 the ZIP stays.
     """
-    none, rounded = f"upper({text}) in ({', '.join(map(literal, MISSING))})", f"regexp_full_match({text}, '[0-9]([.][0-9]+)?[eE][+]?[0-9]+')"
-    known = f"case when {none} or {rounded} then null"
+    known = f"case when regexp_full_match({text}, '[0-9]([.][0-9]+)?[eE][+]?[0-9]+') then null"
     if width is None:
         return f"{known} else {text} end"
     digits = f"regexp_replace({text}, '[.]0+$', '')"

@@ -9,25 +9,27 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
-from transforms.adapters.expressions import Kinds, can_fail, raw
+from transforms.adapters.expressions import CELL, Kinds, can_fail, raw
 from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
 from transforms.adapters.formats.delimited import Records, read_delimited
 from transforms.adapters.formats.headers import ROW, SHAPE
 from transforms.adapters.formats.json_lines import read_json_lines
 from transforms.adapters.formats.workbooks import read_sheet
 from transforms.adapters.mapping import has_days, mapped, needs_station, net_to_last_delivery, result, row_filter
+from transforms.adapters.plausibility import clip_endless, implausible_climate, refuse_unnamed_weeks, unserved_places
 from transforms.adapters.sandbox import database_of
 from transforms.adapters.spec import WORKBOOKS, FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
-from transforms.contracts import SOURCES, Contract
+from transforms.contracts import SOURCES, Contract, Source
 from transforms.errors import ContractViolation, LandingFileRefused
 from transforms.lake.database import literal, quoted
 
+_IS_TAKEN = "row not in (select row from broken) and row not in (select row from repeated)"
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl"})
 _TEXT = pa.string()
 _NO_QUARANTINE = pa.schema(
-    [("row", pa.int64()), ("rule", _TEXT), ("region", _TEXT), ("week", pa.date32()), ("message", _TEXT), ("record", _TEXT)],
+    [("row", pa.int64()), ("rule", _TEXT), ("region", _TEXT), ("week", pa.date32()), ("message", _TEXT), ("record", _TEXT), ("kept", pa.bool_())],
 )
 DAYS = (pa.field("first_day", pa.date32()), pa.field("last_day", pa.date32()))
 """Days that a row of a file which adds up is made of, as the file names them: what tells a second delivery in a week from the same one told again."""
@@ -55,6 +57,8 @@ class RowCounts:
         Records of the file as a second, independent reader counts them; None where it was not read.
     aside
         Records that are no rows: the header, also where it comes again, what stands above it, and records without a value.
+    emptied
+        Rows among those taken of which a value that breaks the contract was left out, since they can do without.
     """
 
     read: int
@@ -64,6 +68,7 @@ class RowCounts:
     taken: int
     records: int | None = None
     aside: int = 0
+    emptied: int = 0
 
 
 class RefusedWhole(LandingFileRefused):
@@ -84,11 +89,13 @@ class FileRows:
         The contract's columns, one row per key; of a file whose lines have an id the lines, with `line_id` beside; of one that adds up with `DAYS`
         beside. Ordered by the contract's key.
     quarantined
-        Row number, rule, message, region, week and the row as JSON.
+        Row number, rule, message, region, week, the row as JSON, and whether the row is among the rows all the same, without the value.
     columns
         The file's own columns; none of a file without a byte.
     absent
         Columns that the provider YAML maps and the file lacks, taken as empty because the contract does not require them.
+    notes
+        Sentences about the values as a whole: what was clipped, what matches nothing, what looks like another unit.
     """
 
     rows: pa.Table
@@ -96,6 +103,7 @@ class FileRows:
     counts: RowCounts
     columns: tuple[str, ...]
     absent: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_file(
@@ -118,7 +126,7 @@ def read_file(
         If the file cannot be read, lacks a column that the contract requires, or is broken in more than the provider's `refuse_above` of its
         rows; the message names file, row and column.
     """
-    contract = SOURCES[source]
+    contract, spec = SOURCES[source], spec.with_known_at()
     beside = [pa.field("line_id", pa.string())] if spec.line_id else DAYS if has_days(spec) else []
     schema = pa.schema([*contract.schema, *beside])
     if contract.may_be_empty and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
@@ -129,6 +137,7 @@ def read_file(
         if references is not None:
             connection.register("stores", references.stores)
             connection.register("products", references.products)
+        refuse_unnamed_weeks(connection, spec, provider, kinds, name)
         connection.execute(f"create temp table mapped as {mapped(contract, spec, provider, kinds)}")
         _mark_broken(connection, contract, spec, provider, kinds, arrived_at)
         connection.execute("create temp table repeated (row bigint)")
@@ -136,17 +145,19 @@ def read_file(
             mark_conflicting_lines(connection, spec.line_id)
         if spec.duplicates == "refuse":
             mark_duplicates(connection, contract)
+        notes = clip_endless(connection, spec, arrived_at) + implausible_climate(connection, contract, spec)
+        notes += unserved_places(connection, contract, spec, provider, kinds)
         counts = _counts(connection, spec, records, name)
         quarantined = _quarantined(connection, columns, name)
         _refuse_other_file(counts, quarantined, provider, source, name)
-        rest = " where row not in (select row from broken) and row not in (select row from repeated)"
-        connection.execute(f"create temp view good as select * from mapped{rest if counts.quarantined or counts.repeated else ''}")
+        rest = f" where {_IS_TAKEN}" if counts.quarantined or counts.repeated else ""
+        connection.execute(f"create temp view good as select * from mapped{rest}")
         if spec.net_to_last_delivery:
             net_to_last_delivery(connection, spec, provider, kinds)
         computed = {"place", "place_km"} if needs_station(contract, spec, provider) else set()
         rows = connection.execute(result(contract, spec, computed)).to_arrow_table()
         rows = rows.cast(schema)
-    return FileRows(rows, quarantined, counts, columns, absent)
+    return FileRows(rows, quarantined, counts, columns, absent, tuple(notes))
 
 
 def _load(
@@ -160,6 +171,8 @@ def _load(
     try:
         records = _records(connection, spec, path, name, compression)
         kinds = {row[0]: row[1] for row in connection.execute("describe select * from file").fetchall() if row[0] not in {ROW, SHAPE}}
+        if spec.format in WORKBOOKS:
+            kinds = dict.fromkeys(kinds, CELL)
         if len(kinds) > MAX_COLUMNS:
             raise LandingFileRefused(f"{name}: expected at most {MAX_COLUMNS:,} columns, came {len(kinds):,}. Is it the right file?")
         absent = _absent_columns(spec, contract, tuple(kinds), name)
@@ -209,7 +222,7 @@ def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...]
 
 
 def _mark_broken(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds, arrived_at: datetime
+    connection: duckdb.DuckDBPyConnection, contract: Source, spec: FileSpec, provider: ProviderSpec, kinds: Kinds, arrived_at: datetime
 ) -> None:
     came_as = {name: raw(mapping, kinds) for name, mapping in spec.columns.items()}
     fallible = {name for name, mapping in spec.columns.items() if can_fail(contract[name], mapping, kinds)}
@@ -225,10 +238,11 @@ def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec, records: Reco
         select
             (select count(*) from raw), (select count(*) from raw where {row_filter(spec)}), (select count({rows}) from mapped),
             (select count(*) from repeated), (select count(*) from broken),
-            (select count({rows}) from mapped where row not in (select row from broken) and row not in (select row from repeated))
+            (select count({rows}) from mapped where row not in (select row from broken) and row not in (select row from repeated)),
+            (select count(*) from emptied where {_IS_TAKEN})
     """
-    read, selected, mapped, repeated, broken, taken = connection.execute(query).fetchall()[0]
-    counts = RowCounts(read, read - selected + selected - mapped, repeated, broken, taken, records.total, records.aside)
+    read, selected, mapped, repeated, broken, taken, emptied = connection.execute(query).fetchall()[0]
+    counts = RowCounts(read, read - selected + selected - mapped, repeated, broken, taken, records.total, records.aside, emptied)
     if read + records.aside != records.total:
         raise LandingFileRefused(
             f"{name}: {records.total:,} records are in the file, and {read + records.aside:,} were read, {records.aside:,} of them header or blank. "
@@ -247,14 +261,15 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]
     week = "any_value(week)" if "week" in present else "null::date"
     return connection.execute(
         f"""
-        with places as (select row, {region} as region, {week} as week from mapped where row in (select row from broken) group by row)
+        with told as (select *, false as kept from broken union all select *, true as kept from emptied where {_IS_TAKEN}),
+        places as (select row, {region} as region, {week} as week from mapped where row in (select row from told) group by row)
         select
             b.row, b.rule, p.region, p.week,
             format(
                 '{{}}, row {{}}, column {{}}: expected {{}}, came {{}}. {{}}', $name, b.row, split_part(b.rule, ':', 1), b.expected, b.came, b.advice
             ) as message,
-            to_json(struct_pack({record}))::varchar as record
-        from broken as b join raw on raw.{ROW} = b.row join places as p using (row)
+            to_json(struct_pack({record}))::varchar as record, b.kept
+        from told as b join raw on raw.{ROW} = b.row join places as p on p.row = b.row
         order by b.row
         """,
         {"name": name},
@@ -265,6 +280,7 @@ def _refuse_other_file(counts: RowCounts, quarantined: pa.Table, provider: Provi
     """Refuse a file without rows, or one most of whose rows break the contract: it would empty slices that stood."""
     if counts.read == 0 and not SOURCES[source].may_be_empty:
         raise RefusedWhole(f"{name}: expected rows of {source!r} below the header, came none. Drop the file again.", counts)
-    if counts.quarantined > provider.refuse_above * (counts.quarantined + counts.taken):
-        more = f" ({counts.quarantined} of {counts.read} rows break the contract, so the file is refused whole)" if counts.quarantined > 1 else ""
+    broken = counts.quarantined + counts.emptied
+    if broken > provider.refuse_above * (counts.quarantined + counts.taken):
+        more = f" ({broken} of {counts.read} rows break the contract, so the file is refused whole)" if broken > 1 else ""
         raise RefusedWhole(f"{quarantined['message'][0].as_py()}{more}", counts)

@@ -46,7 +46,7 @@ class ColumnSpec(_Strict):
     default: str | Number | None = None
     """Taken where the provider's value is empty."""
     fraction_of: str | None = None
-    """Standard column that `value` is a fraction of (`return_cost: {value: 0.15, fraction_of: price}`)."""
+    """Standard column that `value` is a fraction of (`return_cost: {value: 0.15, fraction_of: price}`), whatever the file calls its own columns."""
     unit: Unit | None = None
     """Unit of the provider's numbers, converted to the contract's."""
     decimal: Literal[".", ","] = "."
@@ -65,6 +65,8 @@ class ColumnSpec(_Strict):
     """Weekday that the provider's weeks begin with, where the date is the first day of one: it belongs to the Monday that most of its days follow."""
     week_ends: Weekday | None = None
     """The same where the date is the last day of a week."""
+    weekday: Weekday | None = None
+    """With `clean: week`: the one weekday of all dates, where they are days (a delivery every Tuesday) and no names of weeks."""
     timezone: str | None = None
     """Time zone of a local time, converted to UTC."""
     map: dict[str, str] = Field(default_factory=dict)
@@ -162,6 +164,13 @@ class FileSpec(_Strict):
             raise ValueError(f"expected a pattern within the provider's landing folder like 'shipments/*.csv', came {pattern!r}")
         return pattern
 
+    def with_known_at(self) -> Self:
+        """The same file, known at the end of the provider's own weeks where they are no ISO weeks and it does not say when it became known."""
+        week = self.columns.get("week")
+        if week is None or "known_at" in self.columns or not (week.week_starts or week.week_ends):
+            return self
+        return self.model_copy(update={"columns": {**self.columns, "known_at": week}})
+
     @property
     def adds_up(self) -> bool:
         """True where rows of several files add up without line numbers that tell them apart: what is there twice counts twice."""
@@ -221,7 +230,7 @@ def _check_columns(source: str, spec: FileSpec, *at: str | int) -> None:
         raise RuleBroken(f"source {source!r}: required columns {absent} are not mapped", *at, "columns")
     if spec.net_to_last_delivery and source != "returns":
         raise RuleBroken(f"expected 'net_to_last_delivery' for returns alone, came for {source}", *at, "net_to_last_delivery")
-    numbers = {name for name in spec.columns if contract[name].kind in {"integer", "number"}}
+    numbers = {name for name, column in spec.columns.items() if contract[name].kind in {"integer", "number"} and column.fraction_of is None}
     for name, column in spec.columns.items():
         try:
             column.check(contract[name], numbers - {name})

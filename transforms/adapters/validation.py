@@ -1,16 +1,41 @@
 """Sort mapped rows into those that follow their contract and those that break it, each with rule, row, value, what was expected and what to do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import duckdb
 
 from transforms.adapters.formats.headers import ROW
 from transforms.calendar import ALL_REGIONS
-from transforms.contracts import Column, Contract
+from transforms.contracts import Column, Source
 from transforms.lake.database import literal, quoted
 
+_EXPECTED = {
+    "text": "an identifier with all its digits",
+    "region": "a region's name",
+    "place": "a place",
+    "integer": "a whole number",
+    "number": "a number",
+    "date": "a date",
+    "timestamp": "a date and time",
+    "flag": "true or false",
+}
+"""What a value of a column, or of its kind, has to be."""
+_SAY_HOW = "Correct the value, or say in the provider YAML how it is written"
+_UNREADABLE = {
+    "text": "Write it as text: spreadsheets round long numbers, and a word like #N/A is none. Zeros in front come back by 'width'.",
+    "region": "Write it with Latin letters, or map it to a key like north_texas in the provider YAML, under 'regions'.",
+    "place": "Write it as the stores' file does, or map it in the provider YAML, under 'map'.",
+    "integer": f"{_SAY_HOW} (decimal, grouping, negative, affixes); of goods sold by weight 'unit: kilogram', 'pound' or 'ounce' makes grams.",
+    "number": f"{_SAY_HOW} (decimal, grouping, negative, affixes, unit).",
+    "date": f"{_SAY_HOW} (date_format: strptime's signs, iso_week or serial).",
+    "timestamp": f"{_SAY_HOW} (date_format, timezone).",
+    "flag": "Correct the value.",
+}
+"""What to do about a value that cannot be read."""
+_UNITS = {"degC": "unit: fahrenheit, tenth or tenth_fahrenheit", "mm": "unit: inch, tenth or hundredth_inch"}
+"""Units of measurements -> those that others use."""
 EARLIEST = "1980-01-01"
 """A delivery or an observation before this day is a typing error."""
 
@@ -23,6 +48,8 @@ class Rule:
     broken: str
     expected: str
     advice: str
+    empties: bool = False
+    """True where the row is taken in without the value, rather than left aside with it."""
 
     @property
     def name(self) -> str:
@@ -30,12 +57,19 @@ class Rule:
         return f"{self.column}: {self.expected}"
 
 
-def rules_for(contract: Contract, mapped: set[str], can_fail: set[str], accept_unknown_products: bool, arrived_at: datetime) -> list[Rule]:
+def rules_for(contract: Source, mapped: set[str], can_fail: set[str], accept_unknown_products: bool, arrived_at: datetime) -> list[Rule]:
     """The rules of a contract for the columns that a file delivers: `<name>` holds the value, `came_<name>` whether the provider wrote any."""
     rules = [
         Rule("row", "shape is not null", "a value for each column of the header", "Correct the row: a value with a delimiter in it needs quotes.")
     ]
-    rules += [rule for column in contract.columns if column.name in mapped for rule in _column_rules(column, column.name in can_fail, arrived_at)]
+    for column in contract.columns:
+        if column.name in mapped:
+            # Facts lean on each store and product: one whose price nobody can read would take all of its deliveries along.
+            empties = contract.needed and not contract.sliced and not column.required and column.name not in contract.key
+            rules += [replace(rule, empties=empties) for rule in _column_rules(column, column.name in can_fail, arrived_at)]
+    if {"start_date", "end_date"} <= mapped:
+        advice = "Correct the two days, or how they are mapped: what ends before it starts is on no day."
+        rules.append(Rule("end_date", "end_date < start_date", "a last day that is not before the first", advice))
     if "line_id" in mapped:
         rules.append(Rule("line_id", "line_id is null", "the line's number", "Fill it: a line without a number cannot be told from a repeated one."))
     if contract.sliced and "store_id" in mapped:
@@ -54,27 +88,30 @@ def rules_for(contract: Contract, mapped: set[str], can_fail: set[str], accept_u
 
 def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[Rule]:
     name, raw = quoted(column.name), quoted(f"came_{column.name}")
-    kind = {
-        "text": "an identifier with all its digits",
-        "integer": "a whole number",
-        "number": "a number",
-        "date": "a date",
-        "timestamp": "a date and time",
-        "flag": "true or false",
-    }
     rules = []
+    unit = (
+        f"Correct the value, or say its unit in the provider YAML ({_UNITS[column.unit]})."
+        if column.unit in _UNITS
+        else "Correct the value or its unit."
+    )
     if can_fail:
-        advice = "Correct the value, or say in the provider YAML how it is written (date_format, decimal, unit)."
-        rules.append(Rule(column.name, f"{name} is null and {raw}", kind[column.kind], advice))
+        rules.append(
+            Rule(
+                column.name,
+                f"{name} is null and {raw}",
+                _EXPECTED.get(column.name, _EXPECTED[column.kind]),
+                _UNREADABLE.get(column.name, _UNREADABLE[column.kind]),
+            )
+        )
     if column.required:
         rules.append(Rule(column.name, f"{name} is null", "a value", "Fill it, or give a 'default' for the column in the provider YAML."))
     if column.minimum == 0 and column.kind == "integer":
         advice = "Returns belong in the returns source: see README, 'Bring your own data'."
         rules.append(Rule(column.name, f"{name} < 0", "a quantity of 0 or more", advice))
     elif column.minimum is not None:
-        rules.append(Rule(column.name, f"{name} < {column.minimum}", f"{column.minimum:g} or more", "Correct the value or its unit."))
+        rules.append(Rule(column.name, f"{name} < {column.minimum}", f"{column.minimum:g} or more", unit))
     if column.maximum is not None:
-        rules.append(Rule(column.name, f"{name} > {column.maximum}", f"{column.maximum:g} or less", "Correct the value or its unit."))
+        rules.append(Rule(column.name, f"{name} > {column.maximum}", f"{column.maximum:g} or less", unit))
     if column.allowed:
         choices = ", ".join(map(literal, column.allowed))
         advice = "Map the provider's values in its YAML, under 'map'."
@@ -102,24 +139,56 @@ def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[
 def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], came_as: Mapping[str, str]) -> None:
     """Fill the temp table `broken(row, rule, expected, came, advice)` with the first rule that each row of `mapped` breaks; one pass.
 
+    Rows that are taken in without a value stand in `emptied` instead, which is filled in the same way, and the value in `mapped` is emptied.
+
     Parameters
     ----------
     came_as
         Column -> SQL over the table `raw` of what the provider wrote there.
     """
-    cases = " ".join(f"when {rule.broken} then {number}" for number, rule in enumerate(rules))
-    raw_values = " ".join(f"when {number} then coalesce({came_as.get(rule.column, 'null')}, '(empty)')" for number, rule in enumerate(rules))
-    connection.execute("create temp table broken (row bigint, rule varchar, expected varchar, came varchar, advice varchar)")
-    if not rules:
-        return
+    for table in ("broken", "emptied"):
+        connection.execute(f"create temp table {table} (row bigint, rule varchar, expected varchar, came varchar, advice varchar)")
     connection.execute("create temp table rules (number integer, rule varchar, expected varchar, advice varchar)")
-    connection.executemany("insert into rules values (?, ?, ?, ?)", [(n, rule.name, rule.expected, rule.advice) for n, rule in enumerate(rules)])
+    if rules:
+        connection.executemany("insert into rules values (?, ?, ?, ?)", [(n, rule.name, rule.expected, rule.advice) for n, rule in enumerate(rules)])
+    numbered = list(enumerate(rules))
+    if first := {number: rule for number, rule in numbered if not rule.empties}:
+        connection.execute(f"insert into broken {_first_broken(first, came_as, 'true')}")
+    by_column: dict[str, dict[int, Rule]] = {}
+    for number, rule in numbered:
+        if rule.empties:
+            by_column.setdefault(rule.column, {})[number] = rule
+    connection.execute("create temp table found as from emptied")
+    for column, of_column in by_column.items():
+        connection.execute(f"insert into found {_first_broken(of_column, came_as, 'row not in (select row from broken)')}")
+        connection.execute(
+            f"update mapped set {quoted(column)} = null where row in (select row from found where split_part(rule, ':', 1) = $1)", [column]
+        )
+    # A row has one entry, in which its other values that were left out are named too.
     connection.execute(
-        f"""
-        insert into broken
-        with numbered as (select row, case {cases} end as rule_number from mapped),
-        found as (select row, min(rule_number) as rule_number from numbered where rule_number is not null group by row),
-        texts as (select found.row, rule_number, case rule_number {raw_values} end as came from found join raw on raw.{ROW} = found.row)
-        select row, rule, expected, came, advice from texts join rules on number = rule_number
+        """
+        insert into emptied
+        select
+            row, first(rule order by number), first(expected order by number),
+            string_agg(
+                case when number = 1 then came else format('column {}: expected {}, came {}', split_part(rule, ':', 1), expected, came) end, '; '
+                order by number
+            ),
+            'The row is taken in without it. ' || first(advice order by number)
+        from (select *, row_number() over (partition by row) as number from found) group by row
         """
     )
+
+
+def _first_broken(rules: Mapping[int, Rule], came_as: Mapping[str, str], where: str) -> str:
+    """SQL of the first of these rules that each row of `mapped` breaks, with what came. The file's own columns may have any name."""
+    cases = " ".join(f"when {rule.broken} then {number}" for number, rule in rules.items())
+    raw_values = " ".join(f"when {number} then coalesce({came_as.get(rule.column, 'null')}, '(empty)')" for number, rule in rules.items())
+    return f"""
+        with numbered as (select row, case {cases} end as rule_number from mapped where {where}),
+        found_first(__broken__, __rule__) as (select row, min(rule_number) from numbered where rule_number is not null group by row),
+        texts(row, rule_number, came) as (
+            select __broken__, __rule__, case __rule__ {raw_values} end from found_first join raw on raw.{ROW} = __broken__
+        )
+        select row, rule, expected, came, advice from texts join rules on number = rule_number
+    """

@@ -256,7 +256,7 @@ CONDITIONED_REFERENCES = Contract(
 )
 QUARANTINE = Contract(
     "bronze/quarantine",
-    "One row per row of a file in landing that breaks its contract; it leaves when the file is dropped again without the fault.",
+    "One row per row of a file in landing that breaks its contract, or counts without a value; it leaves once the file comes without the fault.",
     (
         Column("source", "text", "Source contract that the row breaks."),
         *LINEAGE,
@@ -268,6 +268,7 @@ QUARANTINE = Contract(
         replace(REGION, description="Region that the row is about, where that can be told.", required=False),
         replace(WEEK, description="Week that the row is about, where that can be told.", required=False, monday=False),
         Column("record", "text", "The row as it came, as JSON."),
+        Column("kept", "flag", "The row was taken in without the value, which the contract can do without.", default=False),
     ),
     key=("source", "source_file", "row", "reading"),
     sliced=False,

@@ -44,9 +44,11 @@ def read_all(provider: ProviderSpec, file: LandingFile, references: References |
             taken=sum(c.taken for c in counts) - repeated,
             records=sum(c.records or 0 for c in counts),
             aside=sum(c.aside for c in counts),
+            emptied=sum(c.emptied for c in counts),
         ),
         tuple(dict.fromkeys(name for reading in readings for name in reading.columns)),
         tuple(dict.fromkeys(name for reading in readings for name in reading.absent)),
+        tuple(dict.fromkeys(note for reading in readings for note in reading.notes)),
     )
 
 

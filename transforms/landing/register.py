@@ -8,6 +8,7 @@ from transforms.lake.lease import alone
 from transforms.lake.tables import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
 from transforms.landing.ledger import (
+    HISTORIED,
     FileRecord,
     accepted_last,
     records,
@@ -47,12 +48,20 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
                 registrar.repeats(file, copies[file.identity])
         new = _new(registrar, copies)
         for source in REFERENCES:
-            for file in new:
-                if file.source == source:
-                    registrar.at(file, None)
+            files = [file for file in new if file.source == source]
+            if source not in HISTORIED and _differ(before, registrar.references()):
+                files += [file for file in registrar.files if file.source == source and file not in files and file.identity not in copies]
+            registrar.closing = files[-1].identity if files else None
+            for file in files:
+                registrar.at(file, None)
         references = registrar.references()
         facts_before, facts_after = _facts_of(before), _facts_of(references)
         again = _again(registrar, facts_before, facts_after)
+        if _places(references) - _places(before):
+            # Their weather was left aside while they served no store.
+            again += [
+                file for file in registrar.files if file.source.startswith("weather") and file.identity in registrar.known and file not in again
+            ]
         unread = {file.identity for file in new} | copies.keys()
         facts = [*(file for file in again if file.identity not in unread), *(file for file in new if file.source in FACTS)]
         # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
@@ -100,6 +109,18 @@ def _again(registrar: Registrar, before: set[tuple[str, ...]], after: set[tuple[
 def _read_otherwise(record: FileRecord, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> bool:
     """True where a version of facts may be read otherwise with other stores or products."""
     return bool(before - after) or (before != after and (record.status == "refused" or record.quarantined > 0))
+
+
+def _places(references: References) -> set[str]:
+    return {*references.stores["place"].drop_null().to_pylist()}
+
+
+def _differ(before: References, after: References) -> bool:
+    """True where other regions, stores, ZIPs or products are listed: what other references name is found or missed."""
+    stores = ["region", "store_id", "zip"]
+    listed = [{tuple(row.values()) for row in of.stores.select(stores).to_pylist()} for of in (before, after)]
+    products = [{*of.products["product_id"].to_pylist()} for of in (before, after)]
+    return listed[0] != listed[1] or products[0] != products[1]
 
 
 def _facts_of(references: References) -> set[tuple[str, ...]]:

@@ -32,6 +32,7 @@ from transforms.landing.moves import moves
 from transforms.landing.readings import read_all
 from transforms.landing.repetition import repetition
 from transforms.landing.staging import Staging
+from transforms.landing.unmatched import unlisted, without_demographics
 
 _NOTHING = RowCounts(0, 0, 0, 0, 0)
 _CUT_OFF = "If the file was cut off, drop it again whole."
@@ -58,6 +59,8 @@ class Registrar:
     files: list[LandingFile]
     known: dict[Identity, FileRecord]
     result: Registration = field(default_factory=Registration)
+    closing: Identity | None = None
+    """The file after which all of its source have been read."""
     rows: list[dict[str, object]] = field(default_factory=list)
     slices: list[pa.Table] = field(default_factory=list)
     quarantined: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
@@ -242,7 +245,7 @@ class Registrar:
         return file.identity not in renamed(self.known | {file.identity: before})
 
     def _noticed(self, file: LandingFile, found: FileRows) -> str | None:
-        """Changes of a file's shape since the version before: columns that are new, and columns that are gone."""
+        """What is to be known about a file that was accepted: rows and values that wait, columns that are new or gone, what its rows leave open."""
         earlier = [
             record for (source, _, _), record in self.known.items() if source == file.source and record.status == "accepted" and record.columns
         ]
@@ -253,8 +256,16 @@ class Registrar:
             notes.append(f"New columns {new} are not mapped and were left aside: map them in the provider YAML if they are wanted.")
         if found.absent:
             notes.append(f"Columns {list(found.absent)} are absent and were taken as empty.")
+        notes += _waiting(found)
         if file.source in HISTORIED:
             notes += self._left(file, found)
+        notes += found.notes
+        if file.source == "events":
+            notes += unlisted(found.rows, self.references(), self.provider)
+        if file.source == "demographics" and file.identity == self.closing:
+            others = [identity for identity in self.readable() if identity[0] == file.source and identity[1] != file.name]
+            zips = {*found.rows["zip"].to_pylist(), *self.staged.read(file.source, others)["zip"].to_pylist()}
+            notes += without_demographics(zips, self.references())
         if file.source == "stores":
             standing = {other.identity for other in self.files}
             notes += moves(self.lake, self.staged, found.rows, [identity for identity in self.readable() if identity not in standing])
@@ -332,6 +343,19 @@ def _record(
         "message": message,
         "registered_at": now,
     }
+
+
+def _waiting(found: FileRows) -> list[str]:
+    """How many rows are in quarantine or were taken in without a value, each with the first as an example."""
+    counts, notes = found.counts, []
+    for kept, count, one, many in (
+        (False, counts.quarantined, "waits in quarantine", "wait in quarantine"),
+        (True, counts.emptied, "counts without a value", "count without a value"),
+    ):
+        if count:
+            first = found.quarantined.filter(pc.equal(found.quarantined["kept"], kept))["message"][0].as_py()
+            notes.append(f"{count} of its {counts.read} rows {one if count == 1 else many}: {first}")
+    return notes
 
 
 def _quarantine_rows(file: LandingFile, rows: pa.Table, arrived_at: datetime) -> pa.Table:

@@ -112,7 +112,9 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, region: Region, limits: 
             qualify row_number() over (partition by source, source_file order by registered_at desc) = 1
         ),
         unplaced as (
-            select count(*) / (count(*) + any_value(taken)) as share, source_file || ': ' || count(*) || ' rows of no known store or week' as place
+            select
+                count(*) / (count(*) filter (where not kept) + any_value(taken)) as share,
+                source_file || ': ' || count(*) || ' rows of no known store or week' as place
             from bronze_quarantine join files using (source, source_file) where region is null or week is null group by source, source_file
         )
         select * from (from shares union all by name from unplaced) order by share desc limit 1

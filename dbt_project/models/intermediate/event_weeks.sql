@@ -12,7 +12,8 @@ event_days as (
         store_id,
         product_id,
         known_at,
-        unnest(generate_series(start_date, end_date, interval 1 day))::date as day
+        -- What began before there were data ("always", a spreadsheet's day 0) is spread from their first day on.
+        unnest(generate_series(greatest(start_date, date '1980-01-01'), end_date, interval 1 day))::date as day
     from events
 ),
 
