@@ -34,4 +34,23 @@ def draft(
     if made.missing is not None:
         console.print(f"[bold red]It cannot be loaded yet:[/] {escape(made.missing)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1)
-    console.print(f"Then: shelfcast init --provider {escape(str(target))} --landing {escape(str(folder))}", highlight=False, soft_wrap=True)
+    console.print(f"Then: shelfcast provider check {escape(str(target))} --landing {escape(str(folder))}", highlight=False, soft_wrap=True)
+
+
+@app.command("check")
+def check_provider(
+    provider: Annotated[str, typer.Argument(help="A provider YAML, or the name of a built-in provider.")],
+    landing: Annotated[Path, typer.Option("--landing", help="Folder with the provider's files; it is read alone.")],
+) -> None:
+    """Show what each file would give, without touching a lake; ends with an error where one would be refused."""
+    from orchestration.views.provider import show_check  # noqa: PLC0415
+    from transforms.adapters import load_provider  # noqa: PLC0415
+    from transforms.drafting import check  # noqa: PLC0415
+
+    console = output_console()
+    spec = load_provider(provider, base=Path.cwd())
+    with console.status("looking at the files") as shown:
+        made = check(spec, landing, lambda line: shown.update(escape(line)))
+    show_check(made, console)
+    if not made.passes:
+        raise typer.Exit(1)

@@ -104,7 +104,7 @@ def _text(provider: str, folder: Path, sources: Sequence[SourceDraft], remarks: 
     count = sum(f"# {QUESTION}" in line for line in [*lines, *aside])
     head = [
         f"# Draft by 'shelfcast provider draft'; beside each column stands why. {count} open questions are marked: search for {QUESTION}.",
-        f"# It {'cannot be loaded yet' if missing else 'can be loaded as it is'}.",
+        f"# It {'cannot be loaded yet' if missing else 'can be loaded as it is'}. What it makes of the files is shown by 'shelfcast provider check'.",
     ]
     return "\n".join([*head, *lines, *([""] if aside else []), *aside]) + "\n"
 

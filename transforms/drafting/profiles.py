@@ -6,19 +6,21 @@ Every way of writing is tried on all values of the sample, by the same SQL that 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import duckdb
 import pyarrow as pa
 
 from transforms.adapters.moments import ISO_WEEK, SERIAL, parsed_moment
-from transforms.adapters.numbers import MISSING, parsed_number
+from transforms.adapters.numbers import FAULTS, NOTHING, parsed_number
+from transforms.adapters.spec import WORKBOOKS
 from transforms.drafting.samples import Sample
 from transforms.lake.database import literal, open_database
 
 MOST_VALUES = 3_000
 """Distinct values of a column that are looked at."""
+_MISSING = frozenset({"", *NOTHING, *FAULTS})
 _ENOUGH = 0.98
 """Least share of a column's values that have to be written in one way."""
 _DAYS = ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%Y", "%d-%m-%Y", "%d-%m-%y", "%m-%d-%y", "%Y.%m.%d", "%Y%m%d")
@@ -101,7 +103,7 @@ def profiles_of(sample: Sample) -> dict[str, Profile]:
 
 def _profile(connection: duckdb.DuckDBPyConnection, sample: Sample, name: str) -> Profile:
     counted = Counter(sample.table[name].to_pylist())
-    filled = {value: count for value, count in counted.items() if value is not None and value.strip().upper() not in MISSING}
+    filled = {value: count for value, count in counted.items() if value is not None and value.strip().upper() not in _MISSING}
     share = sum(filled.values()) / max(sample.table.num_rows, 1)
     distinct = list(filled)
     step = max(1, len(distinct) // MOST_VALUES)
@@ -110,20 +112,34 @@ def _profile(connection: duckdb.DuckDBPyConnection, sample: Sample, name: str) -
         return Profile(name, 0.0, 0, (), None, None)
     connection.register("texts", pa.table({"text": pa.array(values, pa.string())}))
     kind = sample.kinds.get(name)
-    found = _date(connection, values, kind)
+    found = _mixed_dates(connection, values) if sample.settings["format"] in WORKBOOKS else None
+    found = found or _date(connection, values, kind)
     number = _number(connection, values) if found is None or found.date_format in {"%Y%m%d", SERIAL} else None
     return Profile(name, share, len(distinct), values, found, number)
+
+
+def _mixed_dates(connection: duckdb.DuckDBPyConnection, values: Sequence[str]) -> DateStyle | None:
+    """The way in which texts of a sheet are written that stand among real dates; None where there are not both."""
+    texts = [value for value in values if not _ISO.fullmatch(value)]
+    if not 0 < len(texts) < len(values) or _share(texts, _DATE_LIKE) < _ENOUGH:
+        return None
+    connection.register("texts", pa.table({"text": pa.array(texts, pa.string())}))
+    style = _date(connection, texts, None)
+    connection.register("texts", pa.table({"text": pa.array(values, pa.string())}))
+    if style is None or style.date_format is None:
+        return None
+    return replace(_dates(connection, values, style.date_format, real_dates=True), other=style.other)
 
 
 def _date(connection: duckdb.DuckDBPyConnection, values: Sequence[str], kind: str | None) -> DateStyle | None:
     if kind in {"integer", "number", "flag"} and not _share(values, re.compile(r"(19|20)\d{6}")) >= _ENOUGH:
         return None
     if _share(values, _ISO) >= _ENOUGH:
-        return _dates(connection, values, None, None)
+        return _dates(connection, values, None)
     if _share(values, re.compile(r"\d{4}-?[Ww]\d{1,2}")) >= _ENOUGH:
-        return _dates(connection, values, ISO_WEEK, None)
+        return _dates(connection, values, ISO_WEEK)
     if _share(values, _SERIAL) >= _ENOUGH and kind is None:
-        return _dates(connection, values, SERIAL, None)
+        return _dates(connection, values, SERIAL)
     if _share(values, _DATE_LIKE) < _ENOUGH:
         return None
     sample = [value for value in values if _DATE_LIKE.fullmatch(value)]
@@ -139,7 +155,7 @@ def _date(connection: duckdb.DuckDBPyConnection, values: Sequence[str], kind: st
 
 def _of_several(connection: duckdb.DuckDBPyConnection, values: Sequence[str], formats: Sequence[str]) -> DateStyle:
     """The reading whose days follow a rhythm, of those that fit: all on one weekday, else with the fewest days in between."""
-    styles = [_dates(connection, values, date_format, None) for date_format in formats]
+    styles = [_dates(connection, values, date_format) for date_format in formats]
 
     def rhythm(style: DateStyle) -> tuple[int, int]:
         span = (style.last - style.first).days if style.first and style.last else 0
@@ -149,11 +165,11 @@ def _of_several(connection: duckdb.DuckDBPyConnection, values: Sequence[str], fo
     best = ordered[0]
     # A year of four digits read as one of two, or the same format by another name, is no other reading.
     others = [style for style in ordered[1:] if (style.first, style.last) != (best.first, best.last)]
-    return DateStyle(**{**best.__dict__, "other": others[0].date_format if others else None})
+    return replace(best, other=others[0].date_format if others else None)
 
 
-def _dates(connection: duckdb.DuckDBPyConnection, values: Sequence[str], date_format: str | None, other: str | None) -> DateStyle:
-    days = f"select text, {parsed_moment('text', date_format)} as moment from texts"
+def _dates(connection: duckdb.DuckDBPyConnection, values: Sequence[str], date_format: str | None, real_dates: bool = False) -> DateStyle:
+    days = f"select text, {parsed_moment('text', date_format, real_dates)} as moment from texts"
     first, last, timed = connection.execute(
         f"select min(moment)::date, max(moment)::date, count(*) filter (where moment <> date_trunc('day', moment)) from ({days})"
     ).fetchall()[0]
@@ -162,7 +178,7 @@ def _dates(connection: duckdb.DuckDBPyConnection, values: Sequence[str], date_fo
     ).fetchall()
     exceptions = connection.execute(f"select text from ({days}) where moment is null limit 3").fetchall()
     zoned = any(re.search(r"\d:\d{2}.*([+-]\d{2}:?\d{2}|Z)$", value) for value in values[:50])
-    return DateStyle(date_format, other, timed > 0, zoned, first, last, dict(weekdays), tuple(text for (text,) in exceptions))
+    return DateStyle(date_format, None, timed > 0, zoned, first, last, dict(weekdays), tuple(text for (text,) in exceptions))
 
 
 def _number(connection: duckdb.DuckDBPyConnection, values: Sequence[str]) -> NumberStyle | None:
@@ -211,4 +227,4 @@ def unique_share(sample: Sample, columns: Sequence[str]) -> float:
     if not columns or not sample.table.num_rows:
         return 0.0
     apart: int = sample.table.group_by(list(columns)).aggregate([]).num_rows
-    return apart / sample.table.num_rows
+    return apart / int(sample.table.num_rows)

@@ -88,6 +88,10 @@ def _week(made: ColumnDraft, profile: Profile, style: DateStyle) -> None:
         made.settings["clean"] = "week"
         return
     weekday = WEEKDAYS[only - 1]
+    if "WEEK" not in words and days >= 2 and (words & {"SHIPPED", "RETURN"} or only not in {6, 7}):
+        made.settings |= {"clean": "week", "weekday": weekday}
+        made.questions.append(f"all dates are {weekday.title()}s: taken as days. If they name weeks, write 'week_starts' or 'week_ends' instead")
+        return
     ends = "UNTIL" in words or (only == 6 and "FROM" not in words)
     made.settings["week_ends" if ends else "week_starts"] = weekday
     told = "UNTIL" in words or "FROM" in words

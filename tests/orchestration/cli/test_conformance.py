@@ -122,7 +122,7 @@ def test_every_command_explains_itself_and_takes_the_root(name: str) -> None:
     done = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
     # Promotion writes into a checkout, and provider files are drafted before there is a lake.
-    assert ("--root" in done.output) is not (name in {"promote-notebook", "provider draft"})
+    assert ("--root" in done.output) is not (name in {"promote-notebook", "provider draft", "provider check"})
 
 
 def printed_in_messages() -> Iterator[tuple[str, str]]:

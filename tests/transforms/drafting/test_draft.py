@@ -234,6 +234,27 @@ def test_weeks_that_end_on_saturday_or_start_on_sunday_are_read_as_such(tmp_path
         assert spec.sources["shipments"][0].duplicates == "refuse"
 
 
+def test_a_delivery_every_tuesday_is_a_day_and_no_name_of_a_week(tmp_path: Path) -> None:
+    days = [FIRST + timedelta(weeks=week, days=1) for week in range(6)]
+    text = "store,sku,delivery_date,units\n" + "".join(f"{s},A,{day},5\n" for s in (1, 2, 3) for day in days)
+    spec, made = drafted(shop(tmp_path / "drops", **{"shipments.csv": text}), tmp_path)
+    week = spec.sources["shipments"][0].columns["week"]
+    assert (week.clean, week.weekday) == ("week", "tuesday")
+    assert "QUESTION: all dates are Tuesdays" in made.text
+
+
+def test_dates_and_texts_mixed_in_one_column_of_a_sheet_are_read(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["store", "sku", "week", "units"])
+    for week in range(10):
+        day = FIRST + timedelta(weeks=week)
+        book.active.append([1, "A", day if week % 2 else f"{day:%d.%m.%Y}", 5])
+    folder = shop(tmp_path / "drops", **{"shipments.csv": ""})
+    book.save(folder / "shipments.xlsx")
+    spec, _ = drafted(folder, tmp_path)
+    assert spec.sources["shipments"][0].columns["week"].date_format == "%d.%m.%Y"
+
+
 @pytest.mark.parametrize(
     ("values", "settings"),
     [
