@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from transforms.adapters.moments import end_of_week, has_offset, monday_of, parsed_moment
+from transforms.adapters.calendars import first_day
+from transforms.adapters.moments import end_of_week, has_offset, monday_of, monday_of_most, parsed_moment
 from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec
 from transforms.contracts import Column
@@ -97,6 +98,8 @@ def _cleaned(text: str, column: Column, spec: ColumnSpec, provider: ProviderSpec
 def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     if column.kind == "text":
         return identifier(text, spec.width) if column.name in _IDENTIFIERS or spec.width is not None else text
+    if spec.calendar is not None:
+        return _moment(first_day(text, spec.calendar), "false", column, spec)
     if column.kind in {"date", "timestamp"}:
         return _moment(parsed_moment(text, spec.date_format, kinds.get(spec.column or "") == CELL), _says_offset(text, spec), column, spec)
     number = _number(text, spec, kinds)
@@ -125,7 +128,11 @@ def _says_offset(text: str, spec: ColumnSpec) -> str:
 
 def _moment(moment: str, says_offset: str, column: Column, spec: ColumnSpec) -> str:
     """SQL of a date or of a time in UTC, from one without zone; a time that says its own offset is in UTC already."""
-    if (spec.week_starts or spec.week_ends) and column.kind == "timestamp":
+    if spec.calendar and column.kind == "timestamp":
+        moment = f"({moment} + interval 7 day)"
+    elif spec.calendar:
+        moment = monday_of_most(moment)
+    elif (spec.week_starts or spec.week_ends) and column.kind == "timestamp":
         moment = end_of_week(moment, spec.week_starts, spec.week_ends)
     elif spec.week_starts or spec.week_ends or spec.clean == "week":
         moment = monday_of(moment, spec.week_starts, spec.week_ends)

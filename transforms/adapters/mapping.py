@@ -50,6 +50,14 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
 def _value(contract: Contract, name: str, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
     """SQL of a contract's value; a fraction is one of the other column's value, whatever the file calls its own columns."""
     mapping = spec.columns[name]
+    if name == "known_at" and contract.table == "shipments":
+        # A mapped time (the week's own date in some time zone) may lie before the week: nobody knows deliveries before it has ended.
+        week, known = spec.columns["week"], converted(contract[name], mapping, provider, kinds)
+        if week.calendar or week.week_starts or week.week_ends:
+            end = converted(contract[name], week, provider, kinds)
+        else:
+            end = f"timezone('UTC', {converted(contract['week'], week, provider, kinds)} + interval 7 day)"
+        return f"case when {known} is not null then greatest({known}, {end}) end"
     if mapping.fraction_of is None or mapping.value is None:
         return converted(contract[name], mapping, provider, kinds)
     whole = converted(contract[mapping.fraction_of], spec.columns[mapping.fraction_of], provider, kinds)

@@ -70,8 +70,13 @@ def monday_of(moment: str, first_day: str | None, last_day: str | None) -> str:
         return f"date_trunc('week', {moment})"
     number = WEEKDAYS.index(first_day or last_day or "monday") + 1
     first = moment if first_day else f"({moment} - interval 6 day)"
-    # Four days of seven decide: a week from Thursday on belongs to the next Monday's.
-    return f"case when isodow({moment}) = {number} then date_trunc('week', {first} + interval 3 day) end"
+    return f"case when isodow({moment}) = {number} then {monday_of_most(first)} end"
+
+
+def monday_of_most(first: str) -> str:
+    """SQL of the Monday of the week that most of the seven days from `first` on lie in."""
+    # The fourth day decides: a week from Friday on belongs to the next Monday's.
+    return f"date_trunc('week', {first} + interval 3 day)"
 
 
 def end_of_week(moment: str, first_day: str | None, last_day: str | None) -> str:

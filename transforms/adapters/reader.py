@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 from pyarrow import parquet
 
+from transforms.adapters.calendars import calendars_of, landing_folder, read_calendar, table_name
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
 from transforms.adapters.expressions import CELL, Kinds, can_fail, raw
 from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
@@ -137,6 +138,8 @@ def read_file(
         if references is not None:
             connection.register("stores", references.stores)
             connection.register("products", references.products)
+        for calendar in calendars_of([spec]):
+            connection.register(table_name(calendar), read_calendar(landing_folder(path, name), calendar, name))
         refuse_unnamed_weeks(connection, spec, provider, kinds, name)
         connection.execute(f"create temp table mapped as {mapped(contract, spec, provider, kinds)}")
         _mark_broken(connection, contract, spec, provider, kinds, arrived_at)

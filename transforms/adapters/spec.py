@@ -67,6 +67,8 @@ class ColumnSpec(_Strict):
     """The same where the date is the last day of a week."""
     weekday: Weekday | None = None
     """With `clean: week`: the one weekday of all dates, where they are days (a delivery every Tuesday) and no names of weeks."""
+    calendar: str | None = None
+    """For weeks with numbers like 2024-P03-W2: a CSV file in the landing folder with columns `period` and `first_day` (YYYY-MM-DD)."""
     timezone: str | None = None
     """Time zone of a local time, converted to UTC."""
     map: dict[str, str] = Field(default_factory=dict)
@@ -88,8 +90,10 @@ class ColumnSpec(_Strict):
 
     @model_validator(mode="after")
     def _one_week(self) -> Self:
-        if sum(chosen is not None for chosen in (self.week_starts, self.week_ends, self.clean if self.clean == "week" else None)) > 1:
-            raise ValueError("a week needs at most one of 'week_starts', 'week_ends' and 'clean: week'")
+        if sum(chosen is not None for chosen in (self.week_starts, self.week_ends, self.calendar, self.clean if self.clean == "week" else None)) > 1:
+            raise ValueError("a week needs at most one of 'week_starts', 'week_ends', 'calendar' and 'clean: week'")
+        if self.calendar is not None and self.date_format is not None:
+            raise ValueError("a week needs at most one of 'calendar' and 'date_format': the calendar names the days")
         if self.grouping == self.decimal:
             raise ValueError(f"'grouping' and 'decimal' are both {self.decimal!r}: a number needs two signs")
         return self
@@ -104,6 +108,13 @@ class ColumnSpec(_Strict):
         ):
             raise ValueError(f"expected a strptime format like %m/%d/%Y, came {date_format!r}: {problem}")
         return date_format
+
+    @field_validator("calendar")
+    @classmethod
+    def _calendar_in_landing(cls, calendar: str | None) -> str | None:
+        if calendar is not None and (not calendar or calendar.startswith("/") or ".." in PurePosixPath(calendar).parts):
+            raise ValueError(f"expected a file within the provider's landing folder like 'calendars/retail.csv', came {calendar!r}")
+        return calendar
 
     @field_validator("timezone")
     @classmethod
@@ -167,7 +178,7 @@ class FileSpec(_Strict):
     def with_known_at(self) -> Self:
         """The same file, known at the end of the provider's own weeks where they are no ISO weeks and it does not say when it became known."""
         week = self.columns.get("week")
-        if week is None or "known_at" in self.columns or not (week.week_starts or week.week_ends):
+        if week is None or "known_at" in self.columns or not (week.week_starts or week.week_ends or week.calendar):
             return self
         return self.model_copy(update={"columns": {**self.columns, "known_at": week}})
 

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from transforms.adapters import FileSpec, ProviderSpec
+from transforms.adapters.calendars import calendars_of
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
@@ -106,6 +107,8 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
             raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.")
         needed[source] = found if source in NEEDED else []
         wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in found})
+    calendars = calendars_of(spec for specs in provider.sources.values() for spec in specs)
+    wanted.update({source_dir / calendar: folder(lake, provider) / calendar for calendar in calendars if (source_dir / calendar).exists()})
     dropped = Dropped([], [])
     for path, target in wanted.items():
         try:

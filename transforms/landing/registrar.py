@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RefusedWhole, RowCounts
+from transforms.adapters.calendars import calendars_of, fingerprint, landing_folder
 from transforms.contracts import SOURCES
 from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE, STORES
 from transforms.errors import LandingFileRefused
@@ -300,6 +301,7 @@ def mapping_hash(provider: ProviderSpec, file: LandingFile) -> str:
     settings = provider.model_dump_json(exclude={"sources", "description"}) + "".join(
         spec.model_dump_json(exclude={"counted"}) for spec in file.specs
     )
+    settings += fingerprint(landing_folder(file.path, file.name), calendars_of(file.specs))
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 

@@ -1,5 +1,6 @@
 """Files as they come, small inputs built after public bug reports: each is taken in whole, or told with file, row or value and what to do."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -59,7 +60,7 @@ TakeCase = Callable[..., Taken]
 def take(tmp_path: Path) -> TakeCase:
     """Take in a case by its number; further arguments are pairs of a text of its YAML and what is to stand there instead."""
 
-    def take(number: str, *replaced: tuple[str, str]) -> Taken:
+    def take(number: str, *replaced: tuple[str, str], drops: Path | None = None) -> Taken:
         yaml = tmp_path / "provider.yaml"
         text = (CASES / number / "provider.yaml").read_text()
         for old, new in replaced:
@@ -67,7 +68,7 @@ def take(tmp_path: Path) -> TakeCase:
             text = text.replace(old, new)
         yaml.write_text(text)
         lake, provider = Lake(str(tmp_path / "lake")), load_provider(str(yaml))
-        left_out = drop(lake, provider, CASES / number / "drops").left_out
+        left_out = drop(lake, provider, drops or CASES / number / "drops").left_out
         found = register(lake, provider, NOW)
         ingest_reference(lake, provider)
         ingest(lake, provider, blocks_of(pending(lake, provider)))
@@ -354,3 +355,16 @@ def test_a_list_of_stores_that_is_cut_off_takes_nothing_away(take: TakeCase) -> 
     ingest(taken.lake, taken.provider, blocks_of(pending(taken.lake, taken.provider)))
     assert len(taken.rows("shipments")) == SHIPMENTS
     assert "Store 102 is no longer in the list of stores" in found.noticed[0].message
+
+
+def test_a_calendar_is_dropped_with_the_files_and_what_changes_in_it_is_read_again(take: TakeCase, tmp_path: Path) -> None:
+    """Retail weeks from Sunday on, first named from 5 May, then a week later."""
+    shutil.copytree(CASES / "29" / "drops", tmp_path / "drops")
+    (tmp_path / "drops" / "shipments" / "s.csv").write_text("id,sku,week,units\n101,A,P04-W1,12\n")
+    (tmp_path / "drops" / "retail.csv").write_text("period,first_day\nP04-W1,2024-05-05\n")
+    taken = take("29", ("week: week", "week: {column: week, calendar: retail.csv}"), drops=tmp_path / "drops")
+    assert [row["week"] for row in taken.rows("shipments")] == [date(2024, 5, 6)]
+    (folder(taken.lake, taken.provider) / "retail.csv").write_text("period,first_day\nP04-W1,2024-05-12\n")
+    register(taken.lake, taken.provider, NOW)
+    ingest(taken.lake, taken.provider, blocks_of(pending(taken.lake, taken.provider)))
+    assert [row["week"] for row in taken.rows("shipments")] == [date(2024, 5, 13)]

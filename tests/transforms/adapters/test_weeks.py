@@ -1,0 +1,165 @@
+"""Weeks as providers name them: the Monday is the one that most of their days lie in, and nothing is known before the provider's own week has ended."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from transforms.adapters import ProviderSpec, References, load_provider, read_file
+from transforms.adapters.expressions import CELL
+from transforms.adapters.moments import WEEKDAYS, has_offset, parsed_moment
+from transforms.calendar import Week
+from transforms.errors import ConfigurationError, LandingFileRefused
+from transforms.lake.database import literal, open_database
+
+NOW = datetime(2031, 1, 1, tzinfo=UTC)
+DAYS = st.dates(date(1990, 1, 1), date(2030, 12, 1))
+COLUMNS = "{store_id: id, product_id: sku, week: week, units_shipped: units}"
+
+
+def declared(shop: Path, week: str, more: str = "") -> ProviderSpec:
+    """The small provider with weeks of shipments as declared."""
+    path = shop / "corner_shop.yaml"
+    text = (shop / "as_it_was.yaml").read_text() if (shop / "as_it_was.yaml").exists() else path.read_text()
+    (shop / "as_it_was.yaml").write_text(text)
+    path.write_text(text.replace(COLUMNS, COLUMNS.replace("week: week", f"week: {week}{more}")))
+    return load_provider(str(path))
+
+
+def taken(provider: ProviderSpec, shop: Path, *weeks: str) -> list[dict[str, Any]]:
+    """Rows of a file of shipments that names these weeks."""
+    path = shop / "shipments" / "2022-05-02.csv"
+    path.write_text("id,sku,week,units\n" + "".join(f"1,A,{week},{units}\n" for units, week in enumerate(weeks, start=1)))
+    stores = pa.table({"store_id": ["1"], "region": ["ohio"], "place": ["Dallas"]})
+    references = References(stores, pa.table({"product_id": ["A"], "valid_from": [None], "case_pack": [6]}))
+    found = read_file(provider, "shipments", provider.sources["shipments"][0], path, "shipments/2022-05-02.csv", references, NOW)
+    return sorted(found.rows.to_pylist(), key=lambda row: int(row["units_shipped"]))
+
+
+def monday_of_most(first: date) -> date:
+    """The obvious way: count the days."""
+    [(monday, _)] = Counter(Week.containing(first + timedelta(days=day)).monday for day in range(7)).most_common(1)
+    return monday
+
+
+def first_day(weekday: str, day: date) -> date:
+    """The first day on or after `day` that is such a weekday."""
+    return day + timedelta(days=(WEEKDAYS.index(weekday) - day.weekday()) % 7)
+
+
+CALENDAR_DAYS = [date(2024, 2, 4) + timedelta(weeks=n) for n in range(12)]
+
+
+def calendar(shop: Path, *days: date) -> None:
+    (shop / "calendars").mkdir(exist_ok=True)
+    rows = "".join(f"2024-P{n // 4 + 1:02}-W{n % 4 + 1},{day}\n" for n, day in enumerate(days))
+    (shop / "calendars" / "retail.csv").write_text(f"period,first_day\n{rows}")
+
+
+@pytest.mark.parametrize("key", ["week_starts", "week_ends"])
+@pytest.mark.parametrize("weekday", WEEKDAYS)
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(day=DAYS)
+def test_a_week_belongs_to_the_monday_of_most_of_its_days_and_is_known_at_its_own_end(shop: Path, key: str, weekday: str, day: date) -> None:
+    """A week from Thursday on was known three days before it had ended."""
+    named = first_day(weekday, day)
+    first = named if key == "week_starts" else named - timedelta(days=6)
+    [row] = taken(declared(shop, f"{{column: week, {key}: {weekday}}}"), shop, named.isoformat())
+    assert row["week"] == monday_of_most(first)
+    assert row["known_at"] == datetime.combine(first + timedelta(days=7), datetime.min.time(), UTC)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(day=DAYS)
+def test_iso_weeks_and_single_days_belong_to_their_own_monday(shop: Path, day: date) -> None:
+    monday = Week.containing(day)
+    for week, written in (
+        ("{column: week, date_format: iso_week}", f"{day.isocalendar().year}-W{day.isocalendar().week:02}"),
+        ("{column: week, clean: week}", day.isoformat()),
+        ("{column: week, date_format: serial, clean: week}", str((day - date(1899, 12, 30)).days)),
+        ('{column: week, date_format: "%d.%m.%Y", clean: week}', f"{day:%d.%m.}{day.year:04}"),
+    ):
+        [row] = taken(declared(shop, week), shop, written)
+        assert (row["week"], row["known_at"]) == (monday.monday, monday.end.replace(tzinfo=UTC))
+
+
+def test_periods_of_a_calendar_file_belong_to_the_monday_of_most_of_their_days(shop: Path) -> None:
+    calendar(shop, *CALENDAR_DAYS)
+    rows = taken(declared(shop, "{column: week, calendar: calendars/retail.csv}"), shop, "2024-P01-W1", "2024-P03-W2")
+    assert [(row["week"], row["known_at"].date()) for row in rows] == [(date(2024, 2, 5), date(2024, 2, 11)), (date(2024, 4, 8), date(2024, 4, 14))]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "the calendar calendars/retail.csv is not in the landing folder"),
+        ("period,first_day\nP1,2024-02-04\nP2,soon\n", "row 2: expected a period and its first_day as YYYY-MM-DD"),
+        ("period,first_day\nP1,2024-02-04\nP1,2024-02-11\n", "row 2: expected a period and its first_day as YYYY-MM-DD, each period once"),
+        ("period,first_day\nP1,2024-02-04\nP2,2024-02-06\n", "expected periods that begin at least a week apart"),
+        ("period,first_day\nP1,2024-02-04\nP2,2024-03-03\n", "expected weeks, came periods of 28 days"),
+        ("", "expected periods that begin at least a week apart, came 0"),
+    ],
+)
+def test_a_calendar_that_does_not_do_refuses_the_file_that_needs_it(shop: Path, content: str | None, message: str) -> None:
+    provider = declared(shop, "{column: week, calendar: calendars/retail.csv}")
+    if content is not None:
+        (shop / "calendars").mkdir()
+        (shop / "calendars" / "retail.csv").write_text(content)
+    with pytest.raises(LandingFileRefused, match=message):
+        taken(provider, shop, "P1")
+
+
+@pytest.mark.parametrize("path", ["../retail.csv", "/etc/hostname", "a/../../b.csv"])
+def test_a_calendar_outside_of_the_landing_folder_is_told_with_line_and_key(shop: Path, path: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"columns\.week\.calendar: expected a file within the provider's landing folder"):
+        declared(shop, f"{{column: week, calendar: {path}}}")
+
+
+def test_a_link_to_a_calendar_outside_of_the_landing_folder_is_not_followed(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.csv").write_text("period,first_day\nP1,2024-02-04\n")
+    (shop / "retail.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(LandingFileRefused, match="is not in the landing folder"):
+        taken(declared(shop, "{column: week, calendar: retail.csv}"), shop, "P1")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Chicago", "UTC"])
+def test_deliveries_are_not_known_before_their_week_has_ended_whatever_the_time_zone_of_its_date(shop: Path, zone: str) -> None:
+    """A Monday in Tokyo is a Sunday in UTC: the week was known at the origin before it."""
+    provider = declared(shop, "week", f", known_at: {{column: week, timezone: {zone}}}")
+    assert [row["known_at"] for row in taken(provider, shop, "2022-05-02")] == [datetime(2022, 5, 9, tzinfo=UTC)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2030, 1, 1)), st.integers(-14 * 4, 14 * 4), st.sampled_from([":", ""]), st.sampled_from("T "))
+def test_a_time_with_its_own_offset_is_the_same_instant_in_utc(moment: datetime, quarters: int, colon: str, separator: str) -> None:
+    """A return of 21:30-05:00 is known the next day in UTC."""
+    moment = moment.replace(microsecond=0)
+    hours, minutes = divmod(abs(quarters) * 15, 60)
+    text = f"{moment.isoformat(separator)}{'-' if quarters < 0 else '+'}{hours:02}{colon}{minutes:02}"
+    expected = moment.replace(tzinfo=timezone(timedelta(minutes=quarters * 15))).astimezone(UTC).replace(tzinfo=None)
+    with open_database() as connection:
+        found = connection.execute(f"select {has_offset(literal(text))}, {parsed_moment(literal(text), None, False)}").fetchall()
+    assert found == [(True, expected)]
+
+
+@pytest.mark.parametrize(
+    ("text", "date_format", "kind", "expected"),
+    [
+        ("05/06/2024", "%m/%d/%Y", CELL, datetime(2024, 5, 6)),
+        ("2024-05-06", "%m/%d/%Y", CELL, datetime(2024, 5, 6)),
+        ("2024-05-06 00:00:00", "%m/%d/%Y", CELL, datetime(2024, 5, 6)),
+        ("2024-05-06", "%m/%d/%Y", "VARCHAR", None),
+        ("2024-05-06", "%Y-%d-%m", CELL, None),  # the sixth of May as a date, the fifth of June as a text
+        ("2024-05-06", "serial", CELL, datetime(2024, 5, 6)),
+        ("45418", "serial", CELL, datetime(2024, 5, 6)),
+        ("45418", None, CELL, None),
+    ],
+)
+def test_dates_beside_texts_in_a_spreadsheet_column(text: str, date_format: str | None, kind: str, expected: datetime | None) -> None:
+    assert duckdb.sql(f"select {parsed_moment(literal(text), date_format, kind == CELL)}").fetchall() == [(expected,)]
