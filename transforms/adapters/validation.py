@@ -22,18 +22,17 @@ _EXPECTED = {
     "flag": "true or false",
 }
 """What a value of a column, or of its kind, has to be."""
-_SAY_HOW = "Correct the value, or say in the provider YAML how it is written"
+_SAY_HOW = "Correct the value, or say in the provider YAML how it is written (date_format, decimal, unit)."
 _UNREADABLE = {
-    "text": "Write it as text: spreadsheets round long numbers, and a word like #N/A is none. Zeros in front come back by 'width'.",
+    "text": "Write it as text with all its digits, as it is in the other files; a spreadsheet's #N/A is none.",
     "region": "Write it with Latin letters, or map it to a key like north_texas in the provider YAML, under 'regions'.",
     "place": "Write it as the stores' file does, or map it in the provider YAML, under 'map'.",
-    "integer": f"{_SAY_HOW} (decimal, grouping, negative, affixes); of goods sold by weight 'unit: kilogram', 'pound' or 'ounce' makes grams.",
-    "number": f"{_SAY_HOW} (decimal, grouping, negative, affixes, unit).",
-    "date": f"{_SAY_HOW} (date_format: strptime's signs, iso_week or serial).",
-    "timestamp": f"{_SAY_HOW} (date_format, timezone).",
-    "flag": "Correct the value.",
 }
-"""What to do about a value that cannot be read."""
+"""What to do about a value that cannot be read, where it is not about how it is written."""
+_FRACTION = (
+    "Correct the value, or say in the provider YAML how it is written (decimal, unit): goods that are sold by weight count in grams by "
+    "'unit: kilogram', 'pound' or 'ounce'."
+)
 _UNITS = {"degC": "unit: fahrenheit, tenth or tenth_fahrenheit", "mm": "unit: inch, tenth or hundredth_inch"}
 """Units of measurements -> those that others use."""
 EARLIEST = "1980-01-01"
@@ -100,7 +99,7 @@ def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[
                 column.name,
                 f"{name} is null and {raw}",
                 _EXPECTED.get(column.name, _EXPECTED[column.kind]),
-                _UNREADABLE.get(column.name, _UNREADABLE[column.kind]),
+                _UNREADABLE.get(column.name, _UNREADABLE.get(column.kind, _SAY_HOW)),
             )
         )
     if column.required:
@@ -164,6 +163,9 @@ def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], ca
         connection.execute(
             f"update mapped set {quoted(column)} = null where row in (select row from found where split_part(rule, ':', 1) = $1)", [column]
         )
+    connection.execute(
+        f"update broken set advice = $1 where expected = '{_EXPECTED['integer']}' and regexp_full_match(came, '[+-]?[0-9]*[.,][0-9]+')", [_FRACTION]
+    )
     # A row has one entry, in which its other values that were left out are named too.
     connection.execute(
         """

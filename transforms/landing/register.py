@@ -49,8 +49,8 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         new = _new(registrar, copies)
         for source in REFERENCES:
             files = [file for file in new if file.source == source]
-            if source not in HISTORIED and _differ(before, registrar.references()):
-                files += [file for file in registrar.files if file.source == source and file not in files and file.identity not in copies]
+            if source not in HISTORIED:
+                files += _matched_otherwise(registrar, source, before, {*copies, *(file.identity for file in files)})
             registrar.closing = files[-1].identity if files else None
             for file in files:
                 registrar.at(file, None)
@@ -115,12 +115,21 @@ def _places(references: References) -> set[str]:
     return {*references.stores["place"].drop_null().to_pylist()}
 
 
-def _differ(before: References, after: References) -> bool:
-    """True where other regions, stores, ZIPs or products are listed: what other references name is found or missed."""
-    stores = ["region", "store_id", "zip"]
-    listed = [{tuple(row.values()) for row in of.stores.select(stores).to_pylist()} for of in (before, after)]
-    products = [{*of.products["product_id"].to_pylist()} for of in (before, after)]
-    return listed[0] != listed[1] or products[0] != products[1]
+def _matched_otherwise(registrar: Registrar, source: str, before: References, known: Container[Identity]) -> list[LandingFile]:
+    """Files of a reference source that name what the lists hold no longer, or of which something was told that they may hold now."""
+    lists = [_listed(before), _listed(registrar.references())]
+    return [
+        file
+        for file in registrar.files
+        if file.source == source and file.identity not in known and (record := registrar.known.get(file.identity)) is not None
+        if lists[0] - lists[1] or (lists[0] != lists[1] and record.message)
+    ]
+
+
+def _listed(references: References) -> set[tuple[str | None, ...]]:
+    """What events and demographics are compared with."""
+    stores = (references.stores[name].to_pylist() for name in ("store_id", "region", "zip"))
+    return {*zip(*stores, strict=True), *((product,) for product in references.products["product_id"].to_pylist())}
 
 
 def _facts_of(references: References) -> set[tuple[str, ...]]:

@@ -368,3 +368,11 @@ def test_a_calendar_is_dropped_with_the_files_and_what_changes_in_it_is_read_aga
     register(taken.lake, taken.provider, NOW)
     ingest(taken.lake, taken.provider, blocks_of(pending(taken.lake, taken.provider)))
     assert [row["week"] for row in taken.rows("shipments")] == [date(2024, 5, 13)]
+
+
+def test_fractions_of_goods_sold_by_weight_are_told_their_unit_and_read_with_it(take: TakeCase, tmp_path: Path) -> None:
+    shutil.copytree(CASES / "29" / "drops", tmp_path / "drops")
+    (tmp_path / "drops" / "shipments" / "s.csv").write_text("id,sku,week,units\n101,A,2024-06-03,1.25\n")
+    assert "goods that are sold by weight count in grams by 'unit: kilogram'" in take("29", drops=tmp_path / "drops").refused["shipments/s.csv"]
+    taken = take("29", ("units_shipped: units", "units_shipped: {column: units, unit: kilogram}"), drops=tmp_path / "drops")
+    assert [row["units_shipped"] for row in taken.rows("shipments")] == [1250]
