@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from transforms.adapters.calendars import first_day
 from transforms.adapters.moments import end_of_week, has_offset, monday_of, monday_of_most, parsed_moment
-from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, parsed_number, stands_for_nothing
+from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, key, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec
 from transforms.contracts import Column
 from transforms.lake.database import literal, quoted
@@ -85,7 +85,7 @@ def _cleaned(text: str, column: Column, spec: ColumnSpec, provider: ProviderSpec
         "lower": f"lower({text})",
         "upper": f"upper({text})",
         "digits": f"regexp_replace({text}, '[^0-9]', '', 'g')",
-        "key": rf"nullif(trim(regexp_replace(lower(strip_accents({text})), '[^a-z0-9]+', '_', 'g'), '_'), '')",
+        "key": key(text),
     }.get(spec.clean or "", text)
     if column.name in _IDENTIFIERS:
         cleaned = f"case when not {stands_for_nothing(text, (*NOTHING, *FAULTS))} then {cleaned} end"

@@ -31,6 +31,16 @@ NOTHING = ("N/A", "NULL", "NONE", "NAN", "-", "--", ".")
 FAULTS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#DIV/0!", "#NUM!")
 """What spreadsheets write in place of a value that they could not find: read as no value either, and told."""
 
+_SEVERAL_LETTERS = dict(
+    zip("ßæœþжцчшщюяєъьθφχψ", "ss ae oe th zh ts ch sh shch yu ya ye - - th ph ch ps".replace("-", "").split(" "), strict=True)
+) | {"\u0445": "kh"}
+"""Small letters without accents that are several in ASCII."""
+_ONE_LETTER = {
+    **dict(zip("øłđðħıŋ", "olddhin", strict=True)),
+    **dict(zip("абвгдезийклмнопрстуфыэіґ", "abvgdeziiklmnoprstufyeig", strict=True)),
+    **dict(zip("αβγδεζηικλμνξοπρσςτυω", "abgdeziiklmnxoprsstyo", strict=True)),
+}
+
 
 def parsed_number(text: str, decimal: str, grouping: str | None, affixes: Sequence[str], negative: str) -> str:
     """SQL of a double; null where the text is not written as declared.
@@ -60,6 +70,17 @@ def parsed_number(text: str, decimal: str, grouping: str | None, affixes: Sequen
 def stands_for_nothing(text: str, words: Sequence[str]) -> str:
     """SQL of whether a text is one of the words for no value."""
     return f"coalesce(upper({text}) in ({', '.join(map(literal, words))}), false)"
+
+
+def key(text: str) -> str:
+    """SQL of a region key made of a name in Latin, Cyrillic or Greek letters; null where it has others, which a person has to map."""
+    latin = f"lower(strip_accents({text}))"
+    for letter, letters in _SEVERAL_LETTERS.items():
+        latin = f"replace({latin}, '{letter}', '{letters}')"
+    latin = f"translate({latin}, '{''.join(_ONE_LETTER)}', '{''.join(_ONE_LETTER.values())}')"
+    latin = f"case when not regexp_matches(regexp_replace({latin}, '[a-z0-9]', '', 'g'), '[\\p{{L}}\\p{{N}}]') then {latin} end"
+    plain = f"case when regexp_full_match({text}, '[\\x00-\\x7F]*') then lower({text}) else {latin} end"
+    return f"nullif(trim(regexp_replace({plain}, '[^a-z0-9]+', '_', 'g'), '_'), '')"
 
 
 def identifier(text: str, width: int | None) -> str:

@@ -1,9 +1,15 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from transforms.adapters import built_in_providers, load_provider
+from transforms.adapters import built_in_providers, load_provider, read_file
+from transforms.adapters.numbers import key
 from transforms.errors import ConfigurationError
+from transforms.lake.database import literal
+
+NOW = datetime(2022, 6, 1, tzinfo=UTC)
 
 
 def test_every_built_in_provider_loads() -> None:
@@ -35,3 +41,39 @@ def test_a_wrong_provider_file_is_explained(shop: Path, old: str, new: str, mess
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(ConfigurationError, match=message):
         load_provider(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("Québec", "quebec"),
+        ("North-East  (2)", "north_east_2"),
+        ("São Paulo", "sao_paulo"),
+        ("Łódź", "lodz"),
+        ("Ærø", "aero"),
+        ("Gießen", "giessen"),
+        ("Нижний Новгород", "nizhnii_novgorod"),
+        ("Харків", "kharkiv"),
+        ("Θεσσαλονίκη", "thessaloniki"),
+        ("東京", None),
+        ("Osaka 大阪", None),
+        ("القاهرة", None),
+        ("---", None),
+    ],
+)
+def test_a_key_is_made_of_names_in_european_scripts_and_of_no_part_of_others(name: str, made: str | None) -> None:
+    """Łódź was odz, and Osaka with its Japanese name would be one region with all others that begin like it."""
+    assert duckdb.sql(f"select {key(literal(name))}").fetchall() == [(made,)]
+
+
+def test_a_region_in_a_script_without_key_is_told_with_what_to_do(shop: Path) -> None:
+    stores = shop / "stores.csv"
+    stores.write_text(stores.read_text() + "4,東京,LARGE,Dallas\n")
+    provider = load_provider(str(shop / "corner_shop.yaml"))
+    found = read_file(provider, "stores", provider.sources["stores"][0], stores, "stores.csv", None, NOW)
+    assert found.quarantined["message"].to_pylist() == [
+        "stores.csv, row 4, column region: expected a region's name, came 東京. "
+        "Write it with Latin letters, or map it to a key like north_texas in the provider YAML, under 'regions'."
+    ]
+    mapped = provider.model_copy(update={"regions": {"東京": "tokyo"}})
+    assert read_file(mapped, "stores", provider.sources["stores"][0], stores, "stores.csv", None, NOW).rows["region"].to_pylist()[-1] == "tokyo"
