@@ -59,9 +59,9 @@ class Kind:
         """Its columns by name."""
         return profiles_of(self.sample)
 
-    def uniqueness(self, columns: Iterable[str]) -> float:
-        """Share of the sample's rows that these columns tell apart."""
-        return unique_share(self.sample, list(columns))
+    def uniqueness(self, columns: Iterable[str], within_files: bool = False) -> float:
+        """Share of the sample's rows that these columns tell apart; rows of other files are others, where it is asked within files."""
+        return unique_share(self.sample, list(columns), self.sample.lengths if within_files else ())
 
 
 @dataclass
@@ -177,6 +177,7 @@ def _joined(one: Sample, other: Sample) -> Sample | None:
         one,
         settings=settings,
         table=table,
+        lengths=(*(one.lengths or (one.table.num_rows,)), *(min(length, room) for length in other.lengths or (other.table.num_rows,))),
         complete=one.complete and other.complete,
         plain=one.plain and other.plain,
         notes=tuple(dict.fromkeys((*one.notes, *other.notes))),

@@ -3,7 +3,7 @@
 Scores are plain sums that can be told in a sentence; there is no model behind them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from transforms.contracts import SOURCES, Column
@@ -119,13 +119,26 @@ class Fit:
     reason: str
 
 
-def fits(source: str, kind: Kind, known: Mapping[str, Mapping[str, frozenset[str]]] | None = None) -> dict[str, Fit]:
+@dataclass(frozen=True)
+class Key:
+    """A column by whose values other files are referred to."""
+
+    origin: str
+    column: str
+    values: frozenset[str]
+
+
+Known = Mapping[str, Sequence[Key]]
+"""`store_id`, `product_id`, `place`, `zip` -> the columns of other files that hold them."""
+
+
+def fits(source: str, kind: Kind, known: Known | None = None) -> dict[str, Fit]:
     """The best columns of a kind for a source's contract, each used once; contract's column -> fit.
 
     Parameters
     ----------
     known
-        `store_id`, `product_id`, `place` -> where their values are from -> the values: a column that holds them is one, whatever its name.
+        A column that holds the values of another file's key is one, whatever its name.
     """
     contract, found = SOURCES[source], list[tuple[float, int, str, Fit]]()
     for rank, (target, (names, against)) in enumerate(MEANINGS[source].items()):
@@ -141,19 +154,21 @@ def fits(source: str, kind: Kind, known: Mapping[str, Mapping[str, frozenset[str
     return chosen
 
 
-def _fit(column: Column, names: tuple[str, ...], against: str, profile: Profile, known: Mapping[str, Mapping[str, frozenset[str]]]) -> Fit | None:
+def _fit(column: Column, names: tuple[str, ...], against: str, profile: Profile, known: Known) -> Fit | None:
     shape, problem = _shape(column, profile)
     if shape == 0.0:
         return None
     score, reason = _by_name(names, against, profile.name)
-    for origin, values in known.get(column.name, {}).items():
-        if not profile.values or not values:
-            continue
-        share = sum(value in values for value in profile.values) / len(profile.values)
+    for key in known.get(column.name, ()) if profile.values else ():
+        share = sum(value in key.values for value in profile.values) / len(profile.values)
+        named_alike = profile.name.lower() == key.column.lower()
         # Small numbers are among any ids.
-        if share >= 0.6 and len(profile.values) >= 3 and (score > 0 or not set(profile.values) <= {str(n) for n in range(100)}):
-            score, reason = max(score, 0.45) + 0.3 * share, f"{reason}{', and ' if reason else ''}{share:.0%} of its values are those of {origin}"
-        elif share < 0.1 and len(values) >= 3:
+        telling = score > 0 or named_alike or (len(profile.values) >= 3 and not set(profile.values) <= {str(n) for n in range(100)})
+        if share >= 0.6 and telling:
+            alike = f", where it is called {key.column} too" if named_alike and not score else ""
+            reason = f"{reason}{', and ' if reason else ''}{share:.0%} of its values are those of {key.origin}{alike}"
+            score = max(score, 0.45) + 0.3 * share
+        elif share < 0.1 and len(key.values) >= 3:
             score *= 0.7
     if score * shape < LEAST:
         return None
@@ -189,7 +204,7 @@ def _measure(column: Column, profile: Profile) -> float:
     if profile.number is None:
         return 0.0
     if column.kind == "integer" and profile.number.fractions > 0.2 * len(profile.values) and not profile.number.ambiguous:
-        return 0.45
+        return 0.6
     within = (column.minimum is None or profile.number.highest >= column.minimum) and (
         column.maximum is None or profile.number.lowest <= column.maximum
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from transforms.adapters.moments import ISO_WEEK, SERIAL, parsed_moment
@@ -23,6 +24,9 @@ MOST_VALUES = 3_000
 _MISSING = frozenset({"", *NOTHING, *FAULTS})
 _ENOUGH = 0.98
 """Least share of a column's values that have to be written in one way."""
+_MOST = 0.6
+"""Least share that is read by the best of several ways of writing numbers, where none reads all of them."""
+_SIGNS = ((".", None), (",", None), (".", ","), (",", "."), (".", "'"), (",", " "), (",", "'"), (".", " "))
 _DAYS = ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%Y", "%d-%m-%Y", "%d-%m-%y", "%m-%d-%y", "%Y.%m.%d", "%Y%m%d")
 _NAMED = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%d. %B %Y", "%a %d %b %Y", "%A, %B %d, %Y")
 _TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", " %H.%M", ", %H:%M")
@@ -199,32 +203,46 @@ def _number(connection: duckdb.DuckDBPyConnection, values: Sequence[str]) -> Num
         negative = "parentheses"
     if negative != "leading":
         settings["negative"] = negative
-    for decimal, grouping in ((".", None), (",", None), (".", ","), (",", "."), (".", "'"), (",", " "), (",", "'"), (".", " ")):
+    best: tuple[int, str, str | None] = (0, ".", None)
+    for decimal, grouping in _SIGNS:
         parsed = parsed_number("text", decimal, grouping, sorted(affixes), negative)
-        low, high, count, fractions = connection.execute(
-            f"select min(x), max(x), count(x), count(*) filter (where x <> floor(x)) from (select {parsed} as x from texts)"
-        ).fetchall()[0]
-        if count < _ENOUGH * len(values):
-            continue
-        styled = dict(settings)
-        if decimal == ",":
-            styled["decimal"] = ","
-        if (grouping is not None and grouping != ".") or (grouping == "." and decimal != ","):
-            styled["grouping"] = grouping
-        signs = [number for number in numbers if "." in number or "," in number]
-        three = bool(signs) and all(re.fullmatch(r"[-+(]?\d{1,3}([.,])\d{3}\)?-?", number) for number in signs)
-        left = connection.execute(f"select text from texts where {parsed} is null limit 3").fetchall()
-        return NumberStyle(styled, fractions == 0, fractions, low, high, three, tuple(text for (text,) in left))
-    return None
+        [(count,)] = connection.execute(f"select count({parsed}) from texts").fetchall()
+        best = max(best, (count, decimal, grouping), key=lambda found: found[0])
+        if count >= _ENOUGH * len(values):
+            break
+    count, decimal, grouping = best
+    return _styled(connection, numbers, settings, decimal, grouping) if count >= _MOST * len(values) else None
+
+
+def _styled(
+    connection: duckdb.DuckDBPyConnection, numbers: Sequence[str], settings: Mapping[str, str | list[str]], decimal: str, grouping: str | None
+) -> NumberStyle:
+    """The numbers of the table `texts` as they are read with these signs."""
+    parsed = parsed_number("text", decimal, grouping, list(settings.get("affixes", ())), str(settings.get("negative", "leading")))
+    low, high, fractions = connection.execute(
+        f"select min(x), max(x), count(*) filter (where x <> floor(x)) from (select {parsed} as x from texts)"
+    ).fetchall()[0]
+    styled = dict(settings)
+    if decimal == ",":
+        styled["decimal"] = ","
+    # A point is what stands between groups wherever a comma stands before the fraction.
+    if grouping is not None and (decimal, grouping) != (",", "."):
+        styled["grouping"] = grouping
+    signs = [number for number in numbers if "." in number or "," in number]
+    three = bool(signs) and all(re.fullmatch(r"[-+(]?\d{1,3}([.,])\d{3}\)?-?", number) for number in signs)
+    left = connection.execute(f"select text from texts where {parsed} is null limit 3").fetchall()
+    return NumberStyle(styled, fractions == 0, fractions, low, high, three, tuple(text for (text,) in left))
 
 
 def _share(values: Sequence[str], pattern: re.Pattern[str]) -> float:
     return sum(pattern.fullmatch(value) is not None for value in values) / len(values)
 
 
-def unique_share(sample: Sample, columns: Sequence[str]) -> float:
-    """Share of a sample's rows that the columns tell apart."""
+def unique_share(sample: Sample, columns: Sequence[str], lengths: Sequence[int] = ()) -> float:
+    """Share of a sample's rows that the columns tell apart, those of different files (of these lengths) in any case."""
     if not columns or not sample.table.num_rows:
         return 0.0
-    apart: int = sample.table.group_by(list(columns)).aggregate([]).num_rows
-    return apart / int(sample.table.num_rows)
+    ends = np.cumsum(lengths or (sample.table.num_rows,))
+    parts = [sample.table.slice(end - length, length) for end, length in zip(ends.tolist(), lengths or (sample.table.num_rows,), strict=True)]
+    apart = sum(int(part.group_by(list(columns)).aggregate([]).num_rows) for part in parts)
+    return apart / max(sum(int(part.num_rows) for part in parts), 1)

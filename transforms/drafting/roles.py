@@ -1,16 +1,14 @@
 """Sources that each kind of file gives: one that it is for, and others that can be read from it where no file of their own gives them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
 
 from transforms.drafting.kinds import TELLING, Kind
-from transforms.drafting.meanings import Fit, fits
+from transforms.drafting.meanings import Fit, Key, Known, fits
 from transforms.drafting.profiles import DateStyle
 from transforms.drafting.words import concepts
 
-Known = Mapping[str, Mapping[str, frozenset[str]]]
 _FACTS = ("shipments", "returns")
 _HINTS: dict[str, dict[str, float]] = {
     "stores": {"STORE": 2, "CUSTOMER": 1, "MASTER": 0.3},
@@ -66,12 +64,12 @@ def best_fits(source: str, kind: Kind, roles: list[Role]) -> dict[str, Fit]:
 
 def _known(roles: list[Role]) -> Known:
     """The values by which other files refer to stores, products and places."""
-    found: dict[str, dict[str, frozenset[str]]] = {"store_id": {}, "product_id": {}, "place": {}, "zip": {}}
+    found: dict[str, list[Key]] = {"store_id": [], "product_id": [], "place": []}
     for role in roles:
         origins = {"stores": ("store_id",), "products": ("product_id",), "weather_observed": ("place",), "weather_forecast": ("place",)}
         for target in origins.get(role.source, ()):
             if (fit := role.fits.get(target)) is not None:
-                found[target][role.kind.name] = values_of(role.kind, fit.column)
+                found[target].append(Key(role.kind.name, fit.column, values_of(role.kind, fit.column)))
     return found
 
 
@@ -91,7 +89,7 @@ def _role(kind: Kind, known: Known) -> Role | None:
 def _candidate(source: str, kind: Kind, known: Known) -> Role | None:
     """A kind as one source; None where it lacks what makes one."""
     # A file refers to others' stores and products, and not to its own.
-    elsewhere = {target: {name: values for name, values in origins.items() if name != kind.name} for target, origins in known.items()}
+    elsewhere = {target: [key for key in keys if key.origin != kind.name] for target, keys in known.items()}
     found = fits(source, kind, elsewhere)
     if any(not found.keys() & set(group) for group in _ANCHORS[source]):
         return None

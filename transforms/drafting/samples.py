@@ -58,6 +58,8 @@ class Sample:
     questions: tuple[str, ...] = ()
     plain: bool = True
     """False where the bytes tell the encoding."""
+    lengths: tuple[int, ...] = ()
+    """Rows of each file, where the sample is of several."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -231,6 +233,8 @@ def _from_records(
     below = (record for record in records[header:] if any(cell and cell.strip() for cell in record) and list(record[: len(cells)]) != cells)
     rows = [[*record[: len(names)], *([""] * (len(names) - len(record)))] for record in below]
     columns = {column: [(row[position] or "").strip() or None for row in rows] for position, column in enumerate(names)}
+    if [name for name in names if name not in cells and not name.startswith("column")]:
+        questions = (*questions, "two of its columns have one name, so that the file is refused: which of them is meant? Rename one")
     if sum(map(_is_value, cells)) > 0.3 * len(cells):
         questions = (*questions, "the first row looks like values, not like names of columns: does the file have a header?")
     return Sample(

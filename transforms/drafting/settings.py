@@ -97,8 +97,8 @@ def _week(made: ColumnDraft, profile: Profile, style: DateStyle) -> None:
     told = "UNTIL" in words or "FROM" in words
     if not told:
         made.questions.append(
-            f"all dates are {weekday.title()}s: taken as the {'last' if ends else 'first'} day of a week. If they are days of delivery, write "
-            "'clean: week' instead"
+            f"all dates are {weekday.title()}s: taken as the {'last' if ends else 'first'} day of a week. If they are days on which something "
+            f"happened, write 'clean: week' and 'weekday: {weekday}' instead"
         )
 
 

@@ -50,8 +50,9 @@ def sources_of(roles: Sequence[Role], provider: str) -> list[SourceDraft]:
             drafts += [made for role in roles if (made := derive(source, role, list(roles))) is not None][:1]
     if all(draft.source != "events" for draft in drafts):
         drafts += [made for role in roles if role.source in _FACTS for made in _flags(role)]
+    only = _only_store(drafts)
     for draft in drafts:
-        _complete(draft, provider)
+        _complete(draft, provider, only)
         _grain(draft)
     _places(drafts)
     _widths(drafts)
@@ -215,7 +216,13 @@ def _prefix(kind: Kind, units: str) -> tuple[str, str] | None:
     return None
 
 
-def _complete(draft: SourceDraft, provider: str) -> None:
+def _only_store(drafts: Sequence[SourceDraft]) -> str:
+    """The store that all is of where no column names one: the only one of the list, if there is one."""
+    listed = {store for draft in drafts if draft.source == "stores" for store in _ids(draft, "store_id")}
+    return next(iter(listed)) if len(listed) == 1 else "1"
+
+
+def _complete(draft: SourceDraft, provider: str, only: str) -> None:
     """Give every required column a value that loads, and say that a person has to give the right one."""
     contract = SOURCES[draft.source]
     path = concepts(draft.kind.patterns[0])
@@ -226,7 +233,7 @@ def _complete(draft: SourceDraft, provider: str) -> None:
         "region": (provider, "no column names a sales region, so that all stores are of one: write the column that does, if there is one"),
         "format": ("large", "no column tells large stores (supermarkets) from small ones (convenience): all count as large"),
         "case_pack": (1, "no column tells how many units a case holds: plans are not rounded to cases until this is filled"),
-        "store_id": ("1", "no column names the store: all rows count for one store"),
+        "store_id": (only, "no column names the store: all rows count for one store"),
         "product_id": ("1", "no column names the product: all rows count for one product"),
         "place": ("everywhere", "no column names the place: one weather for all stores"),
         "event": (event, "no column names the event"),
@@ -251,7 +258,7 @@ def _grain(draft: SourceDraft) -> None:
         return
     key = list(dict.fromkeys(column.column for name, column in draft.columns.items() if name in SOURCES[draft.source].key and column.column))
     by_day = any(column.settings.get("clean") == "week" for column in draft.columns.values())
-    alone = draft.kind.uniqueness(key)
+    alone = draft.kind.uniqueness(key, within_files=True)
     shown = " and ".join(key)
     if by_day:
         draft.settings["duplicates"] = "sum"

@@ -364,6 +364,34 @@ def test_names_with_any_signs_make_a_draft_that_loads(tmp_path: Path) -> None:
     assert spec.sources["products"][0].columns["case_pack"].column == "case_pack"
 
 
+def test_a_column_that_is_called_as_in_the_list_of_stores_is_the_store(tmp_path: Path) -> None:
+    stores = "id,area,kind\n101,North,large\n102,South,small\n"
+    weeks = "id,sku,week,units\n" + "".join(f"{s},A,{FIRST + timedelta(weeks=week)},7\n" for week in range(8) for s in (101, 102))
+    spec, _ = drafted(shop(tmp_path / "drops", **{"stores.csv": stores, "shipments.csv": weeks}), tmp_path)
+    assert spec.sources["shipments"][0].columns["store_id"].column == "id"
+
+
+def test_rows_of_one_key_in_two_files_are_no_parts_that_add_up(tmp_path: Path) -> None:
+    """A corrected file beside the first one made the draft add both."""
+    text = f"store,sku,week,units\n1,A,{FIRST},2\n2,B,{FIRST},3\n"
+    files = {f"shipments/{name}.csv": text for name in ("2024-01-01", "2024-01-01 corrected")}
+    spec, _ = drafted(shop(tmp_path / "drops", **{"shipments.csv": "", **files}), tmp_path)
+    assert spec.sources["shipments"][0].duplicates == "refuse"
+
+
+def test_two_columns_of_one_name_are_a_question(tmp_path: Path) -> None:
+    text = f"store,sku,week,units,units\n1,A,{FIRST},2,4\n2,B,{FIRST},3,6\n"
+    _, made = drafted(shop(tmp_path / "drops", **{"shipments.csv": text}), tmp_path)
+    assert "QUESTION: two of its columns have one name, so that the file is refused" in made.text
+
+
+def test_a_few_values_that_are_written_otherwise_are_a_question(tmp_path: Path) -> None:
+    products = "sku;case_pack;price\n" + "".join(f"P{n};6;{n},50\n" for n in range(20)) + "Q;6;12.5\n"
+    spec, made = drafted(shop(tmp_path / "drops", **{"products.csv": products}), tmp_path)
+    assert spec.sources["products"][0].columns["price"].decimal == ","
+    assert "QUESTION: some values are written otherwise, like 12.5: they go to quarantine" in made.text
+
+
 def test_what_stands_at_the_target_is_not_overwritten(tmp_path: Path) -> None:
     target = tmp_path / "mine.yaml"
     target.write_text("mine")
