@@ -123,6 +123,24 @@ def use_root(root: str | None) -> Settings:
     return settings()
 
 
+def database_address(variable: str) -> str:
+    """The address of a database: what a variable holds, or else what the file holds that `<variable>_FILE` names."""
+    if address := os.environ.get(variable, "").strip():
+        return address
+    named = os.environ.get(f"{variable}_FILE", "")
+    if not named:
+        raise ConfigurationError(
+            f"the variable {variable} is not set: expected the address of a database like postgresql://user:password@host:5432/database there, or "
+            f"the path of a file with it in {variable}_FILE."
+        )
+    try:
+        return Path(named).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{variable}_FILE names {named}, which cannot be read: {error}. Expected a file with a database's address."
+        ) from error
+
+
 def use_leaderboard_data(folder: str | None) -> Path | None:
     """Make `folder` (or, where None, the environment's) the leaderboard's data and return it; None where none is given."""
     if folder is not None:

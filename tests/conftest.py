@@ -1,17 +1,21 @@
 """Fixtures shared by all tests: where the real data are, and a small provider folder to break in many ways."""
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import adbc_driver_manager
 import pytest
+from adbc_driver_postgresql import dbapi
 from typer.testing import CliRunner
 
 from models.members.settings import BoostingSettings, Settings
@@ -78,6 +82,66 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.terminate()
         server.wait(timeout=120)
         log.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Address of a real PostgreSQL server with a cluster of its own; tests that need it are skipped where Debian's package is missing."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql to run this test")
+    binaries = found[-1].parent
+    # Not below pytest's own folder, which another user cannot enter.
+    place = Path(tempfile.mkdtemp(prefix="shelfcast-postgresql-"))
+    as_other: dict[str, object] = {"cwd": place}
+    if os.geteuid() == 0:
+        # The server refuses to run as root.
+        nobody = pwd.getpwnam("nobody")
+        os.chown(place, nobody.pw_uid, nobody.pw_gid)
+        as_other |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data, log = place / "data", (place / "log").open("w")
+    password = place / "password"
+    password.write_text("c4n4ry-p4ss")
+    create = ["initdb", "-D", str(data), "-U", "owner", "--auth=scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--locale=C", "--no-sync"]
+    subprocess.run([str(binaries / create[0]), *create[1:]], check=True, capture_output=True, **as_other)
+    command = [str(binaries / "postgres"), "-D", str(data), "-k", str(place), "-h", "127.0.0.1", "-p", str(port), "-F"]
+    process = subprocess.Popen(command, stdout=log, stderr=log, **as_other)
+    address, deadline = f"postgresql://owner:c4n4ry-p4ss@127.0.0.1:{port}/postgres", time.monotonic() + 60
+    try:
+        while not _lets_in(address):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"PostgreSQL did not start:\n{(place / 'log').read_text()[-2000:]}")
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        log.close()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
+def sql(postgresql: str) -> Iterator[Callable[..., None]]:
+    """Executes statements, each at once; what they made in the schema `public` is gone after the test."""
+
+    def execute(*statements: str) -> None:
+        with dbapi.connect(postgresql, autocommit=True) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    yield execute
+    execute("drop schema public cascade", "create schema public")
+
+
+def _lets_in(address: str) -> bool:
+    try:
+        dbapi.connect(address).close()
+    except adbc_driver_manager.Error:
+        return False
+    return True
 
 
 def _answers(address: str) -> bool:

@@ -108,6 +108,14 @@ def init(
 
 
 @app.command()
+def fetch(root: Root = None) -> None:
+    """Snapshot the provider's queries on databases into landing; 'init' and 'run' do it by themselves."""
+    from orchestration.cli.session import fetch_into_landing  # noqa: PLC0415
+
+    _report_refused(fetch_into_landing(use_lake(root), console))
+
+
+@app.command()
 def run(
     week: NewestWeek = None,
     region: Regions = None,

@@ -13,7 +13,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.project import FILE, Project
 from orchestration.reports.report import plain
-from orchestration.runtime.cycle import Progress, Workspace, initialise, run_cycle, take_in, value_weather
+from orchestration.runtime.cycle import Progress, Workspace, fetch_queries, initialise, run_cycle, take_in, value_weather
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.provider_file import take_in_provider
 from orchestration.runtime.runs import Runner
@@ -24,6 +24,7 @@ from orchestration.views.weeks import origin_or_newest
 from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData, ShelfcastError
+from transforms.fetching import has_queries
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
 from transforms.landing import FileNotice
@@ -40,6 +41,18 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
             console.print(f"{escape(str(lake.path(FILE)))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
         console.print(f"[bold]{escape(spec.name)}[/]: {len(dropped.copied)} files copied to {escape(str(lake.path('landing', spec.name)))}")
         return [*dropped.left_out, *condition(settings, local, console)]
+
+
+def fetch_into_landing(settings: Settings, console: Console) -> list[str]:
+    """`shelfcast fetch`: return the messages of the queries that could not be fetched."""
+    with session(settings, True, console, "shelfcast fetch") as (workspace, _, progress):
+        if not has_queries(workspace.provider):
+            raise ConfigurationError(
+                f"Provider {workspace.provider.name!r} has no source that is a query: its files are dropped into {workspace.lake.path('landing')}."
+            )
+        found = fetch_queries(workspace.lake, workspace.provider, progress)
+    console.print(f"{len(found.written)} snapshots written, {len(found.unchanged)} as they were; 'shelfcast run' takes them in.", highlight=False)
+    return found.left_out
 
 
 def condition(settings: Settings, local: bool, console: Console) -> list[str]:

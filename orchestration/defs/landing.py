@@ -9,10 +9,14 @@ import dagster as dg
 from orchestration.runtime.metadata import markdown_table, table_spec, written, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
+from orchestration.settings import database_address
 from transforms.calendar import blocks_of
 from transforms.contracts import SOURCES, Contract
+from transforms.fetching import fetch, has_queries
 from transforms.landing import conservation, ingest, ingest_reference, refused_files, register
 
+FETCH_CRON = "0 4 * * *"
+"""Every night, before the weekly cycle of a Wednesday."""
 _MOST_ROWS = 50
 FACTS = [contract.name for contract in SOURCES.values() if contract.sliced]
 REFERENCES = [contract.name for contract in SOURCES.values() if not contract.sliced]
@@ -106,10 +110,37 @@ def nothing_lost(lake: LakeResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.op(name="fetch", description="Snapshot the provider's queries on databases into landing, where the landing sensor finds what changed.")
+def fetch_op(context: dg.OpExecutionContext, lake: LakeResource) -> None:
+    """Fetch all that can be fetched, and fail for what could not."""
+    found = fetch(lake.open(), lake.provider(), database_address, datetime.now(UTC).date(), context.log.info)
+    context.log.info(f"{len(found.written)} snapshots written, {len(found.unchanged)} as they were.")
+    if found.left_out:
+        raise dg.Failure("\n".join(found.left_out))
+
+
+@dg.job(name="fetch_queries", description="Snapshot the provider's queries on databases into landing.")
+def fetch_job() -> None:
+    """Fetch."""
+    fetch_op()
+
+
+@dg.schedule(
+    job=fetch_job,
+    cron_schedule=FETCH_CRON,
+    description="Every night: snapshot the provider's queries on databases into landing; the landing sensor takes in what changed.",
+)
+def fetch_schedule(lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
+    """Request a fetch where the provider has queries."""
+    return dg.RunRequest() if has_queries(lake.provider()) else dg.SkipReason("No source of the provider is a query.")
+
+
 def _key(contract: Contract) -> dg.AssetKey:
     return dg.AssetKey([contract.layer, contract.table])
 
 
 def definitions() -> dg.Definitions:
     """Landing and bronze."""
-    return dg.Definitions(assets=[*LANDING, bronze_reference, bronze_facts], asset_checks=[no_file_refused, nothing_lost])
+    return dg.Definitions(
+        assets=[*LANDING, bronze_reference, bronze_facts], asset_checks=[no_file_refused, nothing_lost], jobs=[fetch_job], schedules=[fetch_schedule]
+    )

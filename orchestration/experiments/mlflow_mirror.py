@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from orchestration.experiments.redaction import redacted
 from orchestration.project import Project
 from transforms.lake.tables import Lake
 from transforms.records.model_registry import (
@@ -26,6 +25,7 @@ from transforms.records.model_registry import (
     all_versions,
     states,
 )
+from transforms.redaction import redacted
 
 VERSION, EVENTS = "shelfcast.version", "shelfcast.events"
 _PAGE = 1000

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from orchestration.experiments.mlflow_mirror import refusal
-from orchestration.experiments.redaction import redacted
 from orchestration.settings import Settings
 from transforms.contracts.life_cycle import EXPERIMENTS
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.tables import Lake
+from transforms.redaction import redacted
 
 _TAGS = ("kind", "code_version", "dataset_version", "notes", "source_commit")
 _PREFIX = "shelfcast."

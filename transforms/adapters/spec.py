@@ -3,6 +3,8 @@
 What a provider file may say is defined here; turning it into SQL is `transforms.adapters.expressions`' work.
 """
 
+import re
+from datetime import date
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
@@ -30,6 +32,11 @@ Cleaning = Literal["key", "lower", "upper", "week", "end_of_day", "digits"]
 Name = Annotated[str, Field(min_length=1)]
 """A column of the provider's."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+_PARAMETER = re.compile(r"\$\d+")
+HOW_FETCHED = frozenset({"query", "database", "since", "again", "timeout"})
+"""Keys that say how a file comes into landing, and not how it is read."""
 
 
 class _Strict(BaseModel):
@@ -164,6 +171,16 @@ class FileSpec(_Strict):
     """Meaning of rows with the same key: an error, or parts of a sum (invoice lines, days)."""
     counted: list[str] = Field(default_factory=list)
     """Names or patterns of files that count although they say what another file says: deliveries of their own that happen to be alike."""
+    query: Name | None = None
+    """SELECT on a PostgreSQL database whose rows are snapshotted into landing under the name `files`, as Parquet."""
+    database: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]{0,62}$")
+    """Environment variable with that database's address (`postgresql://...`), or, with `_FILE` behind its name, with the file that holds it."""
+    since: date | None = None
+    """First day of a query by week: each week that is over is asked for, its Monday as `$1`, the next as `$2`; `files` has a * for the Monday."""
+    again: int = Field(default=8, ge=1, le=5200)
+    """Weeks that are asked for again each time, since they may have changed; older ones are asked for once."""
+    timeout: int = Field(default=600, ge=1, le=86_400)
+    """Seconds that a query may take."""
     net_to_last_delivery: bool = False
     """For returns: move each credit to the week of the latest delivery of that product to that store that the same file knows."""
 
@@ -181,6 +198,21 @@ class FileSpec(_Strict):
         if week is None or "known_at" in self.columns or not (week.week_starts or week.week_ends or week.calendar):
             return self
         return self.model_copy(update={"columns": {**self.columns, "known_at": week}})
+
+    @model_validator(mode="after")
+    def _whole_query(self) -> Self:
+        if (self.query is None) != (self.database is None):
+            raise RuleBroken("a source that is a query needs both 'query' and 'database'", "query" if self.query is not None else "database")
+        if self.query is None:
+            return self
+        if self.format != "parquet":
+            raise RuleBroken(f"expected 'format: parquet' for a query, whose rows are kept with their types, came {self.format!r}", "format")
+        if self.files.count("*") != (0 if self.since is None else 1) or not self.files.endswith(".parquet") or set("?[") & set(self.files):
+            wanted = "a file's name like 'erp/stores.parquet'" if self.since is None else "a name with one * like 'erp/shipments-*.parquet'"
+            raise RuleBroken(f"expected {wanted} for the snapshots of a query, came {self.files!r}", "files")
+        if self.since is not None and not {"$1", "$2"} <= set(_PARAMETER.findall(self.query)):
+            raise RuleBroken("a query with 'since' needs the parameters $1 (a week's Monday) and $2 (the next Monday)", "query")
+        return self
 
     @property
     def adds_up(self) -> bool:
@@ -224,6 +256,10 @@ class ProviderSpec(_Strict):
                 raise RuleBroken(f"source {source!r} is not a standard source; expected one of {', '.join(SOURCES)}", source)
             for number, spec in enumerate(files):
                 _check_columns(source, spec, source, number)
+        snapshots = [(source, spec.files) for source, files in value.items() for spec in files if spec.query is not None]
+        for source, name in snapshots:
+            if [other for _, other in snapshots].count(name) > 1:
+                raise RuleBroken(f"two queries are snapshotted into {name!r}; give each a name of its own under 'files'", source)
         if missing := [source for source, contract in SOURCES.items() if contract.needed and source not in value]:
             raise ValueError(f"sources {missing} are missing: without them nothing can be forecast")
         return value

@@ -102,7 +102,7 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
     needed: dict[str, list[Path]] = {}
     for source, specs in provider.sources.items():
         found = [path for spec in specs for path in sorted(source_dir.glob(spec.files))]
-        if not found and source in NEEDED:
+        if not found and source in NEEDED and all(spec.query is None for spec in specs):
             patterns = ", ".join(spec.files for spec in specs)
             raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.")
         needed[source] = found if source in NEEDED else []

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RefusedWhole, RowCounts
 from transforms.adapters.calendars import calendars_of, fingerprint, landing_folder
+from transforms.adapters.spec import HOW_FETCHED
 from transforms.contracts import SOURCES
 from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE, STORES
 from transforms.errors import LandingFileRefused
@@ -299,7 +300,7 @@ class Registrar:
 def mapping_hash(provider: ProviderSpec, file: LandingFile) -> str:
     """Hash of the settings that a file is read with: when they change, it is looked at again."""
     settings = provider.model_dump_json(exclude={"sources", "description"}) + "".join(
-        spec.model_dump_json(exclude={"counted"}) for spec in file.specs
+        spec.model_dump_json(exclude={"counted", *HOW_FETCHED}) for spec in file.specs
     )
     settings += fingerprint(landing_folder(file.path, file.name), calendars_of(file.specs))
     return hashlib.sha256(settings.encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli.app import app
 from orchestration.experiments.mlflow_mirror import catch_up, mirror_registry
-from orchestration.experiments.redaction import redacted
+from transforms.redaction import redacted
 from orchestration.experiments.tracking import MlflowTracker
 from orchestration.project import Project
 from orchestration.settings import Settings

@@ -1,0 +1,108 @@
+"""Sources that are queries, from the command line and from Dagster: fetched by themselves, told when they cannot be."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from orchestration.cli.app import app
+from orchestration.cli.session import fetch_into_landing
+from orchestration.defs.landing import fetch_job, fetch_schedule
+from orchestration.project import Project
+from orchestration.runtime.resources import LakeResource
+from orchestration.settings import Settings
+from transforms.lake.tables import Lake
+
+SECRET = "c4n4ry-p4ss"
+Sql = Callable[..., None]
+
+
+@pytest.fixture
+def asked(shop: Path) -> Path:
+    """The small provider's YAML, with shipments as a query."""
+    path = shop / "asked.yaml"
+    query = (
+        '    - files: erp/shipments.parquet\n      format: parquet\n      database: ERP\n      query: "select id, sku, week, units from shipments"\n'
+    )
+    path.write_text((shop / "corner_shop.yaml").read_text().replace('    - files: "shipments/*.csv"\n      format: csv\n', query))
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path, asked: Path) -> Path:
+    """A lake root of that provider in which nothing was fetched yet."""
+    root = tmp_path / "root"
+    root.mkdir()
+    Project(provider=str(asked)).save(root)
+    return root
+
+
+def shelfcast(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "1000"})
+    return done.exit_code, done.output
+
+
+@pytest.fixture
+def shipments(sql: Sql) -> None:
+    sql(
+        "create table shipments (id integer, sku text, week date, units integer)",
+        "insert into shipments values (1, 'A', '2022-05-02', 12), (2, 'B', '2022-05-09', 24)",
+    )
+
+
+def test_init_and_run_fetch_by_themselves(
+    asked: Path, shop: Path, tmp_path: Path, postgresql: str, shipments: None, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERP", postgresql)
+    root = str(tmp_path / "root")
+    code, output = shelfcast("init", "--provider", str(asked), "--landing", str(shop), "--root", root, "--local")
+    assert code == 0, output
+    lake = Lake(root)
+    assert lake.read("gold/demand", columns="sum(units_shipped) as n")["n"].to_pylist() == [36]
+    assert all(SECRET.encode() not in path.read_bytes() for path in Path(root).rglob("*") if path.is_file())
+    sql("update shipments set units = 18 where id = 1")
+    monkeypatch.setenv("ERP", postgresql.replace(SECRET, "wr0ng"))
+    code, output = shelfcast("run", "--week", "2022-05-02", "--root", root, "--local")
+    # What was fetched before goes on being used.
+    assert code == 1
+    assert "erp/shipments.parquet stayed as fetched before: no connection to the database in ERP" in output
+    assert lake.read("gold/demand", columns="sum(units_shipped) as n")["n"].to_pylist() == [36]
+
+
+def test_fetch_tells_what_it_wrote(root: Path, postgresql: str, shipments: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{postgresql}\n")
+    monkeypatch.setenv("ERP_FILE", str(secret))
+    for told in ("1 snapshots written, 0 as they were", "0 snapshots written, 1 as they were"):
+        shown = io.StringIO()
+        assert fetch_into_landing(Settings(root=str(root)), Console(file=shown, width=1000)) == []
+        assert told in shown.getvalue()
+
+
+def test_a_database_without_an_address_is_told(root: Path) -> None:
+    code, output = shelfcast("fetch", "--root", str(root))
+    assert code == 1
+    assert "erp/shipments.parquet stayed as fetched before: the variable ERP is not set: expected the address of a database" in output
+
+
+def test_a_provider_of_files_alone_has_nothing_to_fetch(shop: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    Project(provider=str(shop / "corner_shop.yaml")).save(root)
+    code, output = shelfcast("fetch", "--root", str(root))
+    assert code == 1
+    assert "Provider 'corner_shop' has no source that is a query" in output
+    assert isinstance(fetch_schedule(dg.build_schedule_context(resources={"lake": LakeResource(root=str(root))})), dg.SkipReason)
+
+
+def test_the_nightly_fetch_fails_for_what_it_could_not_fetch(root: Path, postgresql: str, shipments: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = LakeResource(root=str(root))
+    assert isinstance(fetch_schedule(dg.build_schedule_context(resources={"lake": lake})), dg.RunRequest)
+    assert not fetch_job.execute_in_process(resources={"lake": lake}, raise_on_error=False).success
+    monkeypatch.setenv("ERP", postgresql)
+    assert fetch_job.execute_in_process(resources={"lake": lake}).success
+    assert (root / "landing/corner_shop/erp/shipments.parquet").exists()

@@ -1,0 +1,5 @@
+"""Sources that are no files: the queries of a provider are snapshotted into landing as Parquet files, from where all goes on as for any file."""
+
+from transforms.fetching.snapshots import Fetched, fetch, has_queries
+
+__all__ = ["Fetched", "fetch", "has_queries"]
