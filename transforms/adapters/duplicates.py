@@ -4,28 +4,41 @@ from collections.abc import Sequence
 
 import duckdb
 
+from transforms.adapters.formats.headers import ROW
 from transforms.contracts import Contract
 
 
-def mark_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Rows with the same key: repeated where they say the same, all broken (none is known to hold) where they contradict."""
+def mark_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract, place: str) -> None:
+    """Rows with the same key: repeated where they say the same, all broken (none is known to hold) where they contradict.
+
+    Parameters
+    ----------
+    place
+        SQL over `raw` of how messages name the place of a row in its file.
+    """
     present = {row[0] for row in connection.execute("describe mapped").fetchall()}
     key = [column for column in contract.key if column in present]
     values = ", ".join(column for column in contract.names if column in present)
     _mark_groups(
-        connection, key, values, f"one row for each {', '.join(key)}", "Remove the duplicate, or set 'duplicates: sum' in the provider YAML.", "all"
+        connection,
+        key,
+        values,
+        f"one row for each {', '.join(key)}",
+        "Remove the duplicate, or set 'duplicates: sum' in the provider YAML.",
+        "all",
+        place,
     )
 
 
-def mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, line_id: str) -> None:
+def mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, line_id: str, place: str) -> None:
     """Lines that are there twice: the second is repeated where it says the same, and broken where it does not."""
     present = (row[0] for row in connection.execute("describe mapped").fetchall())
     values = ", ".join(name for name in present if name not in {"row", "line_id", "product_known"} and not name.startswith("came_"))
     advice = "Correct the line's number, or remove the line that does not hold."
-    _mark_groups(connection, ["line_id"], values, f"one content for each {line_id}", advice, "later")
+    _mark_groups(connection, ["line_id"], values, f"one content for each {line_id}", advice, "later", place)
 
 
-def _mark_groups(connection: duckdb.DuckDBPyConnection, key: Sequence[str], values: str, expected: str, advice: str, which: str) -> None:
+def _mark_groups(connection: duckdb.DuckDBPyConnection, key: Sequence[str], values: str, expected: str, advice: str, which: str, place: str) -> None:
     keys = ", ".join(key)
     # Keys with several rows are few: only rows that share their key's hash with another go through the window.
     connection.execute(
@@ -45,7 +58,8 @@ def _mark_groups(connection: duckdb.DuckDBPyConnection, key: Sequence[str], valu
     connection.execute(
         f"""
         insert into broken
-        select row, $rule, $expected, 'the key of row ' || first_row, $advice from suspects where {conflicting}
+        select suspects.row, $rule, $expected, 'the key of ' || {place}, $advice
+        from suspects join raw on raw.{ROW} = suspects.first_row where {conflicting}
         """,
         {"rule": f"{key[-1]}: {expected}", "expected": expected, "advice": advice},
     )

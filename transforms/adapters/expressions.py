@@ -18,30 +18,42 @@ _WHOLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USM
 _FRACTIONS = frozenset({"FLOAT", "DOUBLE"})
 _TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"})
 _ZONED = "TIMESTAMP WITH TIME ZONE"
-_IDENTIFIERS = frozenset({"region", "store_id", "product_id", "zip", "place"})
+IDENTIFIERS = frozenset({"region", "store_id", "product_id", "zip", "place"})
+
+
+def written(spec: ColumnSpec, kinds: Kinds) -> str:
+    """The provider's value as the file writes it, as text, empty text as null; joined columns are empty where one of them is."""
+    texts = [_text(source, kinds) for source in spec.sources]
+    return texts[0] if len(texts) == 1 else f" || {literal(spec.join)} || ".join(f"({text})" for text in texts) or "null::varchar"
 
 
 def raw(spec: ColumnSpec, kinds: Kinds) -> str:
-    """The provider's value as text, empty text as null."""
-    if spec.column is None:
-        return "null::varchar"
-    name, kind = quoted(spec.column), kinds.get(spec.column, "VARCHAR")
+    """The provider's value as text, or the part of it that is meant, empty text as null; null too where there are fewer parts."""
+    if spec.part is None:
+        return written(spec, kinds)
+    text, separator = f"({written(spec, kinds)})", literal(spec.part.separator)
+    return f"case when contains({text}, {separator}) then nullif(trim(split_part({text}, {separator}, {spec.part.number})), '') end"
+
+
+def _text(source: str, kinds: Kinds) -> str:
+    name, kind = quoted(source), kinds.get(source, "VARCHAR")
     if kind in _FRACTIONS or kind.startswith("DECIMAL"):
         # A whole number that a program kept as a fraction is told as it was: store 101, not 101.0.
         whole = f"case when {name} = floor({name}) and abs({name}) < 1e15 then {name}::bigint::varchar else {name}::varchar end"
         return f"case when not isnan({name}::double) then {whole} end"
-    return f"{name}::varchar" if _is_typed(spec, kinds) else f"nullif(trim({name}::varchar), '')"
+    return f"{name}::varchar" if kind in _WHOLE | _TIMES else f"nullif(trim({name}::varchar), '')"
 
 
 def can_fail(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
     """Whether a value that came may not be what the contract wants; typed columns of Parquet files are what they are."""
-    return (column.kind != "text" or column.name in _IDENTIFIERS) and spec.column is not None and not _is_of_kind(column, spec, kinds)
+    may = column.kind != "text" or column.name in IDENTIFIERS or spec.part is not None
+    return may and bool(spec.sources) and not _is_of_kind(column, spec, kinds)
 
 
 def came(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     """SQL of whether the provider wrote a value; a word for none is none."""
-    text = raw(spec, kinds)
-    return f"({text} is not null and not {stands_for_nothing(text, NOTHING)})" if column.name in _IDENTIFIERS else f"{text} is not null"
+    text = f"({written(spec, kinds)})"
+    return f"({text} is not null and not {stands_for_nothing(text, NOTHING)})" if column.name in IDENTIFIERS else f"{text} is not null"
 
 
 def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: Kinds) -> str:
@@ -58,23 +70,24 @@ def _constant(value: str | float, column: Column) -> str | float:
     return str(int(value)) if column.kind == "text" and not isinstance(value, str) and value == int(value) else value
 
 
-def _is_typed(spec: ColumnSpec, kinds: Kinds) -> bool:
-    return spec.column is not None and kinds.get(spec.column, "VARCHAR") in _WHOLE | _TIMES
+def _kind(spec: ColumnSpec, kinds: Kinds) -> str:
+    """Type of the provider's value; what is put together or taken apart is text."""
+    return "VARCHAR" if spec.source is None or spec.part is not None else kinds.get(spec.source, "VARCHAR")
 
 
 def _is_of_kind(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
     """True where the file's own type already is the contract's, so that no text has to be made and read."""
-    kind = kinds.get(spec.column or "", "VARCHAR")
+    kind = _kind(spec, kinds)
     if column.kind == "integer":
         return kind in _WHOLE and spec.unit is None and spec.clean is None and not spec.map
     return column.kind in {"date", "timestamp"} and kind in {*_TIMES, _ZONED} and spec.date_format is None
 
 
 def _typed(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
-    name = quoted(spec.column or "")
+    name = quoted(spec.source or "")
     if column.kind == "integer":
         return f"-({name}::bigint)" if spec.negate else f"{name}::bigint"
-    if kinds[spec.column or ""] == _ZONED:
+    if _kind(spec, kinds) == _ZONED:
         return _moment(f"timezone('UTC', {name})", "true", column, spec)
     return _moment(f"{name}::timestamp", "false", column, spec)
 
@@ -87,7 +100,7 @@ def _cleaned(text: str, column: Column, spec: ColumnSpec, provider: ProviderSpec
         "digits": f"regexp_replace({text}, '[^0-9]', '', 'g')",
         "key": key(text),
     }.get(spec.clean or "", text)
-    if column.name in _IDENTIFIERS:
+    if column.name in IDENTIFIERS:
         cleaned = f"case when not {stands_for_nothing(text, (*NOTHING, *FAULTS))} then {cleaned} end"
     if not mapping:
         return cleaned
@@ -97,11 +110,11 @@ def _cleaned(text: str, column: Column, spec: ColumnSpec, provider: ProviderSpec
 
 def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     if column.kind == "text":
-        return identifier(text, spec.width) if column.name in _IDENTIFIERS or spec.width is not None else text
+        return identifier(text, spec.width) if column.name in IDENTIFIERS or spec.width is not None else text
     if spec.calendar is not None:
         return _moment(first_day(text, spec.calendar), "false", column, spec)
     if column.kind in {"date", "timestamp"}:
-        return _moment(parsed_moment(text, spec.date_format, kinds.get(spec.column or "") == CELL), _says_offset(text, spec), column, spec)
+        return _moment(parsed_moment(text, spec.date_format, _kind(spec, kinds) == CELL), _says_offset(text, spec), column, spec)
     number = _number(text, spec, kinds)
     if spec.unit is not None:
         number = UNITS[spec.unit].format(x=number)
@@ -113,8 +126,13 @@ def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     return f"case when isfinite({number}) then {number} end"
 
 
+def amount(spec: ColumnSpec, kinds: Kinds) -> str:
+    """SQL of the provider's number as it is written, before any unit; null where it is none."""
+    return _number(raw(spec, kinds), spec, kinds)
+
+
 def _number(text: str, spec: ColumnSpec, kinds: Kinds) -> str:
-    if kinds.get(spec.column or "", "VARCHAR") not in {"VARCHAR", CELL}:
+    if _kind(spec, kinds) not in {"VARCHAR", CELL}:
         return f"try_cast({text} as double)"
     grouping = spec.grouping or ("." if spec.decimal == "," else None)
     return parsed_number(text, spec.decimal, None if grouping == "none" else grouping, spec.affixes, spec.negative)

@@ -1,26 +1,38 @@
 """SQL of a file's rows as their contract wants them: selected, mapped, completed. How one value is converted stands in `expressions`."""
 
+from collections.abc import Iterator
+
 import duckdb
 
-from transforms.adapters.expressions import Kinds, came, can_fail, converted, with_nearest_station
+from transforms.adapters.expressions import Kinds, amount, came, can_fail, converted, raw, with_nearest_station
 from transforms.adapters.formats.headers import ROW, SHAPE
-from transforms.adapters.spec import FileSpec, ProviderSpec
+from transforms.adapters.shapes import RowFilter
+from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec
 from transforms.contracts import SOURCES, Contract, Source
 from transforms.lake.database import literal, quoted
 
 
-def row_filter(spec: FileSpec) -> str:
+def row_filter(spec: FileSpec, kinds: Kinds) -> str:
     """SQL predicate of the rows that belong to this source."""
-    if spec.rows is None:
-        return "true"
-    column = f"{quoted(spec.rows.column)}::varchar"
-    parts = []
-    if spec.rows.starting_with is not None:
-        parts.append(f"coalesce(starts_with({column}, {literal(spec.rows.starting_with)}), false)")
-    if spec.rows.not_starting_with is not None:
-        # A row without the text belongs to none of the others: here its line is found missing.
-        parts.append(f"coalesce(not starts_with({column}, {literal(spec.rows.not_starting_with)}), true)")
-    return " and ".join(parts) or "true"
+    return " and ".join(part for condition in spec.rows for part in _conditions(condition, spec, kinds)) or "true"
+
+
+def _conditions(condition: RowFilter, spec: FileSpec, kinds: Kinds) -> Iterator[str]:
+    """SQL predicates of one condition. A row that cannot be told belongs to the negative half of each pair: there it is found at fault."""
+    column = ColumnSpec(column=condition.column)
+    plain, text = f"{quoted(condition.column)}::varchar", raw(column, kinds)
+    if condition.starting_with is not None:
+        yield f"coalesce(starts_with({plain}, {literal(condition.starting_with)}), false)"
+    if condition.not_starting_with is not None:
+        yield f"coalesce(not starts_with({plain}, {literal(condition.not_starting_with)}), true)"
+    if condition.among is not None:
+        yield f"coalesce({text} in ({', '.join(map(literal, condition.among))}), false)"
+    if condition.not_in is not None:
+        yield f"coalesce({text} not in ({', '.join(map(literal, condition.not_in))}), true)"
+    if condition.sign is not None:
+        # The number is written as the mapping of its column says.
+        number = amount(next((mapping for mapping in spec.columns.values() if mapping.column == condition.column), column), kinds)
+        yield f"coalesce({number} >= 0, true)" if condition.sign == "positive" else f"coalesce({number} < 0, false)"
 
 
 def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
@@ -35,7 +47,8 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
     if has_days(spec):
         columns.append(f"{converted(contract['week'], spec.columns['week'].as_written(), provider, kinds)} as day")
     names = set(spec.columns)
-    rows = f"select {ROW} as row, {SHAPE} as shape, {', '.join(columns)} from {_with_packs(contract, spec, provider, kinds)} where {row_filter(spec)}"
+    origin = f"{_with_packs(contract, spec, provider, kinds)} where {row_filter(spec, kinds)}"
+    rows = f"select {ROW} as row, {SHAPE} as shape, {', '.join(columns)} from {origin}"
     if "store_id" in names and contract.sliced:
         known = "m.product_id in (select product_id from products) as product_known" if "product_id" in names else "true as product_known"
         region = "" if "region" in names else "s.region, "
@@ -92,7 +105,7 @@ def net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec, 
     connection.execute(
         f"""
         create or replace temp view good as
-        with d as (select distinct {delivered} from raw where not ({row_filter(spec)})),
+        with d as (select distinct {delivered} from raw where not ({row_filter(spec, kinds)})),
         m as (from mapped where row not in (select row from broken) and row not in (select row from repeated))
         select m.* replace (coalesce(d.week, m.week) as week)
         from m asof left join d on d.store_id = m.store_id and d.product_id = m.product_id and d.week <= m.week

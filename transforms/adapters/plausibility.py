@@ -32,12 +32,13 @@ _CLIMATE = (
 def refuse_unnamed_weeks(connection: duckdb.DuckDBPyConnection, spec: FileSpec, provider: ProviderSpec, kinds: Kinds, name: str) -> None:
     """Refuse days that look like names of weeks: all of one weekday that is no Monday. A week from Sunday on would be known before it has ended."""
     week = spec.columns.get("week")
-    if week is None or week.column is None or week.clean != "week" or week.weekday is not None:
+    if week is None or not week.sources or week.clean != "week" or week.weekday is not None:
         return
     day = converted(SOURCES["shipments"]["week"], week.as_written(), provider, kinds)
     days, weekday, first = connection.execute(
         f"""
-        with written as (select distinct {quoted(week.column)} from raw where {row_filter(spec)}), days as (select distinct {day} as day from written)
+        with written as (select distinct {", ".join(map(quoted, week.sources))} from raw where {row_filter(spec, kinds)}),
+        days as (select distinct {day} as day from written)
         select count(day), case when min(isodow(day)) = max(isodow(day)) then min(isodow(day)) end, min(day) from days
         """
     ).fetchall()[0]
@@ -76,7 +77,7 @@ def unserved_places(connection: duckdb.DuckDBPyConnection, contract: Source, spe
     connection.execute(
         f"""
         create or replace temp table unserved as
-        with written as (select {converted(contract["place"], place, provider, kinds)} as place from raw where {row_filter(spec)})
+        with written as (select {converted(contract["place"], place, provider, kinds)} as place from raw where {row_filter(spec, kinds)})
         select place, count(*) as n from written
         where place is not null and place not in (select place from stores where place is not null) group by place
         """
@@ -101,7 +102,7 @@ def implausible_climate(connection: duckdb.DuckDBPyConnection, contract: Source,
     """Say where weather is as on no place with stores, day for day: its numbers are of another unit."""
     notes = []
     for column, unit, low, high, units in _CLIMATE:
-        if column not in contract.names or column not in spec.columns or spec.columns[column].column is None:
+        if column not in contract.names or column not in spec.columns or not spec.columns[column].sources:
             continue
         found = connection.execute(
             f"""

@@ -6,27 +6,23 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from pyarrow import parquet
 
 from transforms.adapters.calendars import calendars_of, landing_folder, read_calendar, table_name
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
-from transforms.adapters.expressions import CELL, Kinds, can_fail, raw
-from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
-from transforms.adapters.formats.delimited import Records, read_delimited
+from transforms.adapters.expressions import Kinds, can_fail, written
 from transforms.adapters.formats.headers import ROW, SHAPE
-from transforms.adapters.formats.json_lines import read_json_lines
-from transforms.adapters.formats.workbooks import read_sheet
+from transforms.adapters.formats.sandbox import database_of
+from transforms.adapters.loading import Loaded, load
 from transforms.adapters.mapping import has_days, mapped, needs_station, net_to_last_delivery, result, row_filter
 from transforms.adapters.plausibility import clip_endless, implausible_climate, refuse_unnamed_weeks, unserved_places
-from transforms.adapters.sandbox import database_of
-from transforms.adapters.spec import WORKBOOKS, FileSpec, ProviderSpec
+from transforms.adapters.shaping import place_of
+from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
-from transforms.contracts import SOURCES, Contract, Source
+from transforms.contracts import SOURCES, Source
 from transforms.errors import ContractViolation, LandingFileRefused
-from transforms.lake.database import literal, quoted
+from transforms.lake.database import quoted
 
 _IS_TAKEN = "row not in (select row from broken) and row not in (select row from repeated)"
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl"})
 _TEXT = pa.string()
 _NO_QUARANTINE = pa.schema(
@@ -55,11 +51,14 @@ class RowCounts:
     repeated
         Rows that say again what an earlier row said.
     records
-        Records of the file as a second, independent reader counts them; None where it was not read.
+        Records of the file as a second, independent reader counts them; of a wide table, each cell of a record below the header is one. None where it
+        was not read.
     aside
-        Records that are no rows: the header, also where it comes again, what stands above it, and records without a value.
+        Records that are no rows: the header, also where it comes again, what stands above it, and records (or cells) without a value.
     emptied
         Rows among those taken of which a value that breaks the contract was left out, since they can do without.
+    melted, empty_cells
+        Records of a wide table that became one row for each cell, and how many of their cells hold no value.
     """
 
     read: int
@@ -70,6 +69,8 @@ class RowCounts:
     records: int | None = None
     aside: int = 0
     emptied: int = 0
+    melted: int = 0
+    empty_cells: int = 0
 
 
 class RefusedWhole(LandingFileRefused):
@@ -133,8 +134,8 @@ def read_file(
     if contract.may_be_empty and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
         return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0, records=0), (), ())
     with database_of(path, name) as (connection, link):
-        kinds, absent, records = _load(connection, spec, contract, link, name)
-        columns = tuple(kinds)
+        loaded = load(connection, spec, contract, link, name)
+        kinds = loaded.kinds
         if references is not None:
             connection.register("stores", references.stores)
             connection.register("products", references.products)
@@ -145,13 +146,13 @@ def read_file(
         _mark_broken(connection, contract, spec, provider, kinds, arrived_at)
         connection.execute("create temp table repeated (row bigint)")
         if spec.line_id is not None:
-            mark_conflicting_lines(connection, spec.line_id)
+            mark_conflicting_lines(connection, spec.line_id, place_of(spec))
         if spec.duplicates == "refuse":
-            mark_duplicates(connection, contract)
+            mark_duplicates(connection, contract, place_of(spec))
         notes = clip_endless(connection, spec, arrived_at) + implausible_climate(connection, contract, spec)
         notes += unserved_places(connection, contract, spec, provider, kinds)
-        counts = _counts(connection, spec, records, name)
-        quarantined = _quarantined(connection, columns, name)
+        counts = _counts(connection, spec, loaded, name)
+        quarantined = _quarantined(connection, spec, loaded, name)
         _refuse_other_file(counts, quarantined, provider, source, name)
         rest = f" where {_IS_TAKEN}" if counts.quarantined or counts.repeated else ""
         connection.execute(f"create temp view good as select * from mapped{rest}")
@@ -160,95 +161,35 @@ def read_file(
         computed = {"place", "place_km"} if needs_station(contract, spec, provider) else set()
         rows = connection.execute(result(contract, spec, computed)).to_arrow_table()
         rows = rows.cast(schema)
-    return FileRows(rows, quarantined, counts, columns, absent, tuple(notes))
-
-
-def _load(
-    connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str
-) -> tuple[dict[str, str], tuple[str, ...], Records]:
-    """Make the table `raw` of the file's rows; return its columns with their types, those added as empty, and how many records there are."""
-    if path.stat().st_size == 0:
-        raise LandingFileRefused(f"{name}: expected a {spec.format} file with rows, came an empty file. Drop the file again.")
-    compression = _COMPRESSIONS.get(Path(name).suffix.lower(), PLAIN) if spec.format in {"csv", "jsonl"} else PLAIN
-    check_expanded(path, compression, name)
-    try:
-        records = _records(connection, spec, path, name, compression)
-        kinds = {row[0]: row[1] for row in connection.execute("describe select * from file").fetchall() if row[0] not in {ROW, SHAPE}}
-        if spec.format in WORKBOOKS:
-            kinds = dict.fromkeys(kinds, CELL)
-        if len(kinds) > MAX_COLUMNS:
-            raise LandingFileRefused(f"{name}: expected at most {MAX_COLUMNS:,} columns, came {len(kinds):,}. Is it the right file?")
-        absent = _absent_columns(spec, contract, tuple(kinds), name)
-        added = "".join(f", null::varchar as {quoted(column)}" for column in absent)
-        connection.execute(f"create temp table raw as select *{added} from file")
-    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
-        raise
-    except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
-        first = str(error).strip().splitlines()[0].replace(str(path), name)
-        raise LandingFileRefused(
-            f"{name}: expected a readable {spec.format} file ({spec.encoding}), but reading failed: {first} "
-            "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
-        ) from error
-    return kinds, absent, records
-
-
-def _records(connection: duckdb.DuckDBPyConnection, spec: FileSpec, path: Path, name: str, compression: str) -> Records:
-    """Make the view `file` of the file's rows, numbered, and return how many records there are."""
-    if spec.format == "csv":
-        records = read_delimited(path, name, spec.delimiter, spec.encoding, compression, spec.header)
-    elif spec.format in WORKBOOKS:
-        decimal = "," if any(column.decimal == "," for column in spec.columns.values()) else "."
-        records = read_sheet(path, name, spec.format, spec.sheet, spec.header, decimal)
-    elif spec.format == "jsonl":
-        records = read_json_lines(connection, path, name, compression)
-    else:
-        numbered = f"select (row_number() over ())::bigint as {ROW}, null::varchar as {SHAPE}, * from read_parquet({literal(str(path))})"
-        connection.execute(f"create temp view file as {numbered}")
-        return Records(pa.table({}), 0, 0, parquet.ParquetFile(path).metadata.num_rows)
-    if spec.format != "jsonl":
-        connection.register("file", records.table)
-    return records
-
-
-def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """Mapped columns that the file lacks and can do without; a column that is needed is refused with the difference shown."""
-    wanted = {column.column: contract[standard].required and column.default is None for standard, column in spec.columns.items() if column.column}
-    wanted |= dict.fromkeys([column for column in (spec.line_id, spec.rows.column if spec.rows else None) if column is not None], True)
-    missing = sorted(column for column, required in wanted.items() if required and column not in present)
-    if missing:
-        raise LandingFileRefused(
-            f"{name}, row 1 (header): columns {missing} are missing for source {contract.table!r}; came with {list(present)}, of which "
-            f"{sorted(set(present) - set(wanted)) or 'none'} are not mapped. "
-            "Add them to the file, or correct the provider YAML if they are named differently."
-        )
-    return tuple(sorted(column for column in wanted if column not in present))
+    return FileRows(rows, quarantined, counts, loaded.columns, loaded.absent, tuple(notes))
 
 
 def _mark_broken(
     connection: duckdb.DuckDBPyConnection, contract: Source, spec: FileSpec, provider: ProviderSpec, kinds: Kinds, arrived_at: datetime
 ) -> None:
-    came_as = {name: raw(mapping, kinds) for name, mapping in spec.columns.items()}
+    came_as = {name: written(mapping, kinds) for name, mapping in spec.columns.items()}
     fallible = {name for name, mapping in spec.columns.items() if can_fail(contract[name], mapping, kinds)}
     mapped = set(spec.columns) | ({"line_id"} if spec.line_id else set())
     came_as["row"] = SHAPE
     mark_broken(connection, rules_for(contract, mapped, fallible, provider.unknown_products == "accept", arrived_at), came_as)
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec, records: Records, name: str) -> RowCounts:
+def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: Loaded, name: str) -> RowCounts:
     # Only weather rows are there more than once: in each region that their place serves.
     rows = "distinct row" if "place" in spec.columns else "*"
     query = f"""
         select
-            (select count(*) from raw), (select count(*) from raw where {row_filter(spec)}), (select count({rows}) from mapped),
+            (select count(*) from raw), (select count(*) from raw where {row_filter(spec, loaded.kinds)}), (select count({rows}) from mapped),
             (select count(*) from repeated), (select count(*) from broken),
             (select count({rows}) from mapped where row not in (select row from broken) and row not in (select row from repeated)),
             (select count(*) from emptied where {_IS_TAKEN})
     """
-    read, selected, mapped, repeated, broken, taken, emptied = connection.execute(query).fetchall()[0]
-    counts = RowCounts(read, read - selected + selected - mapped, repeated, broken, taken, records.total, records.aside, emptied)
-    if read + records.aside != records.total:
+    there, selected, mapped, repeated, broken, taken, emptied = connection.execute(query).fetchall()[0]
+    read, skipped = there + loaded.ended, loaded.ended + there - selected + selected - mapped
+    counts = RowCounts(read, skipped, repeated, broken, taken, loaded.records, loaded.aside, emptied, loaded.melted, loaded.empty_cells)
+    if read + loaded.aside != loaded.records:
         raise LandingFileRefused(
-            f"{name}: {records.total:,} records are in the file, and {read + records.aside:,} were read, {records.aside:,} of them header or blank. "
+            f"{name}: {loaded.records:,} records are in the file, and {read + loaded.aside:,} were read, {loaded.aside:,} of them header or blank. "
             "It is of a form that is not read in full: save it again, or drop it in another format."
         )
     if counts.skipped + repeated + broken + taken != read:
@@ -256,10 +197,10 @@ def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec, records: Reco
     return counts
 
 
-def _quarantined(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...], name: str) -> pa.Table:
+def _quarantined(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: Loaded, name: str) -> pa.Table:
     """Rows that break the contract, as quarantine keeps them."""
     present = {row[0] for row in connection.execute("describe mapped").fetchall()}
-    record = ", ".join(f"{quoted(column)} := raw.{quoted(column)}" for column in columns)
+    record = ", ".join(f"{quoted(column)} := raw.{quoted(column)}" for column in loaded.kinds)
     region = "any_value(region)" if "region" in present else "null::varchar"
     week = "any_value(week)" if "week" in present else "null::date"
     return connection.execute(
@@ -269,7 +210,8 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]
         select
             b.row, b.rule, p.region, p.week,
             format(
-                '{{}}, row {{}}, column {{}}: expected {{}}, came {{}}. {{}}', $name, b.row, split_part(b.rule, ':', 1), b.expected, b.came, b.advice
+                '{{}}, {{}}, column {{}}: expected {{}}, came {{}}. {{}}',
+                $name, {place_of(spec)}, split_part(b.rule, ':', 1), b.expected, b.came, b.advice
             ) as message,
             to_json(struct_pack({record}))::varchar as record, b.kept
         from told as b join raw on raw.{ROW} = b.row join places as p on p.row = b.row

@@ -4,17 +4,20 @@ What a provider file may say is defined here; turning it into SQL is `transforms
 """
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
 import duckdb
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from transforms.adapters.formats.bounds import MAX_COLUMNS
 from transforms.adapters.moments import ISO_WEEK, SERIAL
-from transforms.contracts import SOURCES, Column
-from transforms.errors import ConfigurationError
+from transforms.adapters.shapes import Melt, Name, Part, RowFilter, RowsEnd, Strict, Text, path_names, path_values
+from transforms.contracts import SOURCES, Column, Contract
+from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.database import open_database
 from transforms.yaml_files import RuleBroken, read_model
 
@@ -27,10 +30,9 @@ Unit = Literal[
 ]
 # fmt: on
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_BESIDE = re.compile(r"\{[a-z_][a-z0-9_]*\}")
 WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
 Cleaning = Literal["key", "lower", "upper", "week", "end_of_day", "digits"]
-Name = Annotated[str, Field(min_length=1)]
-"""A column of the provider's."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -39,15 +41,19 @@ HOW_FETCHED = frozenset({"query", "database", "since", "again", "timeout"})
 """Keys that say how a file comes into landing, and not how it is read."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ColumnSpec(_Strict):
-    """How one standard column comes about: from a column of the file, or from a constant."""
+class ColumnSpec(Strict):
+    """How one standard column comes about: from a column of the file, from several, or from a constant."""
 
     column: Name | None = None
-    """Name of the provider's column."""
+    """Name of the provider's column; `{sheet}`, `{member}` or a name of `path` in braces for what the file's surroundings tell."""
+    position: int | None = Field(default=None, ge=1, le=MAX_COLUMNS)
+    """Number of the provider's column, from 1, in place of its name."""
+    columns: tuple[Name, ...] | None = Field(default=None, min_length=2)
+    """Columns whose texts are joined; where one is empty, so is the whole."""
+    join: str = ""
+    """Text between those that are joined."""
+    part: Part | None = None
+    """Which part of the text is meant, where the column holds several (`{separator: "-", number: 2}`)."""
     value: str | Number | None = None
     """Constant, where the files do not tell."""
     default: str | Number | None = None
@@ -85,14 +91,30 @@ class ColumnSpec(_Strict):
     negate: bool = False
     """Turn the sign, for credits that are written as negative quantities."""
 
+    @property
+    def source(self) -> str | None:
+        """The one column that the value is taken from, as the file's table names it; None for a constant and for joined columns."""
+        return self.column if self.position is None else f"{{{self.position}}}"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All columns that the value is taken from."""
+        return self.columns or ((self.source,) if self.source is not None else ())
+
     def as_written(self) -> Self:
         """The same column without cleaning: the day of a date of which the contract takes the week."""
         return self.model_copy(update={"clean": None, "week_starts": None, "week_ends": None})
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.column is None) == (self.value is None):
-            raise ValueError("a column needs exactly one of 'column' (the provider's name) and 'value' (a constant)")
+        if sum(origin is not None for origin in (self.column, self.position, self.columns, self.value)) != 1:
+            raise ValueError(
+                "a column needs exactly one of 'column' (the provider's name), 'columns' (several), 'position' (its number) and 'value' (a constant)"
+            )
+        if self.join and self.columns is None:
+            raise ValueError("expected 'join' beside 'columns' (those that are joined), came without")
+        if self.part is not None and self.value is not None:
+            raise ValueError("expected 'part' beside a column of the file, came beside 'value'")
         return self
 
     @model_validator(mode="after")
@@ -142,15 +164,7 @@ class ColumnSpec(_Strict):
                 raise RuleBroken(f"expected a {column.kind} for {column.name!r}, came {value!r}: {problem}", name)
 
 
-class RowFilter(_Strict):
-    """Keep only the rows whose text column starts, or does not start, with a prefix."""
-
-    column: Name
-    starting_with: str | None = None
-    not_starting_with: str | None = None
-
-
-class FileSpec(_Strict):
+class FileSpec(Strict):
     """One kind of file of a source."""
 
     files: str
@@ -159,12 +173,22 @@ class FileSpec(_Strict):
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     """Any text encoding that Python knows: utf-8, cp1252, latin-1, ..."""
-    sheet: str | None = None
-    """Sheet of a workbook; where none is named, the only visible one with rows."""
-    header: int = Field(default=1, ge=1, le=1000)
-    """Row (record) that names the columns; what stands above it is left aside."""
+    sheet: Text | tuple[Text, ...] | None = None
+    """Sheet of a workbook, or several of one form; where none is named, the only visible one with rows. The mapping reads its name as `{sheet}`."""
+    sheets: Text | None = None
+    """Pattern of sheets of the same form, like `2024-*`: all visible ones with rows that meet it."""
+    header: int = Field(default=1, ge=0, le=1000)
+    """Row (record) that names the columns; what stands above it is left aside. 0 or `none` for a file without names: `position` tells its columns."""
+    path: Text | None = None
+    """What the file's name within landing tells, as a template (`shipments/{region}/{week}.csv`) or a regular expression with named groups: then
+    `{region}` is a column."""
+    melt: Melt | None = None
+    """How a wide table becomes one row for each cell."""
     columns: dict[str, ColumnSpec]
-    rows: RowFilter | None = None
+    rows: tuple[RowFilter, ...] = ()
+    """Which rows belong to this source: one condition, or a list of which each holds."""
+    rows_end: RowsEnd | None = None
+    """Row with which the rows end, like that of the totals."""
     line_id: Name | None = None
     """Column that identifies a line: a line that is there twice counts once."""
     duplicates: Literal["refuse", "sum"] = "refuse"
@@ -214,10 +238,96 @@ class FileSpec(_Strict):
             raise RuleBroken("a query with 'since' needs the parameters $1 (a week's Monday) and $2 (the next Monday)", "query")
         return self
 
+    @field_validator("header", mode="before")
+    @classmethod
+    def _no_header(cls, header: object) -> object:
+        return 0 if header == "none" else header
+
+    @field_validator("path")
+    @classmethod
+    def _names_parts(cls, path: str | None) -> str | None:
+        if path is not None:
+            path_names(path)
+        return path
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.sheet is not None or self.sheets is not None) and self.format not in WORKBOOKS:
+            raise RuleBroken(
+                f"expected a sheet of a workbook ({', '.join(WORKBOOKS)}), came 'format: {self.format}'", *_given(self, "sheets", "sheet")
+            )
+        if self.sheet is not None and self.sheets is not None:
+            raise RuleBroken("expected one of 'sheet' (its name) and 'sheets' (a pattern of names), came both", "sheets")
+        told = self.told_beside
+        for name, column in self.columns.items():
+            for source in column.sources:
+                if _BESIDE.fullmatch(source) and column.position is None and source not in told:
+                    raise RuleBroken(
+                        f"expected a column, or one of {sorted(told) or 'none'}, which stand beside the file's own, came {source!r}", "columns", name
+                    )
+            if column.position is not None and self.format == "jsonl":
+                raise RuleBroken("expected a key's name as 'column', since keys of JSON lines have no order, came a position", "columns", name)
+        return self
+
+    @property
+    def told_beside(self) -> set[str]:
+        """Columns that do not stand in the file: what its name, its sheet or its archive tells."""
+        names = {f"{{{name}}}" for name in path_names(self.path)} if self.path is not None else set()
+        return names | ({"{sheet}"} if self.format in WORKBOOKS else set())
+
+    @property
+    def is_divided(self) -> bool:
+        """True where a row is no record of a single table: it is found by its sheet or its cell too."""
+        return self.melt is not None or isinstance(self.sheet, tuple) or self.sheets is not None
+
+    def from_name(self, name: str) -> dict[str, str]:
+        """What the file's name tells, by column.
+
+        Raises
+        ------
+        LandingFileRefused
+            If the name is not of the form that `path` says.
+        """
+        if self.path is None:
+            return {}
+        values = path_values(self.path, name)
+        if values is None:
+            raise LandingFileRefused(
+                f"{name}: expected a name like {self.path!r}, which tells {', '.join(path_names(self.path))}. Rename the file, or correct 'path' in "
+                "the provider YAML."
+            )
+        return {f"{{{part}}}": value for part, value in values.items()}
+
+    def used(self, names: Sequence[str]) -> set[str]:
+        """Columns that the mapping reads as they are, by name or by position among `names`."""
+        positions = {names[column.position - 1] for column in self.columns.values() if column.position is not None and column.position <= len(names)}
+        return {source for column in self.columns.values() for source in column.sources} | positions | self._beside_mapping()
+
+    def melted(self, names: Sequence[str]) -> list[str]:
+        """Columns of a wide table among `names` that become rows."""
+        return self.melt.chosen(names, self.used(names)) if self.melt is not None else []
+
+    def _beside_mapping(self) -> set[str]:
+        others = (self.line_id, *(condition.column for condition in self.rows), self.rows_end.column if self.rows_end else None)
+        return {column for column in others if column is not None}
+
+    def wanted(self, contract: Contract) -> dict[str, bool]:
+        """Columns of the file that the mapping reads, each with whether it has to be there."""
+        found: dict[str, bool] = {}
+        for standard, column in self.columns.items():
+            for source in column.sources:
+                found[source] = found.get(source, False) or (contract[standard].required and column.default is None)
+        return found | dict.fromkeys(self._beside_mapping(), True)
+
     @property
     def adds_up(self) -> bool:
         """True where rows of several files add up without line numbers that tell them apart: what is there twice counts twice."""
         return self.duplicates == "sum" and self.line_id is None
+
+    @field_validator("rows", mode="before")
+    @classmethod
+    def _one_condition(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -227,7 +337,7 @@ class FileSpec(_Strict):
         return {name: {"column": spec} if isinstance(spec, str) else spec for name, spec in value.items()}
 
 
-class ProviderSpec(_Strict):
+class ProviderSpec(Strict):
     """A data provider."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
@@ -263,6 +373,11 @@ class ProviderSpec(_Strict):
         if missing := [source for source, contract in SOURCES.items() if contract.needed and source not in value]:
             raise ValueError(f"sources {missing} are missing: without them nothing can be forecast")
         return value
+
+
+def _given(spec: FileSpec, *keys: str) -> list[str]:
+    """The first of some keys that a file's part of the YAML gives."""
+    return [key for key in keys if getattr(spec, key) is not None][:1]
 
 
 def _check_columns(source: str, spec: FileSpec, *at: str | int) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import duckdb
 
+from transforms.adapters.expressions import IDENTIFIERS
 from transforms.adapters.formats.headers import ROW
 from transforms.calendar import ALL_REGIONS
 from transforms.contracts import Column, Source
@@ -13,6 +14,7 @@ from transforms.lake.database import literal, quoted
 
 _EXPECTED = {
     "text": "an identifier with all its digits",
+    "part": "a text with the part that the provider YAML names",
     "region": "a region's name",
     "place": "a place",
     "integer": "a whole number",
@@ -98,7 +100,7 @@ def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[
             Rule(
                 column.name,
                 f"{name} is null and {raw}",
-                _EXPECTED.get(column.name, _EXPECTED[column.kind]),
+                _EXPECTED.get(column.name, _EXPECTED["part" if column.kind == "text" and column.name not in IDENTIFIERS else column.kind]),
                 _UNREADABLE.get(column.name, _UNREADABLE.get(column.kind, _SAY_HOW)),
             )
         )

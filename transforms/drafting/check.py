@@ -119,9 +119,9 @@ def _outcome(source: str, name: str, specs: Sequence[FileSpec], row: dict[str, A
     if row is None:
         told = "It was not looked at: facts are checked against stores, and none were read."
         return FileOutcome(source, name, "not looked at", told, 0, 0, 0, 0, 0, 0, ())
-    used = {column.column for spec in specs for column in spec.columns.values()} | {spec.line_id for spec in specs}
-    used |= {spec.rows.column for spec in specs if spec.rows is not None}
-    unmapped = tuple(column for column in (row["columns"] or "").split(",") if column and column not in used)
+    columns = [column for column in (row["columns"] or "").split(",") if column]
+    used = {column for spec in specs for column in (*spec.used(columns), *spec.melted(columns))}
+    unmapped = tuple(column for column in columns if column not in used)
     taken, repeated, skipped, quarantined = (row[f"rows_{end}"] or 0 for end in ("taken", "repeated", "skipped", "quarantined"))
     message = noticed.get((source, name), row["message"])
     aside = row["records_aside"] or 0

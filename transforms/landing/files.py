@@ -1,13 +1,16 @@
 """The files that stand in landing: finding and dropping them. Landing files are never changed here."""
 
+import hashlib
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from transforms.adapters import FileSpec, ProviderSpec
 from transforms.adapters.calendars import calendars_of
+from transforms.adapters.shapes import path_values
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
@@ -31,7 +34,9 @@ class LandingFile:
     path: Path
     name: str
     digest: str
-    """SHA-256 of its content, or what stands for it where it cannot be read (see `transforms.landing.odd_files`)."""
+    """SHA-256 of its content, with what its name tells where the provider reads that (`path`), or what stands for it where it cannot be read (see
+    `transforms.landing.odd_files`).
+    """
     size: int
     fault: str | None = None
     """Why it cannot be read at all."""
@@ -75,9 +80,16 @@ def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
 def _landing_file(source: str, specs: tuple[FileSpec, ...], path: Path, top: Path) -> LandingFile:
     name = printable(path.relative_to(top))
     try:
-        return LandingFile(source, specs, path, name, hashed(path, top), path.stat().st_size)
+        digest, size = hashed(path, top), path.stat().st_size
+        return LandingFile(source, specs, path, name, _with_name(digest, specs, name) if size else digest, size)
     except NoFile as problem:
         return LandingFile(source, specs, path, name, *identity_of(path, name, str(problem)), fault=str(problem))
+
+
+def _with_name(digest: str, specs: Sequence[FileSpec], name: str) -> str:
+    """Two regions' files may hold the same and be no copies: where a name tells something, that is part of the content."""
+    told = [path_values(spec.path, name) for spec in specs if spec.path is not None]
+    return hashlib.sha256(f"{digest} {json.dumps(told)}".encode()).hexdigest() if told else digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ def read_all(provider: ProviderSpec, file: LandingFile, references: References |
             records=sum(c.records or 0 for c in counts),
             aside=sum(c.aside for c in counts),
             emptied=sum(c.emptied for c in counts),
+            melted=sum(c.melted for c in counts),
+            empty_cells=sum(c.empty_cells for c in counts),
         ),
         tuple(dict.fromkeys(name for reading in readings for name in reading.columns)),
         tuple(dict.fromkeys(name for reading in readings for name in reading.absent)),

@@ -284,5 +284,5 @@ def test_a_workbook_that_kills_its_reader_leaves_the_next_one_readable(
     with monkeypatch.context() as patch:
         patch.setattr(workbooks, "MEMORY", 20 * MB)
         with pytest.raises(LandingFileRefused, match=r"^s.xlsx: expected a workbook \(xlsx\), but "):
-            workbooks.read_sheet(path, path.name, "xlsx", None, 1, ".")
-    assert workbooks.read_sheet(path, path.name, "xlsx", None, 1, ".").table.num_rows == 8000
+            workbooks.read_sheets(path, path.name, "xlsx", None, None, 1, ".")
+    assert workbooks.read_sheets(path, path.name, "xlsx", None, None, 1, ".")[0][1].table.num_rows == 8000

@@ -35,7 +35,7 @@ class Records:
     ----------
     table
         Texts, one column for each of the header, with `ROW` (the record's number below the header, from 1) and `SHAPE` (what is wrong with the number
-        of its values, else null) before them. A record of another length has no values.
+        of its values, else null) before them. A record with too many has no values.
     above, blank
         Records up to and with the header, and records below it that are no rows: those without a single value, and the header again.
     total
@@ -61,7 +61,8 @@ def read_delimited(path: Path, name: str, delimiter: str, encoding: str, compres
     name
         How messages name the file.
     header
-        Number of the record that names the columns, from 1; what stands above it is no data.
+        Number of the record that names the columns, from 1; what stands above it is no data. 0 where none does: the columns are called
+        `column1`, `column2` then.
 
     Raises
     ------
@@ -170,10 +171,10 @@ def _counted(text: Path, name: str, delimiter: str, header: int, start: int) -> 
 
 def _header(text: Path, name: str, delimiter: str, header: int) -> tuple[list[str], int]:
     """Return the column names, and where in bytes the first record below them stands."""
-    for record, position in islice(_records(text, name, delimiter), header - 1, header):
-        return column_names(record, name, header), position
+    for record, position in islice(_records(text, name, delimiter), max(header, 1) - 1, max(header, 1)):
+        return (column_names(record, name, header), position) if header else (column_names([""] * len(record), name, 1), 0)
     raise LandingFileRefused(
-        f"{name}: expected a header in record {header}, came {'an empty file' if header == 1 else 'fewer records'}. Drop the file again."
+        f"{name}: expected a header in record {max(header, 1)}, came {'an empty file' if header < 2 else 'fewer records'}. Drop the file again."
     )
 
 
@@ -230,18 +231,21 @@ def _parse(text: Path, name: str, delimiter: str, names: list[str], start: int, 
 
 
 def _numbered(table: pa.Table, names: list[str], delimiter: str, invalid: _Invalid) -> pa.Table:
-    """Add rows of another length without their values, number all of them as they stand in the file, and leave out those without any value."""
+    """Add rows of another length, number all of them as they stand in the file, and leave out those without any value."""
     numbers = np.setdiff1d(np.arange(1, table.num_rows + len(invalid.rows) + 1), [number for number, _, _ in invalid.rows], assume_unique=True)
     valid = table.add_column(0, ROW, pa.array(numbers, pa.int64())).add_column(1, SHAPE, pa.nulls(table.num_rows, pa.string()))
     valid = _with_values(valid, names)
-    others = [(number, f"{count} values") for number, count, text in invalid.rows if not is_blank(next(csv.reader([text], delimiter=delimiter), []))]
+    others = [
+        (number, f"{count} values", text) for number, count, text in invalid.rows if not is_blank(next(csv.reader([text], delimiter=delimiter), []))
+    ]
     if not others:
         return valid
+    records = [_short(text, delimiter, len(names)) for _, _, text in others]
     broken = pa.table(
         {
-            ROW: [row for row, _ in others],
-            SHAPE: [shape for _, shape in others],
-            **{column: pa.nulls(len(others), pa.string()) for column in names},
+            ROW: [row for row, _, _ in others],
+            SHAPE: [shape for _, shape, _ in others],
+            **{column: pa.array([record[position] for record in records], pa.string()) for position, column in enumerate(names)},
         }
     )
     return pa.concat_tables([valid, broken.cast(valid.schema)]).sort_by(ROW)
@@ -258,3 +262,9 @@ def _with_values(table: pa.Table, names: list[str]) -> pa.Table:
         if pc.all(filled).as_py():
             return table
     return table.filter(filled)
+
+
+def _short(text: str, delimiter: str, width: int) -> list[str | None]:
+    """Values of a record that has too few, so that a line of totals is known as one; of one with too many none is sure."""
+    values = next(csv.reader([text], delimiter=delimiter), [])
+    return [*values, *[None] * (width - len(values))] if len(values) < width else [None] * width

@@ -1,11 +1,13 @@
 """Run as a process of its own: reads sheets of workbooks, so that one that needs endless memory or breaks its parser costs this process alone.
 
-Each line of its input is a JSON request (`path`, `sheet`, `header`, `target`, limits), each line of its output the answer: `{"above": ...,
-"blank": ..., "total": ...}` once the sheet lies in `target` as an Arrow stream of texts, or `{"refused": "..."}`. A request with `peek` wants the
-first and last so many rows of every sheet, as JSON in `target`. Imports nothing of Shelfcast: it is started without its packages.
+Each line of its input is a JSON request (`path`, `sheet`, `sheets`, `header`, `target`, limits), each line of its output the answer:
+`{"sheets": [{"sheet": ..., "above": ..., "blank": ..., "total": ...}, ...]}` once each sheet lies in `target` with its number (from 0) behind as an
+Arrow stream of texts, or `{"refused": "..."}`. A request with `peek` wants the first and last so many rows of every sheet, as JSON in `target`.
+Imports nothing of Shelfcast: it is started without its packages.
 """
 
 import datetime
+import fnmatch
 import json
 import resource
 import sys
@@ -44,22 +46,33 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"refused": str(refusal)}
 
 
-def _convert(request: dict[str, Any]) -> dict[str, int]:
+def _convert(request: dict[str, Any]) -> dict[str, Any]:
     path, kind = Path(request["path"]), request["format"]
     book = _opened(path, kind, request["expanded"])
-    name = _sheet_of(book, request["sheet"])
-    rows, header = _rows(book, name, request["cells"]), request["header"]
-    if len(rows) < header:
+    names = _sheets_of(book, request["sheet"], request["sheets"])
+    cells = request["cells"]
+    sheets = []
+    for number, name in enumerate(names):
+        rows = _rows(book, name, cells)
+        cells -= len(rows) * max(len(rows[0]) if rows else 0, 1)
+        sheets.append(_sheet(rows, path, kind, name, request, f"{request['target']}{number}"))
+    return {"sheets": sheets}
+
+
+def _sheet(rows: list[list[Any]], path: Path, kind: str, name: str, request: dict[str, Any], target: str) -> dict[str, str | int]:
+    """Write a sheet's rows and count them."""
+    header = request["header"]
+    if len(rows) < max(header, 1):
         raise Refused(f"expected a header in row {header} of sheet {name!r}, came {len(rows)} rows.")
-    names = _names(rows[header - 1])
+    names = _names(rows[header - 1], name, header) if header else [f"column{position}" for position in range(1, len(rows[0]) + 1)]
     filled_rows = sum(any(map(_is_filled, row)) for row in rows)
     total = _counted_again(path, kind, name, filled_rows)
     filled = [(number, row) for number, row in enumerate(rows[header:], start=1) if any(map(_is_filled, row))]
     schema = pa.schema([("__row__", pa.int64()), ("__shape__", pa.string()), *((column, pa.string()) for column in names)])
-    with pa.OSFile(request["target"], "wb") as target, pa.ipc.new_stream(target, schema) as writer:
+    with pa.OSFile(target, "wb") as stream, pa.ipc.new_stream(stream, schema) as writer:
         for start in range(0, len(filled), _BATCH):
             writer.write_batch(_batch(filled[start : start + _BATCH], len(names), schema, request["decimal"]))
-    return {"above": header, "blank": len(rows) - header - len(filled), "total": len(rows) - filled_rows + total}
+    return {"sheet": name, "above": header, "blank": len(rows) - header - len(filled), "total": len(rows) - filled_rows + total}
 
 
 def _peek(request: dict[str, Any]) -> dict[str, int]:
@@ -118,22 +131,32 @@ def _check(path: Path, kind: str, expanded: int) -> None:
             raise Refused(f"it expands to {size:,} bytes, expected at most {expanded:,}. Split it, or drop it as CSV or Parquet.")
 
 
-def _sheet_of(book: Any, wanted: str | None) -> str:
-    """The sheet that is named, else the only visible one."""
+def _sheets_of(book: Any, wanted: str | list[str] | None, pattern: str | None) -> list[str]:
+    """The sheets that are named, or the visible ones with rows that meet the pattern, else the only visible one with rows."""
     sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == calamine.SheetTypeEnum.WorkSheet]
+    there = [sheet.name for sheet in sheets]
     if wanted is not None:
-        if wanted not in [sheet.name for sheet in sheets]:
-            raise Refused(f"expected a sheet {wanted!r}, came {[s.name for s in sheets]}. Correct 'sheet' in the provider YAML, or the workbook.")
-        return wanted
+        named = [wanted] if isinstance(wanted, str) else wanted
+        for name in named:
+            if name not in there:
+                raise Refused(f"expected a sheet {name!r}, came {there}. Correct 'sheet' in the provider YAML, or the workbook.")
+        return named
     visible = [sheet.name for sheet in sheets if sheet.visible == calamine.SheetVisibleEnum.Visible]
     filled = [name for name in visible if book.get_sheet_by_name(name).height]
+    if pattern is not None:
+        found = [name for name in filled if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            raise Refused(
+                f"expected visible sheets with rows like {pattern!r}, came {filled}. Correct 'sheets' in the provider YAML, or the workbook."
+            )
+        return found
     if len(filled) != 1:
-        came = f"{len(filled)} with rows: {filled}" if filled else f"none of {[sheet.name for sheet in sheets]}"
+        came = f"{len(filled)} with rows: {filled}" if filled else f"none of {there}"
         raise Refused(f"expected one visible sheet with rows, came {came}. Name the sheet in the provider YAML, under 'sheet'.")
-    return str(filled[0])
+    return [str(filled[0])]
 
 
-def _names(row: list[Any]) -> list[str]:
+def _names(row: list[Any], sheet: str, number: int) -> list[str]:
     """Texts of the header, up to its last cell."""
     cells = [_text(cell) for cell in row]
     while cells and not (cells[-1] and cells[-1].strip()):
@@ -143,7 +166,8 @@ def _names(row: list[Any]) -> list[str]:
     for position, name in enumerate(lower):
         if name in lower[:position]:
             raise Refused(
-                f"row 1 (header): columns {lower.index(name) + 1} and {position + 1} are both called {names[position]!r}. Rename one of them."
+                f"sheet {sheet!r}, row {number} (header): columns {lower.index(name) + 1} and {position + 1} are both called {names[position]!r}. "
+                "Rename one of them."
             )
     return names
 

@@ -1,4 +1,4 @@
-"""Sheets of XLSX workbooks, read by a process with a limit of memory and time: parsers of such files are easily led astray."""
+"""Sheets of workbooks, read by a process with a limit of memory and time: parsers of such files are easily led astray."""
 
 import json
 import select
@@ -6,10 +6,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -26,8 +26,17 @@ SECONDS = 300
 _PROGRAM = Path(__file__).with_name("workbook_process.py")
 
 
-def read_sheet(path: Path, name: str, kind: str, sheet: str | None, header: int, decimal: str) -> Records:
-    """The rows of a sheet (the only visible one with rows where none is named) as texts, below the names in its header.
+def read_sheets(
+    path: Path, name: str, kind: str, sheet: str | Sequence[str] | None, sheets: str | None, header: int, decimal: str
+) -> list[tuple[str, Records]]:
+    """The rows of some sheets as texts, below the names in their headers, each with the sheet's name.
+
+    Parameters
+    ----------
+    sheet, sheets
+        Names of the sheets, or a pattern that visible ones with rows meet; where neither is given, the only visible one with rows.
+    header
+        Row that names the columns; 0 where none does: they are called `column1`, `column2` then.
 
     Raises
     ------
@@ -35,18 +44,25 @@ def read_sheet(path: Path, name: str, kind: str, sheet: str | None, header: int,
         If the workbook cannot be read within the limits; `name` is how the message names it.
     """
     with tempfile.TemporaryDirectory(prefix="shelfcast-") as folder:
-        target = Path(folder) / "sheet"
+        target = f"{folder}/sheet"
         limits = {"memory": MEMORY, "expanded": MAX_EXPANDED, "cells": MAX_CELLS}
-        wanted = {"format": kind, "sheet": sheet, "header": header, "decimal": decimal}
-        answer = _reader.ask({"path": str(path), "target": str(target), **wanted, **limits})
+        wanted = {"format": kind, "sheet": sheet, "sheets": sheets, "header": header, "decimal": decimal}
+        answer = _reader.ask({"path": str(path), "target": target, **wanted, **limits})
         if "refused" in answer:
             raise LandingFileRefused(f"{name}: expected a workbook ({kind}), but {answer['refused']}")
-        with pa.OSFile(str(target)) as stream:
-            table = pa.ipc.open_stream(stream).read_all()
+        return [
+            (counts["sheet"], _sheet(f"{target}{number}", f"{name}, sheet {counts['sheet']!r}", header, counts))
+            for number, counts in enumerate(answer["sheets"])
+        ]
+
+
+def _sheet(target: str, name: str, header: int, counts: Mapping[str, int]) -> Records:
+    with pa.OSFile(target) as stream:
+        table = pa.ipc.open_stream(stream).read_all()
     names = [column for column in table.column_names if column not in {ROW, SHAPE}]
     refuse_other_header(table, names, name, header)
     rows = without_header(table, names)
-    return Records(rows, int(answer["above"]), int(answer["blank"]) + table.num_rows - rows.num_rows, int(answer["total"]))
+    return Records(rows, counts["above"], counts["blank"] + table.num_rows - rows.num_rows, counts["total"])
 
 
 @dataclass(frozen=True)
@@ -85,8 +101,8 @@ class _Reader:
     log: IO[str] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self, request: Mapping[str, object]) -> dict[str, str | int]:
-        """Return how many rows are where once the sheet is written, or under `refused` what speaks against the workbook."""
+    def ask(self, request: Mapping[str, object]) -> dict[str, Any]:
+        """Return how many rows are where once the sheets are written, or under `refused` what speaks against the workbook."""
         with self.lock:
             process = self._started()
             if process.stdin is None or process.stdout is None:
@@ -96,7 +112,7 @@ class _Reader:
             ready, _, _ = select.select([process.stdout], [], [], SECONDS)
             answer = process.stdout.readline() if ready else ""
             if answer:
-                counts: dict[str, str | int] = json.loads(answer)
+                counts: dict[str, Any] = json.loads(answer)
                 return counts
             process.kill()
             process.wait()

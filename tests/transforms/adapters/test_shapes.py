@@ -1,0 +1,289 @@
+"""Files of the forms that partners send: totals below, several sheets, columns without names, weeks side by side, keys in the file's name."""
+
+import io
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pytest
+import yaml
+from pyarrow import parquet
+
+from transforms.adapters import FileRows, ProviderSpec, References, load_provider, read_file
+from transforms.contracts import SOURCES
+from transforms.errors import ConfigurationError, LandingFileRefused
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+COLUMNS = {"store_id": "store", "product_id": "sku", "week": "week", "units_shipped": "units"}
+STORES, PRODUCTS = ("1", "2", "3"), ("A", "B")
+
+
+def provider(folder: Path, **shipments: Any) -> ProviderSpec:
+    """A provider of shipments with these keys, as a YAML file says them."""
+    key = {"files": "x", "format": "csv", "columns": {name: name for name in ("store_id", "region", "format", "product_id", "case_pack")}}
+    sources = {
+        "stores": [{**key, "columns": {name: name for name in ("store_id", "region", "format")}}],
+        "products": [{**key, "columns": {name: name for name in ("product_id", "case_pack")}}],
+        "shipments": [{"files": "*", "format": "csv", "columns": COLUMNS, **shipments}],
+    }
+    path = folder / "provider.yaml"
+    path.write_text(yaml.safe_dump({"name": "shop", "description": "A shop.", "refuse_above": 0.6, "sources": sources}))
+    return load_provider(str(path))
+
+
+def references() -> References:
+    stores = [dict.fromkeys(SOURCES["stores"].names) | {"store_id": store, "region": "ohio"} for store in STORES]
+    products = [dict.fromkeys(SOURCES["products"].names) | {"product_id": product, "case_pack": 6} for product in PRODUCTS]
+    return References(pa.Table.from_pylist(stores, SOURCES["stores"].schema), pa.Table.from_pylist(products, SOURCES["products"].schema))
+
+
+def read(folder: Path, name: str, source: str = "shipments", lookups: Sequence[Any] = (), **keys: Any) -> FileRows:
+    """What a file gives; every record of it has to be accounted for."""
+    spec = provider(folder, **keys)
+    found = read_file(spec, source, spec.sources[source][0], folder / name, name, references(), NOW)
+    counts = found.counts
+    assert counts.records == counts.aside + counts.taken + counts.skipped + counts.repeated + counts.quarantined
+    return found
+
+
+def units(found: FileRows) -> list[tuple[str, str, date, int]]:
+    return sorted(tuple(row[name] for name in COLUMNS) for row in found.rows.to_pylist())
+
+
+def written(folder: Path, name: str, *lines: str) -> str:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return name
+
+
+def book(folder: Path, name: str, sheets: Mapping[str, Sequence[Sequence[object]]], hidden: Sequence[str] = ()) -> str:
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for title, rows in sheets.items():
+        sheet = made.create_sheet(title)
+        for row in rows:
+            sheet.append(list(row))
+        if title in hidden:
+            sheet.sheet_state = "hidden"
+    content = io.BytesIO()
+    made.save(content)
+    (folder / name).write_bytes(content.getvalue())
+    return name
+
+
+HEADER = "store,sku,week,units"
+WEEK = date(2024, 3, 4)
+
+
+def test_totals_and_notes_below_the_rows_are_left_aside_and_counted(tmp_path: Path) -> None:
+    name = written(tmp_path, "s.csv", HEADER, "1,A,2024-03-04,6", "2,B,2024-03-04,12", "Total,,,18", "printed on 5 March", "3,A,2024-03-04,1")
+    found = read(tmp_path, name, rows_end={"column": "store", "equals": "Total"})
+    assert units(found) == [("1", "A", WEEK, 6), ("2", "B", WEEK, 12)]
+    assert (found.counts.read, found.counts.skipped, found.counts.quarantined) == (5, 3, 0)
+
+
+def test_a_total_with_fewer_values_than_the_header_is_known_as_one(tmp_path: Path) -> None:
+    name = written(tmp_path, "s.csv", HEADER, "1,A,2024-03-04,6", "Grand total,6")
+    found = read(tmp_path, name, rows_end={"column": "store", "starting_with": "Grand"})
+    assert (found.counts.skipped, found.counts.quarantined) == (1, 0)
+    assert read(tmp_path, name, rows={"column": "store", "not_in": ["Grand total"]}).counts.skipped == 1
+
+
+def test_a_row_of_a_kind_that_no_mapping_names_is_in_quarantine_and_not_gone(tmp_path: Path) -> None:
+    """Shipments took `in: [S]` and returns `not_in: [S]`: each row belongs to one of the two, an empty kind too."""
+    name = written(tmp_path, "s.csv", f"{HEADER},kind", "1,A,2024-03-04,6,S", "1,B,2024-03-04,6, S ", "2,A,2024-03-04,5,X", "3,A,2024-03-04,5,")
+    kept = read(tmp_path, name, rows={"column": "kind", "in": ["S"]})
+    others = read(tmp_path, name, rows={"column": "kind", "not_in": ["S"]})
+    assert [row[3] for row in units(kept)] == [6, 6]
+    assert [row[3] for row in units(others)] == [5, 5]
+    several = read(tmp_path, name, rows=[{"column": "kind", "in": ["S", "X"]}, {"column": "store", "not_in": ["2"]}])
+    assert (several.counts.taken, several.counts.skipped) == (2, 2)
+
+
+def test_credits_in_the_column_of_deliveries_are_told_by_their_sign(tmp_path: Path) -> None:
+    name = written(tmp_path, "s.csv", HEADER, "1,A,2024-03-04,6", "1,B,2024-03-04,4-", "2,A,2024-03-04,0", "2,B,2024-03-04,lots")
+    columns = {**COLUMNS, "units_shipped": {"column": "units", "negative": "trailing"}}
+    shipped = read(tmp_path, name, columns=columns, rows={"column": "units", "sign": "positive"})
+    assert [row[3] for row in units(shipped)] == [6, 0]
+    assert (shipped.counts.skipped, shipped.counts.quarantined) == (1, 1)
+    columns["units_shipped"] |= {"negate": True}
+    returned = read(tmp_path, name, columns=columns, rows={"column": "units", "sign": "negative"})
+    assert [row[3] for row in units(returned)] == [4]
+    assert (returned.counts.skipped, returned.counts.quarantined) == (3, 0)
+
+
+def test_weeks_side_by_side_become_rows_and_an_empty_cell_none(tmp_path: Path) -> None:
+    name = written(tmp_path, "s.csv", "store,sku,2024-03-04,2024-03-11,total", "1,A,6,12,18", "2,B,,3,3", "3,A, ,,0")
+    melt = {"columns": "2024-*", "name": "week_text", "value": "cell"}
+    columns = {**COLUMNS, "week": "week_text", "units_shipped": "cell"}
+    expected = [("1", "A", WEEK, 6), ("1", "A", date(2024, 3, 11), 12), ("2", "B", date(2024, 3, 11), 3)]
+    found = read(tmp_path, name, melt=melt, columns=columns)
+    assert units(found) == expected
+    assert (found.counts.melted, found.counts.empty_cells, found.counts.taken, found.counts.records) == (3, 3, 3, 7)
+    others = {"columns": "all others", "without": ["total"], "name": "week_text", "value": "cell"}
+    assert units(read(tmp_path, name, melt=others, columns=columns)) == expected
+    listed = {"columns": ["2024-03-04", "2024-03-11"], "name": "week_text", "value": "cell"}
+    assert units(read(tmp_path, name, melt=listed, columns=columns)) == expected
+
+
+def test_a_bad_cell_of_a_wide_table_costs_this_cell_alone_and_is_told_by_its_record(tmp_path: Path) -> None:
+    name = written(tmp_path, "s.csv", "store,sku,2024-03-04,2024-03-11", "1,A,6,12", "2,B,x,3", "3,A,1", "3,B,1,2")
+    melt = {"columns": "all others", "name": "week", "value": "units"}
+    found = read(tmp_path, name, melt=melt)
+    assert [row[3] for row in units(found)] == [6, 12, 3, 1, 2]
+    messages = found.quarantined["message"].to_pylist()
+    assert messages[0].startswith("s.csv, row 2, column units_shipped: expected a whole number, came x.")
+    assert messages[1].startswith("s.csv, row 3, column row: expected a value for each column of the header, came 3 values.")
+    assert (found.counts.melted, found.counts.quarantined) == (3, 2)
+
+
+def test_two_columns_of_one_week_contradict_each_other_by_record(tmp_path: Path) -> None:
+    name = written(tmp_path, "s.csv", "store,sku,2024-03-04,04.03.2024", "2,A,1,", "2,B,1,", "3,B,1,", "1,A,6,", "1,A,,7")
+    columns = {**COLUMNS, "week": {"column": "week", "map": {"04.03.2024": "2024-03-04"}}}
+    found = read(tmp_path, name, melt={"columns": "all others", "name": "week", "value": "units"}, columns=columns)
+    assert found.counts.quarantined == 2
+    expected = "s.csv, row 5, column week: expected one row for each region, store_id, product_id, week, came the key of row 4."
+    assert found.quarantined["message"][1].as_py().startswith(expected)
+
+
+def test_a_wide_parquet_file_keeps_its_numbers(tmp_path: Path) -> None:
+    table = pa.table({"store": [1, 2], "sku": ["A", "B"], "2024-03-04": pa.array([6, None], pa.int32()), "2024-03-11": [12.0, 3.0]})
+    parquet.write_table(table, tmp_path / "s.parquet")
+    found = read(tmp_path, "s.parquet", format="parquet", melt={"columns": "2024-*", "name": "week", "value": "units"})
+    assert [row[3] for row in units(found)] == [6, 12, 3]
+    assert found.counts.empty_cells == 1
+
+
+def test_a_wide_table_without_a_week_is_refused_with_its_columns(tmp_path: Path) -> None:
+    name = written(tmp_path, "s.csv", "store,sku,2023-01-02", "1,A,6")
+    with pytest.raises(LandingFileRefused, match=r"^s.csv: expected columns like '2024-\*' to be melted, came \['store', 'sku', '2023-01-02'\]"):
+        read(tmp_path, name, melt={"columns": "2024-*", "name": "week", "value": "units"})
+    name = written(tmp_path, "t.csv", "store,sku,units,2024-01-01", "1,A,6,5")
+    with pytest.raises(LandingFileRefused, match=r"^t.csv: the columns \['units'\] stand in the file, and the provider YAML gives their names"):
+        read(tmp_path, name, melt={"columns": "2024-*", "name": "week", "value": "units"})
+
+
+def test_region_and_week_in_the_name_of_the_file_are_columns(tmp_path: Path) -> None:
+    name = written(tmp_path, "ship/1/2024-03-04.csv", "sku,units", "A,6", "B,2")
+    columns = {**COLUMNS, "store_id": "{store}", "week": "{week}"}
+    assert units(read(tmp_path, name, path="ship/{store}/{week}.csv", columns=columns)) == [("1", "A", WEEK, 6), ("1", "B", WEEK, 2)]
+    expression = r"ship/(?P<store>\d+)/(?P<week>[-\d]+)\.csv"
+    assert len(units(read(tmp_path, name, path=expression, columns=columns))) == 2
+    with pytest.raises(
+        LandingFileRefused, match=r"^ship/1/2024-03-04.csv: expected a name like 'ship/week-\{week\}.csv', which tells week. Rename the file"
+    ):
+        read(tmp_path, name, path="ship/week-{week}.csv", columns={**COLUMNS, "week": "{week}"})
+
+
+def test_sheets_of_regions_are_read_as_one_table_with_the_name_of_each(tmp_path: Path) -> None:
+    rows = [["sku", "week", "units"], ["A", WEEK, 6], ["B", WEEK, 2]]
+    other = [["units", "sku", "week", "note"], [1, "A", WEEK, "late"], ["x", "B", WEEK, None]]
+    name = book(tmp_path, "s.xlsx", {"1": rows, "notes": [["hello"]], "2": other, "3": rows}, hidden=["3"])
+    columns = {**COLUMNS, "store_id": "{sheet}"}
+    found = read(tmp_path, name, format="xlsx", sheet=["1", "2"], columns=columns)
+    assert units(found) == [("1", "A", WEEK, 6), ("1", "B", WEEK, 2), ("2", "A", WEEK, 1)]
+    assert found.quarantined["message"][0].as_py().startswith("s.xlsx, sheet '2', row 2, column units_shipped: expected a whole number, came x.")
+    assert found.counts.records == 6
+    # The third is hidden.
+    assert units(read(tmp_path, name, format="xlsx", sheets="[0-9]", columns=columns)) == units(found)
+    with pytest.raises(
+        LandingFileRefused,
+        match=r"^s.xlsx: expected a workbook \(xlsx\), but expected visible sheets with rows like '2024-\*', came \['1', 'notes', '2'\]",
+    ):
+        read(tmp_path, name, format="xlsx", sheets="2024-*", columns=columns)
+    with pytest.raises(LandingFileRefused, match=r"^s.xlsx, sheet 'notes', row 1 \(header\): columns \['sku', 'units', 'week'\] are missing"):
+        read(tmp_path, name, format="xlsx", sheets="*", columns=columns)
+
+
+def test_weeks_side_by_side_on_several_sheets_are_melted_sheet_by_sheet(tmp_path: Path) -> None:
+    sheets = {"1": [["sku", WEEK], ["A", 6]], "2": [["sku", WEEK, date(2024, 3, 11)], ["A", 1, 2], ["B", None, "x"]]}
+    name = book(tmp_path, "s.xlsx", sheets)
+    columns = {**COLUMNS, "store_id": "{sheet}"}
+    found = read(tmp_path, name, format="xlsx", sheets="*", columns=columns, melt={"columns": "all others", "name": "week", "value": "units"})
+    assert units(found) == [("1", "A", WEEK, 6), ("2", "A", WEEK, 1), ("2", "A", date(2024, 3, 11), 2)]
+    assert found.quarantined["message"][0].as_py().startswith("s.xlsx, sheet '2', row 2, column units_shipped")
+    assert found.counts.empty_cells == 1
+
+
+@pytest.mark.parametrize("header", [0, "none"])
+def test_a_file_without_a_header_is_read_by_position_from_its_first_record_on(tmp_path: Path, header: object) -> None:
+    columns = {"store_id": {"position": 1}, "product_id": {"position": 2}, "week": {"position": 3}, "units_shipped": {"position": 5}}
+    name = written(tmp_path, "s.csv", "1,A,2024-03-04,x,6", "2,B,2024-03-04,y,2")
+    expected = [("1", "A", WEEK, 6), ("2", "B", WEEK, 2)]
+    assert units(read(tmp_path, name, header=header, columns=columns)) == expected
+    made = book(tmp_path, "s.xlsx", {"S": [["1", "A", WEEK, "x", 6], ["2", "B", WEEK, "y", 2]]})
+    assert units(read(tmp_path, made, format="xlsx", header=header, columns=columns)) == expected
+    name = written(tmp_path, "t.csv", "1,A,2024-03-04,6")
+    with pytest.raises(LandingFileRefused, match=r"^t.csv, row 1 \(header\): columns \['\{5\}'\] are missing"):
+        read(tmp_path, name, header=header, columns=columns)
+
+
+def test_columns_by_position_are_told_by_names_beside_them(tmp_path: Path) -> None:
+    name = written(tmp_path, "s.csv", "Filiale,Artikel,Woche,Menge", "1,A,2024-03-04,6")
+    columns = {"store_id": {"position": 1}, "product_id": "Artikel", "week": {"position": 3}, "units_shipped": {"position": 4}}
+    found = read(tmp_path, name, columns=columns)
+    assert units(found) == [("1", "A", WEEK, 6)]
+    assert found.columns == ("Filiale", "Artikel", "Woche", "Menge")
+
+
+def test_a_key_in_two_columns_and_two_keys_in_one_are_read(tmp_path: Path) -> None:
+    name = written(
+        tmp_path, "s.csv", "area,no,article,year,week,units", ",1,x/A/9,2024,10,6", "N,1,x/A/9,2024,10,6", "N,2,xB,2024,10,1", "N,3,x/B/1,2024,10,1"
+    )
+    columns = {
+        "store_id": {"columns": ["area", "no"], "join": "", "map": {"N1": "1", "N2": "2", "N3": "3"}},
+        "product_id": {"column": "article", "part": {"separator": "/", "number": -2}},
+        "week": {"columns": ["year", "week"], "join": "-W", "date_format": "iso_week"},
+        "units_shipped": "units",
+    }
+    found = read(tmp_path, name, columns=columns)
+    assert units(found) == [("1", "A", WEEK, 6), ("3", "B", WEEK, 1)]
+    first, second = found.quarantined["message"].to_pylist()
+    assert first.startswith("s.csv, row 1, column store_id: expected a value, came (empty).")
+    assert second.startswith("s.csv, row 3, column product_id: expected an identifier with all its digits, came xB.")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"rows": {"column": "kind"}}, r"key sources\.shipments\.0\.rows.*: expected one of 'in', 'not_in', 'sign', 'starting_with'"),
+        ({"rows": {"column": "kind", "in": []}}, r"key sources\.shipments\.0\.rows"),
+        ({"rows": {"column": "kind", "sign": "minus"}}, r"sign: Input should be 'positive' or 'negative'"),
+        ({"rows_end": {"column": "a", "equals": "x", "starting_with": "y"}}, r"rows_end: expected exactly one of 'equals' and 'starting_with'"),
+        ({"melt": {"columns": "2*", "name": "x", "value": "X"}}, r"melt: expected two names for 'name' and 'value', came 'x' for both"),
+        ({"path": "a.csv"}, r"path: expected one or more names in braces, each once, like 'shipments/\{region\}/\{week\}.csv', came 'a.csv'"),
+        ({"path": "(?P<a>["}, r"path: expected names in braces, .* or a regular expression with named groups, came .*missing \]"),
+        ({"sheets": "x*"}, r"key sources\.shipments\.0\.sheets: expected a sheet of a workbook \(xlsx, xls, xlsb, ods\), came 'format: csv'"),
+        ({"format": "xlsx", "sheet": "a", "sheets": "x*"}, r"sheets: expected one of 'sheet' \(its name\) and 'sheets' \(a pattern of names\), came both"),
+        ({"header": -1}, r"header: Input should be greater than or equal to 0"),
+        ({"columns": {**COLUMNS, "week": "{week}"}}, r"columns\.week: expected a column, or one of none, which stand beside the file's own, came '\{week\}'"),
+        ({"columns": {**COLUMNS, "week": {"position": 0}}}, r"columns\.week\.position: Input should be greater than or equal to 1"),
+        ({"format": "jsonl", "columns": {**COLUMNS, "week": {"position": 1}}}, r"columns\.week: expected a key's name as 'column'"),
+        ({"columns": {**COLUMNS, "week": {"columns": ["a", "b"], "column": "c"}}}, r"columns\.week: a column needs exactly one of 'column'"),
+        ({"columns": {**COLUMNS, "week": {"column": "a", "join": "-"}}}, r"columns\.week: expected 'join' beside 'columns'"),
+        ({"columns": {**COLUMNS, "week": {"column": "a", "part": {"separator": "-", "number": 0}}}}, r"number: expected 1 for the first part or -1 for the last"),
+        ({"columns": {**COLUMNS, "week": {"value": "a", "part": {"separator": "-", "number": 1}}}}, r"columns\.week: expected 'part' beside a column of the file"),
+    ],
+)  # fmt: skip
+def test_a_form_that_cannot_be_is_told_with_line_and_key(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as error:
+        provider(tmp_path, **keys)
+    assert "line " in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_example_of_the_documentation_gives_its_rows(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "bring-your-data.md").read_text()
+    keys = yaml.safe_load(text.split("go together:\n\n```yaml\n")[1].split("```")[0])["shipments"][0]
+    titles = [["Deliveries 2024"], [], ["Depot", "x"]]
+    header = ["Kind", "Area", "Store", "Article", "W09", "W10", "Wk total"]
+    rows = [["S", "N", 1, "x/A", 6, 2, 8], ["X", "N", 2, "x/B", None, 3, 3], ["R", "N", 2, "x/B", 9, 9, 9], [None, None, "Total", None, 6, 5, 11]]
+    (tmp_path / "shipments" / "ohio").mkdir(parents=True)
+    name = book(tmp_path, "shipments/ohio/2024.xlsx", {"Depot 1": [*titles, header, *rows], "Notes": [["none"]]})
+    keys["columns"]["store_id"]["map"] = {"N-1": "1", "N-2": "2"}
+    found = read(tmp_path, name, **keys)
+    assert units(found) == [("1", "A", date(2024, 2, 26), 6), ("1", "A", WEEK, 2), ("2", "B", WEEK, 3)]
+    assert (found.counts.skipped, found.counts.empty_cells) == (3, 1)

@@ -1,0 +1,159 @@
+"""One landing file as the table `raw` of its rows, read by its format, with every record accounted for. Columns are mapped elsewhere."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from pyarrow import parquet
+
+from transforms.adapters.expressions import CELL
+from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
+from transforms.adapters.formats.delimited import Records, read_delimited
+from transforms.adapters.formats.headers import ROW, SHAPE
+from transforms.adapters.formats.json_lines import read_json_lines
+from transforms.adapters.formats.workbooks import read_sheets
+from transforms.adapters.shaping import PLACE, RECORD, refuse_nothing_melted, refuse_same_names, shaped
+from transforms.adapters.spec import WORKBOOKS, FileSpec
+from transforms.contracts import Contract
+from transforms.errors import LandingFileRefused
+from transforms.lake.database import literal
+
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_OUR_OWN = {ROW, SHAPE, RECORD, PLACE}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the table `raw` holds.
+
+    Attributes
+    ----------
+    kinds
+        Columns beside those of numbering, with their types: the file's own, those of a melted table, and what stands beside the file.
+    columns, absent
+        The file's own, and those that were added as empty.
+    records, aside
+        As `RowCounts` has them.
+    ended
+        Rows from the end of the rows on (`rows_end`), which are not in `raw`.
+    melted, empty_cells
+        As `RowCounts` has them.
+    """
+
+    kinds: dict[str, str]
+    columns: tuple[str, ...]
+    absent: tuple[str, ...]
+    records: int
+    aside: int
+    ended: int
+    melted: int
+    empty_cells: int
+
+
+def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str) -> Loaded:
+    """Make the table `raw` of a file's rows.
+
+    Parameters
+    ----------
+    path, name
+        Where the database reaches the file, and how messages name it.
+
+    Raises
+    ------
+    LandingFileRefused
+        If the file cannot be read, or lacks a column that the contract requires.
+    """
+    if path.stat().st_size == 0:
+        raise LandingFileRefused(f"{name}: expected a {spec.format} file with rows, came an empty file. Drop the file again.")
+    try:
+        parts = [_part(connection, spec, contract, name, *table) for table in _tables(connection, spec, path, name)]
+        _unite(connection, len(parts))
+        kinds = {row[0]: row[1] for row in connection.execute("describe raw").fetchall() if row[0] not in _OUR_OWN}
+        if spec.format in WORKBOOKS:
+            kinds = dict.fromkeys(kinds, CELL)
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
+    except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
+        first = str(error).strip().splitlines()[0].replace(str(path), name)
+        raise LandingFileRefused(
+            f"{name}: expected a readable {spec.format} file ({spec.encoding}), but reading failed: {first} "
+            "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
+        ) from error
+    absent = tuple(dict.fromkeys(column for part in parts for column in part.absent))
+    return Loaded(
+        {column: kind for column, kind in kinds.items() if column not in absent},
+        tuple(dict.fromkeys(column for part in parts for column in part.columns)),
+        absent,
+        *(sum(counts) for counts in zip(*((p.records, p.aside, p.ended, p.melted, p.empty_cells) for p in parts), strict=True)),
+    )
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, spec: FileSpec, path: Path, name: str) -> Iterator[tuple[str, dict[str, str], Records]]:
+    """Make the view `file` of one of a file's tables after the other; yield how messages name the table, what stands beside it, and its records."""
+    beside = spec.from_name(name)
+    if spec.format in WORKBOOKS:
+        decimal = "," if any(column.decimal == "," for column in spec.columns.values()) else "."
+        for sheet, records in read_sheets(path, name, spec.format, spec.sheet, spec.sheets, spec.header, decimal):
+            connection.register("file", records.table)
+            yield f"sheet {sheet!r}, ", {**beside, "{sheet}": sheet}, records
+        return
+    compression = _COMPRESSIONS.get(Path(name).suffix.lower(), PLAIN) if spec.format in {"csv", "jsonl"} else PLAIN
+    check_expanded(path, compression, name)
+    if spec.format == "csv":
+        records = read_delimited(path, name, spec.delimiter, spec.encoding, compression, spec.header)
+        connection.register("file", records.table)
+    elif spec.format == "jsonl":
+        records = read_json_lines(connection, path, name, compression)
+    else:
+        numbered = f"select (row_number() over ())::bigint as {ROW}, null::varchar as {SHAPE}, * from read_parquet({literal(str(path))})"
+        connection.execute(f"create temp view file as {numbered}")
+        records = Records(pa.table({}), 0, 0, parquet.ParquetFile(path).metadata.num_rows)
+    yield "", beside, records
+
+
+def _part(
+    connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, name: str, place: str, beside: dict[str, str], records: Records
+) -> Loaded:
+    """Make a table of the rows in the view `file`, numbered from where the one before ends."""
+    columns = tuple(row[0] for row in connection.execute("describe select * from file").fetchall() if row[0] not in {ROW, SHAPE})
+    told = f"{name}, {place}".removesuffix(", ") if spec.is_divided else name
+    if len(columns) > MAX_COLUMNS:
+        raise LandingFileRefused(f"{told}: expected at most {MAX_COLUMNS:,} columns, came {len(columns):,}. Is it the right file?")
+    beside = {column: text for column, text in beside.items() if column in spec.wanted(contract)}
+    refuse_nothing_melted(spec, columns, told)
+    refuse_same_names(spec, columns, beside, told)
+    absent = _absent_columns(spec, contract, columns, beside, told)
+    before = [row[0] for row in connection.execute("select table_name from duckdb_tables() where table_name like 'part%'").fetchall()]
+    offset = max((connection.execute(f"select coalesce(max({ROW}), 0) from {part}").fetchall()[0][0] for part in before), default=0)
+    form = shaped(spec, columns, absent, beside, place, offset)
+    connection.execute(f"create temp table part{len(before) + 1} as {form.rows}")
+    ended, melted, empty = connection.execute(form.counts).fetchall()[0]
+    return Loaded({}, columns, absent, records.total + melted * max(form.cells - 1, 0), records.aside + empty, ended, melted, empty)
+
+
+def _unite(connection: duckdb.DuckDBPyConnection, count: int) -> None:
+    """Make the table `raw` of all parts; a column that one of them lacks is empty there."""
+    if count == 1:
+        connection.execute("alter table part1 rename to raw")
+        return
+    parts = " union all by name ".join(f"select * from part{number}" for number in range(1, count + 1))
+    connection.execute(f"create temp table raw as {parts}")
+    for number in range(1, count + 1):
+        connection.execute(f"drop table part{number}")
+
+
+def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...], beside: dict[str, str], name: str) -> tuple[str, ...]:
+    """Mapped columns that the file lacks and can do without; a column that is needed is refused with the difference shown."""
+    wanted = spec.wanted(contract)
+    positions = {f"{{{position}}}" for position in range(1, len(present) + 1)}
+    there = {*present, *beside, *positions, *((spec.melt.name, spec.melt.value) if spec.melt else ())}
+    missing = sorted(column for column, required in wanted.items() if required and column not in there)
+    if missing:
+        raise LandingFileRefused(
+            f"{name}, row {spec.header or 1} (header): columns {missing} are missing for source {contract.table!r}; came with {list(present)}, "
+            f"of which {sorted(set(present) - set(wanted)) or 'none'} are not mapped. "
+            "Add them to the file, or correct the provider YAML if they are named differently."
+        )
+    return tuple(sorted(column for column in wanted if column not in there))
