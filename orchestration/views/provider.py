@@ -30,8 +30,8 @@ def show_check(check: Check, console: Console) -> None:
     _show_aside(check, console)
     for outcome in check.refused:
         _say(console, f"[red]{outcome.status}[/] {escape(outcome.source)}: {escape(outcome.message or outcome.name)}")
-    for sentence in check.absent:
-        _say(console, f"[red]no file[/] {escape(sentence)}")
+    for source, patterns in check.absent.items():
+        _say(console, f"[red]no file[/] {escape(source)}: none is found by {escape(patterns)}")
     verdict = "[green]Every file would be taken in.[/]" if check.passes else "[bold red]Not everything would be taken in.[/]"
     _say(console, f"{verdict} Nothing was written.")
 

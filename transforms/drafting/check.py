@@ -61,8 +61,8 @@ class Check:
     rules: tuple[QuarantineRule, ...] = ()
     unmatched: tuple[str, ...] = ()
     """Files that no pattern finds."""
-    absent: tuple[str, ...] = ()
-    """Sentences about sources for which there is no file."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Sources for which there is no file -> the patterns that find none."""
     remarks: tuple[str, ...] = ()
     """What does not match or looks odd, though every row is right by itself."""
 
@@ -74,8 +74,7 @@ class Check:
     @property
     def passes(self) -> bool:
         """Whether everything could be taken in."""
-        needed = any(SOURCES[sentence.split(":")[0]].needed for sentence in self.absent)
-        return not self.refused and not needed
+        return not self.refused and not any(SOURCES[source].needed for source in self.absent)
 
 
 def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None]) -> Check:
@@ -106,7 +105,7 @@ def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None])
             _first_rows(staged.select, counting),
             tuple(_rules(lake)),
             tuple(_unmatched(folder, {file.path.relative_to(landing).as_posix() for file in files})),
-            tuple(_absent(provider, {file.source for file in files})),
+            _absent(provider, {file.source for file in files}),
             tuple(remarks_of(lambda source, days: staged.select(source, [one for one in counting if one[0] == source], days), provider)),
         )
 
@@ -157,9 +156,10 @@ def _unmatched(folder: Path, matched: set[str]) -> list[str]:
     return [name for name in names if name not in matched]
 
 
-def _absent(provider: ProviderSpec, present: set[str]) -> list[str]:
-    return [
-        f"{source}: no file is found by {', '.join(spec.files for spec in specs)}"
+def _absent(provider: ProviderSpec, present: set[str]) -> dict[str, str]:
+    """Sources without a file; those that a query will fetch from a database are none of them."""
+    return {
+        source: ", ".join(spec.files for spec in specs)
         for source, specs in provider.sources.items()
-        if source not in present
-    ]
+        if source not in present and all(spec.query is None for spec in specs)
+    }

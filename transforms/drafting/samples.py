@@ -283,7 +283,7 @@ def _object(line: bytes, name: str) -> dict[str, str | None] | None:
 
 def _parquet(path: Path, name: str) -> Sample:
     file = parquet.ParquetFile(path)
-    rows, head, tail, read = file.metadata.num_rows, list[pa.RecordBatch](), deque[pa.RecordBatch](maxlen=ROWS // _BATCH), 0
+    rows, head, tail, read = file.metadata.num_rows, list[pa.RecordBatch](), deque[pa.RecordBatch](maxlen=ROWS // _BATCH + 1), 0
     for batch in file.iter_batches(batch_size=_BATCH):
         (head if read < ROWS else tail).append(batch)
         read += batch.num_rows

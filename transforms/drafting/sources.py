@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pyarrow.compute as pc
@@ -263,6 +264,7 @@ def _grain(draft: SourceDraft) -> None:
     if by_day:
         draft.settings["duplicates"] = "sum"
         draft.notes.append(f"Days add up to weeks; {shown} tell {alone:.1%} of the rows apart.")
+        _newest_week(draft)
         if "known_at" in draft.columns and draft.source == "shipments":
             draft.columns.pop("known_at")
     elif alone < 1:
@@ -273,6 +275,16 @@ def _grain(draft: SourceDraft) -> None:
     if "duplicates" in draft.settings and (line := _line(draft)) is not None:
         draft.settings["line_id"] = line
         draft.notes.append(f"{line} tells lines apart: one that comes twice counts once.")
+
+
+def _newest_week(draft: SourceDraft) -> None:
+    """Ask about days of a week that is not over."""
+    style = draft.kind.profiles[draft.columns["week"].column or ""].date if draft.columns["week"].column else None
+    if draft.source == "shipments" and style is not None and style.last is not None and style.last.isoweekday() < 5:
+        monday = style.last - timedelta(days=style.last.weekday())
+        draft.questions.append(
+            f"the newest week, {monday}, ends on {style.last} and counts as it stands: leave its days out by 'rows' until it is over?"
+        )
 
 
 def _line(draft: SourceDraft) -> str | None:
