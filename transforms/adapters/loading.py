@@ -1,6 +1,7 @@
 """One landing file as the table `raw` of its rows, read by its format, with every record accounted for. Columns are mapped elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from transforms.adapters.expressions import CELL
+from transforms.adapters.formats.archives import members_of
 from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
 from transforms.adapters.formats.delimited import Records, read_delimited
+from transforms.adapters.formats.fixed import read_fixed
 from transforms.adapters.formats.headers import ROW, SHAPE
 from transforms.adapters.formats.json_lines import read_json_lines
 from transforms.adapters.formats.workbooks import read_sheets
@@ -52,23 +55,34 @@ class Loaded:
     empty_cells: int
 
 
-def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, path: Path, name: str) -> Loaded:
+@contextmanager
+def files_of(spec: FileSpec, path: Path, name: str) -> Iterator[list[tuple[str, Path]]]:
+    """The files that a landing file stands for: itself, without a name of its own, or the members of an archive."""
+    if spec.member is None:
+        yield [("", path)]
+        return
+    with members_of(path, name, spec.member) as members:
+        yield members
+
+
+def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contract, files: Sequence[tuple[str, Path]], name: str) -> Loaded:
     """Make the table `raw` of a file's rows.
 
     Parameters
     ----------
-    path, name
-        Where the database reaches the file, and how messages name it.
+    files
+        Where the database reaches the file, or the members of an archive by their names.
+    name
+        How messages name the landing file.
 
     Raises
     ------
     LandingFileRefused
         If the file cannot be read, or lacks a column that the contract requires.
     """
-    if path.stat().st_size == 0:
-        raise LandingFileRefused(f"{name}: expected a {spec.format} file with rows, came an empty file. Drop the file again.")
     try:
-        parts = [_part(connection, spec, contract, name, *table) for table in _tables(connection, spec, path, name)]
+        tables = (table for member, path in files for table in _tables(connection, spec, path, name, member))
+        parts = [_part(connection, spec, contract, name, *table) for table in tables]
         _unite(connection, len(parts))
         kinds = {row[0]: row[1] for row in connection.execute("describe raw").fetchall() if row[0] not in _OUR_OWN}
         if spec.format in WORKBOOKS:
@@ -76,7 +90,9 @@ def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contra
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
     except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
-        first = str(error).strip().splitlines()[0].replace(str(path), name)
+        first = str(error).strip().splitlines()[0]
+        for member, path in files:
+            first = first.replace(str(path), member or name)
         raise LandingFileRefused(
             f"{name}: expected a readable {spec.format} file ({spec.encoding}), but reading failed: {first} "
             "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
@@ -90,27 +106,35 @@ def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contra
     )
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, spec: FileSpec, path: Path, name: str) -> Iterator[tuple[str, dict[str, str], Records]]:
+def _tables(
+    connection: duckdb.DuckDBPyConnection, spec: FileSpec, path: Path, name: str, member: str
+) -> Iterator[tuple[str, dict[str, str], Records]]:
     """Make the view `file` of one of a file's tables after the other; yield how messages name the table, what stands beside it, and its records."""
-    beside = spec.from_name(name)
+    beside = {**spec.from_name(name), "{member}": member}
+    place, name = (f"{member}, ", f"{name}, {member}") if member else ("", name)
+    if path.stat().st_size == 0:
+        raise LandingFileRefused(f"{name}: expected a {spec.format} file with rows, came an empty file. Drop the file again.")
     if spec.format in WORKBOOKS:
         decimal = "," if any(column.decimal == "," for column in spec.columns.values()) else "."
         for sheet, records in read_sheets(path, name, spec.format, spec.sheet, spec.sheets, spec.header, decimal):
             connection.register("file", records.table)
-            yield f"sheet {sheet!r}, ", {**beside, "{sheet}": sheet}, records
+            yield f"{place}sheet {sheet!r}, ", {**beside, "{sheet}": sheet}, records
         return
-    compression = _COMPRESSIONS.get(Path(name).suffix.lower(), PLAIN) if spec.format in {"csv", "jsonl"} else PLAIN
+    compression = _COMPRESSIONS.get(Path(name).suffix.lower(), PLAIN) if spec.format in {"csv", "jsonl", "fixed"} else PLAIN
     check_expanded(path, compression, name)
     if spec.format == "csv":
         records = read_delimited(path, name, spec.delimiter, spec.encoding, compression, spec.header)
+        connection.register("file", records.table)
+    elif spec.format == "fixed":
+        records = read_fixed(path, name, spec.fields or {}, spec.encoding, compression, spec.header)
         connection.register("file", records.table)
     elif spec.format == "jsonl":
         records = read_json_lines(connection, path, name, compression)
     else:
         numbered = f"select (row_number() over ())::bigint as {ROW}, null::varchar as {SHAPE}, * from read_parquet({literal(str(path))})"
-        connection.execute(f"create temp view file as {numbered}")
+        connection.execute(f"create or replace temp view file as {numbered}")
         records = Records(pa.table({}), 0, 0, parquet.ParquetFile(path).metadata.num_rows)
-    yield "", beside, records
+    yield place, beside, records
 
 
 def _part(

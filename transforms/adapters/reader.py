@@ -12,7 +12,7 @@ from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicat
 from transforms.adapters.expressions import Kinds, can_fail, written
 from transforms.adapters.formats.headers import ROW, SHAPE
 from transforms.adapters.formats.sandbox import database_of
-from transforms.adapters.loading import Loaded, load
+from transforms.adapters.loading import Loaded, files_of, load
 from transforms.adapters.mapping import has_days, mapped, needs_station, net_to_last_delivery, result, row_filter
 from transforms.adapters.plausibility import clip_endless, implausible_climate, refuse_unnamed_weeks, unserved_places
 from transforms.adapters.shaping import place_of
@@ -23,7 +23,7 @@ from transforms.errors import ContractViolation, LandingFileRefused
 from transforms.lake.database import quoted
 
 _IS_TAKEN = "row not in (select row from broken) and row not in (select row from repeated)"
-_MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl"})
+_MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl", "fixed"})
 _TEXT = pa.string()
 _NO_QUARANTINE = pa.schema(
     [("row", pa.int64()), ("rule", _TEXT), ("region", _TEXT), ("week", pa.date32()), ("message", _TEXT), ("record", _TEXT), ("kept", pa.bool_())],
@@ -131,10 +131,10 @@ def read_file(
     contract, spec = SOURCES[source], spec.with_known_at()
     beside = [pa.field("line_id", pa.string())] if spec.line_id else DAYS if has_days(spec) else []
     schema = pa.schema([*contract.schema, *beside])
-    if contract.may_be_empty and spec.format in _MAY_BE_WITHOUT_BYTES and path.stat().st_size == 0:
+    if contract.may_be_empty and spec.format in _MAY_BE_WITHOUT_BYTES and spec.member is None and path.stat().st_size == 0:
         return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0, records=0), (), ())
-    with database_of(path, name) as (connection, link):
-        loaded = load(connection, spec, contract, link, name)
+    with files_of(spec, path, name) as files, database_of([file for _, file in files], name) as (connection, links):
+        loaded = load(connection, spec, contract, [(member, link) for (member, _), link in zip(files, links, strict=True)], name)
         kinds = loaded.kinds
         if references is not None:
             connection.register("stores", references.stores)

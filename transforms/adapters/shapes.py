@@ -10,11 +10,22 @@ from typing import Annotated, Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Name = Annotated[str, Field(min_length=1)]
 """A column of the provider's."""
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _in_order(span: tuple[int, ...]) -> tuple[int, ...]:
+    if span[0] < 1 or span[-1] < span[0] or span[-1] > _LONGEST:
+        raise ValueError(f"expected a first and a last position from 1 to {_LONGEST:,}, like [1, 6], came {list(span)}")
+    return span
+
+
+_LONGEST = 1_000_000
+Span = Annotated[tuple[int, ...], Field(min_length=1, max_length=2), AfterValidator(_in_order)]
+"""First and last position of a field, or the first alone."""
 
 
 class Strict(BaseModel):

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from transforms.adapters.formats.bounds import MAX_COLUMNS
 from transforms.adapters.moments import ISO_WEEK, SERIAL
-from transforms.adapters.shapes import Melt, Name, Part, RowFilter, RowsEnd, Strict, Text, path_names, path_values
+from transforms.adapters.shapes import Melt, Name, Part, RowFilter, RowsEnd, Span, Strict, Text, path_names, path_values
 from transforms.contracts import SOURCES, Column, Contract
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.database import open_database
@@ -169,16 +169,21 @@ class FileSpec(Strict):
 
     files: str
     """Pattern relative to the provider's landing folder, like `shipments/*.csv`."""
-    format: Literal["csv", "jsonl", "parquet", "xlsx", "xls", "xlsb", "ods"]
+    format: Literal["csv", "jsonl", "fixed", "parquet", "xlsx", "xls", "xlsb", "ods"]
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     """Any text encoding that Python knows: utf-8, cp1252, latin-1, ..."""
+    fields: dict[Name, Span] | None = None
+    """Columns of a file of fixed width: first and last position, in characters from 1, `[1, 6]`, or to the line's end, `[20]`."""
+    member: Text | None = None
+    """Name or pattern of the members of a ZIP archive that are the files; their names are `{member}` in the mapping."""
     sheet: Text | tuple[Text, ...] | None = None
     """Sheet of a workbook, or several of one form; where none is named, the only visible one with rows. The mapping reads its name as `{sheet}`."""
     sheets: Text | None = None
     """Pattern of sheets of the same form, like `2024-*`: all visible ones with rows that meet it."""
     header: int = Field(default=1, ge=0, le=1000)
-    """Row (record) that names the columns; what stands above it is left aside. 0 or `none` for a file without names: `position` tells its columns."""
+    """Row (record) that names the columns; what stands above it is left aside. 0 or `none` for a file without names: `position` tells its columns. Of
+    `format: fixed` the number of lines above the rows, 0 where none is given."""
     path: Text | None = None
     """What the file's name within landing tells, as a template (`shipments/{region}/{week}.csv`) or a regular expression with named groups: then
     `{region}` is a column."""
@@ -238,6 +243,11 @@ class FileSpec(Strict):
             raise RuleBroken("a query with 'since' needs the parameters $1 (a week's Monday) and $2 (the next Monday)", "query")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_width_has_no_header(cls, values: object) -> object:
+        return {"header": 0, **values} if isinstance(values, dict) and values.get("format") == "fixed" else values
+
     @field_validator("header", mode="before")
     @classmethod
     def _no_header(cls, header: object) -> object:
@@ -258,6 +268,10 @@ class FileSpec(Strict):
             )
         if self.sheet is not None and self.sheets is not None:
             raise RuleBroken("expected one of 'sheet' (its name) and 'sheets' (a pattern of names), came both", "sheets")
+        if (self.format == "fixed") != (self.fields is not None):
+            raise RuleBroken(
+                "expected 'fields', the positions of the columns, for 'format: fixed' and for no other", *_given(self, "fields", "format")
+            )
         told = self.told_beside
         for name, column in self.columns.items():
             for source in column.sources:
@@ -273,12 +287,12 @@ class FileSpec(Strict):
     def told_beside(self) -> set[str]:
         """Columns that do not stand in the file: what its name, its sheet or its archive tells."""
         names = {f"{{{name}}}" for name in path_names(self.path)} if self.path is not None else set()
-        return names | ({"{sheet}"} if self.format in WORKBOOKS else set())
+        return names | ({"{sheet}"} if self.format in WORKBOOKS else set()) | ({"{member}"} if self.member is not None else set())
 
     @property
     def is_divided(self) -> bool:
-        """True where a row is no record of a single table: it is found by its sheet or its cell too."""
-        return self.melt is not None or isinstance(self.sheet, tuple) or self.sheets is not None
+        """True where a row is no record of a single table: it is found by its member, its sheet or its cell too."""
+        return self.melt is not None or isinstance(self.sheet, tuple) or self.sheets is not None or self.member is not None
 
     def from_name(self, name: str) -> dict[str, str]:
         """What the file's name tells, by column.

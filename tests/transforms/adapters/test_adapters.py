@@ -30,7 +30,7 @@ def test_an_unknown_provider_is_answered_with_those_there_are() -> None:
     [
         ("units_shipped: units", "units_sent: units", r"\['units_sent'\] are not columns of its contract; expected region, store_id"),
         (", units_shipped: units", "", r"source 'shipments': required columns \['units_shipped'\] are not mapped"),
-        ("format: csv", "format: sas", "Input should be 'csv', 'jsonl', 'parquet', 'xlsx', 'xls', 'xlsb' or 'ods'"),
+        ("format: csv", "format: sas", "Input should be 'csv', 'jsonl', 'fixed', 'parquet', 'xlsx', 'xls', 'xlsb' or 'ods'"),
         ("  shipments:", "  deliveries:", "source 'deliveries' is not a standard source"),
         ("price: price}", "price: {unit: fahrenheit}}", "a column needs exactly one of 'column'"),
         ("name: corner_shop", "name: [", "is not YAML"),

@@ -1,6 +1,9 @@
 """Files of the forms that partners send: totals below, several sheets, columns without names, weeks side by side, keys in the file's name."""
 
+import gzip
 import io
+import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +16,7 @@ import yaml
 from pyarrow import parquet
 
 from transforms.adapters import FileRows, ProviderSpec, References, load_provider, read_file
+from transforms.adapters.formats import archives
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError, LandingFileRefused
 
@@ -246,6 +250,106 @@ def test_a_key_in_two_columns_and_two_keys_in_one_are_read(tmp_path: Path) -> No
     assert second.startswith("s.csv, row 3, column product_id: expected an identifier with all its digits, came xB.")
 
 
+def packed(folder: Path, name: str, members: Mapping[str, bytes | str]) -> str:
+    with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    return name
+
+
+FIELDS = {"store": [1, 3], "sku": [4, 5], "week": [7, 16], "units": [17]}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_fields_of_fixed_width_are_counted_in_characters(tmp_path: Path, end: str) -> None:
+    """The third line was cut off within its week, the fourth has a tab; \xe9 is two bytes in UTF-8 and one character."""
+    lines = ["1  A \xe92024-03-04   6", "2  B \xe92024-03-0412", "3  A  2024-03", "3  B\t 2024-03-04 1", "   ", "3  B  2024-03-04 2"]
+    (tmp_path / "s.txt").write_bytes(end.join(lines).encode("utf-8"))
+    found = read(tmp_path, "s.txt", format="fixed", fields=FIELDS)
+    assert units(found) == [("1", "A", WEEK, 6), ("2", "B", WEEK, 12), ("3", "B", WEEK, 2)]
+    first, second = found.quarantined["message"].to_pylist()
+    assert first.startswith("s.txt, row 3, column row: expected a value for each column of the header, came 13 characters, which end within 'week'.")
+    assert second.startswith(
+        "s.txt, row 4, column row: expected a value for each column of the header, came a tab, behind which no position is sure."
+    )
+    assert (found.counts.records, found.counts.aside) == (6, 1)
+
+
+def test_fixed_width_in_another_encoding_compressed_and_with_lines_above_is_read(tmp_path: Path) -> None:
+    text = "DELIVERIES\n----\n1  A \xe92024-03-04   6\n\x1a\n"
+    (tmp_path / "s.txt.gz").write_bytes(gzip.compress(text.encode("cp850")))
+    found = read(tmp_path, "s.txt.gz", format="fixed", fields=FIELDS, encoding="cp850", header=2)
+    assert units(found) == [("1", "A", WEEK, 6)]
+    assert (found.counts.records, found.counts.aside) == (4, 3)
+
+
+def test_members_of_an_archive_are_read_as_one_file_each_told_by_its_name(tmp_path: Path) -> None:
+    members = {
+        "../../1.csv": "sku,week,units\nA,2024-03-04,6\n",
+        "/2.csv": "week,sku,units\n2024-03-04,B,12\n2024-03-04,A,x\n",
+        "readme.txt": "hello",
+        "folder/": "",
+    }
+    name = packed(tmp_path, "s.zip", members)
+    columns = {**COLUMNS, "store_id": {"column": "{member}", "map": {"../../1.csv": "1", "/2.csv": "2"}}}
+    found = read(tmp_path, name, member="*.csv", columns=columns)
+    assert units(found) == [("1", "A", WEEK, 6), ("2", "B", WEEK, 12)]
+    assert found.quarantined["message"][0].as_py().startswith("s.zip, /2.csv, row 2, column units_shipped: expected a whole number, came x.")
+    assert found.counts.records == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["provider.yaml", "s.zip"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "xlsx", "csv.gz"])
+def test_members_of_every_format_are_read(tmp_path: Path, kind: str) -> None:
+    rows = [{"store": "1", "sku": "A", "week": "2024-03-04", "units": 6}, {"store": "2", "sku": "B", "week": "2024-03-04", "units": 2}]
+    members: dict[str, bytes | str] = {}
+    for number, row in enumerate(rows):
+        inner = io.BytesIO()
+        if kind == "parquet":
+            parquet.write_table(pa.Table.from_pylist([row]), inner)
+        elif kind == "xlsx":
+            inner.write((tmp_path / book(tmp_path, "b.xlsx", {"S": [list(row), list(row.values())]})).read_bytes())
+        elif kind == "jsonl":
+            inner.write(json.dumps(row).encode())
+        else:
+            inner.write(gzip.compress(f"{HEADER}\n{','.join(map(str, row.values()))}\n".encode()))
+        members[f"{number}.{kind}"] = inner.getvalue()
+    found = read(tmp_path, packed(tmp_path, "s.zip", members), member=f"*.{kind}", format=kind.removesuffix(".gz"))
+    assert units(found) == [("1", "A", WEEK, 6), ("2", "B", WEEK, 2)]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"a.txt": "x"}, r"^s.zip: expected up to 1,000 members like '\*\.csv', came \['a.txt'\]. Correct 'member'"),
+        ({f"{n}.csv": "x" for n in range(1001)}, r"^s.zip: expected up to 1,000 members like '\*\.csv', came 1,001 of them"),
+        ({"a.csv": ""}, r"^s.zip, a.csv: expected a csv file with rows, came an empty file"),
+        ({"a.csv": bytes(3 << 20)}, r"^s.zip: expected at most 0 GiB once expanded, came more. Split the archive"),
+    ],
+)
+def test_an_archive_that_is_too_much_or_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: dict[str, bytes | str], message: str
+) -> None:
+    monkeypatch.setattr(archives, "MAX_EXPANDED", 2 << 20)
+    name = packed(tmp_path, "s.zip", members)
+    with pytest.raises(LandingFileRefused, match=message):
+        read(tmp_path, name, member="*.csv")
+
+
+def test_every_cut_or_garbled_archive_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    name = packed(tmp_path, "s.zip", {"a.csv": f"{HEADER}\n" + "1,A,2024-03-04,6\n" * 50})
+    content, refused = (tmp_path / name).read_bytes(), 0
+    for position in range(0, len(content), 2):
+        for garbled in (content[:position], content[:position] + bytes([content[position] ^ 0x55]) + content[position + 1 :]):
+            (tmp_path / name).write_bytes(garbled)
+            try:
+                with archives.members_of(tmp_path / name, name, "*.csv") as members:
+                    assert [path.read_text().count("1,A") for _, path in members] == [50]
+            except LandingFileRefused:
+                refused += 1
+    assert refused > len(content) / 2
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -259,6 +363,10 @@ def test_a_key_in_two_columns_and_two_keys_in_one_are_read(tmp_path: Path) -> No
         ({"sheets": "x*"}, r"key sources\.shipments\.0\.sheets: expected a sheet of a workbook \(xlsx, xls, xlsb, ods\), came 'format: csv'"),
         ({"format": "xlsx", "sheet": "a", "sheets": "x*"}, r"sheets: expected one of 'sheet' \(its name\) and 'sheets' \(a pattern of names\), came both"),
         ({"header": -1}, r"header: Input should be greater than or equal to 0"),
+        ({"format": "fixed"}, r"key sources\.shipments\.0\.format: expected 'fields', the positions of the columns, for 'format: fixed'"),
+        ({"fields": {"a": [1, 2]}}, r"key sources\.shipments\.0\.fields: expected 'fields', the positions of the columns, for 'format: fixed'"),
+        ({"format": "fixed", "fields": {"a": [3, 2]}}, r"fields\.a: expected a first and a last position from 1 to 1,000,000, like \[1, 6\], came \[3, 2\]"),
+        ({"columns": {**COLUMNS, "week": "{member}"}}, r"columns\.week: expected a column, or one of none"),
         ({"columns": {**COLUMNS, "week": "{week}"}}, r"columns\.week: expected a column, or one of none, which stand beside the file's own, came '\{week\}'"),
         ({"columns": {**COLUMNS, "week": {"position": 0}}}, r"columns\.week\.position: Input should be greater than or equal to 1"),
         ({"format": "jsonl", "columns": {**COLUMNS, "week": {"position": 1}}}, r"columns\.week: expected a key's name as 'column'"),

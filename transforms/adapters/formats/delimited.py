@@ -71,7 +71,7 @@ def read_delimited(path: Path, name: str, delimiter: str, encoding: str, compres
     """
     with TemporaryDirectory(prefix="shelfcast-") as scratch:
         text = Path(scratch) / "decoded"
-        _decode(path, text, name, encoding, compression)
+        decode(path, text, name, encoding, compression)
         return _read(text, name, delimiter, header)
 
 
@@ -91,7 +91,7 @@ def _read(text: Path, name: str, delimiter: str, header: int) -> Records:
     return Records(rows, header, empty + table.num_rows - rows.num_rows, header + below)
 
 
-def _decode(path: Path, target: Path, name: str, encoding: str, compression: str) -> None:
+def decode(path: Path, target: Path, name: str, encoding: str, compression: str) -> None:
     """Write the text of a file as UTF-8, without a byte order mark."""
     decoder, lines, mark = _decoder(encoding, name), 1, BYTE_ORDER_MARK
     with target.open("wb") as out:

@@ -22,7 +22,7 @@ def read_json_lines(connection: duckdb.DuckDBPyConnection, path: Path, name: str
     """
     total = check_nesting(path, compression, name)
     lines = f"read_ndjson_objects({literal(str(path))}, compression = {literal(compression)})"
-    connection.execute(f"create temp table objects as select (row_number() over ())::bigint as {ROW}, json from {lines}")
+    connection.execute(f"create or replace temp table objects as select (row_number() over ())::bigint as {ROW}, json from {lines}")
     found = """
         select key, min(position) from (select unnest(json_keys(json)) as key, row_number() over () as position from objects)
         group by key order by 2, 1
@@ -36,5 +36,5 @@ def read_json_lines(connection: duckdb.DuckDBPyConnection, path: Path, name: str
         f"json_extract_string(json, {pointer}) as {quoted(column)}" for pointer, column in zip(pointers, column_names(keys, name, 1), strict=True)
     )
     shape = "case when json_type(json) <> 'OBJECT' then 'a JSON ' || lower(json_type(json)) end"
-    connection.execute(f"create temp view file as select {ROW}, {shape} as {SHAPE}, {columns} from objects")
+    connection.execute(f"create or replace temp view file as select {ROW}, {shape} as {SHAPE}, {columns} from objects")
     return Records(pa.table({}), 0, 0, total)

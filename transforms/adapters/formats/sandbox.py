@@ -1,7 +1,7 @@
 """A database for one landing file: it reaches that file and nothing else, and its memory, disk and time have limits."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,22 +14,24 @@ from transforms.lake.database import literal, open_database
 
 
 @contextmanager
-def database_of(path: Path, name: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Open a database that can reach one file and nothing else of the machine, and the plain name under which it reaches it.
+def database_of(paths: Sequence[Path], name: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Path]]]:
+    """Open a database that can reach some files and nothing else of the machine, and the plain names under which it reaches them.
 
     Its memory, its room on disk and its time have a limit.
     """
     with TemporaryDirectory(prefix="shelfcast-") as folder, open_database() as connection:
-        link = Path(folder) / "file"
-        link.symlink_to(path.resolve())
-        connection.execute(f"set threads = 2; set temp_directory = {literal(f'{folder}/spill')}; set allowed_paths = [{literal(str(link))}]")
+        links = [Path(folder) / f"file{number}" for number in range(len(paths))]
+        for link, path in zip(links, paths, strict=True):
+            link.symlink_to(path.resolve())
+        allowed = ", ".join(literal(str(link)) for link in links)
+        connection.execute(f"set threads = 2; set temp_directory = {literal(f'{folder}/spill')}; set allowed_paths = [{allowed}]")
         connection.execute(f"set memory_limit = '{MEMORY}B'; set max_temp_directory_size = '{SPILL}B'")
         connection.execute("set enable_external_access = false; set lock_configuration = true")
         done = threading.Event()
         stopper = threading.Thread(target=_stop_late, args=(connection, done, READ_SECONDS), daemon=True)
         stopper.start()
         try:
-            yield connection, link
+            yield connection, links
         except duckdb.OutOfMemoryException as error:
             advice = "Split the file, or drop it as Parquet."
             raise LandingFileRefused(
