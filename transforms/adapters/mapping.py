@@ -98,16 +98,23 @@ def needs_station(contract: Contract, spec: FileSpec, provider: ProviderSpec) ->
 
 
 def net_to_last_delivery(connection: duckdb.DuckDBPyConnection, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> None:
-    """Move returns to the week of the latest delivery of that product to that store up to the credit, where the file knows one."""
+    """Move returns to the week of the latest delivery of that product to that store up to the credit, where the file or what is on record knows one.
+
+    They stay known when the credit was, which is at the end of its own week where nothing else is said.
+    """
     contract = SOURCES["returns"]
     names = ("store_id", "product_id", "week")
+    known_at = "" if "known_at" in spec.columns else ", timezone('UTC', m.week + interval 7 day) as known_at"
     delivered = ", ".join(f"{converted(contract[name], spec.columns[name], provider, kinds)} as {name}" for name in names)
     connection.execute(
         f"""
         create or replace temp view good as
-        with d as (select distinct {delivered} from raw where not ({row_filter(spec, kinds)})),
+        with d as (
+            select {delivered} from raw where not ({row_filter(spec, kinds)})
+            union select store_id, product_id, week from deliveries semi join mapped using (store_id, product_id)
+        ),
         m as (from mapped where row not in (select row from broken) and row not in (select row from repeated))
-        select m.* replace (coalesce(d.week, m.week) as week)
+        select m.* replace (coalesce(d.week, m.week) as week){known_at}
         from m asof left join d on d.store_id = m.store_id and d.product_id = m.product_id and d.week <= m.week
         """
     )

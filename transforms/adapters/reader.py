@@ -28,16 +28,21 @@ _TEXT = pa.string()
 _NO_QUARANTINE = pa.schema(
     [("row", pa.int64()), ("rule", _TEXT), ("region", _TEXT), ("week", pa.date32()), ("message", _TEXT), ("record", _TEXT), ("kept", pa.bool_())],
 )
+NO_DELIVERIES = pa.schema([("store_id", _TEXT), ("product_id", _TEXT), ("week", pa.date32())]).empty_table()
 DAYS = (pa.field("first_day", pa.date32()), pa.field("last_day", pa.date32()))
 """Days that a row of a file which adds up is made of, as the file names them: what tells a second delivery in a week from the same one told again."""
 
 
 @dataclass(frozen=True)
 class References:
-    """Tables that facts are checked against: which stores (with region and weather place) and products exist."""
+    """Tables that facts are checked against: which stores (with region and weather place) and products exist, and which deliveries are on record.
+
+    Deliveries (store, product and week) are wanted where returns are netted to them, else None.
+    """
 
     stores: pa.Table
     products: pa.Table
+    deliveries: pa.Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +162,11 @@ def read_file(
         rest = f" where {_IS_TAKEN}" if counts.quarantined or counts.repeated else ""
         connection.execute(f"create temp view good as select * from mapped{rest}")
         if spec.net_to_last_delivery:
+            on_record = references.deliveries if references is not None else None
+            connection.register("deliveries", NO_DELIVERIES if on_record is None else on_record)
             net_to_last_delivery(connection, spec, provider, kinds)
         computed = {"place", "place_km"} if needs_station(contract, spec, provider) else set()
+        computed |= {"known_at"} if spec.net_to_last_delivery else set()
         rows = connection.execute(result(contract, spec, computed)).to_arrow_table()
         rows = rows.cast(schema)
     return FileRows(rows, quarantined, counts, loaded.columns, loaded.absent, tuple(notes))

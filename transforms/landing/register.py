@@ -65,7 +65,7 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         unread = {file.identity for file in new} | copies.keys()
         facts = [*(file for file in again if file.identity not in unread), *(file for file in new if file.source in FACTS)]
         # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
-        for file in facts if references.stores.num_rows else []:
+        for file in sorted(facts, key=lambda file: FACTS.index(file.source)) if references.stores.num_rows else []:
             registrar.at(file, references)
         registrar.when_back([identity for identity, record in registrar.known.items() if _read_otherwise(record, facts_before, facts_after)])
         registrar.write()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from transforms.adapters import DAYS, FileRows, ProviderSpec, References, Refuse
 from transforms.adapters.calendars import calendars_of, fingerprint, landing_folder
 from transforms.adapters.spec import HOW_FETCHED
 from transforms.contracts import SOURCES
-from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE, STORES
+from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE, SHIPMENTS, STORES
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake
@@ -83,7 +83,7 @@ class Registrar:
         arrived_at = before.arrived_at if before else self.now
         found, message, counts = None, None, _NOTHING
         try:
-            found = read_all(self.provider, file, references, arrived_at)
+            found = read_all(self.provider, file, self._with_deliveries(file, references), arrived_at)
             counts = found.counts
             self._refuse_emptied(file, found)
             self._refuse_unmapped(file, before, found)
@@ -107,6 +107,20 @@ class Registrar:
                 self.weeks[file.identity] = {*found.rows["week"].to_pylist()}
             self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
         self._keep(file, before, found, counts if found else _refused(counts), status, message)
+
+    def _with_deliveries(self, file: LandingFile, references: References | None) -> References | None:
+        if references is None or not any(spec.net_to_last_delivery for spec in file.specs):
+            return references
+        return replace(references, deliveries=self.deliveries)
+
+    @cached_property
+    def deliveries(self) -> pa.Table:
+        """Store, product and week of all deliveries on record; shipments are read before returns."""
+        versions = [identity for identity in self.readable() if identity[0] == SHIPMENTS.table and self.staged.holds(identity)]
+        with open_database() as connection:
+            staged = self.staged.select(SHIPMENTS.table, versions)
+            query = f"select distinct store_id, product_id, week from ({staged}) where units_shipped > 0 order by all"
+            return connection.execute(query).to_arrow_table()
 
     def _keep(
         self, file: LandingFile, before: FileRecord | None, found: FileRows | None, counts: RowCounts, status: str, message: str | None

@@ -2,10 +2,12 @@
 
 import gzip
 import math
+import re
 import struct
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +21,7 @@ from orchestration.cli.app import app
 from orchestration.project import Project
 from transforms.adapters import ProviderSpec, References, load_provider, read_file
 from transforms.adapters.expressions import literal, quoted
-from transforms.errors import ConfigurationError
+from transforms.errors import ConfigurationError, LandingFileRefused
 
 NOW = datetime(2022, 6, 1, tzinfo=UTC)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -203,7 +205,7 @@ GARBAGE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(0, 1), st.integers(0, 12), GARBAGE)
 def test_a_garbled_provider_file_never_ends_in_a_traceback(shop: Path, at: float, length: int, new: str) -> None:
     text, path = (shop / "corner_shop.yaml").read_text(), shop / "garbled.yaml"
@@ -219,3 +221,61 @@ def test_a_garbled_project_file_ends_a_command_with_one_sentence(tmp_path: Path)
     assert done.exit_code == 1
     assert "Project file shelfcast.yaml breaks the rules: line 2, key horizons: Input should be a valid integer" in done.output
     assert "Traceback" not in done.output
+
+
+TEXT_KEYS: dict[str, tuple[str | int, ...]] = {
+    **{f"shipments.{key}": ("sources", "shipments", 0, key) for key in ("files", "encoding", "sheet", "line_id", "delimiter", "duplicates")},
+    **{f"rows.{key}": ("sources", "shipments", 0, "rows", key) for key in ("column", "starting_with", "not_starting_with")},
+    **{
+        f"week.{key}": ("sources", "shipments", 0, "columns", "week", key) for key in ("column", "date_format", "timezone", "calendar", "week_starts")
+    },
+    **{f"product_id.{key}": ("sources", "shipments", 0, "columns", "product_id", key) for key in ("column", "default", "clean")},
+    "product_id.map.X": ("sources", "shipments", 0, "columns", "product_id", "map", "X"),
+    **{
+        f"price.{key}": ("sources", "products", 0, "columns", "price", key)
+        for key in ("column", "decimal", "grouping", "unit", "negative", "default")
+    },
+    "margin.fraction_of": ("sources", "products", 0, "columns", "margin", "fraction_of"),
+    "place.value": ("sources", "stores", 0, "columns", "place", "value"),
+    "regions.X": ("regions", "X"),
+    "counted": ("sources", "shipments", 0, "counted", 0),
+    "affixes": ("sources", "products", 0, "columns", "price", "affixes", 0),
+    "name": ("name",),
+}
+"""Every key of a provider file that holds a text, and where it stands."""
+
+
+def with_text(spec: dict[str, Any], at: tuple[str | int, ...], text: str) -> dict[str, Any]:
+    """The provider with a text at one key; what the key needs beside it is made."""
+    spec["sources"]["shipments"][0]["columns"]["week"] = {"column": "week"}
+    spec["sources"]["shipments"][0]["columns"]["product_id"] = {"column": "sku", "map": {"X": "B"}}
+    spec["sources"]["shipments"][0] |= {"rows": {"column": "sku"}, "counted": ["s.csv"]}
+    spec["sources"]["products"][0]["columns"] |= {"price": {"column": "price", "affixes": ["USD"]}, "margin": {"value": 0.3, "fraction_of": "price"}}
+    spec["sources"]["stores"][0]["columns"]["place"] = {"value": "Dallas"}
+    spec["regions"] = {"X": "north"}
+    node: Any = spec
+    for part in at[:-1]:
+        node = node[part]
+    node[at[-1]] = text
+    return spec
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(key=st.sampled_from(sorted(TEXT_KEYS)), text=TEXT | st.sampled_from(HOSTILE))
+@example(key="margin.fraction_of", text='price" + (select 1) + "price')
+@example(key="week.calendar", text="../../etc/passwd")
+@example(key="shipments.files", text="../*.csv")
+def test_any_text_at_any_key_is_a_value_or_told_in_a_sentence(shop: Path, key: str, text: str) -> None:
+    """No text of a provider file becomes SQL, a path outside or a traceback: the file is read, refused, or the YAML is explained."""
+    original = (shop / "original.yaml") if (shop / "original.yaml").exists() else (shop / "corner_shop.yaml").rename(shop / "original.yaml")
+    spec = with_text(yaml.safe_load(original.read_text()), TEXT_KEYS[key], text)
+    (shop / "corner_shop.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), encoding="utf-8")
+    try:
+        provider = load_provider(str(shop / "corner_shop.yaml"))
+        for read in provider.sources["shipments"]:
+            assert all(path.resolve().is_relative_to(shop) for path in shop.glob(read.files))
+        taken(provider, shop)
+        told = ""
+    except (ConfigurationError, LandingFileRefused) as error:
+        told = str(error)
+    assert not told or re.match(r"Provider file corner_shop\.yaml(, line| breaks the rules: line) \d+|(2022-05-02|products|stores)\.csv", told), told

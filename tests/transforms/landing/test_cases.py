@@ -376,3 +376,32 @@ def test_fractions_of_goods_sold_by_weight_are_told_their_unit_and_read_with_it(
     assert "goods that are sold by weight count in grams by 'unit: kilogram'" in take("29", drops=tmp_path / "drops").refused["shipments/s.csv"]
     taken = take("29", ("units_shipped: units", "units_shipped: {column: units, unit: kilogram}"), drops=tmp_path / "drops")
     assert [row["units_shipped"] for row in taken.rows("shipments")] == [1250]
+
+
+NET = """
+  returns:
+    - files: "shipments/*.csv"
+      format: csv
+      rows: {column: units, starting_with: "-"}
+      net_to_last_delivery: true
+      columns: {store_id: id, product_id: sku, week: week, units_returned: {column: units, negate: true}}
+"""
+
+
+def test_negative_weeks_of_net_sales_are_returns_of_the_delivery_before_known_at_their_own_end(take: TakeCase, tmp_path: Path) -> None:
+    """They waited in quarantine, or were netted within their own week, which then counted as 0; and were known with the week that they were moved to."""
+    shutil.copytree(CASES / "29" / "drops", tmp_path / "drops")
+    shipments = tmp_path / "drops" / "shipments"
+    (shipments / "s.csv").unlink()
+    for week, units in (("2024-05-06", 12), ("2024-05-13", 6), ("2024-06-03", -5)):
+        (shipments / f"{week}.csv").write_text(f"id,sku,week,units\n101,A,{week},{units}\n101,B,{week},6\n")
+    columns = "format: csv\n      columns: {store_id: id, product_id: sku, week"
+    net = (
+        (columns, columns.replace("columns", 'rows: {column: units, not_starting_with: "-"}\n      columns')),
+        ("units_shipped: units}", "units_shipped: units}" + NET),
+    )
+    taken = take("29", *net, drops=tmp_path / "drops")
+    assert taken.quarantined == []
+    [returned] = taken.rows("returns")
+    assert (returned["week"], returned["units_returned"], returned["known_at"]) == (date(2024, 5, 13), 5, datetime(2024, 6, 10, tzinfo=UTC))
+    assert len(taken.rows("shipments")) == 5
