@@ -142,6 +142,8 @@ def _files(draft: SourceDraft, read: set[str]) -> Iterator[str]:
     for question in (*draft.kind.sample.questions, *draft.questions):
         yield from _comment(f"{QUESTION}: {question}", "    ")
     settings = dict(draft.kind.sample.settings) | draft.settings
+    if draft.kind.path is not None and any(name.startswith("{") for name in draft.read):
+        settings["path"] = draft.kind.path
     for number, pattern in enumerate(draft.kind.patterns):
         yield f"    - files: {_flow(pattern)}"
         yield from (f"      {key}: {_flow(value)}" for key, value in settings.items())
@@ -152,7 +154,7 @@ def _files(draft: SourceDraft, read: set[str]) -> Iterator[str]:
         yield f"      columns:{f' &{anchor}' if anchor else ''}"
         for target, column in draft.columns.items():
             yield from _column(target, column)
-    if left := [name for name in draft.kind.sample.names if name not in read]:
+    if left := [name for name in draft.kind.sample.names if name not in read and not name.startswith("{")]:
         yield from _comment(f"Not mapped: {', '.join(left[:40])}{' ...' if len(left) > 40 else ''}", "        ")
 
 

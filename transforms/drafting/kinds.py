@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from transforms.adapters.shapes import named_by_path
 from transforms.drafting.profiles import Profile, profiles_of, unique_share
 from transforms.drafting.samples import Sample, format_of, samples_of
 from transforms.drafting.words import concepts
@@ -47,6 +48,8 @@ class Kind:
     patterns: tuple[str, ...]
     files: tuple[str, ...]
     sample: Sample
+    path: str | None = None
+    """Template of what differs in the files' names, whose parts are columns of the sample in braces."""
 
     @property
     def name(self) -> str:
@@ -61,7 +64,7 @@ class Kind:
 
     def uniqueness(self, columns: Iterable[str], within_files: bool = False) -> float:
         """Share of the sample's rows that these columns tell apart; rows of other files are others, where it is asked within files."""
-        return unique_share(self.sample, list(columns), self.sample.lengths if within_files else ())
+        return unique_share(self.sample, list(columns), [length for _, length in self.sample.origins] if within_files else ())
 
 
 @dataclass
@@ -85,8 +88,27 @@ def kinds_of(folder: Path, progress: Progress) -> Found:
         progress(f"looking at {pattern} ({len(members)} files)" if len(members) > 1 else f"looking at {pattern}")
         parts += _of_bucket(folder, members, found)
     parts = _merged(parts)
-    found.kinds = [Kind(tuple(_patterns(files, names)), tuple(files), sample) for files, sample in parts]
+    found.kinds = [_with_path(Kind(tuple(_patterns(files, names)), tuple(files), sample)) for files, sample in parts]
     return found
+
+
+def _with_path(kind: Kind) -> Kind:
+    """Add what the files' names tell apart: a store, a region or a day may stand there alone."""
+    [pattern, *others] = kind.patterns
+    if others or "*" not in pattern or "?" in pattern or len(kind.sample.origins) < 2:
+        return kind
+    texts = pattern.split("*")
+    names = [f"part{number or ''}" for number in range(len(texts) - 1)]
+    template = texts[0] + "".join(f"{{{name}}}{text}" for name, text in zip(names, texts[1:], strict=True))
+    found = [re.fullmatch(named_by_path(template), name) for name, _ in kind.sample.origins]
+    table = kind.sample.table
+    if any(match is None for match in found) or sum(rows for _, rows in kind.sample.origins) != table.num_rows:
+        return kind
+    for name in names:
+        values = [match[name] for match, (_, rows) in zip(found, kind.sample.origins, strict=True) if match for _ in range(rows)]
+        if len(set(values)) > 1:
+            table = table.append_column(f"{{{name}}}", pa.array(values, pa.string()))
+    return replace(kind, sample=replace(kind.sample, table=table), path=template)
 
 
 def _names(folder: Path, found: Found) -> list[str]:
@@ -137,7 +159,7 @@ def _of_bucket(folder: Path, members: Sequence[str], found: Found) -> list[tuple
 
 def _opened(folder: Path, name: str, found: Found) -> list[tuple[str, Sample]]:
     try:
-        return [(name, sample) for sample in samples_of(folder / name, name)]
+        return [(name, replace(sample, origins=((name, sample.table.num_rows),))) for sample in samples_of(folder / name, name)]
     except LandingFileRefused as error:
         found.aside[name] = str(error).removeprefix(f"{name}: ")
         return []
@@ -177,7 +199,7 @@ def _joined(one: Sample, other: Sample) -> Sample | None:
         one,
         settings=settings,
         table=table,
-        lengths=(*(one.lengths or (one.table.num_rows,)), *(min(length, room) for length in other.lengths or (other.table.num_rows,))),
+        origins=(*one.origins, *((name, min(length, room)) for name, length in other.origins)),
         complete=one.complete and other.complete,
         plain=one.plain and other.plain,
         notes=tuple(dict.fromkeys((*one.notes, *other.notes))),

@@ -3,6 +3,7 @@
 Scores are plain sums that can be told in a sentence; there is no model behind them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -109,6 +110,10 @@ MEANINGS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
 """Source -> column -> concepts that its names hold, the best first, and concepts that speak against it."""
 
 
+_SMALL = frozenset(str(number) for number in range(100))
+_UNNAMED = re.compile(r"column\d+")
+
+
 @dataclass(frozen=True)
 class Fit:
     """How well a column of a file fits one of a contract, and why."""
@@ -159,11 +164,15 @@ def _fit(column: Column, names: tuple[str, ...], against: str, profile: Profile,
     if shape == 0.0:
         return None
     score, reason = _by_name(names, against, profile.name)
+    beside = profile.name.startswith("{")
+    if beside or _UNNAMED.fullmatch(profile.name):
+        score, reason = _by_values(column, profile)
     for key in known.get(column.name, ()) if profile.values else ():
         share = sum(value in key.values for value in profile.values) / len(profile.values)
         named_alike = profile.name.lower() == key.column.lower()
         # Small numbers are among any ids.
-        telling = score > 0 or named_alike or (len(profile.values) >= 3 and not set(profile.values) <= {str(n) for n in range(100)})
+        alone = not any(value.isdigit() for value in profile.values) or (len(profile.values) >= 3 and not set(profile.values) <= _SMALL)
+        telling = score > 0 or named_alike or beside or alone
         if share >= 0.6 and telling:
             alike = f", where it is called {key.column} too" if named_alike and not score else ""
             reason = f"{reason}{', and ' if reason else ''}{share:.0%} of its values are those of {key.origin}{alike}"
@@ -174,6 +183,18 @@ def _fit(column: Column, names: tuple[str, ...], against: str, profile: Profile,
         return None
     shown = f"{profile.distinct:,} values like {profile.examples}" if column.kind == "text" else _range(profile)
     return Fit(profile.name, score * shape, "; ".join(part for part in (reason, shown, problem) if part))
+
+
+def _by_values(column: Column, profile: Profile) -> tuple[float, str]:
+    """Score of a column without a name, or of what the files' names tell, by what its values alone can be."""
+    if profile.name.startswith("{"):
+        told = profile.date is not None if column.name in {"week", "date"} else profile.date is None and profile.number is None
+        fits = column.required and column.name in {"week", "date", "region", "place"} and told
+        return (0.42, "the files' names tell it") if fits else (0.0, "")
+    if profile.date is not None and column.name in {"week", "date", "start_date"}:
+        return 0.45, "the column has no name, and its values are dates"
+    units = profile.number is not None and profile.date is None and column.unit == "units" and column.name != "case_pack"
+    return (0.42, "the column has no name, and its values are numbers") if units else (0.0, "")
 
 
 def _by_name(names: tuple[str, ...], against: str, name: str) -> tuple[float, str]:

@@ -5,10 +5,12 @@ Settings are found by trying; what the columns of a sample mean is `meanings`' t
 
 import csv
 import io
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +32,7 @@ _MOST_ROWS = 20_000_000
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".psv", ".tab")
 _LINES = (".jsonl", ".ndjson", ".json")
+_WEEK_NAME = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}( 00:00:00)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}-?[Ww]\d{1,2}|(19|20)\d{6})")
 _DELIMITERS = ",;\t|"
 _LIKELY_LETTERS = frozenset("äöüÄÖÜßéèêëàâçîïôùûñáíóúÉÀÈÇåÅøØæÆãõìò€°§")
 _ENCODINGS = ("cp1252", "cp850", "mac-roman", "latin-1")
@@ -50,7 +53,7 @@ class Sample:
         Remarks about how the file is written, and what a person has to decide.
     """
 
-    settings: Mapping[str, str | int]
+    settings: Mapping[str, Any]
     table: pa.Table
     complete: bool
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -58,8 +61,8 @@ class Sample:
     questions: tuple[str, ...] = ()
     plain: bool = True
     """False where the bytes tell the encoding."""
-    lengths: tuple[int, ...] = ()
-    """Rows of each file, where the sample is of several."""
+    origins: tuple[tuple[str, int], ...] = ()
+    """Names of the files that it is of, each with its number of rows."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -131,7 +134,7 @@ def _delimited(path: Path, name: str) -> Sample:
         # Its first line is cut, and quotes before it are unknown.
         last = tail[tail.find(b"\n") + 1 :].decode(encoding, errors="ignore")
         records += list(_records(last, delimiter, 10 * ROWS))[-ROWS:]
-    settings: dict[str, str | int] = {"format": "csv"}
+    settings: dict[str, Any] = {"format": "csv"}
     if delimiter != ",":
         settings["delimiter"] = delimiter
     if encoding != "utf-8":
@@ -220,10 +223,13 @@ def _is_value(cell: str) -> bool:
 
 
 def _from_records(
-    settings: dict[str, str | int], records: Sequence[Sequence[str | None]], header: int, complete: bool, questions: tuple[str, ...] = ()
+    settings: dict[str, Any], records: Sequence[Sequence[str | None]], header: int, complete: bool, questions: tuple[str, ...] = ()
 ) -> Sample:
-    cells = [cell.strip() if cell else "" for cell in records[header - 1]]
-    while cells and not cells[-1]:
+    if header == 1 and _looks_like_values(records):
+        settings, header = {**settings, "header": "none"}, 0
+        questions = (*questions, "the first row looks like values: is there no header? Columns are told by their values then")
+    cells = [cell.strip() if cell else "" for cell in records[header - 1]] if header else [""] * _width(records[0])
+    while header and cells and not cells[-1]:
         cells.pop()
     names = _unique([cell or f"column{position}" for position, cell in enumerate(cells, start=1)])
     notes: list[str] = []
@@ -235,11 +241,42 @@ def _from_records(
     columns = {column: [(row[position] or "").strip() or None for row in rows] for position, column in enumerate(names)}
     if [name for name in names if name not in cells and not name.startswith("column")]:
         questions = (*questions, "two of its columns have one name, so that the file is refused: which of them is meant? Rename one")
-    if sum(map(_is_value, cells)) > 0.3 * len(cells):
-        questions = (*questions, "the first row looks like values, not like names of columns: does the file have a header?")
-    return Sample(
-        settings, pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), complete, {}, tuple(notes), questions
-    )
+    if sum(map(_is_value, cells)) > 0.3 * len(cells) and not _wide(names):
+        questions = (*questions, "its header looks like values, not like names of columns: is it the right row?")
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    return _long(Sample(settings, table, complete, {}, tuple(notes), questions))
+
+
+def _long(sample: Sample) -> Sample:
+    """A table with a column for each week as one row for each of its cells, with the settings that make it one; others as they are."""
+    if not (weeks := _wide(sample.names)):
+        return sample
+    kept = [name for name in sample.names if name not in weeks]
+    name, value = (next(free for free in (word, f"{word}_of_column") if free not in kept) for word in ("week", "units"))
+    patterns = list(dict.fromkeys(re.sub(r"\d", "[0-9]", week) for week in weeks))
+    step = max(1, sample.table.num_rows * len(weeks) // (4 * ROWS))
+    rows = sample.table.take(list(range(0, sample.table.num_rows, step)))
+    parts = [rows.select(kept).append_column(name, pa.array([week] * rows.num_rows)).append_column(value, rows[week]) for week in weeks]
+    table = pa.concat_tables(parts)
+    settings = {**sample.settings, "melt": {"columns": patterns[0] if len(patterns) == 1 else patterns, "name": name, "value": value}}
+    notes = (*sample.notes, f"a column for each of {len(weeks)} weeks, read as a row for each of its cells")
+    return replace(sample, settings=settings, table=table.filter(pc.is_valid(table[value])), complete=step == 1 and sample.complete, notes=notes)
+
+
+def _looks_like_values(records: Sequence[Sequence[str | None]]) -> bool:
+    """Whether the first record is one of the others: a value where they have values, a text where they have texts, and no names."""
+    first = [(cell or "").strip() for cell in records[0]]
+    told = [position for position, cell in enumerate(first) if _is_value(cell)]
+    below = [record for record in records[1:50] if _width(record)]
+    if not below or len(told) < max(2, 0.3 * len(first)) or _wide(first):
+        return False
+    return all(sum(position < len(record) and _is_value(record[position] or "") for record in below) >= 0.9 * len(below) for position in told)
+
+
+def _wide(names: Sequence[str]) -> list[str]:
+    """Names of columns that are dates or weeks, where a table has one for each: four of them at least."""
+    found = [name for name in names if _WEEK_NAME.fullmatch(name.strip())]
+    return found if len(found) >= 4 else []
 
 
 def _unique(names: Sequence[str]) -> list[str]:
@@ -327,7 +364,7 @@ def _sheets(path: Path, name: str, kind: str) -> list[Sample]:
         raise LandingFileRefused(f"{name}: no visible sheet with rows.")
     samples = []
     for sheet in visible:
-        settings: dict[str, str | int] = {"format": kind}
+        settings: dict[str, Any] = {"format": kind}
         if len(visible) > 1:
             settings["sheet"] = sheet.name
         header = _header_row(sheet.rows)

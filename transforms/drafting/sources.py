@@ -183,22 +183,21 @@ def _credits(draft: SourceDraft) -> SourceDraft | None:
     if units is None or profile is None or profile.number is None or profile.number.lowest >= 0:
         return None
     told = _prefix(draft.kind, profile.name)
-    if told is None:
-        draft.questions.append(
-            f"{profile.name} goes down to {profile.number.lowest:g}, and negative quantities go to quarantine: what do they mean? Returns are "
-            "read as source 'returns', by 'rows' that tells their lines and 'negate: true'"
-        )
-        return None
-    column, prefix = told
-    draft.settings["rows"] = {"column": column, "not_starting_with": prefix}
-    draft.notes.append(f"Lines whose {column} begins with {prefix} have negative quantities: they are read as returns.")
+    if told is not None:
+        column, prefix = told
+        mine, theirs = {"column": column, "not_starting_with": prefix}, {"column": column, "starting_with": prefix}
+        draft.notes.append(f"Lines whose {column} begins with {prefix} have negative quantities: they are read as returns.")
+    else:
+        mine, theirs = ({"column": profile.name, "sign": sign} for sign in ("positive", "negative"))
+        draft.questions.append(f"{profile.name} goes down to {profile.number.lowest:g}: negative quantities are taken as returns, is that right?")
+    draft.settings["rows"] = mine
     columns = {name: ColumnDraft(dict(one.settings), one.reason) for name, one in draft.columns.items() if name in {"store_id", "product_id", "week"}}
     columns["units_returned"] = ColumnDraft({**units.settings, "negate": True}, "credits are negative quantities")
     week = draft.columns["week"]
     if week.settings.get("clean") == "week":
         settings = {key: value for key, value in week.settings.items() if key != "clean"}
         columns["known_at"] = ColumnDraft({**settings, "clean": "end_of_day"}, "a credit is known once its day is over")
-    lines = SourceDraft("returns", draft.kind, _in_order("returns", columns), {"rows": {"column": column, "starting_with": prefix}})
+    lines = SourceDraft("returns", draft.kind, _in_order("returns", columns), {"rows": theirs})
     lines.settings["net_to_last_delivery"] = True
     lines.notes.append("A credit names no delivery: it is netted to the latest one up to its own week.")
     return lines
@@ -280,7 +279,7 @@ def _grain(draft: SourceDraft) -> None:
 def _newest_week(draft: SourceDraft) -> None:
     """Ask about days of a week that is not over."""
     style = draft.kind.profiles[draft.columns["week"].column or ""].date if draft.columns["week"].column else None
-    if draft.source == "shipments" and style is not None and style.last is not None and style.last.isoweekday() < 5:
+    if draft.source == "shipments" and style is not None and style.last is not None and len(style.weekdays) > 4 > style.last.weekday():
         monday = style.last - timedelta(days=style.last.weekday())
         draft.questions.append(
             f"the newest week, {monday}, ends on {style.last} and counts as it stands: leave its days out by 'rows' until it is over?"

@@ -3,6 +3,7 @@
 import gzip
 import random
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from orchestration.cli.app import app
 from transforms.adapters import FileSpec, ProviderSpec, load_provider
 from transforms.contracts import SOURCES
-from transforms.drafting import Draft, draft
+from transforms.drafting import Draft, check, draft
 from transforms.errors import ConfigurationError
 from transforms.world import WorldSpec, simulate, write_landing
 
@@ -389,6 +390,53 @@ def test_a_few_values_that_are_written_otherwise_are_a_question(tmp_path: Path) 
     spec, made = drafted(shop(tmp_path / "drops", **{"products.csv": products}), tmp_path)
     assert spec.sources["products"][0].columns["price"].decimal == ","
     assert "QUESTION: some values are written otherwise, like 12.5: they go to quarantine" in made.text
+
+
+def accepted(folder: Path, spec: ProviderSpec) -> dict[str, int]:
+    """Rows that are taken of each source; every file has to be taken in whole."""
+    found = check(spec, folder, lambda _: None)
+    assert found.passes, found.refused
+    assert found.rules == ()
+    taken = Counter[str]()
+    for file in found.files:
+        taken[file.source] += file.taken
+    return dict(taken)
+
+
+def test_a_file_without_a_header_is_told_by_its_values(tmp_path: Path) -> None:
+    days = [FIRST + timedelta(weeks=week) for week in range(6)]
+    text = "".join(f"{s};{p};{day:%d.%m.%Y};{n + 3}\n" for n, day in enumerate(days) for s in (101, 102, 103) for p in "AB")
+    stores = "store,region,format\n101,North,large\n102,North,small\n103,North,small\n"
+    folder = shop(tmp_path / "drops", **{"shipments.csv": text, "stores.csv": stores})
+    spec, made = drafted(folder, tmp_path)
+    assert "QUESTION: the first row looks like values: is there no header?" in made.text
+    assert accepted(folder, spec)["shipments"] == 36
+
+
+def test_a_table_with_a_column_for_each_week_is_read_cell_by_cell(tmp_path: Path) -> None:
+    weeks = [FIRST + timedelta(weeks=week) for week in range(6)]
+    text = f"store,sku,{','.join(map(str, weeks))}\n" + "".join(f"{s},{p},1,2,,4,5,6\n" for s in (1, 2, 3) for p in "AB")
+    folder = shop(tmp_path / "drops", **{"shipments.csv": text})
+    spec, _ = drafted(folder, tmp_path)
+    assert accepted(folder, spec)["shipments"] == 30
+
+
+def test_what_only_the_files_names_tell_is_taken_from_them(tmp_path: Path) -> None:
+    weeks = [FIRST + timedelta(weeks=week) for week in range(6)]
+    by_store = {f"sales/store_{s}.csv": "sku,week,units\n" + "".join(f"{p},{day},5\n" for day in weeks for p in "AB") for s in (1, 2, 3)}
+    by_week = {f"sales/{day}.csv": "store,sku,units\n" + "".join(f"{s},{p},5\n" for s in (1, 2, 3) for p in "AB") for day in weeks}
+    for name, files in (("stores", by_store), ("weeks", by_week)):
+        folder = shop(tmp_path / name / "drops", **{"shipments.csv": "", **files})
+        spec, _ = drafted(folder, tmp_path / name)
+        assert accepted(folder, spec)["shipments"] == 36
+
+
+def test_negative_quantities_that_nothing_else_tells_apart_are_taken_as_returns_and_asked(tmp_path: Path) -> None:
+    rows = "".join(f"{s},A,{FIRST + timedelta(days=day)},{-2 if day % 9 == 8 else 12}\n" for day in range(40) for s in (1, 2, 3))
+    folder = shop(tmp_path / "drops", **{"shipments.csv": f"store,sku,date,units\n{rows}"})
+    spec, made = drafted(folder, tmp_path)
+    assert "QUESTION: units goes down to -2: negative quantities are taken as returns, is that right?" in made.text
+    assert accepted(folder, spec) == {"stores": 3, "products": 2, "shipments": 108, "returns": 12}
 
 
 def test_what_stands_at_the_target_is_not_overwritten(tmp_path: Path) -> None:
