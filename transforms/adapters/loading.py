@@ -7,21 +7,20 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from pyarrow import parquet
 
 from transforms.adapters.expressions import CELL
 from transforms.adapters.formats.archives import members_of
 from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
 from transforms.adapters.formats.delimited import Records, read_delimited
 from transforms.adapters.formats.fixed import read_fixed
-from transforms.adapters.formats.headers import ROW, SHAPE
+from transforms.adapters.formats.headers import PLACE, RECORD, ROW, SHAPE
 from transforms.adapters.formats.json_lines import read_json_lines
+from transforms.adapters.formats.parquet import read_parquet
 from transforms.adapters.formats.workbooks import read_sheets
-from transforms.adapters.shaping import PLACE, RECORD, refuse_nothing_melted, refuse_same_names, shaped
+from transforms.adapters.shaping import refuse_nothing_melted, refuse_same_names, shaped
 from transforms.adapters.spec import WORKBOOKS, FileSpec
 from transforms.contracts import Contract
 from transforms.errors import LandingFileRefused
-from transforms.lake.database import literal
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _OUR_OWN = {ROW, SHAPE, RECORD, PLACE}
@@ -131,9 +130,7 @@ def _tables(
     elif spec.format == "jsonl":
         records = read_json_lines(connection, path, name, compression)
     else:
-        numbered = f"select (row_number() over ())::bigint as {ROW}, null::varchar as {SHAPE}, * from read_parquet({literal(str(path))})"
-        connection.execute(f"create or replace temp view file as {numbered}")
-        records = Records(pa.table({}), 0, 0, parquet.ParquetFile(path).metadata.num_rows)
+        records = read_parquet(connection, path, name)
     yield place, beside, records
 
 

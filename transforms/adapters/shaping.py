@@ -3,14 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from transforms.adapters.formats.headers import ROW, SHAPE
+from transforms.adapters.formats.headers import PLACE, RECORD, ROW, SHAPE
 from transforms.adapters.shapes import RowsEnd
 from transforms.adapters.spec import FileSpec
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import literal, quoted
-
-RECORD, PLACE = "__record__", "__place__"
-"""Columns of rows that are no records of a single table (`FileSpec.is_divided`): the record's number, and how messages name its sheet."""
 
 
 @dataclass(frozen=True, slots=True)

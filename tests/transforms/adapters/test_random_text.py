@@ -156,6 +156,9 @@ def test_every_cell_is_found_again_at_its_row_and_column(
             assert found[number][SHAPE] is None
         else:
             assert found[number][SHAPE] == f"{len(row)} values"
+            # What a record with too many says where is not known.
+            values = [found[number][name] for name in expected]
+            assert values == ([*row, *[None] * (len(names) - len(row))] if len(row) < len(names) else [None] * len(names))
     assert records.total == header + len(rows)
     assert records.above == header
     assert records.aside + records.table.num_rows == records.total

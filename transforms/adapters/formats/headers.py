@@ -11,6 +11,8 @@ from transforms.errors import LandingFileRefused
 BYTE_ORDER_MARK = "\ufeff"
 ROW, SHAPE = "__row__", "__shape__"
 """Columns beside the file's own: the number of its row below the header, and what is wrong with the number of its values."""
+RECORD, PLACE = "__record__", "__place__"
+"""Columns of rows that are no records of a single table (`FileSpec.is_divided`): the record's number, and how messages name its sheet."""
 
 
 def column_names(cells: Sequence[str | None], name: str, row: int) -> list[str]:
@@ -24,7 +26,7 @@ def column_names(cells: Sequence[str | None], name: str, row: int) -> list[str]:
     names = [cell.strip() if cell and cell.strip() else f"column{position}" for position, cell in enumerate(cells, start=1)]
     if len(names) > MAX_COLUMNS:
         raise LandingFileRefused(f"{name}: expected at most {MAX_COLUMNS:,} columns, came {len(names):,}. Is it the right file?")
-    if taken := {ROW, SHAPE}.intersection(map(str.lower, names)):
+    if taken := {ROW, SHAPE, RECORD, PLACE}.intersection(map(str.lower, names)):
         raise LandingFileRefused(f"{name}, row {row} (header): a column is called {min(taken)!r}, which Shelfcast calls one of its own. Rename it.")
     first: dict[str, int] = {}
     for position, column in enumerate(names, start=1):

@@ -32,9 +32,18 @@ def read_json_lines(connection: duckdb.DuckDBPyConnection, path: Path, name: str
         raise LandingFileRefused(f"{name}: expected a JSON object in each line, came none. Drop the file again.")
     # A key may be anything: as a JSON pointer none is read as a path.
     pointers = (literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys)
-    columns = ", ".join(
-        f"json_extract_string(json, {pointer}) as {quoted(column)}" for pointer, column in zip(pointers, column_names(keys, name, 1), strict=True)
-    )
-    shape = "case when json_type(json) <> 'OBJECT' then 'a JSON ' || lower(json_type(json)) end"
+    columns = ", ".join(f"{_text(pointer)} as {quoted(column)}" for pointer, column in zip(pointers, column_names(keys, name, 1), strict=True))
+    shape = """
+        case
+            when json_type(json) <> 'OBJECT' then 'a JSON ' || lower(json_type(json))
+            when len(json_keys(json)) <> list_unique(json_keys(json)) then 'two values for one key'
+        end
+    """
     connection.execute(f"create or replace temp view file as select {ROW}, {shape} as {SHAPE}, {columns} from objects")
     return Records(pa.table({}), 0, 0, total)
+
+
+def _text(pointer: str) -> str:
+    """SQL of a value as text; a whole number without a point, since programs that know no whole numbers with gaps write 101.0."""
+    text = f"json_extract_string(json, {pointer})"
+    return f"case when ends_with({text}, '.0') and json_type(json, {pointer}) = 'DOUBLE' then {text}[:-3] else {text} end"

@@ -12,16 +12,25 @@ import json
 import resource
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 import openpyxl
 import pyarrow as pa
 import python_calamine as calamine
 
 _BATCH = 20_000
+_OUR_OWN = {"__row__", "__shape__", "__record__", "__place__"}
 _TITLES = 100
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_RESERVED = 1536 << 20
+"""Bytes of address space that libraries reserve at their start, most of which they never use."""
+_ROOM, _GROWTH = 384 << 20, 32
+"""Bytes that any workbook may take, and how many more for each byte that it expands to: a cell in the last row makes a million empty ones."""
+_FAULTS = (calamine.CalamineError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, ParseError, OSError, ValueError, NotImplementedError)
+"""What parsers raise at a broken file."""
 _LAST = {"xlsx": "XLSX", "xlsb": "XLSB", "xls": "XLS", "ods": "ODS"}
 
 
@@ -31,24 +40,43 @@ class Refused(Exception):
 
 def main() -> None:
     """Answer until the input ends."""
+    # Arrow reserves its room at its first array, and that has to be behind it when the room of a workbook is measured out.
+    pa.array([""])
     for line in sys.stdin:
         sys.stdout.write(f"{json.dumps(_answer(json.loads(line)))}\n")
         sys.stdout.flush()
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    memory = request["memory"] if hard == resource.RLIM_INFINITY else min(request["memory"], hard)
-    resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
     try:
+        _limit(request["memory"])
         return _peek(request) if "peek" in request else _convert(request)
     except Refused as refusal:
         return {"refused": str(refusal)}
+    except MemoryError:
+        return {"refused": "reading it takes more memory than a workbook of its size may. Split it, or drop it as CSV or Parquet."}
+    except _FAULTS as error:
+        return {"refused": _broken(error)}
+    except BaseException as error:
+        # A panic of a parser written in Rust is no Exception, and its class cannot be imported.
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        return {"refused": _broken(error)}
+
+
+def _broken(error: BaseException) -> str:
+    return f"it is broken: {' '.join(str(error).split())[:200] or type(error).__name__}. Open it, save it again, and drop it again."
+
+
+def _limit(memory: int) -> None:
+    """Limit the address space of this process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (memory if hard == resource.RLIM_INFINITY else min(memory, hard), hard))
 
 
 def _convert(request: dict[str, Any]) -> dict[str, Any]:
     path, kind = Path(request["path"]), request["format"]
-    book = _opened(path, kind, request["expanded"])
+    book = _opened(request)
     names = _sheets_of(book, request["sheet"], request["sheets"])
     cells = request["cells"]
     sheets = []
@@ -77,7 +105,7 @@ def _sheet(rows: list[list[Any]], path: Path, kind: str, name: str, request: dic
 
 def _peek(request: dict[str, Any]) -> dict[str, int]:
     """Write the beginning and the end of each sheet, and what is told of it."""
-    book, most = _opened(Path(request["path"]), request["format"], request["expanded"]), request["peek"]
+    book, most = _opened(request), request["peek"]
     found: list[dict[str, Any]] = []
     for sheet in book.sheets_metadata:
         if sheet.typ == calamine.SheetTypeEnum.WorkSheet:
@@ -91,13 +119,15 @@ def _peek(request: dict[str, Any]) -> dict[str, int]:
     return {"total": len(found)}
 
 
-def _opened(path: Path, kind: str, expanded: int) -> Any:
-    _check(path, kind, expanded)
+def _opened(request: dict[str, Any]) -> Any:
+    path, kind = Path(request["path"]), request["format"]
+    size = _checked_size(path, kind, request["expanded"])
+    _limit(min(request["memory"], _RESERVED + _ROOM + _GROWTH * size))
     try:
         return calamine.load_workbook(str(path))
     except calamine.PasswordError as error:
         raise Refused(f"it is protected by a password. Save it as {_LAST[kind]} without one.") from error
-    except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError) as error:
+    except (calamine.CalamineError, OSError) as error:
         raise Refused(f"it cannot be read: {error}. Open it, save it again, and drop it again.") from error
 
 
@@ -110,8 +140,8 @@ def _rows(book: Any, name: str, cells: int) -> list[list[Any]]:
     return rows
 
 
-def _check(path: Path, kind: str, expanded: int) -> None:
-    """Refuse what is no workbook of its kind, or expands beyond the limit."""
+def _checked_size(path: Path, kind: str, expanded: int) -> int:
+    """Return to how many bytes a workbook expands; refuse what is none of its kind, or expands beyond the limit."""
     with path.open("rb") as stream:
         start = stream.read(8)
         if kind == "xls" or start == _OLE:
@@ -121,7 +151,7 @@ def _check(path: Path, kind: str, expanded: int) -> None:
                 raise Refused(
                     f"it is protected by a password or of the old XLS format. Save it as {_LAST[kind]} without a password, or set 'format: xls'."
                 )
-            return
+            return path.stat().st_size
         if not zipfile.is_zipfile(stream):
             raise Refused(
                 f"it is of another format (it starts with {start.decode('latin-1')!r}). Save it as {_LAST[kind]}, or correct 'format' in the YAML."
@@ -129,6 +159,7 @@ def _check(path: Path, kind: str, expanded: int) -> None:
         size = sum(entry.file_size for entry in zipfile.ZipFile(stream).infolist())
         if size > expanded:
             raise Refused(f"it expands to {size:,} bytes, expected at most {expanded:,}. Split it, or drop it as CSV or Parquet.")
+        return size
 
 
 def _sheets_of(book: Any, wanted: str | list[str] | None, pattern: str | None) -> list[str]:
@@ -163,6 +194,8 @@ def _names(row: list[Any], sheet: str, number: int) -> list[str]:
         cells.pop()
     names = [cell.strip() if cell and cell.strip() else f"column{position}" for position, cell in enumerate(cells, start=1)]
     lower = [name.lower() for name in names]
+    if taken := _OUR_OWN.intersection(lower):
+        raise Refused(f"its header has a column {min(taken)!r}, which Shelfcast calls one of its own. Rename it.")
     for position, name in enumerate(lower):
         if name in lower[:position]:
             raise Refused(
@@ -213,7 +246,7 @@ def _counted_again(path: Path, kind: str, name: str, filled: int) -> int:
             # Some programs write no extent of the sheet, or a wrong one.
             sheet.reset_dimensions()
             again = sum(any(cell is not None and _is_filled(cell) for cell in row) for row in sheet.iter_rows(values_only=True))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError, zipfile.BadZipFile):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return filled
     return again
 

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -133,9 +134,11 @@ class _Reader:
             return ""
         self.log.seek(0)
         lines = self.log.read().strip().splitlines()
-        if not lines or "MemoryError" in lines[-1]:
-            return f"reading it takes more than {MEMORY >> 30} GiB of memory. Split it, or drop it as CSV or Parquet."
-        return f"it is broken: {lines[-1]}. Open it, save it again, and drop it again."
+        if not lines or any("memory allocation" in line for line in lines):
+            return "reading it takes more memory than a workbook of its size may. Split it, or drop it as CSV or Parquet."
+        # Behind the line that says where a parser gave up stands why.
+        reason = next((why for where, why in reversed(list(pairwise(lines))) if "panicked at" in where), lines[-1])
+        return f"it is broken: {reason}. Open it, save it again, and drop it again."
 
 
 _reader = _Reader()
