@@ -220,7 +220,7 @@ LANDING_SLICES = Contract(
         *LINEAGE,
         REGION,
         WEEK,
-        Column("rows", "integer", "Rows of the file in the slice.", unit="rows", minimum=0),
+        Column("rows", "integer", "Rows of the file in the slice, and lines of other files there that it has elsewhere.", unit="rows", minimum=0),
         Column("fingerprint", "text", "Order-free hash of those rows."),
         Column("registered_at", "timestamp", "When the file was looked at; the latest counts.", unit="UTC", required=False),
     ),

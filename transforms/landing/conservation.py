@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from transforms.adapters import ProviderSpec
@@ -134,13 +133,18 @@ def _slices_beside(lake: Lake, provider: ProviderSpec, copies: Staging, source: 
     keys = ", ".join(_KEYS)
     lines = any(spec.line_id is not None for spec in provider.sources.get(source, ()))
     copied = copies.select(source, versions)
+    counting = (
+        f"from ({copied}) anti join ({copies.superseded(source, versions)}) using (source_file, source_hash, line_id)"
+        if lines
+        else f"from ({copied})"
+    )
     with lake.connect(contract.name) as connection:
         connection.register("settled", _settled(lake, source, versions))
         connection.execute(
             f"""
             create temp table differing as
             with landed as (
-                select {keys}, {amount}::bigint as landed from ({copied}) semi join settled using (region, week) group by all
+                select {keys}, {amount}::bigint as landed from ({counting}) semi join settled using (region, week) group by all
             ),
             standing as (
                 select {keys}, {amount}::bigint as standing from bronze_{contract.table} semi join settled using (region, week) group by all
@@ -149,8 +153,6 @@ def _slices_beside(lake: Lake, provider: ProviderSpec, copies: Staging, source: 
             where coalesce(landed, 0) <> coalesce(standing, 0)
             """
         )
-        if lines and measure is not None:
-            _leave_to_latest(connection, copied, measure)
         found = connection.execute(
             """
             select source_file, sum(landed)::bigint, sum(standing)::bigint, count(*), arg_min(region, (week, region)), min(week)
@@ -167,26 +169,6 @@ def _slices_beside(lake: Lake, provider: ProviderSpec, copies: Staging, source: 
         )
         for name, landed, standing, n, region, week in found
     ]
-
-
-def _leave_to_latest(connection: duckdb.DuckDBPyConnection, copied: str, measure: str) -> None:
-    """Of the slices that differ, count a line that several files hold where it counts: in the latest of them."""
-    keys = ", ".join(_KEYS)
-    connection.execute(
-        f"""
-        create or replace temp table differing as
-        with lines as (select {keys}, line_id, arrived_at, {measure} from ({copied})),
-        suspects as (select distinct line_id from lines semi join differing using ({keys})),
-        latest as (
-            select * from lines semi join suspects using (line_id)
-            qualify row_number() over (partition by line_id order by arrived_at desc, source_file desc) = 1
-        ),
-        counting as (select * from latest union all select * from lines where line_id is null),
-        landed as (select {keys}, sum({measure})::bigint as landed from counting semi join differing using ({keys}) group by all)
-        select {keys}, coalesce(landed.landed, 0) as landed, standing
-        from differing left join landed using ({keys}) where coalesce(landed.landed, 0) <> standing
-        """
-    )
 
 
 def _settled(lake: Lake, source: str, versions: Sequence[Identity]) -> pa.Table:

@@ -57,25 +57,33 @@ def _ingest_block(
         if progress is not None:
             progress(f"taking in {source} of {block} from {len(there)} files")
         lines = any(spec.line_id is not None for spec in provider.sources.get(source, ()))
-        rows = partial(_stream, _rows(source, staged.select(source, there), predicate, len(there) > 1, lines))
+        rows = partial(_stream, _rows(staged, source, there, versions if lines else [], predicate, lines))
         receipts.append(lake.replace(f"bronze/{source}", block, rows))
     lake.replace(INGESTED_SLICES.name, block, _marks_table(marks, block))
     return receipts
 
 
-def _rows(source: str, staged: str, predicate: str, several: bool, lines: bool) -> str:
+def _rows(staged: Staging, source: str, there: Sequence[Identity], versions: Sequence[Identity], predicate: str, lines: bool) -> str:
     """SQL of a source's bronze rows in the slices: lines are added up by key and file; a line that several files hold counts in the latest.
 
     One plain or grouped select without a union: it is streamed (see dbt_project/DECISIONS.md).
+
+    Parameters
+    ----------
+    there, versions
+        Versions with rows in the slices, and all that count: by one file a line may stand there and, corrected, by another one elsewhere.
     """
     contract = CONTRACTS[f"bronze/{source}"]
+    rows = f"from ({staged.select(source, there)}) where {predicate}"
     if not lines:
-        return f"select {', '.join(contract.names)} from ({staged}) where {predicate}"
+        return f"select {', '.join(contract.names)} {rows}"
     measures = {column.name for column in contract.columns if column.kind == "integer"}
     summed = ", ".join(f"sum({name})::bigint as {name}" if name in measures else name for name in contract.names)
-    last = "qualify line_id is null or row_number() over (partition by line_id order by arrived_at desc, source_file desc) = 1" if several else ""
+    others = [identity for identity in versions if identity[0] == source and staged.holds(identity)]
+    later = staged.superseded(source, others, f"line_id in (select line_id {rows})") if there and len(others) > 1 else None
     # A file whose rows are no lines holds each key once, so that adding up leaves them as they are.
-    return f"with rows as (select * from ({staged}) where {predicate} {last}) select {summed} from rows group by all"
+    counting = f"from (select * {rows}) anti join ({later}) using (source_file, source_hash, line_id)" if later else rows
+    return f"select {summed} {counting} group by all"
 
 
 def _stream(query: str) -> pa.RecordBatchReader:

@@ -162,10 +162,20 @@ class Registrar:
     def write(self) -> None:
         """Put everything on record. Slices first: a crash in between leaves files that are simply looked at again."""
         if self.slices:
-            self.lake.append(LANDING_SLICES.name, pa.concat_tables(self.slices))
+            self.lake.append(LANDING_SLICES.name, _with_moved(pa.concat_tables(self.slices), self._moved()))
         self._write_quarantine()
         if self.rows:
             self.lake.append(LANDING_FILES.name, pa.Table.from_pylist(self.rows, schema=LANDING_FILES.schema))
+
+    def _moved(self) -> pa.Table:
+        """The slices in which other files have lines that files of this look have in other slices, with how many: what stood there has changed."""
+        versions = self.readable()
+        found = [LANDING_SLICES.schema.empty_table()]
+        for source in dict.fromkeys(file.source for file in self.result.accepted if any(spec.line_id is not None for spec in file.specs)):
+            new = [file.identity for file in self.result.accepted if file.source == source]
+            others = [identity for identity in versions if identity[0] == source and self.staged.holds(identity)]
+            found.append(_lines_elsewhere(self.staged, source, new, others, self.now))
+        return pa.concat_tables(found)
 
     def _write_quarantine(self) -> None:
         """Replace the rows of the files that were taken in; files that merely stand, are refused or were cleared away keep theirs."""
@@ -397,3 +407,36 @@ def _fingerprints(file: LandingFile, table: pa.Table, now: datetime) -> pa.Table
     for name, value in constants.items():
         found = found.append_column(LANDING_SLICES[name].arrow, pa.repeat(pa.scalar(value, LANDING_SLICES[name].arrow.type), found.num_rows))
     return Lake.conform(LANDING_SLICES, found)
+
+
+def _lines_elsewhere(staged: Staging, source: str, new: Sequence[Identity], others: Sequence[Identity], now: datetime) -> pa.Table:
+    """Rows of `bronze/landing_slices` for the slices in which `others` have lines that `new` versions have in other slices."""
+    with open_database() as connection:
+        found = connection.execute(
+            f"""
+            select
+                '{source}' as source, n.source_file, n.source_hash, o.region, o.week, count(distinct n.line_id)::bigint as rows,
+                printf('moved %x', (sum(hash(n.line_id, n.region, n.week)) % 18446744073709551557)::ubigint) as fingerprint, $now as registered_at
+            from ({staged.select(source, new)}) as n join ({staged.select(source, others)}) as o using (line_id)
+            where (n.source_file, n.source_hash) <> (o.source_file, o.source_hash) and (n.region, n.week) <> (o.region, o.week)
+            group by all order by all
+            """,
+            {"now": now},
+        ).to_arrow_table()
+    return Lake.conform(LANDING_SLICES, found)
+
+
+def _with_moved(slices: pa.Table, moved: pa.Table) -> pa.Table:
+    """One row for each file and slice, also where the file has rows of its own in a slice that it moves lines away from."""
+    if not moved.num_rows:
+        return slices
+    with open_database() as connection:
+        connection.register("slices", slices)
+        connection.register("moved", moved)
+        merged = connection.execute(
+            """
+            select * replace (sum(rows)::bigint as rows, string_agg(fingerprint, ' ' order by fingerprint) as fingerprint)
+            from (from slices union all from moved) group by source, source_file, source_hash, region, week, registered_at order by all
+            """
+        ).to_arrow_table()
+    return Lake.conform(LANDING_SLICES, merged)

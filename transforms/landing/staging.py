@@ -82,6 +82,25 @@ class Staging:
             return f"select {columns} from ({filled})"
         return f"select {columns} from read_parquet([{names}])"
 
+    def superseded(self, source: str, identities: Iterable[Identity], asked: str = "true") -> str:
+        """DuckDB SQL of the lines (`source_file`, `source_hash`, `line_id`) of these versions that a later one holds too.
+
+        A line counts in the latest of its files, whichever slices they have it in.
+
+        Parameters
+        ----------
+        asked
+            SQL predicate of the lines that are looked for.
+        """
+        copies = self.select(source, identities)
+        return f"""
+            with lines as (select source_file, source_hash, line_id, arrived_at from ({copies}) where line_id is not null and {asked}),
+            -- Lines of several files are few: only those that share their hash with another go through the window.
+            several as (select hash(line_id) as line_hash from lines group by all having count(*) > 1)
+            select source_file, source_hash, line_id from lines where hash(line_id) in (from several)
+            qualify row_number() over (partition by line_id order by arrived_at desc, source_file desc) > 1
+        """
+
     def read(self, source: str, identities: Iterable[Identity]) -> pa.Table:
         """All rows of these versions with the bronze contract's columns, in the order of the versions."""
         contract = CONTRACTS[f"bronze/{source}"]

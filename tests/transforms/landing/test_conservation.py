@@ -154,3 +154,55 @@ def test_a_lake_of_before_records_were_counted_opens_and_goes_on(lake: Lake, pro
     take_in(lake, provider)
     found = totals(lake, provider)
     assert (found.records, found.aside, found.uncounted_files, found.ends["taken"]) == (2, 1, 2, 6)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_line_that_is_corrected_to_another_week_counts_there_alone(together: bool, shop: Path, tmp_path: Path, take_in: TakeIn) -> None:
+    yaml = (shop / "corner_shop.yaml").read_text()
+    mapped = "columns: {store_id: id, product_id: sku, week: week, units_shipped: units}"
+    (shop / "corner_shop.yaml").write_text(yaml.replace(mapped, f"line_id: line\n      duplicates: sum\n      {mapped}"))
+    provider, lake = load_provider(str(shop / "corner_shop.yaml")), Lake(str(tmp_path / "lake"))
+    for path in (shop / "shipments").iterdir():
+        path.unlink()
+    (shop / "shipments/a.csv").write_text("line,id,sku,week,units\nx,1,A,2022-05-02,6\ny,1,A,2022-05-02,12\n")
+    drop(lake, provider, shop)
+    if not together:
+        take_in(lake, provider)
+
+    def standing() -> dict[str, int]:
+        found: dict[str, int] = {}
+        for row in lake.read("bronze/shipments").to_pylist():
+            found[str(row["week"])] = found.get(str(row["week"]), 0) + row["units_shipped"]
+        return found
+
+    write(lake, provider, "shipments/b.csv", "line,id,sku,week,units", "y,1,A,2022-05-09,12", "z,1,A,2022-05-02,6")
+    take_in(lake, provider)
+    assert standing() == {"2022-05-02": 6 + 6, "2022-05-09": 12}
+    assert messages(lake, provider) == []
+    # Each week alone, too: what a slice holds does not depend on which slices are taken in with it.
+    for week in (WEEK, WEEK + 1):
+        ingest(lake, provider, [SliceBlock((TEXAS, OHIO), week, week)])
+    assert standing() == {"2022-05-02": 6 + 6, "2022-05-09": 12}
+    # Without the correction the line is back where it was.
+    write(lake, provider, "shipments/b.csv", "line,id,sku,week,units", "z,1,A,2022-05-02,6")
+    take_in(lake, provider)
+    assert standing() == {"2022-05-02": 6 + 12 + 6}
+    assert messages(lake, provider) == []
+
+
+def test_a_line_that_stands_twice_in_bronze_is_found(shop: Path, tmp_path: Path, take_in: TakeIn) -> None:
+    yaml = (shop / "corner_shop.yaml").read_text()
+    mapped = "columns: {store_id: id, product_id: sku, week: week, units_shipped: units}"
+    (shop / "corner_shop.yaml").write_text(yaml.replace(mapped, f"line_id: line\n      duplicates: sum\n      {mapped}"))
+    provider, lake = load_provider(str(shop / "corner_shop.yaml")), Lake(str(tmp_path / "lake"))
+    for path in (shop / "shipments").iterdir():
+        path.unlink()
+    (shop / "shipments/a.csv").write_text("line,id,sku,week,units\nx,1,A,2022-05-02,6\ny,1,A,2022-05-02,12\n")
+    drop(lake, provider, shop)
+    take_in(lake, provider)
+    doubled = lake.read("bronze/shipments")
+    write(lake, provider, "shipments/b.csv", "line,id,sku,week,units", "y,1,A,2022-05-09,12")
+    take_in(lake, provider)
+    lake.replace("bronze/shipments", SliceBlock((TEXAS, OHIO), WEEK, WEEK), doubled)
+    [message] = messages(lake, provider)
+    assert message.startswith("shipments/a.csv: expected 6 units of shipments in bronze, as many as were taken, came 18 in 1 slices that differ")
