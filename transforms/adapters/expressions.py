@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from transforms.adapters.calendars import first_day
+from transforms.adapters.beside.calendars import first_day
 from transforms.adapters.moments import end_of_week, has_offset, monday_of, monday_of_most, parsed_moment
 from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, key, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec

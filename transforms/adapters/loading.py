@@ -80,8 +80,8 @@ def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contra
         If the file cannot be read, or lacks a column that the contract requires.
     """
     try:
-        tables = (table for member, path in files for table in _tables(connection, spec, path, name, member))
-        parts = [_part(connection, spec, contract, name, *table) for table in tables]
+        found = (table for member, path in files for table in tables(connection, spec, path, name, member))
+        parts = [_part(connection, spec, contract, name, *table) for table in found]
         _unite(connection, len(parts))
         kinds = {row[0]: row[1] for row in connection.execute("describe raw").fetchall() if row[0] not in _OUR_OWN}
         if spec.format in WORKBOOKS:
@@ -105,7 +105,7 @@ def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contra
     )
 
 
-def _tables(
+def tables(
     connection: duckdb.DuckDBPyConnection, spec: FileSpec, path: Path, name: str, member: str
 ) -> Iterator[tuple[str, dict[str, str], Records]]:
     """Make the view `file` of one of a file's tables after the other; yield how messages name the table, what stands beside it, and its records."""
@@ -169,7 +169,8 @@ def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...]
     """Mapped columns that the file lacks and can do without; a column that is needed is refused with the difference shown."""
     wanted = spec.wanted(contract)
     positions = {f"{{{position}}}" for position in range(1, len(present) + 1)}
-    there = {*present, *beside, *positions, *((spec.melt.name, spec.melt.value) if spec.melt else ())}
+    joined = spec.lookup.columns if spec.lookup is not None else ()
+    there = {*present, *beside, *positions, *joined, *((spec.melt.name, spec.melt.value) if spec.melt else ())}
     missing = sorted(column for column, required in wanted.items() if required and column not in there)
     if missing:
         raise LandingFileRefused(

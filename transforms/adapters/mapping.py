@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import duckdb
 
 from transforms.adapters.expressions import Kinds, amount, came, can_fail, converted, raw, with_nearest_station
-from transforms.adapters.formats.headers import ROW, SHAPE
+from transforms.adapters.formats.headers import ROW, SHAPE, UNMATCHED
 from transforms.adapters.shapes import RowFilter
 from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec
 from transforms.contracts import SOURCES, Contract, Source
@@ -46,6 +46,8 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
                 columns.append(f"{came(column, mapping, kinds)} as {quoted(f'came_{column.name}')}")
     if has_days(spec):
         columns.append(f"{converted(contract['week'], spec.columns['week'].as_written(), provider, kinds)} as day")
+    if spec.lookup is not None:
+        columns.append(UNMATCHED)
     names = set(spec.columns)
     origin = f"{_with_packs(contract, spec, provider, kinds)} where {row_filter(spec, kinds)}"
     rows = f"select {ROW} as row, {SHAPE} as shape, {', '.join(columns)} from {origin}"

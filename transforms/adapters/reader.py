@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from transforms.adapters.calendars import calendars_of, landing_folder, read_calendar, table_name
+from transforms.adapters.beside.calendars import calendars_of, landing_folder, read_calendar, table_name
+from transforms.adapters.beside.lookups import joined, key_as_written, unmatched_rule
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
 from transforms.adapters.expressions import Kinds, can_fail, written
 from transforms.adapters.formats.headers import ROW, SHAPE
@@ -140,6 +141,7 @@ def read_file(
         return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0, records=0), (), ())
     with files_of(spec, path, name) as files, database_of([file for _, file in files], name) as (connection, links):
         loaded = load(connection, spec, contract, [(member, link) for (member, _), link in zip(files, links, strict=True)], name)
+        loaded = joined(connection, spec, loaded, path, name)
         kinds = loaded.kinds
         if references is not None:
             connection.register("stores", references.stores)
@@ -179,7 +181,12 @@ def _mark_broken(
     fallible = {name for name, mapping in spec.columns.items() if can_fail(contract[name], mapping, kinds)}
     mapped = set(spec.columns) | ({"line_id"} if spec.line_id else set())
     came_as["row"] = SHAPE
-    mark_broken(connection, rules_for(contract, mapped, fallible, provider.unknown_products == "accept", arrived_at), came_as)
+    rules = rules_for(contract, mapped, fallible, provider.unknown_products == "accept", arrived_at)
+    if spec.lookup is not None:
+        # A row that is not joined lacks whatever the lookup would tell: that it is not comes first.
+        rules.insert(1, unmatched_rule(spec.lookup))
+        came_as |= key_as_written(spec.lookup, kinds)
+    mark_broken(connection, rules, came_as)
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: Loaded, name: str) -> RowCounts:

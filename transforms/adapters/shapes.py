@@ -6,6 +6,7 @@ How columns become those of a contract is said in `spec`; the forms are turned i
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 import pyarrow as pa
@@ -85,6 +86,56 @@ class Part(Strict):
         if number == 0:
             raise ValueError("expected 1 for the first part or -1 for the last, came 0")
         return number
+
+
+def inside_landing(pattern: str) -> str:
+    """The pattern itself.
+
+    Raises
+    ------
+    ValueError
+        If it leads out of the landing folder, or is none.
+    """
+    parts = PurePosixPath(pattern).parts
+    if not parts or pattern.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
+        raise ValueError(f"expected a pattern within the provider's landing folder like 'shipments/*.csv', came {pattern!r}")
+    return pattern
+
+
+class Lookup(Strict):
+    """Files that a source's rows are joined with by a key, like the headers of invoices whose lines the source's own files hold."""
+
+    files: Annotated[str, AfterValidator(inside_landing)]
+    """Pattern relative to the provider's landing folder; names of the source's `path` in braces stand for what the file's own name tells."""
+    by: dict[Name, Name] = Field(min_length=1)
+    """Column of the rows -> column of the lookup that holds the same key; one name, or a list, where both are called alike."""
+    columns: tuple[Name, ...] = Field(min_length=1)
+    """Columns of the lookup that the mapping may read."""
+    format: Literal["csv", "jsonl", "fixed", "parquet", "xlsx", "xls", "xlsb", "ods"]
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    fields: dict[Name, Span] | None = None
+    member: Text | None = None
+    sheet: Text | tuple[Text, ...] | None = None
+    sheets: Text | None = None
+    header: int | Literal["none"] | None = Field(default=None)
+    """These keys say what they say beside the source's own `files`."""
+
+    @field_validator("by", mode="before")
+    @classmethod
+    def _called_alike(cls, key: object) -> object:
+        names = [key] if isinstance(key, str) else key
+        return {name: name for name in names} if isinstance(names, list) and all(isinstance(name, str) for name in names) else names
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({column.lower() for column in self.columns}) < len(self.columns):
+            raise ValueError(f"expected each of 'columns' once, came {list(self.columns)}")
+        return self
+
+    def layout(self) -> dict[str, object]:
+        """The keys that say how a lookup file is read."""
+        return self.model_dump(exclude={"files", "by", "columns"}, exclude_none=True)
 
 
 class Melt(Strict):

@@ -73,7 +73,7 @@ def shaped(spec: FileSpec, names: Sequence[str], absent: Sequence[str], told: Ma
 def refuse_same_names(spec: FileSpec, names: Sequence[str], told: Mapping[str, str], name: str) -> None:
     """Raise `LandingFileRefused` where the file has a column of a name that the provider YAML gives to something else."""
     melted = spec.melted(names)
-    given = {*told, *((spec.melt.name, spec.melt.value) if spec.melt is not None else ())}
+    given = {*told, *(spec.lookup.columns if spec.lookup is not None else ()), *((spec.melt.name, spec.melt.value) if spec.melt is not None else ())}
     lower = {column.lower() for column in given}
     if same := [column for column in names if column.lower() in lower and column not in melted]:
         raise LandingFileRefused(

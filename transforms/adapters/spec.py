@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
 import duckdb
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from transforms.adapters.formats.bounds import MAX_COLUMNS
 from transforms.adapters.moments import ISO_WEEK, SERIAL
-from transforms.adapters.shapes import Melt, Name, Part, RowFilter, RowsEnd, Span, Strict, Text, path_names, path_values
+from transforms.adapters.shapes import Lookup, Melt, Name, Part, RowFilter, RowsEnd, Span, Strict, Text, inside_landing, path_names, path_values
 from transforms.contracts import SOURCES, Column, Contract
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.database import open_database
@@ -187,6 +187,8 @@ class FileSpec(Strict):
     path: Text | None = None
     """What the file's name within landing tells, as a template (`shipments/{region}/{week}.csv`) or a regular expression with named groups: then
     `{region}` is a column."""
+    lookup: Lookup | None = Field(default=None, alias="with")
+    """Files that the rows are joined with by a key; a row whose key they do not know is put in quarantine."""
     melt: Melt | None = None
     """How a wide table becomes one row for each cell."""
     columns: dict[str, ColumnSpec]
@@ -216,10 +218,7 @@ class FileSpec(Strict):
     @field_validator("files")
     @classmethod
     def _inside_landing(cls, pattern: str) -> str:
-        parts = PurePosixPath(pattern).parts
-        if not parts or pattern.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
-            raise ValueError(f"expected a pattern within the provider's landing folder like 'shipments/*.csv', came {pattern!r}")
-        return pattern
+        return inside_landing(pattern)
 
     def with_known_at(self) -> Self:
         """The same file, known at the end of the provider's own weeks where they are no ISO weeks and it does not say when it became known."""
@@ -273,6 +272,15 @@ class FileSpec(Strict):
                 "expected 'fields', the positions of the columns, for 'format: fixed' and for no other", *_given(self, "fields", "format")
             )
         told = self.told_beside
+        if self.lookup is not None:
+            if unknown := sorted({*_BESIDE.findall(self.lookup.files)} - told):
+                raise RuleBroken(f"expected names of 'path' in braces, which are {sorted(told) or 'none'}, came {unknown}", "with", "files")
+            try:
+                FileSpec.model_validate({"files": "*", "columns": {}, **self.lookup.layout()})
+            except ValidationError as error:
+                first = error.errors()[0]
+                at = first.get("ctx", {}).get("error")
+                raise RuleBroken(first["msg"].removeprefix("Value error, "), "with", *first["loc"], *getattr(at, "at", ())) from error
         for name, column in self.columns.items():
             for source in column.sources:
                 if _BESIDE.fullmatch(source) and column.position is None and source not in told:
@@ -322,7 +330,12 @@ class FileSpec(Strict):
         return self.melt.chosen(names, self.used(names)) if self.melt is not None else []
 
     def _beside_mapping(self) -> set[str]:
-        others = (self.line_id, *(condition.column for condition in self.rows), self.rows_end.column if self.rows_end else None)
+        others = (
+            self.line_id,
+            *(self.lookup.by if self.lookup else ()),
+            *(condition.column for condition in self.rows),
+            self.rows_end.column if self.rows_end else None,
+        )
         return {column for column in others if column is not None}
 
     def wanted(self, contract: Contract) -> dict[str, bool]:

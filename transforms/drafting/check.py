@@ -11,13 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from transforms.adapters import FileSpec, ProviderSpec
+from transforms.adapters.beside.lookups import lookup_names
 from transforms.contracts import SOURCES
 from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
 from transforms.drafting.comparison import remarks_of
 from transforms.errors import ConfigurationError
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake
-from transforms.landing import register, scan
+from transforms.landing import LandingFile, register, scan
 from transforms.landing.ledger import accepted_last, records, staging
 
 _FIRST_ROWS = 3
@@ -104,7 +105,7 @@ def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None])
             tuple(outcomes),
             _first_rows(staged.select, counting),
             tuple(_rules(lake)),
-            tuple(_unmatched(folder, {file.path.relative_to(landing).as_posix() for file in files})),
+            tuple(_unmatched(folder, {name for file in files for name in _read_with(file, landing)})),
             _absent(provider, {file.source for file in files}),
             tuple(remarks_of(lambda source, days: staged.select(source, [one for one in counting if one[0] == source], days), provider)),
         )
@@ -149,6 +150,11 @@ def _rules(lake: Lake) -> list[QuarantineRule]:
         found.setdefault((row["source"], row["rule"]), []).append(row["message"])
     ordered = sorted(found.items(), key=lambda item: -len(item[1]))
     return [QuarantineRule(source, rule, len(messages), tuple(messages[:_EXAMPLES])) for (source, rule), messages in ordered]
+
+
+def _read_with(file: LandingFile, landing: Path) -> set[str]:
+    """Names of a file, and of those that it is joined with."""
+    return {file.path.relative_to(landing).as_posix(), *lookup_names(file.specs, landing, file.name)}
 
 
 def _unmatched(folder: Path, matched: set[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from transforms.adapters import FileSpec, ProviderSpec
-from transforms.adapters.calendars import calendars_of
+from transforms.adapters.beside.calendars import calendars_of
 from transforms.adapters.shapes import path_values
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
@@ -20,6 +21,7 @@ FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)
 REFERENCES = tuple(name for name, contract in SOURCES.items() if not contract.sliced)
 NEEDED = frozenset(name for name, contract in SOURCES.items() if contract.needed)
 """Sources without a file of which nothing can be forecast."""
+_IN_BRACES = re.compile(r"\{[a-z_][a-z0-9_]*\}")
 Progress = Callable[[str], None]
 Identity = tuple[str, str, str]
 """Source, file name and content hash: one version of a file as one source reads it."""
@@ -119,6 +121,9 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
             raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.")
         needed[source] = found if source in NEEDED else []
         wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in found})
+    lookups = [spec.lookup.files for specs in provider.sources.values() for spec in specs if spec.lookup is not None]
+    beside = {path for files in lookups for path in source_dir.glob(_IN_BRACES.sub("*", files)) if path.is_file()}
+    wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in sorted(beside)})
     calendars = calendars_of(spec for specs in provider.sources.values() for spec in specs)
     wanted.update({source_dir / calendar: folder(lake, provider) / calendar for calendar in calendars if (source_dir / calendar).exists()})
     dropped = Dropped([], [])

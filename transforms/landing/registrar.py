@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RefusedWhole, RowCounts
-from transforms.adapters.calendars import calendars_of, fingerprint, landing_folder
+from transforms.adapters.beside.calendars import calendars_of, fingerprint, landing_folder
+from transforms.adapters.beside.lookups import lookups_fingerprint
 from transforms.adapters.spec import HOW_FETCHED
 from transforms.contracts import SOURCES
 from transforms.contracts.bronze import LANDING_FILES, LANDING_SLICES, QUARANTINE, SHIPMENTS, STORES
@@ -326,7 +327,8 @@ def mapping_hash(provider: ProviderSpec, file: LandingFile) -> str:
     settings = provider.model_dump_json(exclude={"sources", "description"}) + "".join(
         spec.model_dump_json(exclude={"counted", *HOW_FETCHED}) for spec in file.specs
     )
-    settings += fingerprint(landing_folder(file.path, file.name), calendars_of(file.specs))
+    top = landing_folder(file.path, file.name)
+    settings += fingerprint(top, calendars_of(file.specs)) + lookups_fingerprint(file.specs, top, file.name)
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 

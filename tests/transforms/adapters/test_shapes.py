@@ -44,7 +44,7 @@ def references() -> References:
     return References(pa.Table.from_pylist(stores, SOURCES["stores"].schema), pa.Table.from_pylist(products, SOURCES["products"].schema))
 
 
-def read(folder: Path, name: str, source: str = "shipments", lookups: Sequence[Any] = (), **keys: Any) -> FileRows:
+def read(folder: Path, name: str, source: str = "shipments", **keys: Any) -> FileRows:
     """What a file gives; every record of it has to be accounted for."""
     spec = provider(folder, **keys)
     found = read_file(spec, source, spec.sources[source][0], folder / name, name, references(), NOW)
@@ -350,6 +350,62 @@ def test_every_cut_or_garbled_archive_is_refused_in_a_sentence(tmp_path: Path) -
     assert refused > len(content) / 2
 
 
+LINES = "invoice,sku,units"
+WITH = {"files": "heads/*.csv", "by": {"invoice": "no"}, "columns": ["store", "day"], "format": "csv"}
+JOINED = {"store_id": "store", "product_id": "sku", "week": {"column": "day", "clean": "week"}, "units_shipped": "units"}
+
+
+def test_lines_get_store_and_day_from_the_headers_of_their_invoices(tmp_path: Path) -> None:
+    """Invoice 9 has no header, and of 7 two headers say different things: their lines are told with the number."""
+    written(tmp_path, "heads/1.csv", "no,store,day", "1,1,2024-03-05", "7,1,2024-03-05")
+    written(tmp_path, "heads/2.csv", "day,no,store", "2024-03-06,2,2", "2024-03-05,1,1", "2024-03-06,7,2")
+    name = written(tmp_path, "lines/a.csv", LINES, "1,A,6", "2,B,2", "1,B,3", "9,A,1", "7,A,1")
+    found = read(tmp_path, name, **{"with": WITH}, columns=JOINED)
+    assert units(found) == [("1", "A", WEEK, 6), ("1", "B", WEEK, 3), ("2", "B", WEEK, 2)]
+    first, second = found.quarantined["message"].to_pylist()
+    assert first.startswith(
+        "lines/a.csv, row 4, column invoice: expected a key of which heads/*.csv says one thing, came 9. Drop the file that holds it"
+    )
+    assert second.startswith("lines/a.csv, row 5, column invoice: expected a key of which heads/*.csv says one thing, came 7.")
+    assert found.columns == ("invoice", "sku", "units")
+
+
+def test_headers_in_another_format_are_joined_by_two_columns_of_the_same_week(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"depot": [1.0, 1.0], "no": [1, 2], "store": ["1", "2"], "day": [WEEK, WEEK]}), tmp_path / "heads-2024-10.parquet")
+    written(tmp_path, "heads-2024-11.parquet", "not parquet, and of another week")
+    name = written(tmp_path, "lines-2024-10.csv", "depot,invoice,sku,units", "1,1,A,6", "1,2,B,2", "2,2,B,2")
+    keys = {"with": WITH | {"files": "heads-{week}.parquet", "format": "parquet", "by": {"depot": "depot", "invoice": "no"}}}
+    found = read(tmp_path, name, path="lines-{week}.csv", columns=JOINED, **keys)
+    assert units(found) == [("1", "A", WEEK, 6), ("2", "B", WEEK, 2)]
+    assert "column depot, invoice: expected a key" in found.quarantined["message"][0].as_py()
+
+
+def test_lines_whose_headers_are_missing_or_unreadable_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    name = written(tmp_path, "lines/a.csv", LINES, "1,A,6")
+    with pytest.raises(
+        LandingFileRefused, match=r"^lines/a.csv: its rows need a file like 'heads/\*\.csv', and none is in landing. Drop it: then this one is read"
+    ):
+        read(tmp_path, name, **{"with": WITH}, columns=JOINED)
+    written(tmp_path, "heads/1.csv", "no,store", "1,1")
+    refused = (
+        r"^lines/a.csv: its rows are joined with a file that cannot be read: heads/1.csv: columns \['day'\] are missing; came with \['no', 'store'\]"
+    )
+    with pytest.raises(LandingFileRefused, match=refused):
+        read(tmp_path, name, **{"with": WITH}, columns=JOINED)
+    (tmp_path / "heads" / "1.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(LandingFileRefused, match=r"cannot be read: heads/1.csv, line 1: expected utf-8"):
+        read(tmp_path, name, **{"with": WITH}, columns=JOINED)
+
+
+def test_a_link_out_of_landing_is_no_lookup(tmp_path: Path) -> None:
+    written(tmp_path, "outside.csv", "no,store,day", "1,1,2024-03-05")
+    name = written(tmp_path, "landing/lines/a.csv", LINES, "1,A,6")
+    (tmp_path / "landing" / "heads").mkdir()
+    (tmp_path / "landing" / "heads" / "1.csv").symlink_to(tmp_path / "outside.csv")
+    with pytest.raises(LandingFileRefused, match="none is in landing"):
+        read(tmp_path / "landing", name.removeprefix("landing/"), **{"with": WITH}, columns=JOINED)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -367,6 +423,11 @@ def test_every_cut_or_garbled_archive_is_refused_in_a_sentence(tmp_path: Path) -
         ({"fields": {"a": [1, 2]}}, r"key sources\.shipments\.0\.fields: expected 'fields', the positions of the columns, for 'format: fixed'"),
         ({"format": "fixed", "fields": {"a": [3, 2]}}, r"fields\.a: expected a first and a last position from 1 to 1,000,000, like \[1, 6\], came \[3, 2\]"),
         ({"columns": {**COLUMNS, "week": "{member}"}}, r"columns\.week: expected a column, or one of none"),
+        ({"with": WITH | {"files": "../x.csv"}}, r"key sources\.shipments\.0\.with\.files: expected a pattern within the provider's landing folder"),
+        ({"with": WITH | {"files": "x-{week}.csv"}}, r"with\.files: expected names of 'path' in braces, which are none, came \['\{week\}'\]"),
+        ({"with": WITH | {"columns": ["a", "A"]}}, r"with: expected each of 'columns' once, came \['a', 'A'\]"),
+        ({"with": WITH | {"format": "fixed"}}, r"with\.format: expected 'fields', the positions of the columns"),
+        ({"with": WITH | {"by": []}}, r"with\.by: Dictionary should have at least 1 item"),
         ({"columns": {**COLUMNS, "week": "{week}"}}, r"columns\.week: expected a column, or one of none, which stand beside the file's own, came '\{week\}'"),
         ({"columns": {**COLUMNS, "week": {"position": 0}}}, r"columns\.week\.position: Input should be greater than or equal to 1"),
         ({"format": "jsonl", "columns": {**COLUMNS, "week": {"position": 1}}}, r"columns\.week: expected a key's name as 'column'"),

@@ -7,7 +7,7 @@ import pytest
 
 from transforms.adapters import load_provider
 from transforms.lake.tables import Lake
-from transforms.landing import Registration, drop
+from transforms.landing import Registration, drop, folder
 
 TakeIn = Callable[..., Registration]
 SHIPMENTS = '    - files: "shipments/*.csv"\n      format: csv\n      columns: {store_id: id, product_id: sku, week: week, units_shipped: units}'
@@ -46,3 +46,42 @@ def test_two_regions_whose_files_hold_the_same_are_no_copies(shop: Path, lake: L
     take_in(lake, provider)
     assert shipped(lake) == {("1", 12), ("2", 12)}
     assert {row["status"] for row in lake.read("bronze/landing_files").to_pylist()} == {"accepted"}
+
+
+HEADERS = """
+    - files: "lines/*.csv"
+      format: csv
+      with: {files: "heads/*.csv", by: invoice, columns: [store, day], format: csv}
+      columns: {store_id: store, product_id: sku, week: {column: day, clean: week}, units_shipped: units}
+"""
+
+
+def test_a_corrected_header_makes_its_lines_be_read_again(shop: Path, lake: Lake, take_in: TakeIn) -> None:
+    """The lines' own file did not change: with its hash alone the delivery stayed with the wrong store."""
+    provider = load_provider(with_shipments(shop, HEADERS))
+    for name, text in {
+        "heads/1.csv": "invoice,store,day\n1,1,2022-05-03\n2,3,2022-05-03\n",
+        "lines/1.csv": "invoice,sku,units\n1,A,12\n2,A,6\n",
+    }.items():
+        (shop / name).parent.mkdir(exist_ok=True)
+        (shop / name).write_text(text)
+    drop(lake, provider, shop)
+    take_in(lake, provider)
+    assert shipped(lake) == {("1", 12), ("3", 6)}
+    assert take_in(lake, provider).accepted == []
+    (folder(lake, provider) / "heads" / "1.csv").write_text("invoice,store,day\n1,2,2022-05-03\n2,3,2022-05-03\n")
+    assert [file.name for file in take_in(lake, provider).accepted] == ["lines/1.csv"]
+    assert shipped(lake) == {("2", 12), ("3", 6)}
+
+
+def test_lines_that_came_before_their_header_are_taken_in_with_it(shop: Path, lake: Lake, take_in: TakeIn) -> None:
+    provider = load_provider(with_shipments(shop, HEADERS))
+    (shop / "lines").mkdir()
+    (shop / "lines" / "1.csv").write_text("invoice,sku,units\n1,A,12\n")
+    drop(lake, provider, shop)
+    [refused] = take_in(lake, provider).refused
+    assert refused.message.startswith("lines/1.csv: its rows need a file like 'heads/*.csv', and none is in landing.")
+    (folder(lake, provider) / "heads").mkdir()
+    (folder(lake, provider) / "heads" / "1.csv").write_text("invoice,store,day\n1,1,2022-05-03\n")
+    take_in(lake, provider)
+    assert shipped(lake) == {("1", 12)}

@@ -9,8 +9,9 @@ from transforms.adapters.formats.bounds import MAX_COLUMNS
 from transforms.errors import LandingFileRefused
 
 BYTE_ORDER_MARK = "\ufeff"
-ROW, SHAPE = "__row__", "__shape__"
-"""Columns beside the file's own: the number of its row below the header, and what is wrong with the number of its values."""
+ROW, SHAPE, UNMATCHED = "__row__", "__shape__", "__unmatched__"
+"""Columns beside the file's own: the number of its row below the header, what is wrong with the number of its values, and, where rows are joined with
+a lookup, whether that has no row of the key, or several that say different things."""
 RECORD, PLACE = "__record__", "__place__"
 """Columns of rows that are no records of a single table (`FileSpec.is_divided`): the record's number, and how messages name its sheet."""
 
