@@ -11,7 +11,7 @@ from transforms.adapters.beside.calendars import calendars_of, landing_folder, r
 from transforms.adapters.beside.lookups import joined, key_as_written, unmatched_rule
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
 from transforms.adapters.expressions import Kinds, can_fail, written
-from transforms.adapters.formats.headers import ROW, SHAPE
+from transforms.adapters.formats.headers import CUT_OFF, ROW, SHAPE
 from transforms.adapters.formats.sandbox import database_of
 from transforms.adapters.loading import Loaded, files_of, load
 from transforms.adapters.mapping import has_days, mapped, needs_station, net_to_last_delivery, result, row_filter
@@ -237,9 +237,12 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: 
 
 
 def _refuse_other_file(counts: RowCounts, quarantined: pa.Table, provider: ProviderSpec, source: str, name: str) -> None:
-    """Refuse a file without rows, or one most of whose rows break the contract: it would empty slices that stood."""
+    """Refuse a file without rows, one that is cut off, or one most of whose rows break the contract: it would empty slices that stood."""
     if counts.read == 0 and not SOURCES[source].may_be_empty:
         raise RefusedWhole(f"{name}: expected rows of {source!r} below the header, came none. Drop the file again.", counts)
+    last = quarantined["message"][-1].as_py() if quarantined.num_rows else ""
+    if f" {CUT_OFF}. " in last:
+        raise RefusedWhole(f"{last} The file is cut off there: drop it again whole.", counts)
     broken = counts.quarantined + counts.emptied
     if broken > provider.refuse_above * (counts.quarantined + counts.taken):
         more = f" ({broken} of {counts.read} rows break the contract, so the file is refused whole)" if broken > 1 else ""

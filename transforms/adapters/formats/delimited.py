@@ -5,6 +5,7 @@ Which rows and values are right is for `transforms.adapters.validation` to say; 
 
 import codecs
 import csv
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from transforms.adapters.formats.bounds import MAX_LINE, read_chunks
-from transforms.adapters.formats.headers import BYTE_ORDER_MARK, ROW, SHAPE, column_names, refuse_other_header, without_header
+from transforms.adapters.formats.headers import BYTE_ORDER_MARK, CUT_OFF, ROW, SHAPE, column_names, refuse_other_header, without_header
 from transforms.adapters.formats.record_count import QUOTE, count_records, is_blank
 from transforms.errors import LandingFileRefused
 
@@ -79,7 +80,7 @@ def _read(text: Path, name: str, delimiter: str, header: int) -> Records:
     names, start = _header(text, name, delimiter, header)
     invalid = _Invalid()
     parsed = _parse(text, name, delimiter, names, start, invalid)
-    table = _numbered(parsed, names, delimiter, invalid)
+    table = _numbered(parsed, names, delimiter, invalid, text)
     below, empty = _counted(text, name, delimiter, header, start)
     if parsed.num_rows + len(invalid.rows) != below or table.num_rows != below - empty:
         raise LandingFileRefused(
@@ -230,13 +231,26 @@ def _parse(text: Path, name: str, delimiter: str, names: list[str], start: int, 
     return table
 
 
-def _numbered(table: pa.Table, names: list[str], delimiter: str, invalid: _Invalid) -> pa.Table:
+def _shape(count: int, number: int, records: int, text: Path, width: int) -> str:
+    """What is wrong with the number of a record's values; of the last one without a line end what a transfer that broke off leaves."""
+    if number == records and count < width:
+        with text.open("rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) not in b"\r\n":
+                return f"{count} values {CUT_OFF}"
+    return f"{count} values"
+
+
+def _numbered(table: pa.Table, names: list[str], delimiter: str, invalid: _Invalid, path: Path) -> pa.Table:
     """Add rows of another length, number all of them as they stand in the file, and leave out those without any value."""
-    numbers = np.setdiff1d(np.arange(1, table.num_rows + len(invalid.rows) + 1), [number for number, _, _ in invalid.rows], assume_unique=True)
+    total = table.num_rows + len(invalid.rows)
+    numbers = np.setdiff1d(np.arange(1, total + 1), [number for number, _, _ in invalid.rows], assume_unique=True)
     valid = table.add_column(0, ROW, pa.array(numbers, pa.int64())).add_column(1, SHAPE, pa.nulls(table.num_rows, pa.string()))
     valid = _with_values(valid, names)
     others = [
-        (number, f"{count} values", text) for number, count, text in invalid.rows if not is_blank(next(csv.reader([text], delimiter=delimiter), []))
+        (number, _shape(count, number, total, path, len(names)), text)
+        for number, count, text in invalid.rows
+        if not is_blank(next(csv.reader([text], delimiter=delimiter), []))
     ]
     if not others:
         return valid

@@ -15,6 +15,9 @@ a lookup, whether that has no row of the key, or several that say different thin
 RECORD, PLACE = "__record__", "__place__"
 """Columns of rows that are no records of a single table (`FileSpec.is_divided`): the record's number, and how messages name its sheet."""
 
+CUT_OFF = "and no line end"
+"""Ends the shape of a last record that a transfer which broke off leaves: rows behind it are missing too."""
+
 
 def column_names(cells: Sequence[str | None], name: str, row: int) -> list[str]:
     """Return the names of a header's columns, without spaces around them; a cell without text becomes `column<position>`.
