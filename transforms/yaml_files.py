@@ -3,6 +3,7 @@
 What a file may say is its model's business; nothing here knows providers or projects.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,11 @@ MAX_NODES = 100_000
 """Values of a file with its aliases written out: ten lines of aliases to aliases can stand for billions."""
 _MAX_DEPTH = 30
 _YAML_READS_AS = {"bool": "true or false", "int": "a number", "float": "a number", "timestamp": "a date", "null": "nothing"}
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
+    "tag:yaml.org,2002:float": re.compile(r"[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?|[-+]?[.](inf|nan)", re.IGNORECASE),
+}
+"""Numbers that everybody reads alike: 0101 is 65 in YAML, 1:30 is 90, and who writes 1_000 may mean a name."""
 _TEXT_WANTED = frozenset({"string_type", "model_type"})
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -102,6 +108,9 @@ def _faults(loader: yaml.SafeLoader, root: yaml.Node | None) -> Iterator[str]:
             yield f"{line}: expected plain keys, texts and numbers, came the tag {node.tag}. Remove it."
         if isinstance(node, yaml.ScalarNode) and ("\0" in node.value or any("\ud800" <= character <= "\udfff" for character in node.value)):
             yield f"{line}: expected text, came {node.value!r} with a character that no text can hold. Remove it."
+        if isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS and not _NUMBERS[node.tag].fullmatch(node.value):
+            read = f"came {node.value}, which YAML reads as {loader.construct_object(node)}"
+            yield f'{line}: expected a number in plain digits, {read}. If a text is meant, quote it: "{node.value}".'
         if isinstance(node, yaml.SequenceNode):
             waiting += [(item, depth + 1, _joined(key, str(index))) for index, item in reversed(list(enumerate(node.value)))]
         if isinstance(node, yaml.MappingNode):

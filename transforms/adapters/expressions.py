@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from transforms.adapters.beside.calendars import first_day
-from transforms.adapters.moments import end_of_week, has_offset, monday_of, monday_of_most, parsed_moment
+from transforms.adapters.moments import end_of_week, has_offset, monday_of, monday_of_most, parsed_moment, within_years
 from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, key, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec
 from transforms.contracts import Column
@@ -45,9 +45,9 @@ def _text(source: str, kinds: Kinds) -> str:
 
 
 def can_fail(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
-    """Whether a value that came may not be what the contract wants; typed columns of Parquet files are what they are."""
+    """Whether a value that came may not be what the contract wants; typed columns of Parquet files are what they are, or dates of no year."""
     may = column.kind != "text" or column.name in IDENTIFIERS or spec.part is not None
-    return may and bool(spec.sources) and not _is_of_kind(column, spec, kinds)
+    return may and bool(spec.sources) and (column.kind in {"date", "timestamp"} or not _is_of_kind(column, spec, kinds))
 
 
 def came(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
@@ -62,7 +62,10 @@ def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: K
         return f"{literal(_constant(spec.value, column))}::{column.duckdb}"
     ready = _is_of_kind(column, spec, kinds)
     value = _typed(column, spec, kinds) if ready else _parsed(_cleaned(raw(spec, kinds), column, spec, provider), column, spec, kinds)
-    return value if spec.default is None else f"coalesce({value}, {literal(_constant(spec.default, column))}::{column.duckdb})"
+    if spec.default is None:
+        return value
+    # Of a value that came and cannot be read the default would make another one, and nobody would be told.
+    return f"case when {came(column, spec, kinds)} then {value} else {literal(_constant(spec.default, column))}::{column.duckdb} end"
 
 
 def _constant(value: str | float, column: Column) -> str | float:
@@ -88,8 +91,8 @@ def _typed(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     if column.kind == "integer":
         return f"-({name}::bigint)" if spec.negate else f"{name}::bigint"
     if _kind(spec, kinds) == _ZONED:
-        return _moment(f"timezone('UTC', {name})", "true", column, spec)
-    return _moment(f"{name}::timestamp", "false", column, spec)
+        return _moment(within_years(f"timezone('UTC', {name})"), "true", column, spec)
+    return _moment(within_years(f"try_cast({name} as timestamp)"), "false", column, spec)
 
 
 def _cleaned(text: str, column: Column, spec: ColumnSpec, provider: ProviderSpec) -> str:

@@ -8,8 +8,15 @@ from transforms.lake.database import literal
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ISO_WEEK, SERIAL = "iso_week", "serial"
 """Date formats beside strptime's: `2024-W09`, and days since 1899-12-30 as spreadsheets count them."""
+YEARS = ("0001-01-01", "9999-12-31")
+"""First and last day that every program along the way can hold; the database knows others, and infinity."""
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?)?"
 _OFFSET = r"^(.*[0-9])\s*([+-][0-9]{2}):?([0-9]{2})$"
+
+
+def within_years(moment: str) -> str:
+    """SQL of a moment of the years that every program along the way can hold; null of others, and of infinity, which the database knows."""
+    return f"case when {moment} between timestamp '{YEARS[0]}' and timestamp '{YEARS[1]}' then {moment} end"
 
 
 def parsed_moment(text: str, date_format: str | None, real_dates: bool) -> str:
@@ -34,7 +41,9 @@ def _iso_date(text: str) -> str:
 
 def _declared_moment(text: str, date_format: str) -> str:
     if date_format == ISO_WEEK:
-        return rf"try_strptime(regexp_replace({text}, '^([0-9]{{4}})-?[Ww]([0-9]{{1,2}})$', '\1-\2-1'), '%G-%V-%u')"
+        monday = rf"try_strptime(regexp_replace({text}, '^([0-9]{{4}})-?[Ww]([0-9]{{1,2}})$', '\1-\2-1'), '%G-%V-%u')"
+        # Most years have 52 weeks: their 53rd would be the first one of the next year.
+        return f"case when isoyear({monday}) = try_cast(left({text}, 4) as integer) then {monday} end"
     if date_format == SERIAL:
         days = f"try_cast({text} as double)"
         return f"case when {days} between 1 and 2958465 then timestamp '1899-12-30' + to_seconds(round({days} * 86400)::bigint) end"
@@ -50,7 +59,9 @@ def _iso_moment(text: str) -> str:
     # Half hours count in the direction of the hours; the digit behind keeps the sign of -00.
     turned = f"try_cast({hours} as integer) * 60 + sign(try_cast({hours} || '1' as integer))::integer * try_cast({minutes} as integer)"
     offset = f"to_minutes(coalesce({turned}, 0))"
-    return f"case when {has_offset(text)} then {local} - {offset} else try_cast({text} as timestamp) end"
+    # Years of five digits are typing errors, and not every calculation with them ends well.
+    has_year = f"regexp_matches({text}, '^[0-9]{{1,4}}[-/]')"
+    return f"case when not {has_year} then null when {has_offset(text)} then {local} - {offset} else try_cast({text} as timestamp) end"
 
 
 def has_offset(text: str) -> str:

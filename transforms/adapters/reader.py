@@ -15,6 +15,7 @@ from transforms.adapters.formats.headers import CUT_OFF, ROW, SHAPE
 from transforms.adapters.formats.sandbox import database_of
 from transforms.adapters.loading import Loaded, files_of, load
 from transforms.adapters.mapping import has_days, mapped, needs_station, net_to_last_delivery, result, row_filter
+from transforms.adapters.moments import YEARS
 from transforms.adapters.plausibility import clip_endless, implausible_climate, refuse_unnamed_weeks, unserved_places
 from transforms.adapters.shaping import place_of
 from transforms.adapters.spec import FileSpec, ProviderSpec
@@ -149,7 +150,7 @@ def read_file(
         for calendar in calendars_of([spec]):
             connection.register(table_name(calendar), read_calendar(landing_folder(path, name), calendar, name))
         refuse_unnamed_weeks(connection, spec, provider, kinds, name)
-        connection.execute(f"create temp table mapped as {mapped(contract, spec, provider, kinds)}")
+        _map(connection, contract, spec, provider, kinds, name)
         _mark_broken(connection, contract, spec, provider, kinds, arrived_at)
         connection.execute("create temp table repeated (row bigint)")
         if spec.line_id is not None:
@@ -172,6 +173,18 @@ def read_file(
         rows = connection.execute(result(contract, spec, computed)).to_arrow_table()
         rows = rows.cast(schema)
     return FileRows(rows, quarantined, counts, loaded.columns, loaded.absent, tuple(notes))
+
+
+def _map(connection: duckdb.DuckDBPyConnection, contract: Source, spec: FileSpec, provider: ProviderSpec, kinds: Kinds, name: str) -> None:
+    """Make the table `mapped`. A typed value that no calculation takes, like a time at the very end of its type, refuses the file."""
+    try:
+        connection.execute(f"create temp table mapped as {mapped(contract, spec, provider, kinds)}")
+    except duckdb.DataError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise LandingFileRefused(
+            f"{name}: expected values that can be calculated with, but a column holds one beyond all bounds: {reason}. "
+            "Correct it, and drop the file again."
+        ) from error
 
 
 def _mark_broken(
@@ -217,7 +230,8 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: 
     present = {row[0] for row in connection.execute("describe mapped").fetchall()}
     record = ", ".join(f"{quoted(column)} := raw.{quoted(column)}" for column in loaded.kinds)
     region = "any_value(region)" if "region" in present else "null::varchar"
-    week = "any_value(week)" if "week" in present else "null::date"
+    first, last = YEARS
+    week = f"any_value(week) filter (where week between date '{first}' and date '{last}')" if "week" in present else "null::date"
     return connection.execute(
         f"""
         with told as (select *, false as kept from broken union all select *, true as kept from emptied where {_IS_TAKEN}),

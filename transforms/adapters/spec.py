@@ -160,6 +160,8 @@ class ColumnSpec(Strict):
                 "fraction_of",
             )
         for name, value in (("value", self.value), ("default", self.default)):
+            if column.kind == "text" and isinstance(value, float) and not (value.is_integer() and abs(value) < 2**53):
+                raise RuleBroken(f"expected a text for {column.name!r}, came a number that does not keep all its digits. Put it in quotes", name)
             if value is not None and (problem := _refused_by_database(f"select $value::{column.duckdb}", value)):
                 raise RuleBroken(f"expected a {column.kind} for {column.name!r}, came {value!r}: {problem}", name)
 
@@ -214,6 +216,13 @@ class FileSpec(Strict):
     """Seconds that a query may take."""
     net_to_last_delivery: bool = False
     """For returns: move each credit to the week of the latest delivery of that product to that store that the same file knows."""
+
+    @field_validator("delimiter")
+    @classmethod
+    def _readable_delimiter(cls, delimiter: str) -> str:
+        if not delimiter.isascii() or delimiter in '\r\n"':
+            raise ValueError(f"expected one ASCII character that is no quote and no end of a line, like ';' or \"\\t\", came {delimiter!r}")
+        return delimiter
 
     @field_validator("files")
     @classmethod

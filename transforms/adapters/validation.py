@@ -8,6 +8,7 @@ import duckdb
 
 from transforms.adapters.expressions import IDENTIFIERS
 from transforms.adapters.formats.headers import ROW
+from transforms.adapters.moments import YEARS
 from transforms.calendar import ALL_REGIONS
 from transforms.contracts import Column, Source
 from transforms.lake.database import literal, quoted
@@ -124,6 +125,10 @@ def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[
         rules.append(
             Rule(column.name, f"{name} = '{ALL_REGIONS}'", f"a key other than {ALL_REGIONS!r}, which stands for all regions together", advice)
         )
+    if column.kind in {"date", "timestamp"}:
+        first, last = (f"{column.duckdb} '{day}'" for day in YEARS)
+        advice = "Correct the date, or its date_format in the provider YAML."
+        rules.append(Rule(column.name, f"{name} not between {first} and {last}", "a day of the years 1 to 9999", advice))
     if column.monday:
         advice = (
             "A week is named by its Monday; say in the provider YAML 'clean: week' for daily dates, and for weeks of other days 'week_starts: "

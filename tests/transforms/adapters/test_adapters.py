@@ -34,6 +34,21 @@ def test_an_unknown_provider_is_answered_with_those_there_are() -> None:
         ("  shipments:", "  deliveries:", "source 'deliveries' is not a standard source"),
         ("price: price}", "price: {unit: fahrenheit}}", "a column needs exactly one of 'column'"),
         ("name: corner_shop", "name: [", "is not YAML"),
+        (
+            "format: csv",
+            "format: csv\n      delimiter: ¦",
+            "delimiter: expected one ASCII character that is no quote and no end of a line, .*came '¦'",
+        ),
+        ("format: csv", 'format: csv\n      delimiter: "\\n"', "delimiter: expected one ASCII character"),
+        ("product_id: sku", "product_id: {value: 0101}", 'came 0101, which YAML reads as 65. If a text is meant, quote it: "0101"'),
+        ("product_id: sku", "product_id: {value: 1:30}", "came 1:30, which YAML reads as 90"),
+        ("case_pack: pack", "case_pack: {value: 1_000}", "came 1_000, which YAML reads as 1000"),
+        (
+            "product_id: sku",
+            "product_id: {value: 101.10}",
+            "product_id.value: expected a text for 'product_id', came a number that does not keep all",
+        ),
+        ("product_id: sku", "product_id: {value: 12345678901234567890}", "came a number that does not keep all its digits"),
     ],
 )
 def test_a_wrong_provider_file_is_explained(shop: Path, old: str, new: str, message: str) -> None:

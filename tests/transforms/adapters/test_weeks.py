@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,12 +15,16 @@ from hypothesis import strategies as st
 from transforms.adapters import ProviderSpec, References, load_provider, read_file
 from transforms.adapters.expressions import CELL
 from transforms.adapters.moments import WEEKDAYS, has_offset, parsed_moment
+from transforms.adapters.spec import FileSpec
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.database import literal, open_database
 
 NOW = datetime(2031, 1, 1, tzinfo=UTC)
 DAYS = st.dates(date(1990, 1, 1), date(2030, 12, 1))
+REFERENCES = References(
+    pa.table({"store_id": ["1"], "region": ["ohio"], "place": ["Dallas"]}), pa.table({"product_id": ["A"], "valid_from": [None], "case_pack": [6]})
+)
 COLUMNS = "{store_id: id, product_id: sku, week: week, units_shipped: units}"
 
 
@@ -36,9 +41,7 @@ def taken(provider: ProviderSpec, shop: Path, *weeks: str) -> list[dict[str, Any
     """Rows of a file of shipments that names these weeks."""
     path = shop / "shipments" / "2022-05-02.csv"
     path.write_text("id,sku,week,units\n" + "".join(f"1,A,{week},{units}\n" for units, week in enumerate(weeks, start=1)))
-    stores = pa.table({"store_id": ["1"], "region": ["ohio"], "place": ["Dallas"]})
-    references = References(stores, pa.table({"product_id": ["A"], "valid_from": [None], "case_pack": [6]}))
-    found = read_file(provider, "shipments", provider.sources["shipments"][0], path, "shipments/2022-05-02.csv", references, NOW)
+    found = read_file(provider, "shipments", provider.sources["shipments"][0], path, "shipments/2022-05-02.csv", REFERENCES, NOW)
     return sorted(found.rows.to_pylist(), key=lambda row: int(row["units_shipped"]))
 
 
@@ -163,3 +166,75 @@ def test_a_time_with_its_own_offset_is_the_same_instant_in_utc(moment: datetime,
 )
 def test_dates_beside_texts_in_a_spreadsheet_column(text: str, date_format: str | None, kind: str, expected: datetime | None) -> None:
     assert duckdb.sql(f"select {parsed_moment(literal(text), date_format, kind == CELL)}").fetchall() == [(expected,)]
+
+
+FAR = ["20224-05-02", "294247-01-10T04:00:54-05:00", "infinity", "-infinity", "2022-05-02 (BC)", "0000-01-01"]
+"""What a typing error, or another database's endless date, makes of a day; programs along the way hold the years 1 to 9999."""
+
+
+@pytest.mark.parametrize(
+    "week", ["week", "{column: week, clean: week}", "{column: week, week_starts: sunday}", "{column: week, week_ends: saturday}"]
+)
+def test_a_date_of_no_year_stays_in_quarantine_and_stops_nothing(shop: Path, week: str) -> None:
+    """The year 20224 ended the whole look at landing with a traceback once it stood in quarantine."""
+    provider, path = declared(shop, week), shop / "shipments" / "2022-05-02.csv"
+    provider = provider.model_copy(update={"refuse_above": 1.0})
+    path.write_text("id,sku,week,units\n" + "".join(f"1,A,{text},12\n" for text in FAR))
+    found = read_file(provider, "shipments", provider.sources["shipments"][0], path, "s.csv", REFERENCES, NOW)
+    assert (found.counts.quarantined, found.rows.num_rows) == (len(FAR), 0)
+    assert found.quarantined["week"].to_pylist() == [None] * len(FAR)
+    assert all(f"came {text}." in message for text, message in zip(FAR, found.quarantined["message"].to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize("week", ["week", "{column: week, clean: week}", "{column: week, week_starts: monday}"])
+@pytest.mark.parametrize(
+    ("kind", "far"), [(pa.date32(), 2**31 - 1), (pa.date32(), 6_000_000), (pa.timestamp("us"), 2**63 - 1), (pa.timestamp("us"), 9 * 10**18)]
+)
+def test_a_typed_date_of_no_year_stays_in_quarantine_and_stops_nothing(shop: Path, week: str, kind: pa.DataType, far: int) -> None:
+    provider, spec = typed_weeks(shop, week, kind, far, -far)
+    stores = pa.table({"store_id": ["1", "2", "3"], "region": ["ohio"] * 3, "place": ["Dallas"] * 3})
+    found = read_file(provider, "shipments", spec, shop / "s.parquet", "s.parquet", References(stores, REFERENCES.products), NOW)
+    assert [(row["store_id"], row["week"]) for row in found.rows.to_pylist()] == [("2", date(2022, 5, 2))]
+    assert found.quarantined["week"].to_pylist() == [None, None]
+
+
+def test_a_typed_time_that_no_calculation_takes_refuses_its_file_alone(shop: Path) -> None:
+    provider, spec = typed_weeks(shop, "{column: week, clean: week}", pa.timestamp("us"), 0, -(2**63) + 2)
+    with pytest.raises(
+        LandingFileRefused, match=r"^s.parquet: expected values that can be calculated with, but a column holds one beyond all bounds: "
+    ):
+        read_file(provider, "shipments", spec, shop / "s.parquet", "s.parquet", REFERENCES, NOW)
+
+
+def typed_weeks(shop: Path, week: str, kind: pa.DataType, first: int, last: int) -> tuple[ProviderSpec, FileSpec]:
+    """A Parquet file whose weeks are a good one between two others, and the small provider that reads it."""
+    whole = pa.int32() if kind == pa.date32() else pa.int64()
+    [good] = pa.array([date(2022, 5, 2)]).cast(kind).cast(whole).to_pylist()
+    weeks = pa.array([first, good, last], whole).cast(kind)
+    pq.write_table(pa.table({"id": ["1", "2", "3"], "sku": ["A"] * 3, "week": weeks, "units": [12, 24, 6]}), shop / "s.parquet")
+    provider = declared(shop, week).model_copy(update={"refuse_above": 1.0})
+    return provider, provider.sources["shipments"][0].model_copy(update={"format": "parquet"})
+
+
+@pytest.mark.parametrize(
+    ("text", "monday"), [("2020-W53", date(2020, 12, 28)), ("2021-W52", date(2021, 12, 27)), ("2021-W53", None), ("2021-W1", date(2021, 1, 4))]
+)
+def test_a_53rd_week_of_a_year_that_has_52_is_not_the_first_of_the_next(text: str, monday: date | None) -> None:
+    """What was said of 2021-W53 stood beside 2022-W01 as the same week."""
+    expected = None if monday is None else datetime.combine(monday, datetime.min.time())
+    assert duckdb.sql(f"select {parsed_moment(literal(text), 'iso_week', False)}").fetchall() == [(expected,)]
+
+
+def test_a_default_is_for_what_is_empty_and_not_for_what_cannot_be_read(shop: Path) -> None:
+    """Units of '1 200', '12 pcs' and '#N/A' were 0, and nobody was told."""
+    provider = declared(shop, "week", "").model_copy(update={"refuse_above": 1.0})
+    spec = provider.sources["shipments"][0]
+    units = spec.columns["units_shipped"].model_copy(update={"default": 0})
+    spec = spec.model_copy(update={"columns": {**spec.columns, "units_shipped": units}})
+    path = shop / "shipments" / "2022-05-02.csv"
+    path.write_text(
+        "id,sku,week,units\n" + "".join(f"1,A,2022-05-{day:02},{text}\n" for day, text in [(2, ""), (9, "1 200"), (16, "12 pcs"), (23, "#N/A")])
+    )
+    found = read_file(provider, "shipments", spec, path, "s.csv", REFERENCES, NOW)
+    assert [(row["week"].day, row["units_shipped"]) for row in found.rows.to_pylist()] == [(2, 0)]
+    assert [message.split("came ")[1].split(". ")[0] for message in found.quarantined["message"].to_pylist()] == ["1 200", "12 pcs", "#N/A"]
