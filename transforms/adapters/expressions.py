@@ -91,7 +91,7 @@ def _typed(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     if column.kind == "integer":
         return f"-({name}::bigint)" if spec.negate else f"{name}::bigint"
     if _kind(spec, kinds) == _ZONED:
-        return _moment(within_years(f"timezone('UTC', {name})"), "true", column, spec)
+        return _moment(f"timezone('UTC', {within_years(name)})", "true", column, spec)
     return _moment(within_years(f"try_cast({name} as timestamp)"), "false", column, spec)
 
 
@@ -163,6 +163,12 @@ def _moment(moment: str, says_offset: str, column: Column, spec: ColumnSpec) -> 
         return f"({moment})::date"
     local = f"timezone({literal(spec.timezone or 'UTC')}, {moment})"
     return local if says_offset == "false" else f"case when {says_offset} then timezone('UTC', {moment}) else {local} end"
+
+
+def as_json(columns: Kinds) -> str:
+    """SQL of a row of `raw` as JSON; dates and times go through their text, since there are some that JSON's writer cannot convert."""
+    values = (f"{quoted(name)} := raw.{quoted(name)}{'::varchar' if kind in {*_TIMES, _ZONED} else ''}" for name, kind in columns.items())
+    return f"to_json(struct_pack({', '.join(values)}))::varchar"
 
 
 def with_nearest_station(rows: str, stations: Mapping[str, tuple[float, float]]) -> str:

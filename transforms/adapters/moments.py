@@ -53,7 +53,7 @@ def _declared_moment(text: str, date_format: str) -> str:
 
 
 def _iso_moment(text: str) -> str:
-    # A number alone is no date, whatever a cast would make of it.
+    # A number alone is no date, and neither are 'epoch' and 'infinity', whatever a cast would make of them.
     local = rf"try_cast(regexp_replace({text}, '{_OFFSET}', '\1') as timestamp)"
     hours, minutes = rf"regexp_extract({text}, '{_OFFSET}', 2)", rf"regexp_extract({text}, '{_OFFSET}', 3)"
     # Half hours count in the direction of the hours; the digit behind keeps the sign of -00.

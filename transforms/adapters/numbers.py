@@ -1,5 +1,6 @@
 """Numbers and identifiers as provider files write them, as DuckDB SQL. What does not fit the way that is declared is null, never another number."""
 
+import re
 from collections.abc import Sequence
 
 from transforms.lake.database import literal
@@ -48,23 +49,31 @@ def parsed_number(text: str, decimal: str, grouping: str | None, affixes: Sequen
     Parameters
     ----------
     decimal, grouping
-        The sign before the fraction, and the one between groups of three digits; a text with groups of another length is no number.
+        The sign before the fraction, and the one between groups of three digits; a text with groups of another length is no number, and neither is
+        one like 0,500: nobody writes five hundred so.
     affixes
         Texts before or after the number that say nothing, like a currency.
     negative
         `leading` (-6), `trailing` (6-) or `parentheses` ((6)); a leading sign is understood whichever it is.
     """
     for affix in affixes:
-        text = f"trim(replace({text}, {literal(affix)}, ''))"
+        text = _without(text, affix)
     if negative == "parentheses":
         text = rf"regexp_replace({text}, '^\((.*)\)$', '-\1')"
     if negative == "trailing":
         text = rf"regexp_replace({text}, '^([^-+]*[0-9.,])\s*-$', '-\1')"
-    point, groups = _escaped(decimal), f"|[0-9]{{1,3}}({_escaped(grouping)}[0-9]{{3}})+" if grouping else ""
+    point, groups = _escaped(decimal), f"|[1-9][0-9]{{0,2}}({_escaped(grouping)}[0-9]{{3}})+" if grouping else ""
     pattern = f"[+-]?(([0-9]+{groups})({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
     plain = f"replace({text}, {literal(grouping)}, '')" if grouping else text
     plain = plain if decimal == "." else f"replace({plain}, {literal(decimal)}, '.')"
     return f"case when regexp_full_match({text}, {literal(pattern)}) then try_cast({plain} as double) end"
+
+
+def _without(text: str, affix: str) -> str:
+    """SQL of a text without an affix before or after it, within a sign or parentheses too; one between digits stays, so that 1$2 is not 12."""
+    sign = re.escape(affix)
+    head = f"regexp_replace({text}, {literal(rf'^([(+-]?)[ ]*{sign}[ ]*')}, '\\1')"
+    return f"trim(regexp_replace({head}, {literal(rf'[ ]*{sign}[ ]*([)-]?)$')}, '\\1'))"
 
 
 def stands_for_nothing(text: str, words: Sequence[str]) -> str:

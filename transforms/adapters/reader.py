@@ -10,7 +10,7 @@ import pyarrow as pa
 from transforms.adapters.beside.calendars import calendars_of, landing_folder, read_calendar, table_name
 from transforms.adapters.beside.lookups import joined, key_as_written, unmatched_rule
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
-from transforms.adapters.expressions import Kinds, can_fail, written
+from transforms.adapters.expressions import Kinds, as_json, can_fail, written
 from transforms.adapters.formats.headers import CUT_OFF, ROW, SHAPE
 from transforms.adapters.formats.sandbox import database_of
 from transforms.adapters.loading import Loaded, files_of, load
@@ -22,7 +22,6 @@ from transforms.adapters.spec import FileSpec, ProviderSpec
 from transforms.adapters.validation import mark_broken, rules_for
 from transforms.contracts import SOURCES, Source
 from transforms.errors import ContractViolation, LandingFileRefused
-from transforms.lake.database import quoted
 
 _IS_TAKEN = "row not in (select row from broken) and row not in (select row from repeated)"
 _MAY_BE_WITHOUT_BYTES = frozenset({"csv", "jsonl", "fixed"})
@@ -228,7 +227,6 @@ def _counts(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: Loade
 def _quarantined(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: Loaded, name: str) -> pa.Table:
     """Rows that break the contract, as quarantine keeps them."""
     present = {row[0] for row in connection.execute("describe mapped").fetchall()}
-    record = ", ".join(f"{quoted(column)} := raw.{quoted(column)}" for column in loaded.kinds)
     region = "any_value(region)" if "region" in present else "null::varchar"
     first, last = YEARS
     week = f"any_value(week) filter (where week between date '{first}' and date '{last}')" if "week" in present else "null::date"
@@ -242,7 +240,7 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: 
                 '{{}}, {{}}, column {{}}: expected {{}}, came {{}}. {{}}',
                 $name, {place_of(spec)}, split_part(b.rule, ':', 1), b.expected, b.came, b.advice
             ) as message,
-            to_json(struct_pack({record}))::varchar as record, b.kept
+            {as_json(loaded.kinds)} as record, b.kept
         from told as b join raw on raw.{ROW} = b.row join places as p on p.row = b.row
         order by b.row
         """,

@@ -428,6 +428,10 @@ def _check_columns(source: str, spec: FileSpec, *at: str | int) -> None:
         raise RuleBroken(f"source {source!r}: required columns {absent} are not mapped", *at, "columns")
     if spec.net_to_last_delivery and source != "returns":
         raise RuleBroken(f"expected 'net_to_last_delivery' for returns alone, came for {source}", *at, "net_to_last_delivery")
+    if (cases := [name for name, column in spec.columns.items() if column.unit == "case"]) and not (contract.sliced and "product_id" in spec.columns):
+        raise RuleBroken(
+            f"expected 'unit: case' for rows of a product, whose case pack is known, came for {source}", *at, "columns", cases[0], "unit"
+        )
     numbers = {name for name, column in spec.columns.items() if contract[name].kind in {"integer", "number"} and column.fraction_of is None}
     for name, column in spec.columns.items():
         try:

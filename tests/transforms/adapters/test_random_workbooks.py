@@ -2,6 +2,8 @@
 
 import datetime
 import io
+import re
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -181,3 +183,13 @@ def test_a_sheet_whose_xml_ends_early_is_refused() -> None:
         cut = rezipped(content, "xl/worksheets/sheet1.xml", lambda xml, kept=kept: xml[: int(len(xml) * kept)])
         with pytest.raises(LandingFileRefused, match="it is broken"):
             read(cut, "xlsx")
+
+
+def test_what_a_parser_prints_is_no_answer() -> None:
+    """openpyxl prints "0 is out of range" at a style that is not there: the next workbook was given the counts of this one."""
+    content = openpyxl_book([["id", "units"], ["007", 6]])
+    odd = rezipped(content, "xl/styles.xml", lambda xml: re.sub(rb'(<cellStyle [^>]*xfId=")0', rb"\g<1>9", xml))
+    for book in (odd, openpyxl_book([["id", "units"], ["008", 7], ["009", 8]])):
+        with suppress(LandingFileRefused):
+            records = read(book, "xlsx")
+    assert records.table["units"].to_pylist() == ["7", "8"]

@@ -9,6 +9,7 @@ Imports nothing of Shelfcast: it is started without its packages.
 import datetime
 import fnmatch
 import json
+import os
 import resource
 import sys
 import zipfile
@@ -42,9 +43,12 @@ def main() -> None:
     """Answer until the input ends."""
     # Arrow reserves its room at its first array, and that has to be behind it when the room of a workbook is measured out.
     pa.array([""])
+    # A parser prints now and then ("0 is out of range" is openpyxl's): that must not be taken for an answer.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin:
-        sys.stdout.write(f"{json.dumps(_answer(json.loads(line)))}\n")
-        sys.stdout.flush()
+        answers.write(f"{json.dumps(_answer(json.loads(line)))}\n")
+        answers.flush()
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
