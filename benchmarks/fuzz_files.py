@@ -45,6 +45,8 @@ REFERENCES = References(
     pa.table({"store_id": [str(number) for number in range(1, 10)], "region": ["iowa"] * 9, "place": ["Ames"] * 9}),
     pa.table({"product_id": [f"P{number:03d}" for number in range(7)], "case_pack": [6] * 7}),
 )
+WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
+SHEETS: list[dict[str, object]] = [{"sheet": "Data"}, {"sheet": "Hidden"}, {"sheets": "*"}]
 SEEDS: dict[str, list[bytes]] = {
     "csv": [csv_bytes(TEXTS)],
     "csv.gz": [csv_bytes(TEXTS)],
@@ -53,7 +55,7 @@ SEEDS: dict[str, list[bytes]] = {
     "jsonl.gz": [json_bytes(TEXTS)],
     "jsonl.zst": [json_bytes(TEXTS)],
     "parquet": [parquet_bytes(ROWS)],
-    **{kind: [write(ROWS) for other, write in BOOKS.values() if other == kind] for kind in ("xlsx", "xls", "xlsb", "ods")},
+    **{kind: [write(ROWS) for other, write in BOOKS.values() if other == kind] for kind in WORKBOOKS},
 }
 TOKENS = [
     *(
@@ -78,7 +80,8 @@ TOKENS = [
     *(b"<!DOCTYPE a [<!ENTITY x 'y'>]>", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"PK\x03\x04", b"PAR1", b"\x1f\x8b\x08"),
     *(b'number-rows-repeated="1048576"', b'number-columns-repeated="16384"', b't="s"', b"<v>99999999</v>", b'"id"', b"\x80\x00\x00\x00"),
 ]
-OPTIONS: list[dict[str, object]] = [{}, {}, {}, {"header": 2}, {"header": 30}, {"duplicates": "sum"}, {"sheet": "Data"}, {"sheet": "Hidden"}]
+OPTIONS: list[dict[str, object]] = [{}, {}, {}, {"duplicates": "sum"}]
+HEADERS: list[dict[str, object]] = [{"header": 0}, {"header": 2}, {"header": 30}]
 TEXT_OPTIONS: list[dict[str, object]] = [
     {"delimiter": ";"},
     {"encoding": "utf-16"},
@@ -103,6 +106,8 @@ class Outcome:
 def provider_of(kind: str, options: dict[str, object]) -> ProviderSpec:
     """A provider that delivers shipments in a format."""
     columns = {"store_id": "id", "product_id": "sku", "week": "week", "units_shipped": "units"}
+    if options.get("header") == 0:
+        columns = dict(zip(columns, ("column1", "column2", "column3", "column4"), strict=True))
     file = {"files": "x", "format": kind.partition(".")[0], "columns": columns, **options}
     stores = {"files": "s", "format": "csv", "columns": {"store_id": "id", "region": "area", "format": "kind"}}
     products = {"files": "p", "format": "csv", "columns": {"product_id": "sku", "case_pack": "pack"}}
@@ -128,7 +133,8 @@ def input_of(number: int, seed: int) -> tuple[str, bytes, dict[str, object]]:
         content = content[:-1500] + _broken(content[-1500:-8], draw) + content[-8:]
     else:
         content = _broken(content, draw)
-    return kind, content, draw.choice([*OPTIONS, *TEXT_OPTIONS] if kind.startswith("csv") else OPTIONS)
+    special = [*HEADERS, *TEXT_OPTIONS] if kind.startswith("csv") else [*HEADERS, *SHEETS] if kind in WORKBOOKS else []
+    return kind, content, draw.choice([*OPTIONS, *special])
 
 
 def _broken(content: bytes, draw: random.Random) -> bytes:
