@@ -32,6 +32,11 @@ NOTHING = ("N/A", "NULL", "NONE", "NAN", "-", "--", ".")
 FAULTS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#DIV/0!", "#NUM!")
 """What spreadsheets write in place of a value that they could not find: read as no value either, and told."""
 
+_MINUS = "\u2212"
+"""The minus of typography, beside the hyphen."""
+_ALIKE = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}
+"""Grouping as it is declared -> the signs that look like it: programs write spaces that do not break a line, people an apostrophe as they find it."""
+
 _SEVERAL_LETTERS = dict(
     zip("ßæœþжцчшщюяєъьθφχψ", "ss ae oe th zh ts ch sh shch yu ya ye - - th ph ch ps".replace("-", "").split(" "), strict=True)
 ) | {"\u0445": "kh"}
@@ -62,9 +67,10 @@ def parsed_number(text: str, decimal: str, grouping: str | None, affixes: Sequen
         text = rf"regexp_replace({text}, '^\((.*)\)$', '-\1')"
     if negative == "trailing":
         text = rf"regexp_replace({text}, '^([^-+]*[0-9.,])\s*-$', '-\1')"
-    point, groups = _escaped(decimal), f"|[1-9][0-9]{{0,2}}({_escaped(grouping)}[0-9]{{3}})+" if grouping else ""
-    pattern = f"[+-]?(([0-9]+{groups})({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
-    plain = f"replace({text}, {literal(grouping)}, '')" if grouping else text
+    between = _ALIKE.get(grouping or "", grouping)
+    point, groups = _escaped(decimal), f"|[1-9][0-9]{{0,2}}({_escaped(between)}[0-9]{{3}})+" if between else ""
+    pattern = f"[-+{_MINUS}]?(([0-9]+{groups})({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
+    plain = f"translate({text}, {literal(_MINUS + (between or ''))}, '-')"
     plain = plain if decimal == "." else f"replace({plain}, {literal(decimal)}, '.')"
     return f"case when regexp_full_match({text}, {literal(pattern)}) then try_cast({plain} as double) end"
 

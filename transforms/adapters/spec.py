@@ -65,7 +65,7 @@ class ColumnSpec(Strict):
     decimal: Literal[".", ","] = "."
     """Sign before the fraction of numbers written as text."""
     grouping: Literal[".", ",", " ", "'", "none"] | None = None
-    """Sign between groups of three digits. Where none is given: a point where `decimal` is a comma, else none."""
+    """Sign between groups of three digits, as any space that looks alike. Where none is given: a point where `decimal` is a comma, else none."""
     affixes: tuple[Name, ...] = ()
     """Texts before or after a number that are to be left out, like a currency or a unit."""
     negative: Literal["leading", "trailing", "parentheses"] = "leading"

@@ -25,7 +25,7 @@ _EXPECTED = {
     "flag": "true or false",
 }
 """What a value of a column, or of its kind, has to be."""
-_SAY_HOW = "Correct the value, or say in the provider YAML how it is written (date_format, decimal, unit)."
+_SAY_HOW = "Correct the value, or say in the provider YAML how it is written (date_format, decimal, grouping, unit)."
 _UNREADABLE = {
     "text": "Write it as text with all its digits, as it is in the other files; a spreadsheet's #N/A is none.",
     "region": "Write it with Latin letters, or map it to a key like north_texas in the provider YAML, under 'regions'.",

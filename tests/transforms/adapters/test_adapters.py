@@ -5,7 +5,7 @@ import duckdb
 import pytest
 
 from transforms.adapters import built_in_providers, load_provider, read_file
-from transforms.adapters.numbers import key
+from transforms.adapters.numbers import key, parsed_number
 from transforms.errors import ConfigurationError
 from transforms.lake.database import literal
 
@@ -92,3 +92,27 @@ def test_a_region_in_a_script_without_key_is_told_with_what_to_do(shop: Path) ->
     ]
     mapped = provider.model_copy(update={"regions": {"東京": "tokyo"}})
     assert read_file(mapped, "stores", provider.sources["stores"][0], stores, "stores.csv", None, NOW).rows["region"].to_pylist()[-1] == "tokyo"
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "grouping", "number"),
+    [
+        ("1\u202f234\u202f567,5", ",", " ", 1234567.5),
+        ("1\u00a0200", ",", " ", 1200),
+        ("1\u2009200.50", ".", " ", 1200.5),
+        ("12 000", ".", " ", 12000),
+        ("1\u202f20", ",", " ", None),
+        ("1\u202f200", ",", ".", None),
+        ("1\u2019200", ".", "'", 1200),
+        ("\u22121.200,5", ",", ".", -1200.5),
+        ("\u22126", ".", None, -6),
+        ("6\u2212", ".", None, None),
+        ("1-2", ".", None, None),
+        ("1.200", ",", ".", 1200),
+        ("12.0", ",", ".", None),
+    ],
+)
+def test_spaces_and_minus_signs_that_look_alike_are_alike_in_numbers(text: str, decimal: str, grouping: str | None, number: float | None) -> None:
+    """French programs group by a narrow space that breaks no line: with 'grouping: " "' each such number was told to be none."""
+    parsed = parsed_number(literal(text), decimal, grouping, (), "leading")
+    assert duckdb.sql(f"select {parsed}").fetchall() == [(number,)]

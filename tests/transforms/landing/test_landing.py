@@ -229,7 +229,7 @@ BAD = {
         "shipments/bad.csv",
         "id,sku,week,units\n1,A,2022-05-16,a dozen\n",
         "shipments/bad.csv, row 1, column units_shipped: expected a whole number, came a dozen. "
-        "Correct the value, or say in the provider YAML how it is written (date_format, decimal, unit).",
+        "Correct the value, or say in the provider YAML how it is written (date_format, decimal, grouping, unit).",
     ),
     "an empty quantity": (
         "shipments/bad.csv",
