@@ -33,7 +33,7 @@ from transforms.landing.ledger import (
 )
 from transforms.landing.moves import moves
 from transforms.landing.readings import read_all
-from transforms.landing.repetition import repetition
+from transforms.landing.repetition import contradiction, repetition
 from transforms.landing.staging import Staging
 from transforms.landing.unmatched import unlisted, without_demographics
 
@@ -66,6 +66,8 @@ class Registrar:
     """The file after which all of its source have been read."""
     rows: list[dict[str, object]] = field(default_factory=list)
     slices: list[pa.Table] = field(default_factory=list)
+    told: dict[tuple[object, ...], list[Identity]] = field(default_factory=dict)
+    """Source, region and week -> versions that arrived with this look and hold rows of it."""
     quarantined: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
 
     def readable(self) -> list[Identity]:
@@ -98,7 +100,7 @@ class Registrar:
             found, message, status = None, held, "held"
             self.result.refused.append(FileNotice(file.source, file.name, message))
         if found is not None:
-            message = self._noticed(file, found)
+            message = " ".join([*self._noticed(file, found), *self._contradicted(file, before, found)]) or None
             self.result.accepted.append(file)
             if message:
                 self.result.noticed.append(FileNotice(file.source, file.name, message))
@@ -271,7 +273,7 @@ class Registrar:
             return False
         return file.identity not in renamed(self.known | {file.identity: before})
 
-    def _noticed(self, file: LandingFile, found: FileRows) -> str | None:
+    def _noticed(self, file: LandingFile, found: FileRows) -> list[str]:
         """What is to be known about a file that was accepted: rows and values that wait, columns that are new or gone, what its rows leave open."""
         earlier = [
             record for (source, _, _), record in self.known.items() if source == file.source and record.status == "accepted" and record.columns
@@ -296,7 +298,20 @@ class Registrar:
         if file.source == "stores":
             standing = {other.identity for other in self.files}
             notes += moves(self.lake, self.staged, found.rows, [identity for identity in self.readable() if identity not in standing])
-        return " ".join(notes) or None
+        return notes
+
+    def _contradicted(self, file: LandingFile, before: FileRecord | None, found: FileRows) -> list[str]:
+        """Where files that replace each other arrive at the same time and say different things."""
+        if file.source not in FACTS or before is not None or any(spec.duplicates == "sum" or spec.line_id is not None for spec in file.specs):
+            return []
+        regions_and_weeks = found.rows.select(["region", "week"]).group_by(["region", "week"]).aggregate([])
+        others: dict[Identity, None] = {}
+        for region, week in zip(regions_and_weeks["region"].to_pylist(), regions_and_weeks["week"].to_pylist(), strict=True):
+            together = self.told.setdefault((file.source, region, week), [])
+            others.update(dict.fromkeys(together))
+            together.append(file.identity)
+        told = contradiction(self.staged, file, found.rows, [*others]) if others else None
+        return [told] if told else []
 
     def _left(self, file: LandingFile, found: FileRows) -> list[str]:
         """Which stores or products are in no list any more."""

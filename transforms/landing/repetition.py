@@ -1,4 +1,7 @@
-"""Files that say again, nearly, what other files of a source say whose files add up: taken in, they would double what was delivered.
+"""Files that say again what other files say.
+
+Where files add up, one that says nearly the same would double what was delivered. Where they replace each other, the later one holds; of two that
+arrive at the same time neither is known to be the later.
 
 Days of a week and trucks of a day hold the same stores, products and weeks as well, so rows are compared only with rows of the same days, and a file
 repeats others only where nearly all of its rows have a counterpart with nearly the same units. How often deliveries that are independent look
@@ -69,6 +72,40 @@ def repetition(staged: Staging, file: LandingFile, rows: pa.Table, others: Seque
         f"of its {n} rows of {file.source} {shared} stand in {', '.join(name for (name,) in files[:_NAMED])}{more}, {same} of them with the same "
         f"units{other[0][0] if other else ''}. Give it the name of the file that it replaces, or name it under 'counted' in the provider YAML if it "
         "was delivered beside."
+    )
+
+
+def contradiction(staged: Staging, file: LandingFile, rows: pa.Table, others: Sequence[Identity]) -> str | None:
+    """Say where a file and others that arrived with it say different things about the same; None where they do not.
+
+    Parameters
+    ----------
+    rows
+        What the file holds, in the contract's columns.
+    others
+        Versions of files that replace each other and arrived at the same time, so that none of them is known to be the later word.
+    """
+    contract = SOURCES[file.source]
+    key = [name for name in contract.key if name != "region"]
+    values = [name for name in contract.names if name not in {*contract.key, "known_at"}]
+    differing = " or ".join(f"m.{name} is distinct from o.{name}" for name in values)
+    named = " || ', ' || ".join(f"'{name} ' || m.{name}" for name in key)
+    shown = [" || ', ' || ".join(f"coalesce({side}.{name}::varchar, 'nothing')" for name in values) for side in ("m", "o")]
+    with open_database() as connection:
+        connection.register("rows", rows)
+        [(count, first, last)] = connection.execute(
+            f"""
+            select count(*), min(o.source_file || ', the first being ' || {named} || ': ' || {shown[0]} || ' here, ' || {shown[1]} || ' there'),
+                max(o.source_file)
+            from rows as m join ({staged.select(file.source, others)}) as o using ({", ".join([*key, "known_at"] if "known_at" not in key else key)})
+            where {differing}
+            """
+        ).fetchall()
+    if not count:
+        return None
+    return (
+        f"{count} of its rows say otherwise than {first}. Both arrived at the same time: {max(file.name, last)} counts, whose name is the later one. "
+        "Remove the file that does not hold, or drop the later one after the other."
     )
 
 

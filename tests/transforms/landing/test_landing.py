@@ -427,8 +427,8 @@ def test_a_truncated_parquet_file_is_refused(tmp_path: Path, lake: Lake, provide
     target.write_bytes(target.read_bytes()[:-20])
     found = take_in(lake, provider)
     assert len(found.refused) == 1
-    assert found.refused[0].message.startswith("shipments/week.parquet: expected a readable parquet file (utf-8), but reading failed:")
-    assert "drop it again" in found.refused[0].message
+    assert found.refused[0].message.startswith("shipments/week.parquet: expected a readable parquet file, but reading failed:")
+    assert "Drop the file again" in found.refused[0].message
     assert not lake.exists("bronze/shipments") or lake.read("bronze/shipments").num_rows == 0
 
 
@@ -459,3 +459,19 @@ def test_a_region_called_all_is_refused_since_the_word_stands_for_all_regions(la
     [refused] = register(lake, provider, NOW).refused
     assert "stores.csv, row 1, column region: expected a key other than 'all', which stands for all regions together, came All." in refused.message
     assert "Give the region another key in the provider YAML, under 'regions'" in refused.message
+
+
+def test_two_files_of_one_drop_that_contradict_each_other_are_told_with_the_one_that_counts(lake: Lake, provider: ProviderSpec) -> None:
+    shipments = folder(lake, provider) / "shipments"
+    (shipments / "w23.csv").write_text("id,sku,week,units\n1,A,2022-05-16,10\n1,B,2022-05-16,4\n")
+    (shipments / "w23 (2).csv").write_text("id,sku,week,units\n1,A,2022-05-16,99\n1,B,2022-05-16,4\n")
+    told = [notice.message for notice in take_in(lake, provider).noticed if "w23" in notice.source_file]
+    assert len(told) == 1
+    assert (
+        "1 of its rows say otherwise than shipments/w23 (2).csv, the first being store_id 1, product_id A, week 2022-05-16: 10 here, 99 there"
+        in told[0]
+    )
+    assert "shipments/w23.csv counts, whose name is the later one" in told[0]
+    # A correction that comes later is none: it holds.
+    (shipments / "w24.csv").write_text("id,sku,week,units\n1,A,2022-05-16,12\n")
+    assert not [notice for notice in take_in(lake, provider, NOW + timedelta(hours=1)).noticed if "w24" in notice.source_file]

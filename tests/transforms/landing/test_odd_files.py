@@ -23,8 +23,8 @@ from typer.testing import CliRunner
 from orchestration.cli.app import app
 from orchestration.settings import use_root
 from orchestration.views.board import show_status
-from transforms.adapters import FileRows, ProviderSpec, load_provider, reader, sandbox
-from transforms.adapters.formats import bounds, workbooks
+from transforms.adapters import FileRows, ProviderSpec, load_provider, reader
+from transforms.adapters.formats import bounds, sandbox, workbooks
 from transforms.calendar import blocks_of
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.tables import Lake
