@@ -38,6 +38,10 @@ _FRACTION = (
 )
 _UNITS = {"degC": "unit: fahrenheit, tenth or tenth_fahrenheit", "mm": "unit: inch, tenth or hundredth_inch"}
 """Units of measurements -> those that others use."""
+_KNOWN_AFTER = {"returns": ("week", 4), "weather_observed": ("date", 1)}
+"""Source of things that happened -> the column that dates them, and by how many days other time zones and weeks of other days may put it off."""
+_PUT_OFF = 8
+"""Days after a file came by which the end of a week that is not over may lie."""
 EARLIEST = "1980-01-01"
 """A delivery or an observation before this day is a typing error."""
 
@@ -72,6 +76,12 @@ def rules_for(contract: Source, mapped: set[str], can_fail: set[str], accept_unk
     if {"start_date", "end_date"} <= mapped:
         advice = "Correct the two days, or how they are mapped: what ends before it starts is on no day."
         rules.append(Rule("end_date", "end_date < start_date", "a last day that is not before the first", advice))
+    if contract.table in _KNOWN_AFTER and "known_at" in mapped:
+        dated, days = _KNOWN_AFTER[contract.table]
+        early, late = f"known_at < {dated} - interval {days} day", f"known_at > timestamptz '{arrived_at.isoformat()}' + interval {_PUT_OFF} day"
+        advice = "Correct the time, or say in the provider YAML how it is written (date_format, timezone)."
+        rules.append(Rule("known_at", early, f"a time after its {dated} began", f"{advice} What has not happened is not known."))
+        rules.append(Rule("known_at", late, "a time before the file arrived", f"{advice} Until then no forecast would use it."))
     if "line_id" in mapped:
         rules.append(Rule("line_id", "line_id is null", "the line's number", "Fill it: a line without a number cannot be told from a repeated one."))
     if contract.sliced and "store_id" in mapped:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from transforms.adapters import ProviderSpec, References, load_provider, read_file
 from transforms.adapters.expressions import CELL
 from transforms.adapters.moments import WEEKDAYS, has_offset, parsed_moment
-from transforms.adapters.spec import FileSpec
+from transforms.adapters.spec import ColumnSpec, FileSpec
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.database import literal, open_database
@@ -238,3 +238,36 @@ def test_a_default_is_for_what_is_empty_and_not_for_what_cannot_be_read(shop: Pa
     found = read_file(provider, "shipments", spec, path, "s.csv", REFERENCES, NOW)
     assert [(row["week"].day, row["units_shipped"]) for row in found.rows.to_pylist()] == [(2, 0)]
     assert [message.split("came ")[1].split(". ")[0] for message in found.quarantined["message"].to_pylist()] == ["1 200", "12 pcs", "#N/A"]
+
+
+@pytest.mark.parametrize(
+    ("source", "header", "row", "told"),
+    [
+        ("returns", "id,sku,week,units,reported", "1,A,2030-05-06,2,2030-01-06 10:00:00", "a time after its week began, came 2030-01-06 10:00:00. "),
+        (
+            "returns",
+            "id,sku,week,units,reported",
+            "1,A,2030-05-06,2,2031-12-05 10:00:00",
+            "a time before the file arrived, came 2031-12-05 10:00:00. ",
+        ),
+        ("returns", "id,sku,week,units,reported", "1,A,2030-12-30,2,2031-01-06 00:00:00", None),
+        ("returns", "id,sku,week,units,reported", "1,A,2030-05-06,2,2030-05-05 19:00:00", None),
+        (
+            "weather_observed",
+            "town,day,low_f,high_f,known",
+            "Dallas,2030-05-06,50,68,2030-05-04 12:00:00",
+            "a time after its date began, came 2030-05-04 12:00:00. ",
+        ),
+        ("weather_observed", "town,day,low_f,high_f,known", "Dallas,2030-05-06,50,68,2030-05-07 06:00:00", None),
+    ],
+)
+def test_nothing_is_known_before_it_happened_or_after_its_file_came(shop: Path, source: str, header: str, row: str, told: str | None) -> None:
+    """Day and month of returns were the wrong way round: forecasts knew of them before they were delivered, or not for years."""
+    provider = load_provider(str(shop / "corner_shop.yaml")).model_copy(update={"refuse_above": 1.0})
+    [spec] = provider.sources[source]
+    if source == "weather_observed":
+        spec = spec.model_copy(update={"columns": {**spec.columns, "known_at": ColumnSpec(column="known")}})
+    (shop / "file.csv").write_text(f"{header}\n{row}\n")
+    found = read_file(provider, source, spec, shop / "file.csv", "file.csv", REFERENCES, NOW)
+    assert found.rows.num_rows == (0 if told else 1)
+    assert [told in message for message in found.quarantined["message"].to_pylist() if told] == [True] * bool(told)
