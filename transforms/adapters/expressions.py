@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from transforms.adapters.beside.calendars import first_day
-from transforms.adapters.moments import end_of_week, has_offset, monday_of, monday_of_most, parsed_moment, within_years
+from transforms.adapters.moments import end_of_week, has_offset, monday_of, monday_of_most, offset_of, parsed_moment, within_years
 from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, key, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec
 from transforms.contracts import Column
@@ -91,7 +91,8 @@ def _typed(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     if column.kind == "integer":
         return f"-({name}::bigint)" if spec.negate else f"{name}::bigint"
     if _kind(spec, kinds) == _ZONED:
-        return _moment(f"timezone('UTC', {within_years(name)})", "true", column, spec)
+        moment = f"timezone('UTC', {within_years(name)})"
+        return _moment(_on_its_day(moment, moment, "true", column, spec), "true", column, spec)
     return _moment(within_years(f"try_cast({name} as timestamp)"), "false", column, spec)
 
 
@@ -117,7 +118,10 @@ def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     if spec.calendar is not None:
         return _moment(first_day(text, spec.calendar), "false", column, spec)
     if column.kind in {"date", "timestamp"}:
-        return _moment(parsed_moment(text, spec.date_format, _kind(spec, kinds) == CELL), _says_offset(text, spec), column, spec)
+        moment, says_offset = parsed_moment(text, spec.date_format, _kind(spec, kinds) == CELL), _says_offset(text, spec)
+        # Only an offset at the end can be told from the rest of a text.
+        as_told = f"({moment} + {offset_of(text)})" if (spec.date_format or "%z").endswith("%z") else moment
+        return _moment(_on_its_day(moment, as_told, says_offset, column, spec), says_offset, column, spec)
     number = _number(text, spec, kinds)
     if spec.unit is not None:
         number = UNITS[spec.unit].format(x=number)
@@ -145,6 +149,21 @@ def _says_offset(text: str, spec: ColumnSpec) -> str:
     if spec.date_format is None:
         return has_offset(text)
     return "true" if "%z" in spec.date_format else "false"
+
+
+def _on_its_day(moment: str, as_told: str, says_offset: str, column: Column, spec: ColumnSpec) -> str:
+    """SQL of a time whose day is that of the place where it was told, where days or weeks are wanted: a Sunday evening there is no Monday.
+
+    Parameters
+    ----------
+    moment, as_told
+        The time in UTC where it says its own offset (`says_offset`), and what the clock told there. A declared time zone goes before.
+    """
+    names_day = column.kind == "date" or spec.week_starts is not None or spec.week_ends is not None
+    if not names_day or says_offset == "false":
+        return moment
+    local = as_told if spec.timezone is None else f"timezone({literal(spec.timezone)}, timezone('UTC', {moment}))"
+    return local if says_offset == "true" else f"case when {says_offset} then {local} else {moment} end"
 
 
 def _moment(moment: str, says_offset: str, column: Column, spec: ColumnSpec) -> str:

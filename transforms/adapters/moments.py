@@ -11,7 +11,7 @@ ISO_WEEK, SERIAL = "iso_week", "serial"
 YEARS = ("0001-01-01", "9999-12-31")
 """First and last day that every program along the way can hold; the database knows others, and infinity."""
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?)?"
-_OFFSET = r"^(.*[0-9])\s*([+-][0-9]{2}):?([0-9]{2})$"
+_OFFSET = r"^(.*[0-9])\s*([+-][0-9]{2})(?::?([0-9]{2}))?$"
 
 
 def within_years(moment: str) -> str:
@@ -22,8 +22,8 @@ def within_years(moment: str) -> str:
 def parsed_moment(text: str, date_format: str | None, real_dates: bool) -> str:
     """SQL of a timestamp without zone; null where the text is not written as declared.
 
-    A time with its own offset becomes UTC: see `has_offset`, and do not convert it again. With `real_dates` a column of a spreadsheet may hold dates
-    beside texts, written here as year-month-day whatever is declared of the texts.
+    A time with its own offset becomes UTC: see `has_offset`, and do not convert it again; `offset_of` leads back to the clock that told it. With
+    `real_dates` a column of a spreadsheet may hold dates beside texts, written here as year-month-day whatever is declared of the texts.
     """
     if date_format is None:
         return _iso_moment(text)
@@ -55,18 +55,23 @@ def _declared_moment(text: str, date_format: str) -> str:
 def _iso_moment(text: str) -> str:
     # A number alone is no date, and neither are 'epoch' and 'infinity', whatever a cast would make of them.
     local = rf"try_cast(regexp_replace({text}, '{_OFFSET}', '\1') as timestamp)"
-    hours, minutes = rf"regexp_extract({text}, '{_OFFSET}', 2)", rf"regexp_extract({text}, '{_OFFSET}', 3)"
-    # Half hours count in the direction of the hours; the digit behind keeps the sign of -00.
-    turned = f"try_cast({hours} as integer) * 60 + sign(try_cast({hours} || '1' as integer))::integer * try_cast({minutes} as integer)"
-    offset = f"to_minutes(coalesce({turned}, 0))"
     # Years of five digits are typing errors, and not every calculation with them ends well.
     has_year = f"regexp_matches({text}, '^[0-9]{{1,4}}[-/]')"
-    return f"case when not {has_year} then null when {has_offset(text)} then {local} - {offset} else try_cast({text} as timestamp) end"
+    return f"case when not {has_year} then null when {has_offset(text)} then {local} - {offset_of(text)} else try_cast({text} as timestamp) end"
 
 
 def has_offset(text: str) -> str:
     """SQL of whether a time says its own offset from UTC."""
-    return rf"coalesce(regexp_full_match({text}, '.*[0-9]:[0-9]{{2}}.*([+-][0-9]{{2}}:?[0-9]{{2}}|[Zz])'), false)"
+    return rf"coalesce(regexp_full_match({text}, '.*[0-9]:[0-9]{{2}}.*([+-][0-9]{{2}}(:?[0-9]{{2}})?|[Zz])'), false)"
+
+
+def offset_of(text: str) -> str:
+    """SQL of the offset from UTC that a time ends with, as an interval; none where it says none."""
+    hours, minutes = rf"regexp_extract({text}, '{_OFFSET}', 2)", rf"regexp_extract({text}, '{_OFFSET}', 3)"
+    # Half hours count in the direction of the hours; the digit behind keeps the sign of -00.
+    sign = f"sign(try_cast({hours} || '1' as integer))::integer"
+    turned = f"try_cast({hours} as integer) * 60 + {sign} * coalesce(try_cast({minutes} as integer), 0)"
+    return f"to_minutes(coalesce({turned}, 0))"
 
 
 def monday_of(moment: str, first_day: str | None, last_day: str | None) -> str:

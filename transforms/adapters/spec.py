@@ -83,7 +83,7 @@ class ColumnSpec(Strict):
     calendar: str | None = None
     """For weeks with numbers like 2024-P03-W2: a CSV file in the landing folder with columns `period` and `first_day` (YYYY-MM-DD)."""
     timezone: str | None = None
-    """Time zone of a local time, converted to UTC."""
+    """Time zone of a local time, converted to UTC; of a day or week, the zone in which a time with an offset or a zone has its day."""
     map: dict[str, str] = Field(default_factory=dict)
     """Provider's value -> standard value."""
     clean: Cleaning | None = None

@@ -271,3 +271,55 @@ def test_nothing_is_known_before_it_happened_or_after_its_file_came(shop: Path, 
     found = read_file(provider, source, spec, shop / "file.csv", "file.csv", REFERENCES, NOW)
     assert found.rows.num_rows == (0 if told else 1)
     assert [told in message for message in found.quarantined["message"].to_pylist() if told] == [True] * bool(told)
+
+
+@pytest.mark.parametrize(
+    ("week", "text", "monday"),
+    [
+        ("{column: week, clean: week}", "2024-06-09T23:30:00-05:00", date(2024, 6, 3)),
+        ("{column: week, clean: week}", "2024-06-09 23:30:00-0500", date(2024, 6, 3)),
+        ("{column: week, clean: week}", "2024-06-09 23:30:00-05", date(2024, 6, 3)),
+        ("{column: week, clean: week}", "2024-06-10T04:30:00Z", date(2024, 6, 10)),
+        ("{column: week, clean: week}", "2024-06-10T05:00:00+09:00", date(2024, 6, 10)),
+        ("{column: week, clean: week}", "2024-06-09T23:30:00", date(2024, 6, 3)),
+        ("{column: week, clean: week, timezone: America/Chicago}", "2024-06-10T04:30:00Z", date(2024, 6, 3)),
+        ("{column: week, clean: week, timezone: America/Chicago}", "2024-06-10T13:30:00+09:00", date(2024, 6, 3)),
+        ("{column: week, clean: week, timezone: UTC}", "2024-06-09T23:30:00-05:00", date(2024, 6, 10)),
+        ("{column: week, clean: week, timezone: America/Chicago}", "2024-06-10T01:00:00", date(2024, 6, 10)),
+        ('{column: week, clean: week, date_format: "%d.%m.%Y %H:%M %z"}', "09.06.2024 23:30 -0500", date(2024, 6, 3)),
+        ('{column: week, clean: week, date_format: "%d.%m.%Y %H:%M %z", timezone: UTC}', "09.06.2024 23:30 -0500", date(2024, 6, 10)),
+        ('{column: week, clean: week, date_format: "%z %d-%m-%y"}', "-0500 10-06-24", date(2024, 6, 10)),
+        ("week", "2024-06-10T05:00:00+09:00", date(2024, 6, 10)),
+        ("{column: week, week_starts: monday}", "2024-06-10T05:00:00+09:00", date(2024, 6, 10)),
+        ("{column: week, week_ends: sunday}", "2024-06-09T23:30:00-05:00", date(2024, 6, 3)),
+        ("{column: week, week_ends: sunday, timezone: America/Chicago}", "2024-06-10T04:30:00Z", date(2024, 6, 3)),
+    ],
+)
+def test_a_sunday_evening_with_an_offset_belongs_to_the_week_of_that_sunday(shop: Path, week: str, text: str, monday: date) -> None:
+    """Deliveries of Sunday evening in Chicago stood in the week from Monday on, whatever time zone was declared."""
+    [row] = taken(declared(shop, week), shop, text)
+    assert (row["week"], row["known_at"]) == (monday, Week(monday).end.replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize(("zone", "monday"), [("America/Chicago", date(2024, 6, 3)), ("UTC", date(2024, 6, 10)), (None, date(2024, 6, 10))])
+def test_a_typed_time_with_a_zone_belongs_to_its_day_in_the_declared_zone(shop: Path, zone: str | None, monday: date) -> None:
+    path, more = shop / "s.parquet", f", timezone: {zone}" if zone else ""
+    week = pa.array([datetime(2024, 6, 10, 4, 30, tzinfo=UTC)], pa.timestamp("us", tz="UTC"))
+    pq.write_table(pa.table({"id": ["1"], "sku": ["A"], "week": week, "units": [12]}), path)
+    provider = declared(shop, f"{{column: week, clean: week{more}}}")
+    spec = provider.sources["shipments"][0].model_copy(update={"format": "parquet"})
+    found = read_file(provider, "shipments", spec, path, "s.parquet", REFERENCES, NOW)
+    assert [(row["week"], row["known_at"]) for row in found.rows.to_pylist()] == [(monday, Week(monday).end.replace(tzinfo=UTC))]
+
+
+@pytest.mark.parametrize("text", ["2024-06-12T23:30:00-05:00", "2024-06-12 23:30:00-05", "2024-06-13T13:30:00+09:00"])
+@pytest.mark.parametrize("zone", [None, "America/Chicago"])
+def test_a_return_is_known_at_the_instant_that_its_offset_tells(shop: Path, text: str, zone: str | None) -> None:
+    """An offset of hours alone, as databases write it, was dropped: the return was known five hours before it was reported."""
+    provider = load_provider(str(shop / "corner_shop.yaml"))
+    [spec] = provider.sources["returns"]
+    known_at = ColumnSpec(column="reported", timezone=zone)
+    spec = spec.model_copy(update={"columns": {**spec.columns, "known_at": known_at}})
+    (shop / "r.csv").write_text(f"id,sku,week,units,reported\n1,A,2024-06-03,2,{text}\n")
+    found = read_file(provider, "returns", spec, shop / "r.csv", "r.csv", REFERENCES, NOW)
+    assert [row["known_at"] for row in found.rows.to_pylist()] == [datetime(2024, 6, 13, 4, 30, tzinfo=UTC)]
