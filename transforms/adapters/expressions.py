@@ -17,7 +17,8 @@ CELL = "CELL"
 _WHOLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 _FRACTIONS = frozenset({"FLOAT", "DOUBLE"})
 _TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"})
-_ZONED = "TIMESTAMP WITH TIME ZONE"
+ZONED = "TIMESTAMP WITH TIME ZONE"
+"""Kind of a column of instants; behind it, and a space, stands the zone whose clock they were told by, where the file says it."""
 IDENTIFIERS = frozenset({"region", "store_id", "product_id", "zip", "place"})
 
 
@@ -83,16 +84,22 @@ def _is_of_kind(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
     kind = _kind(spec, kinds)
     if column.kind == "integer":
         return kind in _WHOLE and spec.unit is None and spec.clean is None and not spec.map
-    return column.kind in {"date", "timestamp"} and kind in {*_TIMES, _ZONED} and spec.date_format is None
+    return column.kind in {"date", "timestamp"} and _is_time(kind) and spec.date_format is None
+
+
+def _is_time(kind: str) -> bool:
+    return kind in _TIMES or kind.startswith(ZONED)
 
 
 def _typed(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     name = quoted(spec.source or "")
     if column.kind == "integer":
         return f"-({name}::bigint)" if spec.negate else f"{name}::bigint"
-    if _kind(spec, kinds) == _ZONED:
-        moment = f"timezone('UTC', {within_years(name)})"
-        return _moment(_on_its_day(moment, moment, "true", column, spec), "true", column, spec)
+    kind = _kind(spec, kinds)
+    if kind.startswith(ZONED):
+        moment, zone = within_years(name), kind.removeprefix(ZONED).strip() or "UTC"
+        as_told = f"timezone({literal(zone)}, {moment})"
+        return _moment(_on_its_day(f"timezone('UTC', {moment})", as_told, "true", column, spec), "true", column, spec)
     return _moment(within_years(f"try_cast({name} as timestamp)"), "false", column, spec)
 
 
@@ -186,7 +193,7 @@ def _moment(moment: str, says_offset: str, column: Column, spec: ColumnSpec) -> 
 
 def as_json(columns: Kinds) -> str:
     """SQL of a row of `raw` as JSON; dates and times go through their text, since there are some that JSON's writer cannot convert."""
-    values = (f"{quoted(name)} := raw.{quoted(name)}{'::varchar' if kind in {*_TIMES, _ZONED} else ''}" for name, kind in columns.items())
+    values = (f"{quoted(name)} := raw.{quoted(name)}{'::varchar' if _is_time(kind) else ''}" for name, kind in columns.items())
     return f"to_json(struct_pack({', '.join(values)}))::varchar"
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from transforms.adapters.expressions import CELL
+from transforms.adapters.expressions import CELL, ZONED
 from transforms.adapters.formats.archives import members_of
 from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
 from transforms.adapters.formats.delimited import Records, read_delimited
 from transforms.adapters.formats.fixed import read_fixed
 from transforms.adapters.formats.headers import PLACE, RECORD, ROW, SHAPE
 from transforms.adapters.formats.json_lines import read_json_lines
-from transforms.adapters.formats.parquet import read_parquet
+from transforms.adapters.formats.parquet import read_parquet, zones_of
 from transforms.adapters.formats.workbooks import read_sheets
 from transforms.adapters.shaping import refuse_nothing_melted, refuse_same_names, shaped
 from transforms.adapters.spec import WORKBOOKS, FileSpec
@@ -86,6 +86,10 @@ def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contra
         kinds = {row[0]: row[1] for row in connection.execute("describe raw").fetchall() if row[0] not in _OUR_OWN}
         if spec.format in WORKBOOKS:
             kinds = dict.fromkeys(kinds, CELL)
+        elif spec.format == "parquet":
+            # Members of an archive that tell other zones tell none.
+            zones = set.intersection(*(set(zones_of(connection, file).items()) for _, file in files))
+            kinds |= {column: f"{ZONED} {zone}" for column, zone in zones if kinds.get(column) == ZONED}
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
     except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:

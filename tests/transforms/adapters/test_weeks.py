@@ -301,10 +301,19 @@ def test_a_sunday_evening_with_an_offset_belongs_to_the_week_of_that_sunday(shop
     assert (row["week"], row["known_at"]) == (monday, Week(monday).end.replace(tzinfo=UTC))
 
 
-@pytest.mark.parametrize(("zone", "monday"), [("America/Chicago", date(2024, 6, 3)), ("UTC", date(2024, 6, 10)), (None, date(2024, 6, 10))])
-def test_a_typed_time_with_a_zone_belongs_to_its_day_in_the_declared_zone(shop: Path, zone: str | None, monday: date) -> None:
+@pytest.mark.parametrize(
+    ("told", "zone", "monday"),
+    [
+        ("UTC", "America/Chicago", date(2024, 6, 3)),
+        ("UTC", None, date(2024, 6, 10)),
+        ("America/Chicago", None, date(2024, 6, 3)),
+        ("America/Chicago", "UTC", date(2024, 6, 10)),
+        ("-05:00", None, date(2024, 6, 10)),  # no zone that the database knows
+    ],
+)
+def test_a_typed_time_with_a_zone_belongs_to_its_day_there_or_in_the_declared_zone(shop: Path, told: str, zone: str | None, monday: date) -> None:
     path, more = shop / "s.parquet", f", timezone: {zone}" if zone else ""
-    week = pa.array([datetime(2024, 6, 10, 4, 30, tzinfo=UTC)], pa.timestamp("us", tz="UTC"))
+    week = pa.array([datetime(2024, 6, 10, 4, 30, tzinfo=UTC)], pa.timestamp("us", tz=told))
     pq.write_table(pa.table({"id": ["1"], "sku": ["A"], "week": week, "units": [12]}), path)
     provider = declared(shop, f"{{column: week, clean: week{more}}}")
     spec = provider.sources["shipments"][0].model_copy(update={"format": "parquet"})

@@ -30,3 +30,10 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -
     numbered = f"select (row_number() over ())::bigint as {ROW}, null::varchar as {SHAPE}, * from read_parquet({literal(str(path))})"
     connection.execute(f"create or replace temp view file as {numbered}")
     return Records(pa.table({}), 0, 0, total)
+
+
+def zones_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    """Columns of instants of a readable file -> the time zone whose clock they were told by, where the file says one that the database knows."""
+    told = {field.name: field.type.tz for field in parquet.read_schema(path) if pa.types.is_timestamp(field.type) and field.type.tz}
+    known = {name for (name,) in connection.execute("select name from pg_timezone_names()").fetchall()} if told else set()
+    return {name: zone for name, zone in told.items() if zone in known}
