@@ -281,7 +281,8 @@ class Registrar:
         notes = [] if found.counts.read else [f"It is empty: taken as no {file.source}."]
         if file.source == "shipments" and found.counts.read and found.counts.skipped == found.counts.read:
             notes.append(f"None of its {found.counts.read} rows is of {file.source}: see 'rows' in the provider YAML.")
-        if earlier and (new := [name for name in found.columns if name not in earlier[-1].columns]):
+        mapped = {name for spec in file.specs for name in spec.wanted(SOURCES[file.source])}
+        if earlier and (new := [name for name in found.columns if name not in {*earlier[-1].columns, *mapped}]):
             notes.append(f"New columns {new} are not mapped and were left aside: map them in the provider YAML if they are wanted.")
         if found.absent:
             notes.append(f"Columns {list(found.absent)} are absent and were taken as empty.")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from transforms.adapters.formats import record_count
 from transforms.adapters.formats.delimited import Records, read_delimited
-from transforms.adapters.formats.headers import ROW, SHAPE
+from transforms.adapters.formats.headers import CUT_OFF, ROW, SHAPE
 from transforms.errors import LandingFileRefused
 
 LIMITED = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -155,7 +155,8 @@ def test_every_cell_is_found_again_at_its_row_and_column(
             assert [found[number][name] for name in expected] == row
             assert found[number][SHAPE] is None
         else:
-            assert found[number][SHAPE] == f"{len(row)} values"
+            cut_off = number == len(rows) and len(row) < len(names) and not content.decode(encoding).endswith(("\n", "\r"))
+            assert found[number][SHAPE] == f"{len(row)} values" + f" {CUT_OFF}" * cut_off
             # What a record with too many says where is not known.
             values = [found[number][name] for name in expected]
             assert values == ([*row, *[None] * (len(names) - len(row))] if len(row) < len(names) else [None] * len(names))

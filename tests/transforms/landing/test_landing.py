@@ -26,6 +26,7 @@ from transforms.landing import (
     register,
     scan,
 )
+from transforms.world import WorldSpec, simulate, write_landing
 
 NOW = datetime(2022, 5, 18, tzinfo=UTC)
 WEEK = Week.parse("2022-05-02")
@@ -475,3 +476,9 @@ def test_two_files_of_one_drop_that_contradict_each_other_are_told_with_the_one_
     # A correction that comes later is none: it holds.
     (shipments / "w24.csv").write_text("id,sku,week,units\n1,A,2022-05-16,12\n")
     assert not [notice for notice in take_in(lake, provider, NOW + timedelta(hours=1)).noticed if "w24" in notice.source_file]
+
+
+def test_columns_that_another_file_of_the_source_lacks_and_that_are_mapped_are_not_told_as_new(tmp_path: Path) -> None:
+    provider, lake = load_provider("sample"), Lake(str(tmp_path / "sample"))
+    write_landing(simulate(WorldSpec(regions=1, stores_per_region=2, products=3, weeks=30)), folder(lake, provider))
+    assert [notice.message for notice in take_in(lake, provider, datetime(2026, 1, 1, tzinfo=UTC)).noticed if notice.source == "events"] == []
