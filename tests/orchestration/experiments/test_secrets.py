@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from orchestration.cli.app import app
 from orchestration.experiments.mlflow_mirror import catch_up, mirror_registry
-from transforms.redaction import redacted
 from orchestration.experiments.tracking import MlflowTracker
 from orchestration.project import Project
 from orchestration.settings import Settings
@@ -16,6 +15,7 @@ from transforms.calendar import Week
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake
 from transforms.landing import last_week
+from transforms.redaction import redacted
 
 SECRET = "c4n4ry-p4ss"
 DOWN = f"http://mirror:{SECRET}@127.0.0.1:9"
