@@ -6,6 +6,7 @@ import duckdb
 
 from transforms.adapters.expressions import Kinds, amount, came, can_fail, converted, raw, with_nearest_station
 from transforms.adapters.formats.headers import ROW, SHAPE, UNMATCHED
+from transforms.adapters.numbers import FAULTS, stands_for_nothing
 from transforms.adapters.shapes import RowFilter
 from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec
 from transforms.contracts import SOURCES, Contract, Source
@@ -37,7 +38,7 @@ def _conditions(condition: RowFilter, spec: FileSpec, kinds: Kinds) -> Iterator[
 
 def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
     """SQL of the rows as the contract wants them, with a flag for each value that came where it may turn out unreadable."""
-    columns = [f"nullif(trim({quoted(spec.line_id)}::varchar), '') as line_id"] if spec.line_id else []
+    columns = [_line_id(spec.line_id)] if spec.line_id else []
     for column in contract.columns:
         mapping = spec.columns.get(column.name)
         if mapping is not None:
@@ -60,6 +61,12 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
         places = "select distinct region, place from stores where place is not null"
         return f"with m as ({rows}), p as ({places}) select m.*, p.region from m join p using (place)"
     return with_nearest_station(rows, provider.stations) if needs_station(contract, spec, provider) else rows
+
+
+def _line_id(column: str) -> str:
+    """SQL of a line's number; an error of a spreadsheet is none, or all lines that have it would be one."""
+    text = f"nullif(trim({quoted(column)}::varchar), '')"
+    return f"case when not {stands_for_nothing(text, FAULTS)} then {text} end as line_id"
 
 
 def _value(contract: Contract, name: str, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:

@@ -29,8 +29,12 @@ UNITS = {
 
 NOTHING = ("N/A", "NULL", "NONE", "NAN", "-", "--", ".")
 """Words for no region, no place and no identifier, in capitals: read as empty."""
-FAULTS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#DIV/0!", "#NUM!")
-"""What spreadsheets write in place of a value that they could not find: read as no value either, and told."""
+FAULTS = (
+    *("#N/A", "#REF!", "#VALUE!", "#NAME?", "#NULL!", "#DIV/0!", "#NUM!", "#GETTING_DATA", "#SPILL!", "#CALC!", "#ERROR!"),
+    "#FORMULA WITHOUT A VALUE!",
+)
+"""What spreadsheets write in place of a value that they could not find, and the reader for a formula that none has calculated: read as no value
+either, and told."""
 
 _MINUS = "\u2212"
 """The minus of typography, beside the hyphen."""

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from pyarrow import parquet
 
+from benchmarks.file_writers import rezipped
 from transforms.adapters import FileRows, ProviderSpec, References, load_provider, read_file
 from transforms.adapters.formats import archives
 from transforms.contracts import SOURCES
@@ -456,3 +457,58 @@ def test_the_example_of_the_documentation_gives_its_rows(tmp_path: Path) -> None
     found = read(tmp_path, name, **keys)
     assert units(found) == [("1", "A", date(2024, 2, 26), 6), ("1", "A", WEEK, 2), ("2", "B", WEEK, 3)]
     assert (found.counts.skipped, found.counts.empty_cells) == (3, 1)
+
+
+def test_errors_of_a_workbook_and_formulas_without_a_result_are_in_quarantine_and_not_zero(tmp_path: Path) -> None:
+    """Units of #N/A, #DIV/0! and of a formula that no program had calculated were empty, and a default made them 0."""
+    good = [[3, "B", date(2024, 3, 11 + 7 * number), 1] for number in range(2)]
+    rows = [[1, "A", WEEK, "#N/A"], [2, "A", WEEK, "#DIV/0!"], [3, "A", WEEK, None], [1, "B", WEEK, 6], ["#REF!", "B", WEEK, 7]]
+    name = book(
+        tmp_path, "s.xlsx", {"S": [HEADER.split(","), *rows, [2, "B", WEEK, "=D5+1"], [3, "B", WEEK, 8], ["#N/A"], [None, None, None, "=D6"], *good]}
+    )
+    found = read(tmp_path, name, format="xlsx", columns={**COLUMNS, "units_shipped": {"column": "units", "default": 0}})
+    assert units(found) == [
+        ("1", "B", WEEK, 6),
+        ("3", "A", WEEK, 0),
+        ("3", "B", WEEK, 8),
+        ("3", "B", date(2024, 3, 11), 1),
+        ("3", "B", date(2024, 3, 18), 1),
+    ]
+    told = [message.split(", row ")[1].split(". ")[0] for message in found.quarantined["message"].to_pylist()]
+    assert told[:4] == [
+        "1, column units_shipped: expected a whole number, came #N/A",
+        "2, column units_shipped: expected a whole number, came #DIV/0!",
+        "5, column store_id: expected an identifier with all its digits, came #REF!",
+        "6, column units_shipped: expected a whole number, came #FORMULA WITHOUT A VALUE!",
+    ]
+    assert [text.split(",")[0] for text in told[4:]] == ["8", "9"]
+
+
+def test_a_formula_whose_result_is_an_empty_text_is_empty(tmp_path: Path) -> None:
+    name = book(tmp_path, "s.xlsx", {"S": [HEADER.split(","), [1, "A", WEEK, "=1"]]})
+    path = tmp_path / name
+    path.write_bytes(rezipped(path.read_bytes(), "xl/worksheets/sheet1.xml", lambda xml: xml.replace(b'<c r="D2"><f>', b'<c r="D2" t="str"><f>')))
+    found = read(tmp_path, name, format="xlsx", columns={**COLUMNS, "units_shipped": {"column": "units", "default": 0}})
+    assert units(found) == [("1", "A", WEEK, 0)]
+
+
+def test_lines_whose_number_is_an_error_are_not_one_line(tmp_path: Path) -> None:
+    name = book(
+        tmp_path,
+        "s.xlsx",
+        {"S": [[*HEADER.split(","), "line"], *[[store, "A", WEEK, 6, line] for store, line in ((1, "#N/A"), (1, "#N/A"), (2, 1), (3, 2))]]},
+    )
+    found = read(tmp_path, name, format="xlsx", line_id="line")
+    assert (found.counts.taken, found.counts.repeated, found.counts.quarantined) == (2, 0, 2)
+
+
+@pytest.mark.parametrize("row", [1, 2, 3])
+def test_an_object_with_one_key_twice_is_in_quarantine_wherever_it_stands(tmp_path: Path, row: int) -> None:
+    """Units of 12 were taken where the line said 99 behind."""
+    lines = [json.dumps({"store": store, "sku": "A", "week": "2024-03-04", "units": 6}) for store in (1, 2)]
+    lines.insert(row - 1, '{"store":3,"sku":"B","week":"2024-03-04","units":12,"units":99}')
+    found = read(tmp_path, written(tmp_path, "s.jsonl", *lines), format="jsonl")
+    assert units(found) == [("1", "A", WEEK, 6), ("2", "A", WEEK, 6)]
+    (message,) = found.quarantined["message"].to_pylist()
+    assert message.startswith(f"s.jsonl, row {row}")
+    assert "two values for one key" in message

@@ -21,6 +21,7 @@ from xml.etree.ElementTree import ParseError
 import openpyxl
 import pyarrow as pa
 import python_calamine as calamine
+from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
 
 _BATCH = 20_000
 _OUR_OWN = {"__row__", "__shape__", "__record__", "__place__"}
@@ -32,6 +33,8 @@ _ROOM, _GROWTH = 384 << 20, 32
 """Bytes that any workbook may take, and how many more for each byte that it expands to: a cell in the last row makes a million empty ones."""
 _FAULTS = (calamine.CalamineError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, ParseError, OSError, ValueError, NotImplementedError)
 """What parsers raise at a broken file."""
+_NO_RESULT = "#FORMULA WITHOUT A VALUE!"
+"""Stands in a cell whose formula no program has calculated; counts as one of the errors that programs write."""
 _LAST = {"xlsx": "XLSX", "xlsb": "XLSB", "xls": "XLS", "ods": "ODS"}
 
 
@@ -86,8 +89,8 @@ def _convert(request: dict[str, Any]) -> dict[str, Any]:
     sheets = []
     for number, name in enumerate(names):
         rows = _rows(book, name, cells)
+        sheets.append(_sheet(rows, path, kind, name, {**request, "cells": cells}, f"{request['target']}{number}"))
         cells -= len(rows) * max(len(rows[0]) if rows else 0, 1)
-        sheets.append(_sheet(rows, path, kind, name, request, f"{request['target']}{number}"))
     return {"sheets": sheets}
 
 
@@ -97,8 +100,9 @@ def _sheet(rows: list[list[Any]], path: Path, kind: str, name: str, request: dic
     if len(rows) < max(header, 1):
         raise Refused(f"expected a header in row {header} of sheet {name!r}, came {len(rows)} rows.")
     names = _names(rows[header - 1], name, header) if header else [f"column{position}" for position in range(1, len(rows[0]) + 1)]
+    again = _read_again(path, name, rows, request["cells"]) if kind == "xlsx" else None
     filled_rows = sum(any(map(_is_filled, row)) for row in rows)
-    total = _counted_again(path, kind, name, filled_rows)
+    total = filled_rows if again is None else again
     filled = [(number, row) for number, row in enumerate(rows[header:], start=1) if any(map(_is_filled, row))]
     schema = pa.schema([("__row__", pa.int64()), ("__shape__", pa.string()), *((column, pa.string()) for column in names)])
     with pa.OSFile(target, "wb") as stream, pa.ipc.new_stream(stream, schema) as writer:
@@ -240,19 +244,53 @@ def _beside(row: list[Any], width: int) -> int:
     return next(position for position, cell in enumerate(row, start=1) if position > width and _is_filled(cell))
 
 
-def _counted_again(path: Path, kind: str, name: str, filled: int) -> int:
-    """Rows with a value as a second, independent reader counts them, where there is one for the format and it can read the file."""
-    if kind != "xlsx":
-        return filled
+def _read_again(path: Path, name: str, rows: list[list[Any]], cells: int) -> int | None:
+    """Rows with a value as a second, independent reader counts them, or none where it cannot read the file.
+
+    The first reader gives an empty cell for an error (#N/A) and for a formula that was never calculated: in `rows` both get their text here.
+    """
+    filled = last = 0
     try:
         with path.open("rb") as stream:
-            sheet: Any = openpyxl.load_workbook(stream, read_only=True, data_only=True)[name]
-            # Some programs write no extent of the sheet, or a wrong one.
-            sheet.reset_dimensions()
-            again = sum(any(cell is not None and _is_filled(cell) for cell in row) for row in sheet.iter_rows(values_only=True))
+            book: Any = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+            sheet = book[name]
+            with sheet._get_source() as source:
+                parser = _Parser(source, sheet._shared_strings, True, book.epoch, book._date_formats, book._timedelta_formats)
+                for number, row in parser.parse():
+                    if number <= last:
+                        continue
+                    last = number
+                    filled += any(cell["value"] is not None and _is_filled(cell["value"]) for cell in row)
+                    for cell in row:
+                        if cell["data_type"] == "e" and cell["value"] is not None:
+                            _tell_error(rows, name, (number, cell["column"]), str(cell["value"]), cells)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return filled
-    return again
+        return None
+    return filled
+
+
+class _Parser(WorkSheetParser):  # type: ignore[misc]  # openpyxl has no types
+    """Cells of a sheet, those of formulas that were never calculated as errors."""
+
+    def parse_cell(self, element: Any) -> dict[str, Any]:
+        cell: dict[str, Any] = super().parse_cell(element)
+        # A result that is an empty text is one.
+        if cell["value"] is None and cell["data_type"] not in {"str", "s", "inlineStr"} and element.find(FORMULA_TAG) is not None:
+            cell |= {"value": _NO_RESULT, "data_type": "e"}
+        return cell
+
+
+def _tell_error(rows: list[list[Any]], sheet: str, place: tuple[int, int], error: str, cells: int) -> None:
+    """Write an error where the first reader gave nothing, which may be beyond the last row or column with a value."""
+    number, column = place
+    width = len(rows[0])
+    if max(number, len(rows)) * max(column, width) > cells:
+        raise Refused(f"its sheet {sheet!r} spans more than {cells:,} cells. Remove what stands far below or beside the data.")
+    rows.extend([""] * width for _ in range(number - len(rows)))
+    row = rows[number - 1]
+    row.extend([""] * (column - len(row)))
+    if not _is_filled(row[column - 1]):
+        row[column - 1] = error
 
 
 if __name__ == "__main__":
