@@ -215,7 +215,7 @@ class FileSpec(Strict):
     timeout: int = Field(default=600, ge=1, le=86_400)
     """Seconds that a query may take."""
     net_to_last_delivery: bool = False
-    """For returns: move each credit to the week of the latest delivery of that product to that store that the same file knows."""
+    """For returns: move each credit to the week of the latest delivery of that product to that store that the file or the record knows."""
 
     @field_validator("delimiter")
     @classmethod

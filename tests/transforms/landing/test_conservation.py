@@ -106,15 +106,21 @@ def test_what_waits_to_be_taken_in_is_no_loss(lake: Lake, provider: ProviderSpec
     assert messages(lake, provider) == []
 
 
-def test_a_line_that_several_files_hold_counts_in_the_latest(shop: Path, tmp_path: Path, take_in: TakeIn) -> None:
+def lake_of_lines(shop: Path, tmp_path: Path, *lines: str) -> tuple[ProviderSpec, Lake]:
+    """The corner shop with deliveries as lines that have numbers, and these in its only file."""
     yaml = (shop / "corner_shop.yaml").read_text()
     mapped = "columns: {store_id: id, product_id: sku, week: week, units_shipped: units}"
     (shop / "corner_shop.yaml").write_text(yaml.replace(mapped, f"line_id: line\n      duplicates: sum\n      {mapped}"))
     provider, lake = load_provider(str(shop / "corner_shop.yaml")), Lake(str(tmp_path / "lake"))
     for path in (shop / "shipments").iterdir():
         path.unlink()
-    (shop / "shipments/a.csv").write_text("line,id,sku,week,units\nx,1,A,2022-05-02,6\ny,1,A,2022-05-02,12\nz,2,B,2022-05-02,12\n")
+    (shop / "shipments/a.csv").write_text("\n".join(["line,id,sku,week,units", *lines, ""]))
     drop(lake, provider, shop)
+    return provider, lake
+
+
+def test_a_line_that_several_files_hold_counts_in_the_latest(shop: Path, tmp_path: Path, take_in: TakeIn) -> None:
+    provider, lake = lake_of_lines(shop, tmp_path, "x,1,A,2022-05-02,6", "y,1,A,2022-05-02,12", "z,2,B,2022-05-02,12")
     take_in(lake, provider)
     write(lake, provider, "shipments/b.csv", "line,id,sku,week,units", "y,1,A,2022-05-02,18", "w,3,B,2022-05-02,12")
     take_in(lake, provider)
@@ -158,14 +164,7 @@ def test_a_lake_of_before_records_were_counted_opens_and_goes_on(lake: Lake, pro
 
 @pytest.mark.parametrize("together", [False, True])
 def test_a_line_that_is_corrected_to_another_week_counts_there_alone(together: bool, shop: Path, tmp_path: Path, take_in: TakeIn) -> None:
-    yaml = (shop / "corner_shop.yaml").read_text()
-    mapped = "columns: {store_id: id, product_id: sku, week: week, units_shipped: units}"
-    (shop / "corner_shop.yaml").write_text(yaml.replace(mapped, f"line_id: line\n      duplicates: sum\n      {mapped}"))
-    provider, lake = load_provider(str(shop / "corner_shop.yaml")), Lake(str(tmp_path / "lake"))
-    for path in (shop / "shipments").iterdir():
-        path.unlink()
-    (shop / "shipments/a.csv").write_text("line,id,sku,week,units\nx,1,A,2022-05-02,6\ny,1,A,2022-05-02,12\n")
-    drop(lake, provider, shop)
+    provider, lake = lake_of_lines(shop, tmp_path, "x,1,A,2022-05-02,6", "y,1,A,2022-05-02,12")
     if not together:
         take_in(lake, provider)
 
@@ -191,14 +190,7 @@ def test_a_line_that_is_corrected_to_another_week_counts_there_alone(together: b
 
 
 def test_a_line_that_stands_twice_in_bronze_is_found(shop: Path, tmp_path: Path, take_in: TakeIn) -> None:
-    yaml = (shop / "corner_shop.yaml").read_text()
-    mapped = "columns: {store_id: id, product_id: sku, week: week, units_shipped: units}"
-    (shop / "corner_shop.yaml").write_text(yaml.replace(mapped, f"line_id: line\n      duplicates: sum\n      {mapped}"))
-    provider, lake = load_provider(str(shop / "corner_shop.yaml")), Lake(str(tmp_path / "lake"))
-    for path in (shop / "shipments").iterdir():
-        path.unlink()
-    (shop / "shipments/a.csv").write_text("line,id,sku,week,units\nx,1,A,2022-05-02,6\ny,1,A,2022-05-02,12\n")
-    drop(lake, provider, shop)
+    provider, lake = lake_of_lines(shop, tmp_path, "x,1,A,2022-05-02,6", "y,1,A,2022-05-02,12")
     take_in(lake, provider)
     doubled = lake.read("bronze/shipments")
     write(lake, provider, "shipments/b.csv", "line,id,sku,week,units", "y,1,A,2022-05-09,12")
