@@ -7,8 +7,7 @@ import duckdb
 from transforms.adapters.expressions import Kinds, amount, came, can_fail, converted, raw, with_nearest_station
 from transforms.adapters.formats.headers import ROW, SHAPE, UNMATCHED
 from transforms.adapters.numbers import FAULTS, stands_for_nothing
-from transforms.adapters.shapes import RowFilter
-from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec
+from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec, RowFilter
 from transforms.contracts import SOURCES, Contract, Source
 from transforms.lake.database import literal, quoted
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from transforms.adapters.formats.headers import PLACE, RECORD, ROW, SHAPE
-from transforms.adapters.shapes import RowsEnd
-from transforms.adapters.spec import FileSpec
+from transforms.adapters.spec import FileSpec, RowsEnd
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import literal, quoted
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
-from transforms.adapters.shapes import named_by_path
+from transforms.adapters.spec import named_by_path
 from transforms.drafting.profiles import Profile, profiles_of, unique_share
 from transforms.drafting.samples import Sample, format_of, samples_of
 from transforms.drafting.words import concepts

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transforms.adapters import FileSpec, ProviderSpec
 from transforms.adapters.beside.calendars import calendars_of
-from transforms.adapters.shapes import path_values
+from transforms.adapters.spec import path_values
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake

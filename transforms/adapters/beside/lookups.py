@@ -19,8 +19,7 @@ from transforms.adapters.expressions import CELL, Kinds, written
 from transforms.adapters.formats.headers import ROW, SHAPE, UNMATCHED
 from transforms.adapters.formats.sandbox import database_of
 from transforms.adapters.loading import Loaded, files_of, tables
-from transforms.adapters.shapes import Lookup
-from transforms.adapters.spec import WORKBOOKS, ColumnSpec, FileSpec
+from transforms.adapters.spec import WORKBOOKS, ColumnSpec, FileSpec, Lookup
 from transforms.adapters.validation import Rule
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import open_database, quoted
