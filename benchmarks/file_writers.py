@@ -4,8 +4,11 @@ import datetime
 import gzip
 import io
 import json
+import re
+import struct
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +20,22 @@ import xlwt
 from odf import opendocument, table, text
 from pyxlsbwriter import XlsbWriter
 
-Cell = str | int | float | bool | datetime.date | datetime.datetime | None
+ERRORS = {0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A"}
+
+
+@dataclass(frozen=True)
+class Error:
+    """A cell that holds an error, by Excel's code."""
+
+    code: int
+
+    @property
+    def text(self) -> str:
+        """What it shows."""
+        return ERRORS[self.code]
+
+
+Cell = str | int | float | bool | datetime.date | datetime.datetime | Error | None
 Rows = Sequence[Sequence[Cell]]
 
 
@@ -29,7 +47,7 @@ def openpyxl_book(rows: Rows, sheet: str = "Data", hidden: Rows | None = None) -
     for number, row in enumerate(rows, start=1):
         for position, cell in enumerate(row, start=1):
             if cell is not None:
-                page.cell(number, position).value = cell
+                page.cell(number, position).value = cell.text if isinstance(cell, Error) else cell
                 if isinstance(cell, str):
                     # Text that begins with = is text.
                     page.cell(number, position).data_type = "s"
@@ -46,9 +64,9 @@ def streamed_book(rows: Rows, sheet: str = "Data", hidden: Rows | None = None) -
     book = openpyxl.Workbook(write_only=True)
     page = book.create_sheet(sheet)
     for row in rows:
-        cells = [openpyxl.cell.WriteOnlyCell(page, cell) for cell in row]
-        for cell in cells:
-            if isinstance(cell.value, str):
+        cells = [openpyxl.cell.WriteOnlyCell(page, cell.text if isinstance(cell, Error) else cell) for cell in row]
+        for cell, value in zip(cells, row, strict=True):
+            if isinstance(value, str):
                 cell.data_type = "s"
         page.append(cells)
     return _saved(book.save)
@@ -65,6 +83,8 @@ def xlsxwriter_book(rows: Rows, sheet: str = "Data", hidden: Rows | None = None)
                     page.write_boolean(number, position, cell)
                 elif isinstance(cell, str) and cell:
                     page.write_string(number, position, cell)
+                elif isinstance(cell, Error):
+                    page.write_formula(number, position, "=NA()", None, cell.text)
                 elif isinstance(cell, int) and position % 2:
                     page.write_formula(number, position, f"={cell}+0", None, cell)
                 elif isinstance(cell, int | float):
@@ -99,6 +119,8 @@ def _fill(page: object, rows: Rows) -> None:
         for position, cell in enumerate(row):
             if isinstance(cell, str):
                 page.write_string(number, position, cell)  # type: ignore[attr-defined]
+            elif isinstance(cell, Error):
+                page.write_formula(number, position, "=NA()", None, cell.text)  # type: ignore[attr-defined]
             elif cell is not None:
                 page.write(number, position, cell)  # type: ignore[attr-defined]
 
@@ -126,13 +148,29 @@ def xls_book(rows: Rows, sheet: str = "Data", hidden: Rows | None = None) -> byt
             for position, cell in enumerate(row):
                 if isinstance(cell, datetime.date):
                     page.write(number, position, cell, day)
+                elif isinstance(cell, Error):
+                    page.row(number).set_cell_error(position, cell.code)
                 elif cell is not None:
                     page.write(number, position, cell)
     return _saved(book.save)
 
 
 def xlsb_book(rows: Rows, sheet: str = "Data", hidden: Rows | None = None) -> bytes:
-    """XLSB by pyxlsbwriter."""
+    """XLSB by pyxlsbwriter, which writes no errors: numbers that nobody else writes take their place."""
+    errors = {0.015625 * (code + 1) + 2.0**40: code for code in ERRORS}
+    numbers = {code: number for number, code in errors.items()}
+
+    def with_errors(sheet: bytes) -> bytes:
+        for number, code in errors.items():
+            sheet = re.sub(
+                rb"\x05\x10(.{8})" + re.escape(struct.pack("<d", number)),
+                lambda found, code=code: b"\x03\x09" + found[1] + bytes([code]),
+                sheet,
+                flags=re.DOTALL,
+            )
+        return sheet
+
+    rows = [[numbers[cell.code] if isinstance(cell, Error) else cell for cell in row] for row in rows]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "book.xlsb"
         with XlsbWriter(str(path)) as book:
@@ -142,7 +180,7 @@ def xlsb_book(rows: Rows, sheet: str = "Data", hidden: Rows | None = None) -> by
             if hidden is not None:
                 book.add_sheet("Hidden", hidden=True)
                 book.write_sheet([list(row) for row in hidden])
-        return path.read_bytes()
+        return rezipped(path.read_bytes(), "xl/worksheets/sheet1.bin", with_errors)
 
 
 def ods_book(rows: Rows, sheet: str = "Data", hidden: Rows | None = None) -> bytes:  # noqa: ARG001 - one signature for all
@@ -161,6 +199,10 @@ def ods_book(rows: Rows, sheet: str = "Data", hidden: Rows | None = None) -> byt
 def _ods_cell(cell: Cell) -> table.TableCell:
     if cell is None:
         return table.TableCell(numbercolumnsrepeated=1)
+    if isinstance(cell, Error):
+        element = table.TableCell(valuetype="float", value="0", formula="of:=NA()")
+        element.addElement(text.P(text=cell.text))
+        return element
     if isinstance(cell, bool):
         return table.TableCell(valuetype="boolean", booleanvalue=str(cell).lower())
     if isinstance(cell, int | float):

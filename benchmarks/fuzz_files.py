@@ -27,7 +27,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.file_writers import BOOKS, Rows, csv_bytes, gzip_bytes, json_bytes, parquet_bytes, zstd_bytes
+from benchmarks.file_writers import BOOKS, ERRORS, Error, Rows, csv_bytes, gzip_bytes, json_bytes, parquet_bytes, zstd_bytes
 from transforms.adapters import ProviderSpec, References, read_file
 from transforms.adapters.formats import workbooks
 from transforms.errors import LandingFileRefused
@@ -40,6 +40,7 @@ ROWS: Rows = [
     HEADER,
     *((number % 9 + 1, f"P{number % 7:03d}", datetime.date(2022, 5, 2), 6 * number, "a, b" if number % 3 else None) for number in range(1, 40)),
 ]
+WITH_ERRORS: Rows = [*ROWS, *((number, "P001", datetime.date(2022, 5, 9), Error(code), None) for number, code in enumerate(ERRORS, start=1))]
 TEXTS: Rows = [[cell.isoformat() if isinstance(cell, datetime.date) else "" if cell is None else cell for cell in row] for row in ROWS]
 REFERENCES = References(
     pa.table({"store_id": [str(number) for number in range(1, 10)], "region": ["iowa"] * 9, "place": ["Ames"] * 9}),
@@ -55,7 +56,7 @@ SEEDS: dict[str, list[bytes]] = {
     "jsonl.gz": [json_bytes(TEXTS)],
     "jsonl.zst": [json_bytes(TEXTS)],
     "parquet": [parquet_bytes(ROWS)],
-    **{kind: [write(ROWS) for other, write in BOOKS.values() if other == kind] for kind in WORKBOOKS},
+    **{kind: [write(WITH_ERRORS) for other, write in BOOKS.values() if other == kind] for kind in WORKBOOKS},
 }
 TOKENS = [
     *(

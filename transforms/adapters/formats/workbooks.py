@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+import transforms
 from transforms.adapters.formats.bounds import MEMORY
 from transforms.adapters.formats.delimited import Records
 from transforms.adapters.formats.headers import ROW, SHAPE, refuse_other_header, without_header
@@ -24,7 +25,7 @@ MAX_EXPANDED = 1 << 30
 MAX_CELLS = 50_000_000
 """Cells of a sheet, empty ones between the others too: one cell in the last row and column makes 17 thousand millions."""
 SECONDS = 300
-_PROGRAM = Path(__file__).with_name("workbook_process.py")
+_PROGRAM = f"import sys; sys.path.insert(0, {str(Path(transforms.__file__).parents[1])!r}); from transforms.workbooks.process import main; main()"
 
 
 def read_sheets(
@@ -124,7 +125,7 @@ class _Reader:
         if self.process is None or self.process.poll() is not None:
             self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - stays open as long as the process
             # Isolated (-I): nothing of the caller's folder or environment is imported.
-            command = [sys.executable, "-I", str(_PROGRAM)]
+            command = [sys.executable, "-I", "-c", _PROGRAM]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)  # noqa: S603 - our own
         return self.process
 

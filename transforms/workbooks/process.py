@@ -3,7 +3,6 @@
 Each line of its input is a JSON request (`path`, `sheet`, `sheets`, `header`, `target`, limits), each line of its output the answer:
 `{"sheets": [{"sheet": ..., "above": ..., "blank": ..., "total": ...}, ...]}` once each sheet lies in `target` with its number (from 0) behind as an
 Arrow stream of texts, or `{"refused": "..."}`. A request with `peek` wants the first and last so many rows of every sheet, as JSON in `target`.
-Imports nothing of Shelfcast: it is started without its packages.
 """
 
 import datetime
@@ -11,17 +10,22 @@ import fnmatch
 import json
 import os
 import resource
+import struct
 import sys
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
+from xml.parsers import expat
 
-import openpyxl
 import pyarrow as pa
 import python_calamine as calamine
-from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
+import xlrd
+from xlrd.compdoc import CompDocError
+
+from transforms.workbooks import ods, xls, xlsb, xlsx
+from transforms.workbooks.rows import Refused
 
 _BATCH = 20_000
 _OUR_OWN = {"__row__", "__shape__", "__record__", "__place__"}
@@ -31,15 +35,15 @@ _RESERVED = 1536 << 20
 """Bytes of address space that libraries reserve at their start, most of which they never use."""
 _ROOM, _GROWTH = 384 << 20, 32
 """Bytes that any workbook may take, and how many more for each byte that it expands to: a cell in the last row makes a million empty ones."""
-_FAULTS = (calamine.CalamineError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, ParseError, OSError, ValueError, NotImplementedError)
+_FAULTS = (
+    *(calamine.CalamineError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, ParseError, expat.ExpatError, xlrd.XLRDError, CompDocError),
+    *(OSError, ValueError, NotImplementedError),
+)
 """What parsers raise at a broken file."""
-_NO_RESULT = "#FORMULA WITHOUT A VALUE!"
-"""Stands in a cell whose formula no program has calculated; counts as one of the errors that programs write."""
+_SLIPS = (struct.error, LookupError, TypeError, AttributeError, AssertionError, ValueError)
+"""What a second reader raises at one whose parts do not fit each other."""
+_SECOND = {"xlsx": xlsx.rows, "xlsb": xlsb.rows, "xls": xls.rows, "ods": ods.rows}
 _LAST = {"xlsx": "XLSX", "xlsb": "XLSB", "xls": "XLS", "ods": "ODS"}
-
-
-class Refused(Exception):
-    """The workbook cannot be taken, and why."""
 
 
 def main() -> None:
@@ -100,7 +104,7 @@ def _sheet(rows: list[list[Any]], path: Path, kind: str, name: str, request: dic
     if len(rows) < max(header, 1):
         raise Refused(f"expected a header in row {header} of sheet {name!r}, came {len(rows)} rows.")
     names = _names(rows[header - 1], name, header) if header else [f"column{position}" for position in range(1, len(rows[0]) + 1)]
-    again = _read_again(path, name, rows, request["cells"]) if kind == "xlsx" else None
+    again = _read_again(path, kind, name, rows, request["cells"])
     filled_rows = sum(any(map(_is_filled, row)) for row in rows)
     total = filled_rows if again is None else again
     filled = [(number, row) for number, row in enumerate(rows[header:], start=1) if any(map(_is_filled, row))]
@@ -244,54 +248,32 @@ def _beside(row: list[Any], width: int) -> int:
     return next(position for position, cell in enumerate(row, start=1) if position > width and _is_filled(cell))
 
 
-def _read_again(path: Path, name: str, rows: list[list[Any]], cells: int) -> int | None:
-    """Rows with a value as a second, independent reader counts them, or none where it cannot read the file.
+def _read_again(path: Path, kind: str, name: str, rows: list[list[Any]], cells: int) -> int | None:
+    """Rows with a value as a second, independent reader counts them, or none where it cannot read an XLSX that the first one can.
 
-    The first reader gives an empty cell for an error (#N/A) and for a formula that was never calculated: in `rows` both get their text here.
+    The first reader gives an empty cell for an error (#N/A) and for a formula that was never calculated, or a number that does not hold: in `rows`
+    both get their text here.
     """
-    filled = last = 0
+    filled = 0
     try:
-        with path.open("rb") as stream:
-            book: Any = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-            sheet = book[name]
-            with sheet._get_source() as source:
-                parser = _Parser(source, sheet._shared_strings, True, book.epoch, book._date_formats, book._timedelta_formats)
-                for number, row in parser.parse():
-                    if number <= last:
-                        continue
-                    last = number
-                    filled += any(cell["value"] is not None and _is_filled(cell["value"]) for cell in row)
-                    for cell in row:
-                        if cell["data_type"] == "e" and cell["value"] is not None:
-                            _tell_error(rows, name, (number, cell["column"]), str(cell["value"]), cells)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return None
+        for row in _SECOND[kind](path, name):
+            filled += row.times * row.is_filled
+            for column, columns, error in row.errors:
+                _tell_error(rows, name, range(row.number, row.number + row.times), range(column, column + columns), error, cells)
+    except _SLIPS as error:
+        if kind == "xlsx":
+            return None
+        raise Refused(_broken(error)) from error
     return filled
 
 
-class _Parser(WorkSheetParser):  # type: ignore[misc]  # openpyxl has no types
-    """Cells of a sheet, those of formulas that were never calculated as errors."""
-
-    def parse_cell(self, element: Any) -> dict[str, Any]:
-        cell: dict[str, Any] = super().parse_cell(element)
-        # A result that is an empty text is one.
-        if cell["value"] is None and cell["data_type"] not in {"str", "s", "inlineStr"} and element.find(FORMULA_TAG) is not None:
-            cell |= {"value": _NO_RESULT, "data_type": "e"}
-        return cell
-
-
-def _tell_error(rows: list[list[Any]], sheet: str, place: tuple[int, int], error: str, cells: int) -> None:
-    """Write an error where the first reader gave nothing, which may be beyond the last row or column with a value."""
-    number, column = place
+def _tell_error(rows: list[list[Any]], sheet: str, numbers: range, columns: range, error: str, cells: int) -> None:
+    """Write an error over what the first reader gave, which may be beyond the last row or column with a value."""
     width = len(rows[0])
-    if max(number, len(rows)) * max(column, width) > cells:
+    if max(numbers[-1], len(rows)) * max(columns[-1], width) > cells:
         raise Refused(f"its sheet {sheet!r} spans more than {cells:,} cells. Remove what stands far below or beside the data.")
-    rows.extend([""] * width for _ in range(number - len(rows)))
-    row = rows[number - 1]
-    row.extend([""] * (column - len(row)))
-    if not _is_filled(row[column - 1]):
-        row[column - 1] = error
-
-
-if __name__ == "__main__":
-    main()
+    rows.extend([""] * width for _ in range(numbers[-1] - len(rows)))
+    for number in numbers:
+        row = rows[number - 1]
+        row.extend([""] * (columns[-1] - len(row)))
+        row[columns[0] - 1 : columns[-1]] = [error] * len(columns)
