@@ -15,7 +15,8 @@ from transforms.landing.ledger import (
     repeated,
     staging,
 )
-from transforms.landing.registrar import Registrar, Registration, mapping_hash
+from transforms.landing.look import Look
+from transforms.landing.registrar import Registrar, Registration
 
 
 def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progress | None = None) -> Registration:
@@ -38,72 +39,66 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         known = records(lake)
         # The latest look counts, so looks have to follow each other even where the clock was set back.
         now = max([now, *(record.looked_at + timedelta(microseconds=1) for record in known.values())])
-        registrar = Registrar(lake, provider, staged, now, progress or (lambda _: None), scan(lake, provider), known)
-        before = registrar.references()
-        copies = repeated(registrar.known, registrar.files)
-        latest = {identity[:2]: identity for identity in registrar.known}
-        on_record = {identity for identity in latest.values() if registrar.known[identity].status == "repeated"}
-        for file in registrar.files:
+        look = Look(lake, provider, staged, now, scan(lake, provider), known)
+        registrar = Registrar(look, progress or (lambda _: None))
+        before = look.references()
+        copies = repeated(look.known, look.files)
+        latest = {identity[:2]: identity for identity in look.known}
+        on_record = {identity for identity in latest.values() if look.known[identity].status == "repeated"}
+        for file in look.files:
             if file.identity in copies and file.identity not in on_record:
                 registrar.repeats(file, copies[file.identity])
-        new = _new(registrar, copies)
+        new = _new(look, copies)
         for source in REFERENCES:
             files = [file for file in new if file.source == source]
             if source not in HISTORIED:
-                files += _matched_otherwise(registrar, source, before, {*copies, *(file.identity for file in files)})
-            registrar.closing = files[-1].identity if files else None
+                files += _matched_otherwise(look, source, before, {*copies, *(file.identity for file in files)})
+            look.closing = files[-1].identity if files else None
             for file in files:
                 registrar.at(file, None)
-        references = registrar.references()
+        references = look.references()
         facts_before, facts_after = _facts_of(before), _facts_of(references)
-        again = _again(registrar, facts_before, facts_after)
+        again = _again(look, facts_before, facts_after)
         if _places(references) - _places(before):
             # Their weather was left aside while they served no store.
-            again += [
-                file for file in registrar.files if file.source.startswith("weather") and file.identity in registrar.known and file not in again
-            ]
+            again += [file for file in look.files if file.source.startswith("weather") and file.identity in look.known and file not in again]
         unread = {file.identity for file in new} | copies.keys()
         facts = [*(file for file in again if file.identity not in unread), *(file for file in new if file.source in FACTS)]
         # Facts cannot be checked before there are stores: they stay off the record and are looked at once there are.
         for file in sorted(facts, key=lambda file: FACTS.index(file.source)) if references.stores.num_rows else []:
             registrar.at(file, references)
-        registrar.when_back([identity for identity, record in registrar.known.items() if _read_otherwise(record, facts_before, facts_after)])
+        registrar.when_back([identity for identity, record in look.known.items() if _read_otherwise(record, facts_before, facts_after)])
         registrar.write()
         # What does not count beside a copy of its content may have to count again.
-        staged.keep_only(accepted_last(registrar.known).values())
+        staged.keep_only(accepted_last(look.known).values())
     return registrar.result
 
 
-def _new(registrar: Registrar, copies: Container[Identity]) -> list[LandingFile]:
+def _new(look: Look, copies: Container[Identity]) -> list[LandingFile]:
     """Files to be read: not on record, read with other settings, without a copy of their rows, back in a version that others had replaced, or no
     longer a copy of another file.
     """
-    last = accepted_last(registrar.known)
+    last = accepted_last(look.known)
 
     def is_new(file: LandingFile) -> bool:
-        record = registrar.known.get(file.identity)
+        record = look.known.get(file.identity)
         if file.identity in copies:
             return False
-        if (
-            record is None
-            or record.status == "repeated"
-            or record.counted != file.counted
-            or record.mapping != mapping_hash(registrar.provider, file)
-        ):
+        if record is None or record.status == "repeated" or record.counted != file.counted or record.mapping != look.mapping(file):
             return True
-        return record.status == "accepted" and (last.get((file.source, file.name)) != file.identity or not registrar.staged.holds(file.identity))
+        return record.status == "accepted" and (last.get((file.source, file.name)) != file.identity or not look.staged.holds(file.identity))
 
-    found = [file for file in registrar.files if is_new(file)]
+    found = [file for file in look.files if is_new(file)]
     # What was held may say something of its own once other files say something else; it is read after them.
-    sources, waiting = {file.source for file in found}, {identity for identity, record in registrar.known.items() if record.status == "held"}
-    held = [file for file in registrar.files if file.source in sources and file.identity in waiting]
+    sources, waiting = {file.source for file in found}, {identity for identity, record in look.known.items() if record.status == "held"}
+    held = [file for file in look.files if file.source in sources and file.identity in waiting]
     return [*(file for file in found if file.identity not in waiting), *held]
 
 
-def _again(registrar: Registrar, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> list[LandingFile]:
+def _again(look: Look, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> list[LandingFile]:
     """Fact files on record that have to be looked at again because of other stores or products."""
-    facts = [file for file in registrar.files if file.source in FACTS and file.identity in registrar.known]
-    return [file for file in facts if _read_otherwise(registrar.known[file.identity], before, after)]
+    facts = [file for file in look.files if file.source in FACTS and file.identity in look.known]
+    return [file for file in facts if _read_otherwise(look.known[file.identity], before, after)]
 
 
 def _read_otherwise(record: FileRecord, before: set[tuple[str, ...]], after: set[tuple[str, ...]]) -> bool:
@@ -115,13 +110,13 @@ def _places(references: References) -> set[str]:
     return {*references.stores["place"].drop_null().to_pylist()}
 
 
-def _matched_otherwise(registrar: Registrar, source: str, before: References, known: Container[Identity]) -> list[LandingFile]:
+def _matched_otherwise(look: Look, source: str, before: References, known: Container[Identity]) -> list[LandingFile]:
     """Files of a reference source that name what the lists hold no longer, or of which something was told that they may hold now."""
-    lists = [_listed(before), _listed(registrar.references())]
+    lists = [_listed(before), _listed(look.references())]
     return [
         file
-        for file in registrar.files
-        if file.source == source and file.identity not in known and (record := registrar.known.get(file.identity)) is not None
+        for file in look.files
+        if file.source == source and file.identity not in known and (record := look.known.get(file.identity)) is not None
         if lists[0] - lists[1] or (lists[0] != lists[1] and record.message)
     ]
 
