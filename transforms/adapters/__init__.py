@@ -3,6 +3,7 @@
 Which files there are, and what was taken in, is for landing to know.
 """
 
+from transforms.adapters.beside.lookups import Lookups
 from transforms.adapters.reader import DAYS, FileRows, References, RefusedWhole, RowCounts, read_file
 from transforms.adapters.spec import FileSpec, ProviderSpec, built_in_providers, load_provider
 
@@ -10,6 +11,7 @@ __all__ = [
     "DAYS",
     "FileRows",
     "FileSpec",
+    "Lookups",
     "ProviderSpec",
     "References",
     "RefusedWhole",

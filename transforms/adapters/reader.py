@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from transforms.adapters.beside.calendars import calendars_of, landing_folder, read_calendar, table_name
-from transforms.adapters.beside.lookups import joined, key_as_written, unmatched_rule
+from transforms.adapters.beside.lookups import Lookups, joined, key_as_written, unmatched_rule
 from transforms.adapters.duplicates import mark_conflicting_lines, mark_duplicates
 from transforms.adapters.expressions import Kinds, as_json, can_fail, written
 from transforms.adapters.formats.headers import CUT_OFF, ROW, SHAPE
@@ -115,7 +115,14 @@ class FileRows:
 
 
 def read_file(
-    provider: ProviderSpec, source: str, spec: FileSpec, path: Path, name: str, references: References | None, arrived_at: datetime
+    provider: ProviderSpec,
+    source: str,
+    spec: FileSpec,
+    path: Path,
+    name: str,
+    references: References | None,
+    arrived_at: datetime,
+    lookups: Lookups | None = None,
 ) -> FileRows:
     """Map a file onto the contract of `source`.
 
@@ -127,6 +134,8 @@ def read_file(
         Needed for facts; None while the references themselves are read.
     arrived_at
         When this version of the file was first seen; what has happened cannot lie after it.
+    lookups
+        Those of a look at landing that reads several files; none to look for them anew.
 
     Raises
     ------
@@ -141,7 +150,7 @@ def read_file(
         return FileRows(schema.empty_table(), _NO_QUARANTINE.empty_table(), RowCounts(0, 0, 0, 0, 0, records=0), (), ())
     with files_of(spec, path, name) as files, database_of([file for _, file in files], name) as (connection, links):
         loaded = load(connection, spec, contract, [(member, link) for (member, _), link in zip(files, links, strict=True)], name)
-        loaded = joined(connection, spec, loaded, path, name)
+        loaded = joined(connection, spec, loaded, path, name, lookups or Lookups())
         kinds = loaded.kinds
         if references is not None:
             connection.register("stores", references.stores)

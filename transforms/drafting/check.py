@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from transforms.adapters import FileSpec, ProviderSpec
-from transforms.adapters.beside.lookups import lookup_names
+from transforms.adapters import FileSpec, Lookups, ProviderSpec
 from transforms.contracts import SOURCES
 from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
 from transforms.drafting.comparison import remarks_of
@@ -97,6 +96,7 @@ def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None])
         result = register(lake, provider, datetime.now(UTC), progress)
         noticed = {(notice.source, notice.source_file): notice.message for notice in (*result.noticed, *result.refused)}
         rows = {(row["source"], row["source_file"]): row for row in _records(lake)}
+        lookups = Lookups()
         outcomes = [_outcome(file.source, file.name, file.specs, rows.get((file.source, file.name)), noticed) for file in files]
         counting = accepted_last(records(lake)).values()
         staged = staging(lake, provider)
@@ -105,7 +105,7 @@ def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None])
             tuple(outcomes),
             _first_rows(staged.select, counting),
             tuple(_rules(lake)),
-            tuple(_unmatched(folder, {name for file in files for name in _read_with(file, landing)})),
+            tuple(_unmatched(folder, {name for file in files for name in _read_with(file, landing, lookups)})),
             _absent(provider, {file.source for file in files}),
             tuple(remarks_of(lambda source, days: staged.select(source, [one for one in counting if one[0] == source], days), provider)),
         )
@@ -152,9 +152,9 @@ def _rules(lake: Lake) -> list[QuarantineRule]:
     return [QuarantineRule(source, rule, len(messages), tuple(messages[:_EXAMPLES])) for (source, rule), messages in ordered]
 
 
-def _read_with(file: LandingFile, landing: Path) -> set[str]:
+def _read_with(file: LandingFile, landing: Path, lookups: Lookups) -> set[str]:
     """Names of a file, and of those that it is joined with."""
-    return {file.path.relative_to(landing).as_posix(), *lookup_names(file.specs, landing, file.name)}
+    return {file.path.relative_to(landing).as_posix(), *lookups.names(file.specs, landing, file.name)}
 
 
 def _unmatched(folder: Path, matched: set[str]) -> list[str]:

@@ -12,7 +12,7 @@ from transforms.lake.database import open_database
 from transforms.lake.tables import Lake
 from transforms.landing.files import Identity, LandingFile
 from transforms.landing.ledger import HISTORIED, FileRecord, accepted_last, readable, reference_rows, renamed, weeks_of
-from transforms.landing.mappings import mapping_hash
+from transforms.landing.mappings import Mappings
 from transforms.landing.staging import Staging
 
 
@@ -68,6 +68,7 @@ class Look:
         """Weeks that the versions hold rows for whose rows count."""
         return weeks_of(self.lake, self.readable())
 
-    def mapping(self, file: LandingFile) -> str:
-        """Hash of the settings that a file is read with."""
-        return mapping_hash(self.provider, file)
+    @cached_property
+    def mappings(self) -> Mappings:
+        """Hashes of the settings that files are read with, and the lookups beside them."""
+        return Mappings(self.provider)

@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.adapters import DAYS, FileRows, ProviderSpec, References, RowCounts, read_file
+from transforms.adapters import DAYS, FileRows, Lookups, ProviderSpec, References, RowCounts, read_file
 from transforms.contracts import SOURCES, Contract
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import open_database
@@ -16,7 +16,7 @@ from transforms.landing.staging import LINE
 _READING = "reading"
 
 
-def read_all(provider: ProviderSpec, file: LandingFile, references: References | None, arrived_at: datetime) -> FileRows:
+def read_all(provider: ProviderSpec, file: LandingFile, references: References | None, arrived_at: datetime, lookups: Lookups) -> FileRows:
     """Read a file by each of its mappings.
 
     Counts are added up over the mappings, those of records as those of rows: each mapping reads the whole file, or a sheet of its own, and accounts
@@ -29,7 +29,7 @@ def read_all(provider: ProviderSpec, file: LandingFile, references: References |
     """
     if file.fault is not None:
         raise LandingFileRefused(f"{file.name}: {file.fault}")
-    readings = [read_file(provider, file.source, spec, file.path, file.name, references, arrived_at) for spec in file.specs]
+    readings = [read_file(provider, file.source, spec, file.path, file.name, references, arrived_at, lookups) for spec in file.specs]
     quarantined = [_numbered(reading.quarantined, number) for number, reading in enumerate(readings, start=1)]
     rows, repeated = (readings[0].rows, 0) if len(readings) == 1 else _side_by_side(file, [reading.rows for reading in readings])
     counts = [reading.counts for reading in readings]

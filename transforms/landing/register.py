@@ -84,7 +84,7 @@ def _new(look: Look, copies: Container[Identity]) -> list[LandingFile]:
         record = look.known.get(file.identity)
         if file.identity in copies:
             return False
-        if record is None or record.status == "repeated" or record.counted != file.counted or record.mapping != look.mapping(file):
+        if record is None or record.status == "repeated" or record.counted != file.counted or record.mapping != look.mappings.of(file):
             return True
         return record.status == "accepted" and (last.get((file.source, file.name)) != file.identity or not look.staged.holds(file.identity))
 

@@ -48,7 +48,7 @@ class Registrar:
         arrived_at = before.arrived_at if before else self.look.now
         found, message, counts = None, None, _NOTHING
         try:
-            found = read_all(self.look.provider, file, self._with_deliveries(file, references), arrived_at)
+            found = read_all(self.look.provider, file, self._with_deliveries(file, references), arrived_at, self.look.mappings.lookups)
             counts = found.counts
             refuse_emptied(self.look, file, found)
             refuse_unmapped(self.look, file, before, found)
@@ -81,7 +81,7 @@ class Registrar:
     def _keep(
         self, file: LandingFile, before: FileRecord | None, found: FileRows | None, counts: RowCounts, status: str, message: str | None
     ) -> None:
-        mapping = self.look.mapping(file)
+        mapping = self.look.mappings.of(file)
         columns = found.columns if found else ()
         arrived_at = before.arrived_at if before else self.look.now
         accepted_at = self.look.now if found else before.accepted_at if before else None

@@ -1,6 +1,6 @@
 """Files whose meaning stands beside them, in their name: what makes such a file new, and what makes it a copy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -85,3 +85,26 @@ def test_lines_that_came_before_their_header_are_taken_in_with_it(shop: Path, la
     (folder(lake, provider) / "heads" / "1.csv").write_text("invoice,store,day\n1,1,2022-05-03\n")
     take_in(lake, provider)
     assert shipped(lake) == {("1", 12)}
+
+
+def test_lookups_are_looked_for_once_in_a_look_however_many_files_name_them(
+    shop: Path, lake: Lake, take_in: TakeIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file of lines looked for all files of headers three times or more: 2,000 of both took minutes before anything was read."""
+    provider = load_provider(with_shipments(shop, HEADERS))
+    for number in range(4):
+        for name, text in {"heads": f"invoice,store,day\n{number},1,2022-05-03\n", "lines": f"invoice,sku,units\n{number},A,{number + 1}\n"}.items():
+            (shop / name).mkdir(exist_ok=True)
+            (shop / name / f"{number}.csv").write_text(text)
+    drop(lake, provider, shop)
+    looked_for, glob = [], Path.glob
+
+    def counting(path: Path, pattern: str) -> Iterable[Path]:
+        looked_for.append(pattern)
+        return glob(path, pattern)
+
+    monkeypatch.setattr(Path, "glob", counting)
+    for expected in (4, 0):
+        looked_for.clear()
+        assert len([file for file in take_in(lake, provider).accepted if file.source == "shipments"]) == expected
+        assert looked_for.count("heads/*.csv") == 1

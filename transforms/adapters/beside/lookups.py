@@ -31,42 +31,68 @@ Found = tuple[str, str, int, int]
 """Name, path, size and time of change of a lookup file."""
 
 
-def lookup_files(spec: FileSpec, top: Path, name: str) -> list[Found]:
-    """Lookup files of the file called `name` in the folder `top`, in the order of their names; links that lead out are none."""
-    if spec.lookup is None:
-        return []
-    pattern, inside = spec.lookup.files, os.path.realpath(top)
+class Lookups:
+    """Lookup files as they stand at the beginning of a look at landing: each pattern is looked for once, however many files name it."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Path, str], list[Found]] = {}
+        self._fingerprints: dict[tuple[Path, str], str] = {}
+
+    def files(self, spec: FileSpec, top: Path, name: str) -> list[Found]:
+        """Lookup files of the file called `name` in the folder `top`, in the order of their names; links that lead out are none."""
+        if spec.lookup is None:
+            return []
+        at = top, _pattern(spec, name)
+        if at not in self._found:
+            self._found[at] = _matching(*at)
+        if len(self._found[at]) > MAX_FILES:
+            raise LandingFileRefused(
+                f"{name}: expected up to {MAX_FILES:,} files like {at[1]!r}, came {len(self._found[at]):,}. Name those that belong to it: with "
+                "'path', parts of its own name can stand in the pattern."
+            )
+        return self._found[at]
+
+    def fingerprint(self, specs: Iterable[FileSpec], top: Path, name: str) -> str:
+        """What stands in the lookups of a file: it is read again when that changes. Empty where there are none."""
+        return "".join(self._fingerprint(spec, top, name) for spec in specs)
+
+    def _fingerprint(self, spec: FileSpec, top: Path, name: str) -> str:
+        try:
+            files = self.files(spec, top, name)
+        except LandingFileRefused:
+            # The file's name, or too many lookups: its reader says so.
+            return ""
+        if not files:
+            return ""
+        at = top, _pattern(spec, name)
+        if at not in self._fingerprints:
+            content = "".join(f"{lookup} {_digest(path, size, changed)}" for lookup, path, size, changed in files)
+            self._fingerprints[at] = hashlib.sha256(content.encode()).hexdigest()
+        return self._fingerprints[at]
+
+    def names(self, specs: Iterable[FileSpec], top: Path, name: str) -> set[str]:
+        """Names of the lookups of a file in the landing folder."""
+        try:
+            return {found for spec in specs for found, *_ in self.files(spec, top, name)}
+        except LandingFileRefused:
+            return set()
+
+
+def _pattern(spec: FileSpec, name: str) -> str:
+    pattern = spec.lookup.files if spec.lookup is not None else ""
     for part, value in spec.from_name(name).items():
         pattern = pattern.replace(part, glob.escape(value))
+    return pattern
+
+
+def _matching(top: Path, pattern: str) -> list[Found]:
+    inside = os.path.realpath(top)
     paths = sorted(path for path in top.glob(pattern) if path.is_file() and Path(os.path.realpath(path)).is_relative_to(inside))
-    if len(paths) > MAX_FILES:
-        raise LandingFileRefused(
-            f"{name}: expected up to {MAX_FILES:,} files like {pattern!r}, came {len(paths):,}. Name those that belong to it: with 'path', parts of "
-            "its own name can stand in the pattern."
-        )
     stats = [(path, path.stat()) for path in paths]
     return [(path.relative_to(top).as_posix(), str(path), found.st_size, found.st_mtime_ns) for path, found in stats]
 
 
-def lookups_fingerprint(specs: Iterable[FileSpec], top: Path, name: str) -> str:
-    """What stands in the lookups of a file: it is read again when that changes. Empty where there are none."""
-    return "".join(f"{lookup} {_digest(path, size, changed)}" for lookup, path, size, changed in _lookups_of(specs, top, name))
-
-
-def lookup_names(specs: Iterable[FileSpec], top: Path, name: str) -> set[str]:
-    """Names of the lookups of a file in the landing folder."""
-    return {found for found, *_ in _lookups_of(specs, top, name)}
-
-
-def _lookups_of(specs: Iterable[FileSpec], top: Path, name: str) -> list[Found]:
-    try:
-        return [file for spec in specs for file in lookup_files(spec, top, name)]
-    except LandingFileRefused:
-        # The file's name, or too many lookups: its reader says so.
-        return []
-
-
-def joined(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: Loaded, path: Path, name: str) -> Loaded:
+def joined(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: Loaded, path: Path, name: str, lookups: Lookups) -> Loaded:
     """Join the table `raw` with the lookup's columns.
 
     Raises
@@ -76,7 +102,7 @@ def joined(connection: duckdb.DuckDBPyConnection, spec: FileSpec, loaded: Loaded
     """
     if spec.lookup is None:
         return loaded
-    files = lookup_files(spec, landing_folder(path, name), name)
+    files = lookups.files(spec, landing_folder(path, name), name)
     if not files:
         raise LandingFileRefused(f"{name}: its rows need a file like {spec.lookup.files!r}, and none is in landing. Drop it: then this one is read.")
     keys = [written(ColumnSpec(column=ours), loaded.kinds) for ours in spec.lookup.by]

@@ -26,7 +26,7 @@ def refuse_emptied(look: Look, file: LandingFile, found: FileRows) -> None:
 
 def refuse_unmapped(look: Look, file: LandingFile, before: FileRecord | None, found: FileRows) -> None:
     """Refuse a version whose rows count and of which other settings take none."""
-    if found.rows.num_rows or before is None or (before.mapping == look.mapping(file) and before.status != "refused"):
+    if found.rows.num_rows or before is None or (before.mapping == look.mappings.of(file) and before.status != "refused"):
         return
     if not look.counts_last(file, before) or not look.staged.holds(file.identity):
         return
@@ -68,7 +68,7 @@ def stays(look: Look, file: LandingFile, before: FileRecord | None) -> str:
     """Why a version that was accepted is refused now, and that its rows stay."""
     if before is None or not look.counts_last(file, before):
         return ""
-    settings = before.mapping != look.mapping(file)
+    settings = before.mapping != look.mappings.of(file)
     read, advice = ("settings", "the provider YAML") if settings else ("lists of stores and products", "the lists")
     return f" It was accepted with other {read} before: its rows of then stay until it is read without this fault. Correct {advice}, or the file."
 
