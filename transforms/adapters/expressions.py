@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from transforms.adapters.beside.calendars import first_day
-from transforms.adapters.moments import end_of_week, has_offset, monday_of, monday_of_most, offset_of, parsed_moment, within_years
+from transforms.adapters.moments import as_told, end_of_week, formats_offset, has_offset, monday_of, monday_of_most, parsed_moment, within_years
 from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, key, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec
-from transforms.contracts import Column
+from transforms.contracts import Column, Contract
 from transforms.lake.database import literal, quoted
 
 Kinds = Mapping[str, str]
@@ -98,8 +98,8 @@ def _typed(column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
     kind = _kind(spec, kinds)
     if kind.startswith(ZONED):
         moment, zone = within_years(name), kind.removeprefix(ZONED).strip() or "UTC"
-        as_told = f"timezone({literal(zone)}, {moment})"
-        return _moment(_on_its_day(f"timezone('UTC', {moment})", as_told, "true", column, spec), "true", column, spec)
+        there = f"timezone({literal(zone)}, {moment})"
+        return _moment(_on_its_day(f"timezone('UTC', {moment})", there, "true", column, spec), "true", column, spec)
     return _moment(within_years(f"try_cast({name} as timestamp)"), "false", column, spec)
 
 
@@ -126,9 +126,8 @@ def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
         return _moment(first_day(text, spec.calendar), "false", column, spec)
     if column.kind in {"date", "timestamp"}:
         moment, says_offset = parsed_moment(text, spec.date_format, _kind(spec, kinds) == CELL), _says_offset(text, spec)
-        # Only an offset at the end can be told from the rest of a text.
-        as_told = f"({moment} + {offset_of(text)})" if (spec.date_format or "%z").endswith("%z") else moment
-        return _moment(_on_its_day(moment, as_told, says_offset, column, spec), says_offset, column, spec)
+        there = moment if says_offset == "false" else as_told(text, spec.date_format)
+        return _moment(_on_its_day(moment, there, says_offset, column, spec), says_offset, column, spec)
     number = _number(text, spec, kinds)
     if spec.unit is not None:
         number = UNITS[spec.unit].format(x=number)
@@ -155,21 +154,21 @@ def _number(text: str, spec: ColumnSpec, kinds: Kinds) -> str:
 def _says_offset(text: str, spec: ColumnSpec) -> str:
     if spec.date_format is None:
         return has_offset(text)
-    return "true" if "%z" in spec.date_format else "false"
+    return "true" if formats_offset(spec.date_format) else "false"
 
 
-def _on_its_day(moment: str, as_told: str, says_offset: str, column: Column, spec: ColumnSpec) -> str:
+def _on_its_day(moment: str, there: str, says_offset: str, column: Column, spec: ColumnSpec) -> str:
     """SQL of a time whose day is that of the place where it was told, where days or weeks are wanted: a Sunday evening there is no Monday.
 
     Parameters
     ----------
-    moment, as_told
+    moment, there
         The time in UTC where it says its own offset (`says_offset`), and what the clock told there. A declared time zone goes before.
     """
     names_day = column.kind == "date" or spec.week_starts is not None or spec.week_ends is not None
     if not names_day or says_offset == "false":
         return moment
-    local = as_told if spec.timezone is None else f"timezone({literal(spec.timezone)}, timezone('UTC', {moment}))"
+    local = there if spec.timezone is None else f"timezone({literal(spec.timezone)}, timezone('UTC', {moment}))"
     return local if says_offset == "true" else f"case when {says_offset} then {local} else {moment} end"
 
 
@@ -189,6 +188,21 @@ def _moment(moment: str, says_offset: str, column: Column, spec: ColumnSpec) -> 
         return f"({moment})::date"
     local = f"timezone({literal(spec.timezone or 'UTC')}, {moment})"
     return local if says_offset == "false" else f"case when {says_offset} then timezone('UTC', {moment}) else {local} end"
+
+
+def end_known(name: str, contract: Contract, spec: ColumnSpec, provider: ProviderSpec, kinds: Kinds) -> str:
+    """SQL of the instant at which the week or day that a provider names has ended, by the clock of the time zone that its column declares.
+
+    Parameters
+    ----------
+    name
+        The contract's column that holds it: `week`, or the `date` of a day.
+    """
+    if spec.calendar is not None:
+        return converted(contract["known_at"], spec, provider, kinds)
+    day = f"({converted(contract[name], spec.as_written(), provider, kinds)})::timestamp"
+    end = end_of_week(day, spec.week_starts, spec.week_ends) if name == "week" else f"{day} + interval 1 day"
+    return f"timezone({literal(spec.timezone or 'UTC')}, {end})"
 
 
 def as_json(columns: Kinds) -> str:

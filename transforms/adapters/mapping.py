@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import duckdb
 
-from transforms.adapters.expressions import Kinds, amount, came, can_fail, converted, raw, with_nearest_station
+from transforms.adapters.expressions import Kinds, amount, came, can_fail, converted, end_known, raw, with_nearest_station
 from transforms.adapters.formats.headers import ROW, SHAPE, UNMATCHED
 from transforms.adapters.numbers import FAULTS, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec, RowFilter
@@ -71,14 +71,14 @@ def _line_id(column: str) -> str:
 def _value(contract: Contract, name: str, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
     """SQL of a contract's value; a fraction is one of the other column's value, whatever the file calls its own columns."""
     mapping = spec.columns[name]
-    if name == "known_at" and contract.table == "shipments":
-        # A mapped time (the week's own date in some time zone) may lie before the week: nobody knows deliveries before it has ended.
-        week, known = spec.columns["week"], converted(contract[name], mapping, provider, kinds)
-        if week.calendar or week.week_starts or week.week_ends:
-            end = converted(contract[name], week, provider, kinds)
-        else:
-            end = f"timezone('UTC', {converted(contract['week'], week, provider, kinds)} + interval 7 day)"
-        return f"case when {known} is not null then greatest({known}, {end}) end"
+    if name == "known_at" and (dated := spec.dated) is not None:
+        end = end_known(dated, contract, spec.columns[dated], provider, kinds)
+        if mapping == spec.columns[dated]:
+            return end
+        if contract.table == "shipments":
+            # A mapped time (the week's own date in some time zone) may lie before the week: nobody knows deliveries before it has ended.
+            known = converted(contract[name], mapping, provider, kinds)
+            return f"case when {known} is not null then greatest({known}, {end}) end"
     if mapping.fraction_of is None or mapping.value is None:
         return converted(contract[name], mapping, provider, kinds)
     whole = converted(contract[mapping.fraction_of], spec.columns[mapping.fraction_of], provider, kinds)

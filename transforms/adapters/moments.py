@@ -3,6 +3,8 @@
 Whatever a week's name is, what is known of it is known at its own end, and not earlier.
 """
 
+import re
+
 from transforms.lake.database import literal
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -11,6 +13,9 @@ ISO_WEEK, SERIAL = "iso_week", "serial"
 YEARS = ("0001-01-01", "9999-12-31")
 """First and last day that every program along the way can hold; the database knows others, and infinity."""
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?)?"
+_DIRECTIVE = re.compile(r"%-?[A-Za-z%]")
+_WRITTEN_AS = {"z": "[+-][0-9]{2}(?::?[0-9]{2})?", "Z": "[A-Za-z_]+(?:/[A-Za-z_]+)*", "%": "%"} | dict.fromkeys("aAbBhp", "[A-Za-z]+")
+"""Directives of strptime -> what they stand for, as regular expressions; the others are digits."""
 _OFFSET = r"^(.*[0-9])\s*([+-][0-9]{2})(?::?([0-9]{2}))?$"
 
 
@@ -22,13 +27,13 @@ def within_years(moment: str) -> str:
 def parsed_moment(text: str, date_format: str | None, real_dates: bool) -> str:
     """SQL of a timestamp without zone; null where the text is not written as declared.
 
-    A time with its own offset becomes UTC: see `has_offset`, and do not convert it again; `offset_of` leads back to the clock that told it. With
+    A time with its own offset becomes UTC: see `has_offset`, and do not convert it again; `as_told` is what the clock showed there. With
     `real_dates` a column of a spreadsheet may hold dates beside texts, written here as year-month-day whatever is declared of the texts.
     """
     if date_format is None:
         return _iso_moment(text)
     declared, iso = _declared_moment(text, date_format), _iso_date(text)
-    if "%z" in date_format or not real_dates:
+    if formats_offset(date_format) or not real_dates:
         return declared
     # Where the format finds another date in it, nobody knows whether it is a date or a text.
     return f"case when {iso} is null or {declared} = {iso} then {declared} when {declared} is null then {iso} end"
@@ -47,7 +52,7 @@ def _declared_moment(text: str, date_format: str) -> str:
     if date_format == SERIAL:
         days = f"try_cast({text} as double)"
         return f"case when {days} between 1 and 2958465 then timestamp '1899-12-30' + to_seconds(round({days} * 86400)::bigint) end"
-    if "%z" in date_format:
+    if formats_offset(date_format):
         return f"timezone('UTC', try_strptime({text}, {literal(date_format)}))"
     return f"try_strptime({text}, {literal(date_format)})"
 
@@ -58,6 +63,35 @@ def _iso_moment(text: str) -> str:
     # Years of five digits are typing errors, and not every calculation with them ends well.
     has_year = f"regexp_matches({text}, '^[0-9]{{1,4}}[-/]')"
     return f"case when not {has_year} then null when {has_offset(text)} then {local} - {offset_of(text)} else try_cast({text} as timestamp) end"
+
+
+def formats_offset(date_format: str) -> bool:
+    """Whether a declared format holds an offset from UTC, or a zone's name."""
+    return any(directive[-1] in "zZ" for directive in _DIRECTIVE.findall(date_format))
+
+
+def as_told(text: str, date_format: str | None) -> str:
+    """SQL of the time that the clock showed where it was told, of a text with an offset wherever in it: the same text with UTC in its place."""
+    if date_format is None:
+        return f"({_iso_moment(text)} + {offset_of(text)})"
+    zone = next(found for found in _DIRECTIVE.finditer(date_format) if found[0][-1] in "zZ")
+    before, after = _pattern(date_format[: zone.start()]), _pattern(date_format[zone.end() :])
+    utc = rf"\1{'+00' if zone[0][-1] == 'z' else 'UTC'}\2"
+    pattern = literal(rf"^(\s*{before}){_WRITTEN_AS[zone[0][-1]]}({after}\s*)$")
+    return _declared_moment(f"regexp_replace({text}, {pattern}, {literal(utc)})", date_format)
+
+
+def _pattern(date_format: str) -> str:
+    """Regular expression of the texts that a part of a strptime format reads; blanks stand for any number of them."""
+    found, end = "", 0
+    for directive in _DIRECTIVE.finditer(date_format):
+        found += _blanks(date_format[end : directive.start()]) + _WRITTEN_AS.get(directive[0][-1], "[0-9]+")
+        end = directive.end()
+    return found + _blanks(date_format[end:])
+
+
+def _blanks(text: str) -> str:
+    return r"\s*".join(re.escape(part) for part in re.split(r"\s+", text))
 
 
 def has_offset(text: str) -> str:

@@ -202,7 +202,8 @@ def _mark_broken(
     fallible = {name for name, mapping in spec.columns.items() if can_fail(contract[name], mapping, kinds)}
     mapped = set(spec.columns) | ({"line_id"} if spec.line_id else set())
     came_as["row"] = SHAPE
-    rules = rules_for(contract, mapped, fallible, provider.unknown_products == "accept", arrived_at)
+    zones = {name: mapping.timezone for name, mapping in spec.columns.items() if mapping.timezone is not None}
+    rules = rules_for(contract, mapped, fallible, provider.unknown_products == "accept", arrived_at, zones)
     if spec.lookup is not None:
         # A row that is not joined lacks whatever the lookup would tell: that it is not comes first.
         rules.insert(1, unmatched_rule(spec.lookup))
@@ -263,7 +264,11 @@ def _refuse_other_file(counts: RowCounts, quarantined: pa.Table, provider: Provi
         raise RefusedWhole(f"{name}: expected rows of {source!r} below the header, came none. Drop the file again.", counts)
     last = quarantined["message"][-1].as_py() if quarantined.num_rows else ""
     if f" {CUT_OFF}. " in last:
-        raise RefusedWhole(f"{last} The file is cut off there: drop it again whole.", counts)
+        raise RefusedWhole(
+            f"{last} The file is cut off there: drop it again whole. If this is its line of totals or a note, say in the provider YAML how it begins "
+            "('rows_end: {column: ..., starting_with: ...}').",
+            counts,
+        )
     broken = counts.quarantined + counts.emptied
     if broken > provider.refuse_above * (counts.quarantined + counts.taken):
         more = f" ({broken} of {counts.read} rows break the contract, so the file is refused whole)" if broken > 1 else ""

@@ -42,6 +42,8 @@ _KNOWN_AFTER = {"returns": ("week", 4), "weather_observed": ("date", 1)}
 """Source of things that happened -> the column that dates them, and by how many days other time zones and weeks of other days may put it off."""
 _PUT_OFF = 8
 """Days after a file came by which the end of a week that is not over may lie."""
+_FIRST_ON_EARTH = 14
+"""Hours by which the first clocks on Earth (Line Islands) are ahead of UTC."""
 EARLIEST = "1980-01-01"
 """A delivery or an observation before this day is a typing error."""
 
@@ -63,8 +65,16 @@ class Rule:
         return f"{self.column}: {self.expected}"
 
 
-def rules_for(contract: Source, mapped: set[str], can_fail: set[str], accept_unknown_products: bool, arrived_at: datetime) -> list[Rule]:
-    """The rules of a contract for the columns that a file delivers: `<name>` holds the value, `came_<name>` whether the provider wrote any."""
+def rules_for(
+    contract: Source, mapped: set[str], can_fail: set[str], accept_unknown_products: bool, arrived_at: datetime, zones: Mapping[str, str]
+) -> list[Rule]:
+    """The rules of a contract for the columns that a file delivers: `<name>` holds the value, `came_<name>` whether the provider wrote any.
+
+    Parameters
+    ----------
+    zones
+        Column -> time zone that the provider declares for it.
+    """
     rules = [
         Rule("row", "shape is not null", "a value for each column of the header", "Correct the row: a value with a delimiter in it needs quotes.")
     ]
@@ -72,7 +82,8 @@ def rules_for(contract: Source, mapped: set[str], can_fail: set[str], accept_unk
         if column.name in mapped:
             # Facts lean on each store and product: one whose price nobody can read would take all of its deliveries along.
             empties = contract.needed and not contract.sliced and not column.required and column.name not in contract.key
-            rules += [replace(rule, empties=empties) for rule in _column_rules(column, column.name in can_fail, arrived_at)]
+            there = zones.get(column.name)
+            rules += [replace(rule, empties=empties) for rule in _column_rules(column, column.name in can_fail, arrived_at, there)]
     if {"start_date", "end_date"} <= mapped:
         advice = "Correct the two days, or how they are mapped: what ends before it starts is on no day."
         rules.append(Rule("end_date", "end_date < start_date", "a last day that is not before the first", advice))
@@ -98,7 +109,7 @@ def rules_for(contract: Source, mapped: set[str], can_fail: set[str], accept_unk
     return rules
 
 
-def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[Rule]:
+def _column_rules(column: Column, can_fail: bool, arrived_at: datetime, zone: str | None) -> list[Rule]:
     name, raw = quoted(column.name), quoted(f"came_{column.name}")
     rules = []
     unit = (
@@ -147,9 +158,15 @@ def _column_rules(column: Column, can_fail: bool, arrived_at: datetime) -> list[
         rules.append(Rule(column.name, f"isodow({name}) <> 1", "a Monday", advice))
     if column.past:
         advice = "Correct the date, or its date_format in the provider YAML."
-        rules.append(Rule(column.name, f"{name} > date '{arrived_at:%Y-%m-%d}'", "a day before the file arrived", advice))
+        rules.append(Rule(column.name, f"{name} > {_day_of(arrived_at, zone)}", "a day before the file arrived", advice))
         rules.append(Rule(column.name, f"{name} < date '{EARLIEST}'", f"a day from {EARLIEST} on", advice))
     return rules
+
+
+def _day_of(arrived_at: datetime, zone: str | None) -> str:
+    """SQL of the day on which a file came: in the declared zone, or where the day begins first, since nobody said where the file is from."""
+    arrived = f"timestamptz '{arrived_at.isoformat()}'"
+    return f"timezone('UTC', {arrived} + interval {_FIRST_ON_EARTH} hour)::date" if zone is None else f"timezone({literal(zone)}, {arrived})::date"
 
 
 def mark_broken(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], came_as: Mapping[str, str]) -> None:

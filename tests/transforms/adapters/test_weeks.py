@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -289,6 +290,11 @@ def test_nothing_is_known_before_it_happened_or_after_its_file_came(shop: Path, 
         ('{column: week, clean: week, date_format: "%d.%m.%Y %H:%M %z"}', "09.06.2024 23:30 -0500", date(2024, 6, 3)),
         ('{column: week, clean: week, date_format: "%d.%m.%Y %H:%M %z", timezone: UTC}', "09.06.2024 23:30 -0500", date(2024, 6, 10)),
         ('{column: week, clean: week, date_format: "%z %d-%m-%y"}', "-0500 10-06-24", date(2024, 6, 10)),
+        ('{column: week, clean: week, date_format: "%d.%m.%Y %z %H:%M"}', "09.06.2024 -0500 23:30", date(2024, 6, 3)),
+        ('{column: week, clean: week, date_format: "%d.%m.%Y %z %H:%M"}', "10.06.2024  +09:00 5:00", date(2024, 6, 10)),
+        ('{column: week, clean: week, date_format: "%d-%m-%Y (%z) %H:%M"}', "09-06-2024 (-05) 23:30", date(2024, 6, 3)),
+        ('{column: week, clean: week, date_format: "%a %b %d %H:%M:%S %Z %Y"}', "Sun Jun 09 23:30:00 America/Chicago 2024", date(2024, 6, 3)),
+        ('{column: week, clean: week, date_format: "%z|%B %d %Y %I:%M %p"}', "-0500|June 9 2024 11:30 PM", date(2024, 6, 3)),
         ("week", "2024-06-10T05:00:00+09:00", date(2024, 6, 10)),
         ("{column: week, week_starts: monday}", "2024-06-10T05:00:00+09:00", date(2024, 6, 10)),
         ("{column: week, week_ends: sunday}", "2024-06-09T23:30:00-05:00", date(2024, 6, 3)),
@@ -298,7 +304,8 @@ def test_nothing_is_known_before_it_happened_or_after_its_file_came(shop: Path, 
 def test_a_sunday_evening_with_an_offset_belongs_to_the_week_of_that_sunday(shop: Path, week: str, text: str, monday: date) -> None:
     """Deliveries of Sunday evening in Chicago stood in the week from Monday on, whatever time zone was declared."""
     [row] = taken(declared(shop, week), shop, text)
-    assert (row["week"], row["known_at"]) == (monday, Week(monday).end.replace(tzinfo=UTC))
+    zone = ZoneInfo("America/Chicago" if "America/Chicago}" in week else "UTC")
+    assert (row["week"], row["known_at"]) == (monday, Week(monday).end.replace(tzinfo=zone))
 
 
 @pytest.mark.parametrize(
@@ -318,7 +325,8 @@ def test_a_typed_time_with_a_zone_belongs_to_its_day_there_or_in_the_declared_zo
     provider = declared(shop, f"{{column: week, clean: week{more}}}")
     spec = provider.sources["shipments"][0].model_copy(update={"format": "parquet"})
     found = read_file(provider, "shipments", spec, path, "s.parquet", REFERENCES, NOW)
-    assert [(row["week"], row["known_at"]) for row in found.rows.to_pylist()] == [(monday, Week(monday).end.replace(tzinfo=UTC))]
+    known_at = Week(monday).end.replace(tzinfo=ZoneInfo(zone or "UTC"))
+    assert [(row["week"], row["known_at"]) for row in found.rows.to_pylist()] == [(monday, known_at)]
 
 
 @pytest.mark.parametrize("text", ["2024-06-12T23:30:00-05:00", "2024-06-12 23:30:00-05", "2024-06-13T13:30:00+09:00"])
@@ -332,3 +340,60 @@ def test_a_return_is_known_at_the_instant_that_its_offset_tells(shop: Path, text
     (shop / "r.csv").write_text(f"id,sku,week,units,reported\n1,A,2024-06-03,2,{text}\n")
     found = read_file(provider, "returns", spec, shop / "r.csv", "r.csv", REFERENCES, NOW)
     assert [row["known_at"] for row in found.rows.to_pylist()] == [datetime(2024, 6, 13, 4, 30, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("zone", ["America/Chicago", "Pacific/Honolulu", "Asia/Kolkata", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    ("week", "text", "last"),
+    [
+        ("column: week", "2024-03-04", date(2024, 3, 10)),  # clocks in Chicago go forward on its Sunday
+        ("column: week, clean: week", "2024-10-30", date(2024, 11, 3)),
+        ("column: week, date_format: iso_week", "2024-W23", date(2024, 6, 9)),
+        ("column: week, week_starts: wednesday", "2024-06-05", date(2024, 6, 11)),
+        ("column: week, week_ends: saturday", "2024-06-08", date(2024, 6, 8)),
+        ("column: week, calendar: calendars/retail.csv", "2024-P01-W1", CALENDAR_DAYS[0] + timedelta(days=6)),
+    ],
+)
+@pytest.mark.parametrize("source", ["shipments", "returns"])
+def test_a_week_of_a_declared_time_zone_is_known_when_it_has_ended_there(
+    shop: Path, source: str, zone: str, week: str, text: str, last: date
+) -> None:
+    """Deliveries of a Sunday evening in Chicago were known at an origin that lay some hours before them."""
+    calendar(shop, *CALENDAR_DAYS)
+    provider = declared(shop, f"{{{week}, timezone: {zone}}}")
+    spec = provider.sources["shipments"][0]
+    if source == "returns":
+        columns = {**spec.columns, "units_returned": spec.columns["units_shipped"]}
+        spec = spec.model_copy(update={"columns": {name: column for name, column in columns.items() if name != "units_shipped"}})
+    path = shop / "shipments" / "a.csv"
+    path.write_text(f"id,sku,week,units\n1,A,{text},2\n")
+    [row] = read_file(provider, source, spec, path, "shipments/a.csv", REFERENCES, NOW).rows.to_pylist()
+    assert row["known_at"] == datetime.combine(last + timedelta(days=1), datetime.min.time(), ZoneInfo(zone))
+
+
+def test_a_day_of_weather_of_a_declared_time_zone_is_known_when_it_has_ended_there(shop: Path) -> None:
+    provider = load_provider(str(shop / "corner_shop.yaml"))
+    [spec] = provider.sources["weather_observed"]
+    spec = spec.model_copy(update={"columns": {**spec.columns, "date": spec.columns["date"].model_copy(update={"timezone": "America/Chicago"})}})
+    (shop / "w.csv").write_text("town,day,low_f,high_f\nDallas,2024-06-09,50,68\n")
+    [row] = read_file(provider, "weather_observed", spec, shop / "w.csv", "w.csv", REFERENCES, NOW).rows.to_pylist()
+    assert (row["date"], row["known_at"]) == (date(2024, 6, 9), datetime(2024, 6, 10, 5, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("zone", "arrived_at", "taken_in"),
+    [
+        ("Asia/Tokyo", datetime(2024, 6, 9, 22, 0, tzinfo=UTC), True),  # Monday, 7 in the morning there
+        ("America/Chicago", datetime(2024, 6, 10, 3, 0, tzinfo=UTC), False),  # Sunday, 10 in the evening there
+        ("America/Chicago", datetime(2024, 6, 10, 6, 0, tzinfo=UTC), True),
+        (None, datetime(2024, 6, 9, 11, 0, tzinfo=UTC), True),  # Monday has begun in Kiritimati
+        (None, datetime(2024, 6, 9, 9, 0, tzinfo=UTC), False),
+    ],
+)
+def test_a_day_lies_in_the_future_by_the_clock_of_its_own_zone(shop: Path, zone: str | None, arrived_at: datetime, taken_in: bool) -> None:
+    """Monday morning's file from Tokyo came while it was Sunday in UTC: its rows were put in quarantine as not yet delivered."""
+    provider = declared(shop, f"{{column: week, timezone: {zone}}}" if zone else "week").model_copy(update={"refuse_above": 1.0})
+    path = shop / "shipments" / "a.csv"
+    path.write_text("id,sku,week,units\n1,A,2024-06-10,2\n")
+    found = read_file(provider, "shipments", provider.sources["shipments"][0], path, "shipments/a.csv", REFERENCES, arrived_at)
+    assert found.rows.num_rows == taken_in

@@ -134,7 +134,7 @@ FAULTS = {
     # Files that are refused whole.
     "an empty file": Fault(lambda _: {"drop.csv": b""}, refused="came an empty file. Drop the file again."),
     "a header alone": Fault(lambda _: one([]), refused="expected rows of 'shipments' below the header, came none"),
-    "a file cut off within a line": Fault(raw(lambda text: text[: text.rindex(b"\n", 0, -1) + 20]), refused="came . values and no line end.* The file is cut off there: drop it again whole."),
+    "a file cut off within a line": Fault(raw(lambda text: text[: text.rindex(b"\n", 0, -1) + 20]), refused="came . values and no line end.* The file is cut off there: drop it again whole.* say in the provider YAML how it begins .'rows_end: "),
     "an error page": Fault(lambda _: {"drop.csv": b"<html><body>503 Service Unavailable</body></html>\n"}, refused=r"columns .* are missing"),
     "a picture": Fault(lambda _: {"drop.csv": bytes(range(256)) * 40}, refused="drop.csv"),
     "a compressed file with a wrong name": Fault(raw(gzip.compress), refused="drop.csv"),

@@ -85,11 +85,18 @@ class FileSpec(Layout):
     """For returns: move each credit to the week of the latest delivery of that product to that store that the file or the record knows."""
 
     def with_known_at(self) -> Self:
-        """The same file, known at the end of the provider's own weeks where they are no ISO weeks and it does not say when it became known."""
-        week = self.columns.get("week")
-        if week is None or "known_at" in self.columns or not (week.week_starts or week.week_ends or week.calendar):
+        """The same file, known at the end of the provider's own weeks or days, where they are others than those of UTC and it does not say when it
+        became known.
+        """
+        column = self.columns[self.dated] if self.dated is not None else None
+        if column is None or "known_at" in self.columns or not (column.week_starts or column.week_ends or column.calendar or column.timezone):
             return self
-        return self.model_copy(update={"columns": {**self.columns, "known_at": week}})
+        return self.model_copy(update={"columns": {**self.columns, "known_at": column}})
+
+    @property
+    def dated(self) -> str | None:
+        """Column that says in which week, or on which day, something happened; a forecast is known when it is issued."""
+        return next((name for name in ("week", "date") if name in self.columns), None) if "issued_at" not in self.columns else None
 
     @model_validator(mode="after")
     def _whole_query(self) -> Self:
