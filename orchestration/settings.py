@@ -123,21 +123,16 @@ def use_root(root: str | None) -> Settings:
     return settings()
 
 
-def database_address(variable: str) -> str:
-    """The address of a database: what a variable holds, or else what the file holds that `<variable>_FILE` names."""
-    if address := os.environ.get(variable, "").strip():
-        return address
+def held_by(variable: str) -> str:
+    """What a variable holds (an address, a key, a secret), or else what the file holds that `<variable>_FILE` names; empty where neither is set."""
+    if value := os.environ.get(variable, "").strip():
+        return value
     named = os.environ.get(f"{variable}_FILE", "")
-    if not named:
-        raise ConfigurationError(
-            f"the variable {variable} is not set: expected the address of a database like postgresql://user:password@host:5432/database there, or "
-            f"the path of a file with it in {variable}_FILE."
-        )
     try:
-        return Path(named).read_text().strip()
+        return Path(named).read_text().strip() if named else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"{variable}_FILE names {named}, which cannot be read: {error}. Expected a file with a database's address."
+            f"{variable}_FILE names {named}, which cannot be read: {error}. Expected a text file with the value of {variable}."
         ) from error
 
 

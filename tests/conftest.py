@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: where the real data are, and a small provider folder to break in many ways."""
 
+import json
 import os
 import pwd
 import shutil
@@ -9,13 +10,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import adbc_driver_manager
+import obstore
 import pytest
 from adbc_driver_postgresql import dbapi
+from obstore.store import S3Store
 from typer.testing import CliRunner
 
 from models.members.settings import BoostingSettings, Settings
@@ -134,6 +140,110 @@ def sql(postgresql: str) -> Iterator[Callable[..., None]]:
 
     yield execute
     execute("drop schema public cascade", "create schema public")
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A real server that speaks S3, with a user who may do everything and one who may do nothing with the buckets of tests."""
+
+    endpoint: str
+    key: str = "SHELFCASTOWNER"
+    secret: str = "c4n4ry-s3cr3t-of-the-owner"
+    stranger: str = "SHELFCASTSTRANGER"
+    stranger_secret: str = "c4n4ry-s3cr3t-of-a-stranger"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which a program finds the server and signs in."""
+        return {"AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_REGION": "us-east-1"}
+
+    def bucket(self, name: str) -> S3Store:
+        """Make an empty bucket."""
+        store = S3Store(
+            name,
+            endpoint=self.endpoint,
+            access_key_id=self.key,
+            secret_access_key=self.secret,
+            region="us-east-1",
+            client_options={"allow_http": True},
+        )
+        urlopen(Request(obstore.sign(store, "PUT", "", timedelta(minutes=5)), method="PUT"), timeout=30).close()
+        return store
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """SeaweedFS on ports of its own, with its data in a temporary folder."""
+    place = tmp_path_factory.mktemp("s3")
+    (place / "data").mkdir()
+    ports = {name: str(port) for name, port in zip(_S3_PORTS, _free_ports(len(_S3_PORTS)), strict=True)}
+    server = S3Server(f"http://127.0.0.1:{ports['s3.port']}")
+    owner, stranger = (
+        {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
+        for name, key, secret, actions in (
+            ("owner", server.key, server.secret, ["Admin", "Read", "Write", "List", "Tagging"]),
+            ("stranger", server.stranger, server.stranger_secret, ["Read:no-bucket-of-tests"]),
+        )
+    )
+    (place / "users.json").write_text(json.dumps({"identities": [owner, stranger]}))
+    # Each bucket has volumes of its own: one is enough.
+    (place / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
+    # Sockets have short paths.
+    sockets = Path(tempfile.mkdtemp(prefix="shelfcast-s3-"))
+    options = {
+        "dir": "data",
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "s3.config": "users.json",
+        "volume.max": "2000",
+        "master.volumeSizeLimitMB": "64",
+    }
+    options |= {"master.telemetry": "false", "s3.port.iceberg": "0", "s3.port.lance": "0", **ports}
+    options |= {f"{name}.localSocket": str(sockets / name) for name in ("s3", "filer")}
+    command = [str(Path(sys.executable).parent / "weed"), "server", "-s3", *(f"-{name}={value}" for name, value in options.items())]
+    log = (place / "log").open("w")
+    process, deadline = subprocess.Popen(command, stdout=log, stderr=log, cwd=place), time.monotonic() + 120
+    try:
+        while not _stores(server):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the S3 server did not start:\n{(place / 'log').read_text()[-2000:]}")
+            time.sleep(0.2)
+        yield server
+    finally:
+        # Asked to end it waits for a minute, and its data go anyway.
+        process.kill()
+        process.wait(timeout=60)
+        log.close()
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
+_S3_PORTS = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc")]
+_buckets = count()
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> S3Store:
+    """An empty bucket of a test's own."""
+    return s3_server.bucket(f"bucket-{next(_buckets)}")
+
+
+def _free_ports(number: int) -> list[int]:
+    probes = [socket.socket() for _ in range(number)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def _stores(server: S3Server) -> bool:
+    """Whether it takes objects: volumes come up after the server answers."""
+    try:
+        obstore.put(server.bucket("ready"), "ready", b"ready")
+    except (URLError, OSError, obstore.exceptions.BaseError):
+        return False
+    return True
 
 
 def _lets_in(address: str) -> bool:

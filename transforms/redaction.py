@@ -3,6 +3,7 @@
 What goes into the run history goes into every backup of it.
 """
 
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 _SHORTEST = 4
@@ -18,7 +19,12 @@ def redacted(text: str, address: str) -> str:
         text = text.replace(part, f"{part[0]}***" if part[0] == "?" else "***@")
     password = login.partition(":")[2] or login
     values = [pair.partition("=")[2] for pair in parameters.split("&")]
-    for secret in (password, unquote(password), *values, *map(unquote, values)):
+    return blotted(text, (password, unquote(password), *values, *map(unquote, values)))
+
+
+def blotted(text: str, secrets: Iterable[str]) -> str:
+    """A text with *** in place of each secret."""
+    for secret in secrets:
         if len(secret) >= _SHORTEST:
             text = text.replace(secret, "***")
     return text

@@ -109,7 +109,7 @@ def init(
 
 @app.command()
 def fetch(root: Root = None) -> None:
-    """Snapshot the provider's queries on databases into landing; 'init' and 'run' do it by themselves."""
+    """Fetch queries on databases and objects of stores into landing; 'init' and 'run' do it by themselves."""
     from orchestration.cli.session import fetch_into_landing  # noqa: PLC0415
 
     _report_refused(fetch_into_landing(use_lake(root), console))

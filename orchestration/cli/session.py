@@ -13,7 +13,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.project import FILE, Project
 from orchestration.reports.report import plain
-from orchestration.runtime.cycle import Progress, Workspace, fetch_queries, initialise, run_cycle, take_in, value_weather
+from orchestration.runtime.cycle import Progress, Workspace, fetch_sources, initialise, run_cycle, take_in, value_weather
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.provider_file import take_in_provider
 from orchestration.runtime.runs import Runner
@@ -24,7 +24,7 @@ from orchestration.views.weeks import origin_or_newest
 from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData, ShelfcastError
-from transforms.fetching import has_queries
+from transforms.fetching import has_fetched_sources
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
 from transforms.landing import FileNotice
@@ -44,14 +44,15 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
 
 
 def fetch_into_landing(settings: Settings, console: Console) -> list[str]:
-    """`shelfcast fetch`: return the messages of the queries that could not be fetched."""
+    """`shelfcast fetch`: return the messages of what could not be fetched."""
     with session(settings, True, console, "shelfcast fetch") as (workspace, _, progress):
-        if not has_queries(workspace.provider):
+        if not has_fetched_sources(workspace.provider):
             raise ConfigurationError(
-                f"Provider {workspace.provider.name!r} has no source that is a query: its files are dropped into {workspace.lake.path('landing')}."
+                f"Provider {workspace.provider.name!r} has no source that is a query or comes from a store: its files are dropped into "
+                f"{workspace.lake.path('landing', workspace.provider.name)}."
             )
-        found = fetch_queries(workspace.lake, workspace.provider, progress)
-    console.print(f"{len(found.written)} snapshots written, {len(found.unchanged)} as they were; 'shelfcast run' takes them in.", highlight=False)
+        found = fetch_sources(workspace.lake, workspace.provider, progress)
+    console.print(f"{len(found.written)} files written, {len(found.unchanged)} as they were; 'shelfcast run' takes them in.", highlight=False)
     return found.left_out
 
 

@@ -9,10 +9,10 @@ import dagster as dg
 from orchestration.runtime.metadata import markdown_table, table_spec, written, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
-from orchestration.settings import database_address
+from orchestration.settings import held_by
 from transforms.calendar import blocks_of
 from transforms.contracts import SOURCES, Contract
-from transforms.fetching import fetch, has_queries
+from transforms.fetching import fetch, has_fetched_sources
 from transforms.landing import conservation, ingest, ingest_reference, refused_files, register
 
 FETCH_CRON = "0 4 * * *"
@@ -110,16 +110,18 @@ def nothing_lost(lake: LakeResource) -> dg.AssetCheckResult:
     )
 
 
-@dg.op(name="fetch", description="Snapshot the provider's queries on databases into landing, where the landing sensor finds what changed.")
+@dg.op(name="fetch", description="Fetch the provider's queries and objects into landing, where the landing sensor finds what changed.")
 def fetch_op(context: dg.OpExecutionContext, lake: LakeResource) -> None:
     """Fetch all that can be fetched, and fail for what could not."""
-    found = fetch(lake.open(), lake.provider(), database_address, datetime.now(UTC).date(), context.log.info)
-    context.log.info(f"{len(found.written)} snapshots written, {len(found.unchanged)} as they were.")
+    found = fetch(lake.open(), lake.provider(), held_by, datetime.now(UTC).date(), context.log.info)
+    context.log.info(f"{len(found.written)} files written, {len(found.unchanged)} as they were.")
+    for message in found.noticed:
+        context.log.info(message)
     if found.left_out:
         raise dg.Failure("\n".join(found.left_out))
 
 
-@dg.job(name="fetch_queries", description="Snapshot the provider's queries on databases into landing.")
+@dg.job(name="fetch_sources", description="Fetch the provider's queries and objects into landing.")
 def fetch_job() -> None:
     """Fetch."""
     fetch_op()
@@ -128,11 +130,11 @@ def fetch_job() -> None:
 @dg.schedule(
     job=fetch_job,
     cron_schedule=FETCH_CRON,
-    description="Every night: snapshot the provider's queries on databases into landing; the landing sensor takes in what changed.",
+    description="Every night: fetch the provider's queries and objects into landing; the landing sensor takes in what changed.",
 )
 def fetch_schedule(lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
-    """Request a fetch where the provider has queries."""
-    return dg.RunRequest() if has_queries(lake.provider()) else dg.SkipReason("No source of the provider is a query.")
+    """Request a fetch where sources of the provider are fetched."""
+    return dg.RunRequest() if has_fetched_sources(lake.provider()) else dg.SkipReason("No source of the provider is a query or comes from a store.")
 
 
 def _key(contract: Contract) -> dg.AssetKey:

@@ -14,7 +14,7 @@ from orchestration.lifecycle.retraining import ON_DEMAND
 from orchestration.project import FILE, Project
 from orchestration.runtime.provider_file import is_path, keep
 from orchestration.runtime.runs import Runner
-from orchestration.settings import database_address
+from orchestration.settings import held_by
 from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
@@ -54,17 +54,17 @@ class Workspace:
 
 
 def take_in(workspace: Workspace, runner: Runner, progress: Progress, chosen: Sequence[str] = ()) -> list[FileNotice]:
-    """Fetch the provider's queries, register what landed, and condition all that landing has and gold does not hold.
+    """Fetch the provider's queries and objects, register what landed, and condition all that landing has and gold does not hold.
 
     That may be new, or an earlier run was interrupted.
 
     Returns
     -------
     list of FileNotice
-        Files that stand in landing and cannot be taken in, and queries that could not be fetched; all others have been.
+        Files that stand in landing and cannot be taken in, and what could not be fetched; all others have been.
     """
     lake, provider = workspace.lake, workspace.provider
-    not_fetched = fetch_queries(lake, provider, progress).left_out
+    not_fetched = fetch_sources(lake, provider, progress).left_out
     found = register(lake, provider, now=datetime.now(UTC), progress=progress.busy)
     for notice in found.noticed:
         progress.say(f"{notice.source_file}: {notice.message}")
@@ -77,15 +77,15 @@ def take_in(workspace: Workspace, runner: Runner, progress: Progress, chosen: Se
         blocks = _few_blocks(blocks_of(wanted))
         progress.say(f"conditioning {'; '.join(map(str, blocks))}")
         runner.execute("conditioning", blocks, {"shelfcast/why": "landing files changed"})
-    return [*(FileNotice("queries", provider.name, message) for message in not_fetched), *refused_files(lake, provider)]
+    return [*(FileNotice("fetched", provider.name, message) for message in not_fetched), *refused_files(lake, provider)]
 
 
-def fetch_queries(lake: Lake, provider: ProviderSpec, progress: Progress) -> Fetched:
-    """Snapshot the provider's queries into landing and say what was written and what was left out."""
-    found = fetch(lake, provider, database_address, datetime.now(UTC).date(), progress.busy)
+def fetch_sources(lake: Lake, provider: ProviderSpec, progress: Progress) -> Fetched:
+    """Fetch what the provider's sources are fetched from into landing, and say what was written, what is odd and what was left out."""
+    found = fetch(lake, provider, held_by, datetime.now(UTC).date(), progress.busy)
     for name in found.written:
         progress.say(f"fetched {name}")
-    for message in found.left_out:
+    for message in (*found.noticed, *found.left_out):
         progress.say(message)
     return found
 

@@ -32,6 +32,10 @@ def show_check(check: Check, console: Console) -> None:
         _say(console, f"[red]{outcome.status}[/] {escape(outcome.source)}: {escape(outcome.message or outcome.name)}")
     for source, patterns in check.absent.items():
         _say(console, f"[red]no file[/] {escape(source)}: none is found by {escape(patterns)}")
+    for source, origin in check.fetched.items():
+        _say(
+            console, f"[yellow]not here[/] {escape(source)}: 'shelfcast fetch' has it from {escape(origin)}; put some of its files here to check them"
+        )
     verdict = "[green]Every file would be taken in.[/]" if check.passes else "[bold red]Not everything would be taken in.[/]"
     _say(console, f"{verdict} Nothing was written.")
 

@@ -14,7 +14,7 @@ from transforms.adapters import FileSpec, Lookups, ProviderSpec
 from transforms.contracts import SOURCES
 from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
 from transforms.drafting.comparison import remarks_of
-from transforms.errors import ConfigurationError
+from transforms.drafting.folders import refuse_no_folder
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake
 from transforms.landing import LandingFile, register, scan
@@ -63,6 +63,8 @@ class Check:
     """Files that no pattern finds."""
     absent: dict[str, str] = field(default_factory=dict)
     """Sources for which there is no file -> the patterns that find none."""
+    fetched: dict[str, str] = field(default_factory=dict)
+    """Sources for which there is no file here -> where `shelfcast fetch` has them from."""
     remarks: tuple[str, ...] = ()
     """What does not match or looks odd, though every row is right by itself."""
 
@@ -85,8 +87,7 @@ def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None])
     ConfigurationError
         If the folder is missing.
     """
-    if not folder.is_dir():
-        raise ConfigurationError(f"Landing folder {folder} does not exist: expected a folder with the files of provider {provider.name!r}.")
+    refuse_no_folder(folder, f"Landing folder {folder} does not exist: expected a folder with the files of provider {provider.name!r}.")
     with TemporaryDirectory(prefix="shelfcast-check-") as scratch:
         lake = Lake(scratch)
         landing = lake.path("landing", provider.name)
@@ -107,6 +108,7 @@ def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None])
             tuple(_rules(lake)),
             tuple(_unmatched(folder, {name for file in files for name in _read_with(file, landing, lookups)})),
             _absent(provider, {file.source for file in files}),
+            _fetched(provider, {file.source for file in files}),
             tuple(remarks_of(lambda source, days: staged.select(source, [one for one in counting if one[0] == source], days), provider)),
         )
 
@@ -163,9 +165,18 @@ def _unmatched(folder: Path, matched: set[str]) -> list[str]:
 
 
 def _absent(provider: ProviderSpec, present: set[str]) -> dict[str, str]:
-    """Sources without a file; those that a query will fetch from a database are none of them."""
+    """Sources without a file; those that are fetched are none of them."""
     return {
         source: ", ".join(spec.files for spec in specs)
         for source, specs in provider.sources.items()
-        if source not in present and all(spec.query is None for spec in specs)
+        if source not in present and not any(map(provider.is_fetched, specs))
+    }
+
+
+def _fetched(provider: ProviderSpec, present: set[str]) -> dict[str, str]:
+    """Sources without a file that are fetched, each with where from."""
+    return {
+        source: ", ".join(dict.fromkeys(provider.store_of(spec) or f"the database in {spec.database}" for spec in specs if provider.is_fetched(spec)))
+        for source, specs in provider.sources.items()
+        if source not in present and any(map(provider.is_fetched, specs))
     }

@@ -10,6 +10,7 @@ import yaml
 
 from transforms.adapters import load_provider
 from transforms.contracts import SOURCES
+from transforms.drafting.folders import refuse_no_folder
 from transforms.drafting.kinds import Found, Progress, kinds_of
 from transforms.drafting.roles import roles_of
 from transforms.drafting.settings import ColumnDraft, as_yaml
@@ -20,6 +21,7 @@ from transforms.errors import ConfigurationError
 QUESTION = "QUESTION"
 _WIDTH = 150
 _MOST_NAMED = 30
+_STORE = "# store: s3://bucket/folder  # where files like these stand in an object store: 'shelfcast fetch' copies them from there"
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,7 @@ def draft(folder: Path, target: Path, name: str | None, progress: Progress) -> D
     ConfigurationError
         If the folder or the target does not allow it, or no file can be read.
     """
-    if not folder.is_dir():
-        raise ConfigurationError(f"Folder {folder} does not exist: expected a folder with the files of a provider.")
+    refuse_no_folder(folder, f"Folder {folder} does not exist: expected a folder with the files of a provider.")
     if target.exists():
         raise ConfigurationError(f"{target} exists already: name another file by --to, or remove it.")
     provider = provider_name(name, folder)
@@ -97,7 +98,7 @@ def _text(provider: str, folder: Path, sources: Sequence[SourceDraft], remarks: 
     body = [*_sources(sources)]
     aside = [*_remarks(remarks), *_aside(found)]
     missing = [source for source, contract in SOURCES.items() if contract.needed and all(draft.source != source for draft in sources)]
-    lines = [f"name: {provider}", f"description: Files of {folder.resolve().name}, as drafted.", "sources:" if body else "sources: {}", *body]
+    lines = [f"name: {provider}", f"description: Files of {folder.resolve().name}, as drafted.", _STORE, "sources:" if body else "sources: {}", *body]
     for source in missing:
         required = [column.name for column in SOURCES[source].columns if column.required and column.name not in SOURCES[source].completed]
         lines.append(f"  # {QUESTION}: no file looks like {source}, which nothing can do without: it needs {', '.join(required)}.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,22 +12,13 @@ import pyarrow.parquet as pq
 from transforms.adapters import FileSpec, ProviderSpec
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError
+from transforms.fetching.outcome import Fetched
 from transforms.fetching.postgresql import DatabaseUnreachable, QueryFailed, Snapshot, snapshot
 from transforms.lake.database import literal, open_database
-from transforms.lake.lease import alone
 from transforms.lake.tables import Lake
 from transforms.landing import folder
 
 _WEEK = timedelta(weeks=1)
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """Snapshots that were written since their rows changed, how many are as they were, and why others were left out."""
-
-    written: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +29,37 @@ class _Wanted:
     parameters: tuple[date, ...]
 
 
-def has_queries(provider: ProviderSpec) -> bool:
-    """True where some of the provider's sources are queries."""
-    return any(spec.query is not None for specs in provider.sources.values() for spec in specs)
-
-
-def fetch(lake: Lake, provider: ProviderSpec, address_of: Callable[[str], str], today: date, progress: Callable[[str], None]) -> Fetched:
+def fetch_queries(
+    lake: Lake, provider: ProviderSpec, value_of: Callable[[str], str], today: date, progress: Callable[[str], None], found: Fetched
+) -> None:
     """Snapshot the provider's queries into landing; what cannot be fetched stays as it stands there.
 
     Parameters
     ----------
-    address_of
-        Finds the address of a database by the name that the provider YAML gives it; raises `ConfigurationError` where there is none.
     today
         Of a query by week, weeks that end later are not asked for: a week in part would look like one of few deliveries.
     """
-    found = Fetched()
-    if not has_queries(provider):
-        return found
-    with alone(lake.path("staged", ".fetching.lock")):
-        wanted = list(_wanted(provider, folder(lake, provider), today))
-        for database in dict.fromkeys(str(one.spec.database) for one in wanted):
-            of_database = [one for one in wanted if one.spec.database == database]
-            try:
-                with snapshot(address_of(database), database) as state:
-                    for one in of_database:
-                        _fetch_one(lake, provider, state, one, found, progress)
-            except (DatabaseUnreachable, ConfigurationError) as problem:
-                done = {*found.written, *found.unchanged}
-                names = [one.name for one in of_database if one.name not in done]
-                more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-                found.left_out.append(f"{names[0]}{more} stayed as fetched before: {problem}")
-    return found
+    wanted = list(_wanted(provider, folder(lake, provider), today))
+    for database in dict.fromkeys(str(one.spec.database) for one in wanted):
+        of_database = [one for one in wanted if one.spec.database == database]
+        try:
+            with snapshot(_address(database, value_of), database) as state:
+                for one in of_database:
+                    _fetch_one(lake, provider, state, one, found, progress)
+        except (DatabaseUnreachable, ConfigurationError) as problem:
+            done = {*found.written, *found.unchanged}
+            names = [one.name for one in of_database if one.name not in done]
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            found.left_out.append(f"{names[0]}{more} stayed as fetched before: {problem}")
+
+
+def _address(variable: str, value_of: Callable[[str], str]) -> str:
+    if address := value_of(variable):
+        return address
+    raise DatabaseUnreachable(
+        f"the variable {variable} is not set: expected the address of a database like postgresql://user:password@host:5432/database there, or the "
+        f"path of a file with it in {variable}_FILE."
+    )
 
 
 def _wanted(provider: ProviderSpec, top: Path, today: date) -> Iterator[_Wanted]:

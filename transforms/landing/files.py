@@ -1,5 +1,6 @@
 """The files that stand in landing: finding and dropping them. Landing files are never changed here."""
 
+import glob
 import hashlib
 import json
 import re
@@ -64,6 +65,17 @@ def folder(lake: Lake, provider: ProviderSpec) -> Path:
     return lake.path("landing", provider.name)
 
 
+def patterns_of(spec: FileSpec) -> list[str]:
+    """Patterns of all files that a mapping reads: its own, and those that stand beside them."""
+    return [spec.files, *_beside(spec)]
+
+
+def _beside(spec: FileSpec) -> list[str]:
+    """Patterns of a mapping's lookups and calendars."""
+    lookups = [_IN_BRACES.sub("*", spec.lookup.files)] if spec.lookup is not None else []
+    return [*lookups, *map(glob.escape, calendars_of([spec]))]
+
+
 def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
     """The files that stand in landing now, in the order of the sources, their mappings and the files' names."""
     top, found = folder(lake, provider), []
@@ -73,7 +85,7 @@ def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
             for path in sorted(top.glob(spec.files)):
                 there = readings.setdefault(path, [])
                 # Patterns that overlap are no second mapping.
-                if all(spec.model_copy(update={"files": other.files}) != other for other in there):
+                if all(spec.model_copy(update={"files": other.files, "store": other.store}) != other for other in there):
                     there.append(spec)
         found += [_landing_file(source, tuple(of), path, top) for path, of in readings.items()]
     return found
@@ -116,16 +128,13 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
     needed: dict[str, list[Path]] = {}
     for source, specs in provider.sources.items():
         found = [path for spec in specs for path in sorted(source_dir.glob(spec.files))]
-        if not found and source in NEEDED and all(spec.query is None for spec in specs):
+        if not found and source in NEEDED and not any(map(provider.is_fetched, specs)):
             patterns = ", ".join(spec.files for spec in specs)
             raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.")
         needed[source] = found if source in NEEDED else []
         wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in found})
-    lookups = [spec.lookup.files for specs in provider.sources.values() for spec in specs if spec.lookup is not None]
-    beside = {path for files in lookups for path in source_dir.glob(_IN_BRACES.sub("*", files)) if path.is_file()}
-    wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in sorted(beside)})
-    calendars = calendars_of(spec for specs in provider.sources.values() for spec in specs)
-    wanted.update({source_dir / calendar: folder(lake, provider) / calendar for calendar in calendars if (source_dir / calendar).exists()})
+    beside = {path for specs in provider.sources.values() for spec in specs for pattern in _beside(spec) for path in source_dir.glob(pattern)}
+    wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in sorted(beside) if path.is_file()})
     dropped = Dropped([], [])
     for path, target in wanted.items():
         try:

@@ -15,7 +15,7 @@ class Mappings:
 
     def __init__(self, provider: ProviderSpec) -> None:
         self.lookups = Lookups()
-        self._provider = provider.model_dump_json(exclude={"sources", "description"})
+        self._provider = provider.model_dump_json(exclude={"sources", "description", *HOW_FETCHED})
         self._found: dict[Identity, str] = {}
         self._calendars: dict[tuple[Path, ...], str] = {}
 

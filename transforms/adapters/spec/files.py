@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from transforms.adapters.spec.columns import ColumnSpec
 from transforms.adapters.spec.layout import WORKBOOKS, Layout
 from transforms.adapters.spec.parts import Name, Text
-from transforms.adapters.spec.paths import path_names, path_values
+from transforms.adapters.spec.paths import Store, path_names, path_values
 from transforms.adapters.spec.rows import Melt, RowFilter, RowsEnd
 from transforms.contracts import Contract
 from transforms.errors import LandingFileRefused
@@ -18,7 +18,7 @@ from transforms.yaml_files import RuleBroken
 
 _BESIDE = re.compile(r"\{[a-z_][a-z0-9_]*\}")
 _PARAMETER = re.compile(r"\$\d+")
-HOW_FETCHED = frozenset({"query", "database", "since", "again", "timeout"})
+HOW_FETCHED = frozenset({"query", "database", "since", "again", "timeout", "store"})
 """Keys that say how a file comes into landing, and not how it is read."""
 
 
@@ -80,7 +80,9 @@ class FileSpec(Layout):
     again: int = Field(default=8, ge=1, le=5200)
     """Weeks that are asked for again each time, since they may have changed; older ones are asked for once."""
     timeout: int = Field(default=600, ge=1, le=86_400)
-    """Seconds that a query may take."""
+    """Seconds that a query, or one object of a store, may take."""
+    store: Store | None = None
+    """Bucket, with or without a folder, whose objects like `files` are copied into landing, where it is another one than the provider's."""
     net_to_last_delivery: bool = False
     """For returns: move each credit to the week of the latest delivery of that product to that store that the file or the record knows."""
 
@@ -104,6 +106,8 @@ class FileSpec(Layout):
             raise RuleBroken("a source that is a query needs both 'query' and 'database'", "query" if self.query is not None else "database")
         if self.query is None:
             return self
+        if self.store is not None:
+            raise RuleBroken("expected one of 'query' (rows of a database) and 'store' (objects like 'files'), came both", "store")
         if self.format != "parquet":
             raise RuleBroken(f"expected 'format: parquet' for a query, whose rows are kept with their types, came {self.format!r}", "format")
         if self.files.count("*") != (0 if self.since is None else 1) or not self.files.endswith(".parquet") or set("?[") & set(self.files):

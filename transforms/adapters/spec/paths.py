@@ -1,11 +1,30 @@
-"""Names of files within the landing folder: patterns that stay inside it, and what a name tells (`path`)."""
+"""Where files stand: patterns that stay inside the landing folder, what a name tells (`path`), and addresses of object stores."""
 
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import AfterValidator
+
+_STORE = re.compile(r"(s3|gs|az)://[a-z0-9A-Z][a-zA-Z0-9._-]{1,62}(/[^/?#\\\x00-\x1f\x7f]+)*")
+
+
+def _store_address(address: str) -> str:
+    """An object store's address without the slash behind it; raise `ValueError` where it is none, without its text, in which a secret may stand."""
+    address = address.removesuffix("/")
+    if not _STORE.fullmatch(address) or {".", ".."} & set(address.split("/")):
+        raise ValueError(
+            "expected a bucket, with or without a folder in it, like s3://bucket/folder, gs://bucket/folder or az://container/folder, came another "
+            "text. Keys, secrets and the server's address come from the environment"
+        )
+    return address
+
+
+Store = Annotated[str, AfterValidator(_store_address)]
+"""A bucket, with or without a folder in it."""
 
 
 def inside_landing(pattern: str) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from transforms.adapters.spec.files import FileSpec
 from transforms.adapters.spec.parts import Number, Strict
+from transforms.adapters.spec.paths import Store
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.yaml_files import RuleBroken, read_model
@@ -28,7 +29,17 @@ class ProviderSpec(Strict):
     """Weather place -> latitude and longitude: stores whose file names no place get the nearest one, with its distance."""
     refuse_above: float = Field(default=0.5, gt=0, le=1)
     """Share of broken rows above which a file is refused whole: it is then more likely another file than a file with faults."""
+    store: Store | None = None
+    """Bucket, with or without a folder (`s3://bucket/folder`), whose objects are copied into landing where the `files` of a source meet them."""
     sources: dict[str, list[FileSpec]]
+
+    def store_of(self, spec: FileSpec) -> str | None:
+        """Where the files of a mapping are copied from; None where they are dropped, or a query's."""
+        return None if spec.query is not None else spec.store or self.store
+
+    def is_fetched(self, spec: FileSpec) -> bool:
+        """True where files of a mapping come by themselves."""
+        return spec.query is not None or self.store_of(spec) is not None
 
     @property
     def additive(self) -> list[str]:
