@@ -211,6 +211,111 @@ def test_a_file_that_was_accepted_stays_accepted_when_it_is_read_again(lake: Lak
     assert total(lake) == before
 
 
+def held(lake: Lake, provider: ProviderSpec, **files: Iterable[Line] | str) -> list[str]:
+    """Names (without their end) of the files that are held when these are dropped one after the other."""
+    top = folder(lake, provider) / "shipments"
+    for name, lines in files.items():
+        if isinstance(lines, str):
+            (top / f"{name}.csv").write_text(lines)
+        else:
+            write(top / f"{name}.csv", lines)
+        register(lake, provider, next(HOURS))
+    return [Path(notice.source_file).stem for notice in refused_files(lake, provider)]
+
+
+def others(lines: Iterable[Line]) -> list[Line]:
+    """The same keys, each with units far from the ones before."""
+    return [(*line[:3], 3 * line[3] + 6) for line in lines]
+
+
+def on(day: str, lines: Iterable[Line] = tuple(WEEK)) -> list[Line]:
+    return [(store, sku, day, units) for store, sku, _, units in lines]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_a_week_of_a_few_rows_is_held_though_every_quantity_was_corrected(lake: Lake, provider: ProviderSpec, size: int) -> None:
+    """Half of the rows had to be the same: two of two corrected ones were added to what they corrected."""
+    second = on("2024-06-10")[:size]
+    assert held(lake, provider, week24=second, week24_v2=others(second)) == ["week24_v2"]
+
+
+def test_a_corrected_week_with_a_row_more_and_one_less_is_held(lake: Lake, provider: ProviderSpec) -> None:
+    assert held(lake, provider, a=on("2024-06-10")[:5], b=others(on("2024-06-10"))[1:]) == ["b"]
+
+
+def test_an_export_that_says_the_same_with_other_columns_is_held(lake: Lake, provider: ProviderSpec) -> None:
+    lines = [f"{6 * int(units) // 6},2024-06-12 08:00,{store},{week}, {sku} \n" for store, sku, week, units in WEEK]
+    text = "units,exported_at,id,week,sku\n" + "".join(reversed(lines))
+    assert held(lake, provider, again=text) == ["again"]
+
+
+def test_weeks_of_which_one_small_one_is_there_already_are_held(lake: Lake, provider: ProviderSpec) -> None:
+    """Fewer than ten rows with the same units among many new ones were no sign: the week was doubled."""
+    weeks = [line for week in (MONDAY, "2024-06-10", "2024-06-17", "2024-06-24") for line in on(week)]
+    assert held(lake, provider, june=weeks) == ["june"]
+
+
+def test_a_day_that_comes_again_with_the_next_one_is_held(lake: Lake, daily: ProviderSpec) -> None:
+    assert held(lake, daily, wed=on(DAYS[2]), both=[*on(DAYS[2]), *on(DAYS[3])]) == ["both"]
+
+
+def test_the_corrected_rows_of_a_day_alone_are_held_and_told_apart_from_a_whole_file(lake: Lake, daily: ProviderSpec) -> None:
+    """Such a file must not get the name of the one that it corrects: it would take the other rows back."""
+    assert held(lake, daily, wed=on(DAYS[2]), fix=others(on(DAYS[2])[:2])) == ["fix"]
+    [message] = [notice.message for notice in refused_files(lake, daily)]
+    assert "2 stand in shipments/wed.csv, 0 of them with the same units" in message
+    assert "It lacks 4 rows that shipments/wed.csv holds: add them and give it that name, since a file replaces all that its name held" in message
+
+
+def test_corrected_rows_of_a_week_alone_are_held_where_their_units_are_near(lake: Lake, provider: ProviderSpec) -> None:
+    large = [(*line[:3], 10 * line[3]) for line in on("2024-06-10")]
+    assert held(lake, provider, week=large, fix=[(*line[:3], line[3] + 6) for line in large[:3]]) == ["fix"]
+
+
+def test_rows_that_take_a_delivery_back_are_held(lake: Lake, provider: ProviderSpec) -> None:
+    """Nothing added to twelve is twelve: the file had no effect and none was told."""
+    assert held(lake, provider, none=[(*line[:3], 0) for line in WEEK]) == ["none"]
+
+
+def test_an_order_that_comes_again_is_held(lake: Lake, provider: ProviderSpec) -> None:
+    line = on("2024-06-10")[:1]
+    assert held(lake, provider, order_4711=line, order_4711_corrected=others(line)) == ["order_4711_corrected"]
+
+
+def test_orders_trucks_and_parts_that_their_names_tell_apart_add_up(lake: Lake, provider: ProviderSpec) -> None:
+    """The same store gets the same product by each of them, and two lines say nothing else."""
+    line, more = on("2024-06-10")[:1], on("2024-06-17")
+    files = {"order_4711": line, "order_4712": others(line), "truck-1": more, "truck-2": others(more)}
+    assert held(lake, provider, **files) == []
+
+
+def test_trucks_that_say_nearly_the_same_are_held_whatever_they_are_called(lake: Lake, provider: ProviderSpec) -> None:
+    assert held(lake, provider, truck_1=on("2024-06-10"), truck_2=changed(on("2024-06-10"))) == ["truck_2"]
+
+
+def test_days_that_are_told_by_the_names_of_files_alone_add_up(lake: Lake, provider: ProviderSpec) -> None:
+    """Each day's file says the week that it is of, with the same stores and products."""
+    days = {f"2024-06-{day}": [(*line[:3], 6 * (day + 7 * number) % 91 + 1) for number, line in enumerate(on("2024-06-10"))] for day in range(10, 15)}
+    assert held(lake, provider, **days) == []
+
+
+def test_two_warehouses_with_other_products_for_the_same_stores_add_up(lake: Lake, provider: ProviderSpec) -> None:
+    lines = on("2024-06-10")
+    north = [line for line in lines if line[1] == "A"] + [lines[1]]
+    south = [line for line in lines if line[1] == "B"]
+    assert held(lake, provider, north=north, south=others(south)) == []
+
+
+def test_a_few_more_of_a_week_with_other_quantities_add_up(lake: Lake, provider: ProviderSpec) -> None:
+    """A source of weeks does not tell whether they came on the day of the others."""
+    assert held(lake, provider, week=on("2024-06-10"), top_up=[(*line[:3], 10 * line[3]) for line in on("2024-06-10")[:2]]) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 6])
+def test_another_day_with_the_same_few_rows_adds_up(lake: Lake, daily: ProviderSpec, size: int) -> None:
+    assert held(lake, daily, tue=on(DAYS[1])[:size], wed=on(DAYS[2])[:size], thu=others(on(DAYS[3])[:size])) == []
+
+
 def test_no_week_of_the_sample_world_is_held_where_files_add_up(tmp_path: Path) -> None:
     text = yaml.safe_load(Path("transforms/providers/sample.yaml").read_text())
     for source in ("shipments", "returns"):

@@ -10,6 +10,9 @@ from transforms.landing.findings.repetition import repetition
 from transforms.landing.ledger import FileRecord, accepted_last
 from transforms.landing.look import Look
 
+_SOME = 20
+"""Files of a source that show whether it tells days."""
+
 
 def refuse_emptied(look: Look, file: LandingFile, found: FileRows) -> None:
     """Refuse a file without a byte that had rows: it looks like a transfer that failed."""
@@ -60,8 +63,9 @@ def held(look: Look, file: LandingFile, before: FileRecord | None, found: FileRo
         return None
     weeks = {*found.rows["week"].to_pylist()}
     # The file's own earlier version, and its content under a name that is gone, are replaced by it.
-    others = [identity for identity in look.others(file) if identity[2] != file.digest and weeks & look.weeks.get(identity, set())]
-    return repetition(look.staged, file, found.rows, others) if others else None
+    known = [identity for identity in look.others(file) if identity[2] != file.digest]
+    others = [identity for identity in known if weeks & look.weeks.get(identity, set())]
+    return repetition(look.staged, file, found.rows, others, known[-_SOME:]) if others else None
 
 
 def stays(look: Look, file: LandingFile, before: FileRecord | None) -> str:
