@@ -30,12 +30,15 @@ def mark_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract, p
     )
 
 
-def mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, line_id: str, place: str) -> None:
+def mark_conflicting_lines(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], place: str) -> None:
     """Lines that are there twice: the second is repeated where it says the same, and broken where it does not."""
     present = (row[0] for row in connection.execute("describe mapped").fetchall())
     values = ", ".join(name for name in present if name not in {"row", "line_id", "product_known"} and not name.startswith("came_"))
-    advice = "Correct the line's number, or remove the line that does not hold."
-    _mark_groups(connection, ["line_id"], values, f"one content for each {line_id}", advice, "later", place)
+    advice = (
+        "Correct the line's number, or remove the line that does not hold. Numbers that start again for each order tell no line apart: name the "
+        "order's column under 'line_id' too."
+    )
+    _mark_groups(connection, ["line_id"], values, f"one content for each {', '.join(columns)}", advice, "later", place)
 
 
 def _mark_groups(connection: duckdb.DuckDBPyConnection, key: Sequence[str], values: str, expected: str, advice: str, which: str, place: str) -> None:

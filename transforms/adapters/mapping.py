@@ -1,6 +1,6 @@
 """SQL of a file's rows as their contract wants them: selected, mapped, completed. How one value is converted stands in `expressions`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
@@ -37,7 +37,7 @@ def _conditions(condition: RowFilter, spec: FileSpec, kinds: Kinds) -> Iterator[
 
 def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
     """SQL of the rows as the contract wants them, with a flag for each value that came where it may turn out unreadable."""
-    columns = [_line_id(spec.line_id)] if spec.line_id else []
+    columns = [_line_id(spec.line_columns)] if spec.line_columns else []
     for column in contract.columns:
         mapping = spec.columns.get(column.name)
         if mapping is not None:
@@ -62,10 +62,11 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
     return with_nearest_station(rows, provider.stations) if needs_station(contract, spec, provider) else rows
 
 
-def _line_id(column: str) -> str:
-    """SQL of a line's number; an error of a spreadsheet is none, or all lines that have it would be one."""
-    text = f"nullif(trim({quoted(column)}::varchar), '')"
-    return f"case when not {stands_for_nothing(text, FAULTS)} then {text} end as line_id"
+def _line_id(columns: Sequence[str]) -> str:
+    """SQL of a line's number, of one or several columns; an error of a spreadsheet is none, or all lines that have it would be one."""
+    texts = [f"nullif(trim({quoted(column)}::varchar), '')" for column in columns]
+    # Between two parts stands a sign that no part holds, or 1-23 and 12-3 would be one line.
+    return f"{' || chr(31) || '.join(f'case when not {stands_for_nothing(text, FAULTS)} then {text} end' for text in texts)} as line_id"
 
 
 def _value(contract: Contract, name: str, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:

@@ -161,8 +161,8 @@ def read_file(
         _map(connection, contract, spec, provider, kinds, name)
         _mark_broken(connection, contract, spec, provider, kinds, arrived_at)
         connection.execute("create temp table repeated (row bigint)")
-        if spec.line_id is not None:
-            mark_conflicting_lines(connection, spec.line_id, place_of(spec))
+        if spec.line_columns:
+            mark_conflicting_lines(connection, spec.line_columns, place_of(spec))
         if spec.duplicates == "refuse":
             mark_duplicates(connection, contract, place_of(spec))
         notes = clip_endless(connection, spec, arrived_at) + implausible_climate(connection, contract, spec)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -65,8 +65,8 @@ class FileSpec(Layout):
     """Which rows belong to this source: one condition, or a list of which each holds."""
     rows_end: RowsEnd | None = None
     """Row with which the rows end, like that of the totals."""
-    line_id: Name | None = None
-    """Column that identifies a line: a line that is there twice counts once."""
+    line_id: Name | Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """Column, or columns together, that identify a line among those of all files: a line that is there twice counts once."""
     duplicates: Literal["refuse", "sum"] = "refuse"
     """Meaning of rows with the same key: an error, or parts of a sum (invoice lines, days)."""
     counted: list[str] = Field(default_factory=list)
@@ -127,6 +127,11 @@ class FileSpec(Layout):
     @model_validator(mode="after")
     def _names_what_is_told(self) -> Self:
         told = self.told_beside
+        for source in self.line_columns:
+            if _BESIDE.fullmatch(source) and source not in told:
+                raise RuleBroken(
+                    f"expected a column, or one of {sorted(told) or 'none'}, which stand beside the file's own, came {source!r}", "line_id"
+                )
         if self.lookup is not None and (unknown := sorted({*_BESIDE.findall(self.lookup.files)} - told)):
             raise RuleBroken(f"expected names of 'path' in braces, which are {sorted(told) or 'none'}, came {unknown}", "with", "files")
         for name, column in self.columns.items():
@@ -138,6 +143,11 @@ class FileSpec(Layout):
             if column.position is not None and self.format == "jsonl":
                 raise RuleBroken("expected a key's name as 'column', since keys of JSON lines have no order, came a position", "columns", name)
         return self
+
+    @property
+    def line_columns(self) -> tuple[str, ...]:
+        """Columns that identify a line together; none where lines have no number."""
+        return (self.line_id,) if isinstance(self.line_id, str) else self.line_id or ()
 
     @property
     def told_beside(self) -> set[str]:
@@ -179,7 +189,7 @@ class FileSpec(Layout):
 
     def _beside_mapping(self) -> set[str]:
         others = (
-            self.line_id,
+            *self.line_columns,
             *(self.lookup.by if self.lookup else ()),
             *(condition.column for condition in self.rows),
             self.rows_end.column if self.rows_end else None,

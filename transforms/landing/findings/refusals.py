@@ -6,12 +6,13 @@ from transforms.contracts.bronze import STORES
 from transforms.errors import LandingFileRefused
 from transforms.lake.tables import Lake
 from transforms.landing.files import FACTS, LandingFile
+from transforms.landing.findings.line_numbers import restarted
 from transforms.landing.findings.repetition import repetition
 from transforms.landing.ledger import FileRecord, accepted_last
 from transforms.landing.look import Look
 
 _SOME = 20
-"""Files of a source that show whether it tells days."""
+"""Files of a source that show whether it tells days, or whether its line numbers start again in each file."""
 
 
 def refuse_emptied(look: Look, file: LandingFile, found: FileRows) -> None:
@@ -59,8 +60,11 @@ def refuse_conflicts(look: Look, file: LandingFile, found: FileRows) -> None:
 
 def held(look: Look, file: LandingFile, before: FileRecord | None, found: FileRows) -> str | None:
     """Why a file that was never accepted waits for a person."""
-    if not file.adds_up or file.counted or look.counted_by_name(file, before):
+    lines = any(spec.line_columns for spec in file.specs)
+    if not (file.adds_up or lines) or file.counted or look.counted_by_name(file, before):
         return None
+    if lines:
+        return restarted(look.staged, file, found.rows, [identity for identity in look.others(file) if look.staged.holds(identity)][-_SOME:])
     weeks = {*found.rows["week"].to_pylist()}
     # The file's own earlier version, and its content under a name that is gone, are replaced by it.
     known = [identity for identity in look.others(file) if identity[2] != file.digest]
