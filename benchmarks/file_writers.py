@@ -9,6 +9,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -261,6 +262,20 @@ def parquet_bytes(rows: Rows) -> bytes:
     columns = dict(zip(map(str, names), map(list, zip(*values, strict=True)), strict=True))
     stream = io.BytesIO()
     pq.write_table(pa.table(columns), stream, row_group_size=2)
+    return stream.getvalue()
+
+
+def wide_parquet_bytes(rows: Rows) -> bytes:
+    """Parquet whose numbers are decimals of 40 digits, whose texts are bytes, and whose dates are milliseconds."""
+    names, *values = rows
+    kinds = {int: pa.decimal256(40, 4), str: pa.binary(), datetime.date: pa.timestamp("ms")}
+    stream = io.BytesIO()
+    columns = {}
+    for name, column in zip(names, zip(*values, strict=True), strict=True):
+        kind = kinds[type(next(cell for cell in column if cell is not None))]
+        cells = [cell.encode() if isinstance(cell, str) else Decimal(cell) if isinstance(cell, int) else cell for cell in column]
+        columns[str(name)] = pa.array(cells).cast(kind) if kind == pa.timestamp("ms") else pa.array(cells, kind)
+    pq.write_table(pa.table(columns), stream, row_group_size=20, write_statistics=False)
     return stream.getvalue()
 
 

@@ -27,7 +27,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.file_writers import BOOKS, ERRORS, Error, Rows, csv_bytes, gzip_bytes, json_bytes, parquet_bytes, zstd_bytes
+from benchmarks.file_writers import BOOKS, ERRORS, Error, Rows, csv_bytes, gzip_bytes, json_bytes, parquet_bytes, wide_parquet_bytes, zstd_bytes
 from transforms.adapters import ProviderSpec, References, read_file
 from transforms.adapters.formats import workbooks
 from transforms.errors import LandingFileRefused
@@ -55,7 +55,7 @@ SEEDS: dict[str, list[bytes]] = {
     "jsonl": [json_bytes(TEXTS)],
     "jsonl.gz": [json_bytes(TEXTS)],
     "jsonl.zst": [json_bytes(TEXTS)],
-    "parquet": [parquet_bytes(ROWS)],
+    "parquet": [parquet_bytes(ROWS), wide_parquet_bytes(ROWS)],
     **{kind: [write(WITH_ERRORS) for other, write in BOOKS.values() if other == kind] for kind in WORKBOOKS},
 }
 TOKENS = [
