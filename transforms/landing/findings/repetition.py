@@ -7,8 +7,8 @@ Days of a week and trucks of a day hold the same stores, products and weeks as w
 repeats others where it is about the same keys as they are, whatever the units are, or where nearly all of its rows have a counterpart with nearly
 the same units. Names may tell deliveries apart that are about the same keys (trucks, orders, days of a week): those with nearly the same units are
 held all the same. How often deliveries that are independent look like repetitions was measured by taking each week for a second delivery of the week
-before: none of 281 weeks of a state (Iowa), 1.9 % of 219,580 weeks of one store, half of them of one or two rows; always where the same products go
-to the same stores each time and neither days nor names tell them apart.
+before: none of 3,928 weeks of a region (Iowa), 2.7 % of 219,580 weeks of one store, half of them of one or two rows (0.4 % of those of ten or more).
+Where the same products go to the same stores each time, and neither days nor names tell deliveries apart, most do: 966 of 1,185 days of a bakery.
 """
 
 import re
