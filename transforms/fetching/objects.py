@@ -40,7 +40,10 @@ class _Fetching:
     progress: Callable[[str], None]
     claimed: dict[str, str] = field(default_factory=dict)
     """Names that stand for an object of a store that came before."""
+    task: str = ""
+    """What it is at, as progress tells it."""
     saved: float = field(default_factory=monotonic)
+    told: float = field(default_factory=monotonic)
 
     @property
     def top(self) -> Path:
@@ -52,6 +55,12 @@ class _Fetching:
         if now or monotonic() > self.saved + _SAVE_SECONDS:
             self.record.save(self.lake, self.provider)
             self.saved = monotonic()
+
+    def tell_bytes(self, done: int, size: int) -> None:
+        """Tell how far a large object has come, once a second."""
+        if monotonic() > self.told + 1:
+            self.progress(f"{self.task}: {done:,} of {size:,} bytes")
+            self.told = monotonic()
 
 
 def fetch_objects(lake: Lake, provider: ProviderSpec, value_of: Callable[[str], str], progress: Callable[[str], None], found: Fetched) -> None:
@@ -86,7 +95,8 @@ def _fetch_store(fetching: _Fetching, store: ObjectStore, specs: Iterable[FileSp
     for number, (name, one) in enumerate(sorted(wanted.items()), start=1):
         if _stands(fetching, store, name, one):
             continue
-        fetching.progress(f"fetching {name} from {store.address} ({number:,} of {len(wanted):,}, {one.size:,} bytes)")
+        fetching.task = f"fetching {name} from {store.address} ({number:,} of {len(wanted):,})"
+        fetching.progress(fetching.task)
         try:
             _take(fetching, store, name, one, next(seconds for pattern, seconds in patterns.items() if meets(pattern, name)))
             failed = 0
@@ -203,6 +213,7 @@ def _take(fetching: _Fetching, store: ObjectStore, name: str, one: StoredObject,
             for chunk in store.read(one, seconds):
                 digest.update(chunk)
                 copy.write(chunk)
+                fetching.tell_bytes(copy.tell(), one.size)
         standing = _standing(target, fetching.top)
         if standing == digest.hexdigest():
             fetching.found.unchanged.append(name)

@@ -59,6 +59,7 @@ class StoredObject:
     size: int
     modified: datetime
     etag: str | None
+    """Its tag, which changes with its content."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,10 @@ _KINDS = {
         "container",
     ),
 }
-_ADDRESS = re.compile(r"https?://([^/?#\s]+@)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?(/[^?#\s]*)?", re.ASCII)
+_PART_OF_AN_ADDRESS = re.compile(r"[\w-]*", re.ASCII)
+_ALSO = {"AWS_ENDPOINT_URL": "AWS_ENDPOINT_URL_S3", "AWS_REGION": "AWS_DEFAULT_REGION"}
+"""Other names of variables, by which they are known too."""
+_ADDRESS = re.compile(r"https?://([^/?#\s]+@)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?(/[\w./~-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ class ObjectStore:
         try:
             for page in bucket.pages(f"{above}{folder}/" if folder else above, READ_SECONDS):
                 found = [
-                    StoredObject(one["Key"].removeprefix(above), int(one["Size"]), datetime.fromisoformat(one["LastModified"]), one["ETag"])
+                    StoredObject(one["Key"].removeprefix(above), int(one["Size"]), datetime.fromisoformat(one["LastModified"]), _tag(one["ETag"]))
                     for one in page
                 ]
                 yield [one for one in found if one.key not in listed]
@@ -176,7 +180,7 @@ class ObjectStore:
         """
         until, size = monotonic() + seconds, 0
         try:
-            found = obstore.get(self.opened, wanted.key, options={"if_match": wanted.etag} if wanted.etag else {})
+            found = obstore.get(self.opened, wanted.key, options={"if_match": f'"{wanted.etag}"'} if wanted.etag else {})
             meta = _object(found.meta)
             if not wanted.size and str(found.attributes.get("Content-Type", "")).startswith(_FOLDER_TYPES):
                 raise NoObject
@@ -241,8 +245,8 @@ _CODES = {
     "NoSuchBucket": "there is no {place} {bucket!r}. Correct 'store' in the provider YAML, or {endpoint}.",
     "ContainerNotFound": "there is no {place} {bucket!r}. Correct 'store' in the provider YAML, or {endpoint}.",
     "InvalidBucketName": "{bucket!r} is no name of a {place}. Correct 'store' in the provider YAML.",
-    "InvalidAccessKeyId": "it knows no such key. Correct AWS_ACCESS_KEY_ID.",
-    "SignatureDoesNotMatch": "the secret does not belong to the key. Correct AWS_SECRET_ACCESS_KEY, or AWS_ACCESS_KEY_ID.",
+    "InvalidAccessKeyId": "it knows no such key. Correct AWS_ACCESS_KEY_ID, and AWS_SESSION_TOKEN where it is set.",
+    "SignatureDoesNotMatch": "the secret does not belong to the key. Correct AWS_SECRET_ACCESS_KEY, AWS_ACCESS_KEY_ID or AWS_REGION.",
     "AuthenticationFailed": "the secret does not belong to the account. Correct {needed}.",
     "AccessDenied": "who is named by {needed} may not {do} there. Let them, or name others.",
     "ExpiredToken": "the session is over. Renew AWS_SESSION_TOKEN with its key and secret.",
@@ -269,7 +273,7 @@ def opened(address: str, value_of: ValueOf, seconds: int) -> ObjectStore:
     scheme, _, place = address.partition("://")
     bucket, _, prefix = place.partition("/")
     kind = _KINDS[scheme]
-    values = {variable: value_of(variable) for _, variable in (*kind.login, kind.endpoint)}
+    values = {variable: value_of(variable) or value_of(_ALSO.get(variable, variable)) for _, variable in (*kind.login, kind.endpoint)}
     secrets = tuple(values[variable] for variable in sorted(kind.secrets) if values[variable])
     endpoint = values[kind.endpoint[1]]
     _refuse_odd(kind, values)
@@ -304,6 +308,9 @@ def _refuse_odd(kind: _Kind, values: Mapping[str, str]) -> None:
         raise StoreUnreachable(
             f"expected an address like https://storage.example.com:9000 in {variable}, came another text. Correct it, or unset it."
         )
+    for variable in ("AWS_REGION", "AZURE_STORAGE_ACCOUNT_NAME"):
+        if not _PART_OF_AN_ADDRESS.fullmatch(values.get(variable, "")):
+            raise StoreUnreachable(f"expected letters, digits and hyphens in {variable}, came others. Correct it.")
     for variable, value in values.items():
         if not (value.isascii() and (value.isprintable() or variable == "GOOGLE_SERVICE_ACCOUNT_KEY")):
             raise StoreUnreachable(f"expected one line of plain characters in {variable}, came others. Correct it.")
@@ -317,7 +324,12 @@ def _is_address(text: str) -> bool:
 
 
 def _object(found: Mapping[str, Any]) -> StoredObject:
-    return StoredObject(found["path"], found["size"], found["last_modified"], found["e_tag"])
+    return StoredObject(found["path"], found["size"], found["last_modified"], _tag(found["e_tag"]))
+
+
+def _tag(text: str | None) -> str | None:
+    """A tag without its quotes, and without the sign of a weak one: some stores list it in one way and answer with it in another."""
+    return text.removeprefix("W/").strip('"') if text else None
 
 
 def _first_line(text: str) -> str:
