@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from transforms.adapters.expressions import CELL, ZONED
-from transforms.adapters.formats.archives import members_of
+from transforms.adapters.formats.archives import EXPANDED, expanded, members_of
 from transforms.adapters.formats.bounds import MAX_COLUMNS, PLAIN, check_expanded
+from transforms.adapters.formats.contents import refuse_other_content
 from transforms.adapters.formats.delimited import Records, read_delimited
 from transforms.adapters.formats.fixed import read_fixed
 from transforms.adapters.formats.headers import PLACE, RECORD, ROW, SHAPE
@@ -23,6 +24,7 @@ from transforms.contracts import Contract
 from transforms.errors import LandingFileRefused
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_TEXTS = frozenset({"csv", "jsonl", "fixed"})
 _OUR_OWN = {ROW, SHAPE, RECORD, PLACE}
 
 
@@ -57,7 +59,13 @@ class Loaded:
 @contextmanager
 def files_of(spec: FileSpec, path: Path, name: str) -> Iterator[list[tuple[str, Path]]]:
     """The files that a landing file stands for: itself, without a name of its own, or the members of an archive."""
+    if spec.member is None and Path(name).suffix.lower() in EXPANDED:
+        with expanded(path, name) as plain:
+            yield [("", plain)]
+        return
     if spec.member is None:
+        if spec.format in _TEXTS:
+            refuse_other_content(path, name, spec.format)
         yield [("", path)]
         return
     with members_of(path, name, spec.member) as members:
@@ -123,7 +131,7 @@ def tables(
             connection.register("file", records.table)
             yield f"{place}sheet {sheet!r}, ", {**beside, "{sheet}": sheet}, records
         return
-    compression = _COMPRESSIONS.get(Path(name).suffix.lower(), PLAIN) if spec.format in {"csv", "jsonl", "fixed"} else PLAIN
+    compression = _COMPRESSIONS.get(Path(name).suffix.lower(), PLAIN) if spec.format in _TEXTS else PLAIN
     check_expanded(path, compression, name)
     if spec.format == "csv":
         records = read_delimited(path, name, spec.delimiter, spec.encoding, compression, spec.header)

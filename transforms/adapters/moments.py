@@ -4,17 +4,36 @@ Whatever a week's name is, what is known of it is known at its own end, and not 
 """
 
 import re
+import unicodedata
 
 from transforms.lake.database import literal
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ISO_WEEK, SERIAL = "iso_week", "serial"
-"""Date formats beside strptime's: `2024-W09`, and days since 1899-12-30 as spreadsheets count them."""
+"""Date formats beside strptime's: `2024-W09` (or 2024-09, 202409, 2024 KW 9), and days since 1899-12-30 as spreadsheets count them."""
+_WEEK_NUMBER = r"^([0-9]{4})(?:[-/ ]?(?:[Ww]|[Kk][Ww]) ?([0-9]{1,2})|[-/ ]?([0-9]{2}))$"
+_MONTHS = {
+    "January": "jan january januar janvier janv jänner enero ene gennaio gen januari janeiro",
+    "February": "feb february februar février févr fév febrero febbraio febbr februari fevereiro fev",
+    "March": "mar march märz mär mars marzo maart mrt março marts",
+    "April": "apr april avril avr abril abr aprile",
+    "May": "may mai mayo maggio mag mei maio maj",
+    "June": "jun june juni juin junio giugno giu junho",
+    "July": "jul july juli juillet juil julio luglio lug julho",
+    "August": "aug august août aoû agosto ago augustus augusti",
+    "September": "sep sept september septembre septiembre settembre sett set setembro",
+    "October": "oct october oktober okt octobre octubre ottobre ott outubro out",
+    "November": "nov november novembre noviembre novembro",
+    "December": "dec december dezember dez décembre déc diciembre dic dicembre dezembro desember des",
+}
+"""Month -> its names and abbreviations in English, German, French, Spanish, Italian, Dutch, Portuguese and the Nordic languages; none has two
+meanings.
+"""
 YEARS = ("0001-01-01", "9999-12-31")
 """First and last day that every program along the way can hold; the database knows others, and infinity."""
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?)?"
 _DIRECTIVE = re.compile(r"%-?[A-Za-z%]")
-_WRITTEN_AS = {"z": "[+-][0-9]{2}(?::?[0-9]{2})?", "Z": "[A-Za-z_]+(?:/[A-Za-z_]+)*", "%": "%"} | dict.fromkeys("aAbBhp", "[A-Za-z]+")
+_WRITTEN_AS = {"z": "[+-][0-9]{2}(?::?[0-9]{2})?", "Z": "[A-Za-z_]+(?:/[A-Za-z_]+)*", "%": "%"} | dict.fromkeys("aAbBhp", r"\p{L}+[.]?")
 """Directives of strptime -> what they stand for, as regular expressions; the others are digits."""
 _OFFSET = r"^(.*[0-9])\s*([+-][0-9]{2})(?::?([0-9]{2}))?$"
 
@@ -46,15 +65,32 @@ def _iso_date(text: str) -> str:
 
 def _declared_moment(text: str, date_format: str) -> str:
     if date_format == ISO_WEEK:
-        monday = rf"try_strptime(regexp_replace({text}, '^([0-9]{{4}})-?[Ww]([0-9]{{1,2}})$', '\1-\2-1'), '%G-%V-%u')"
+        monday = rf"try_strptime(regexp_replace({text}, '{_WEEK_NUMBER}', '\1-\2\3-1'), '%G-%V-%u')"
         # Most years have 52 weeks: their 53rd would be the first one of the next year.
         return f"case when isoyear({monday}) = try_cast(left({text}, 4) as integer) then {monday} end"
     if date_format == SERIAL:
         days = f"try_cast({text} as double)"
         return f"case when {days} between 1 and 2958465 then timestamp '1899-12-30' + to_seconds(round({days} * 86400)::bigint) end"
-    if formats_offset(date_format):
-        return f"timezone('UTC', try_strptime({text}, {literal(date_format)}))"
-    return f"try_strptime({text}, {literal(date_format)})"
+    parsed = strptime(text, date_format)
+    return f"timezone('UTC', {parsed})" if formats_offset(date_format) else parsed
+
+
+def strptime(text: str, date_format: str) -> str:
+    """SQL of a text read by a strptime format, with months by their names in the languages of `_MONTHS`."""
+    parsed = f"try_strptime({text}, {literal(date_format)})"
+    if not re.search("%[bBh]", date_format):
+        return parsed
+    english = f"strip_accents({text})"
+    for month, names in _MONTHS.items():
+        # Longer names first: of names that begin alike the shorter one would match.
+        words = "|".join(sorted(map(_plain, names.split()), key=len, reverse=True))
+        written = month if "%B" in date_format else month[:3]
+        english = rf"regexp_replace({english}, '\b({words})\b[.]?', '{written}', 'i')"
+    return f"coalesce({parsed}, try_strptime({english}, {literal(date_format)}))"
+
+
+def _plain(word: str) -> str:
+    return unicodedata.normalize("NFD", word).encode("ascii", "ignore").decode()
 
 
 def _iso_moment(text: str) -> str:

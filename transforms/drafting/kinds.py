@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from transforms.adapters.formats.contents import head_of
 from transforms.adapters.spec import named_by_path
 from transforms.drafting.profiles import Profile, profiles_of, unique_share
-from transforms.drafting.samples import Sample, format_of, samples_of
+from transforms.drafting.samples import Sample, format_of, general_name, samples_of
 from transforms.drafting.words import concepts
 from transforms.errors import LandingFileRefused
 
@@ -26,7 +27,6 @@ TELLING = frozenset(
     {"RETURN", "SHIPPED", "SOLD", "FORECAST", "OBSERVED", "EVENT", "HOLIDAY", "PROMOTION", "STORE", "PRODUCT", "WEATHER", "DEMOGRAPHICS"}
 )
 """Concepts by which a file's name tells what it holds: files that differ in them are of different kinds whatever their headers are."""
-_NUMBERS = re.compile(r"\d+([-_.]?[WwQq]?\d+)*")
 _SIGNS = re.compile(r"[\[\]*?]")
 _OF_TIME = re.compile(r"(19|20)\d\d|\d{6,}|\d+[-_.]\d+")
 
@@ -54,8 +54,9 @@ class Kind:
     @property
     def name(self) -> str:
         """How a person is told of it."""
-        sheet = self.sample.settings.get("sheet")
-        return f"{self.patterns[0]}{f' (sheet {sheet})' if sheet else ''}"
+        inside = [f"{key} {value}" for key in ("member", "sheet") if (value := self.sample.settings.get(key))]
+        beside = f" ({', '.join(inside)})" if inside else ""
+        return f"{self.patterns[0]}{beside}"
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
@@ -82,7 +83,7 @@ def kinds_of(folder: Path, progress: Progress) -> Found:
     progress(f"{len(names)} files")
     buckets: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        buckets[_general(name)].append(name)
+        buckets[general_name(name)].append(name)
     parts: list[tuple[list[str], Sample]] = []
     for pattern, members in buckets.items():
         progress(f"looking at {pattern} ({len(members)} files)" if len(members) > 1 else f"looking at {pattern}")
@@ -125,18 +126,23 @@ def _names(folder: Path, found: Found) -> list[str]:
             found.aside[name] = "a hidden or lock file"
         elif not path.is_file():
             found.aside[name] = "no file that can be opened"
-        elif format_of(path) is None:
-            found.aside[name] = "of no format that can be read (csv, jsonl, parquet, xlsx, xls, xlsb, ods)"
         elif not name.isprintable():
             found.aside[ascii(name)] = "its name holds characters that cannot be shown: rename it"
+        elif (reason := _unreadable(path)) is not None:
+            found.aside[name] = reason
+        elif format_of(path) is None:
+            found.aside[name] = "of no format that can be read (csv, jsonl, fixed width, parquet, xlsx, xls, xlsb, ods, zip of them)"
         else:
             names.append(name)
     return names
 
 
-def _general(name: str) -> str:
-    """The name with its numbers left out: what files that come again and again have in common."""
-    return "/".join(_NUMBERS.sub("*", _SIGNS.sub("?", part)) for part in PurePosixPath(name).parts)
+def _unreadable(path: Path) -> str | None:
+    try:
+        head_of(path)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    return None
 
 
 def _of_bucket(folder: Path, members: Sequence[str], found: Found) -> list[tuple[list[str], Sample]]:
@@ -146,7 +152,7 @@ def _of_bucket(folder: Path, members: Sequence[str], found: Found) -> list[tuple
     for name in chosen:
         opened += _opened(folder, name, found)
     groups = _alike(opened)
-    sheets = {sample.settings.get("sheet") for _, sample in groups}
+    sheets = {(sample.settings.get("member"), sample.settings.get("sheet")) for _, sample in groups}
     if len(groups) == len(sheets) and all(len(files) + len(found.aside.keys() & set(chosen)) >= len(chosen) for files, _ in groups):
         # All that were opened are alike (sheet by sheet), so the others are taken for alike.
         readable = [name for name in members if name not in found.aside]
@@ -229,7 +235,7 @@ def _merged(parts: list[tuple[list[str], Sample]]) -> list[tuple[list[str], Samp
 
 def _one_place(one: str, other: str) -> bool:
     """Whether two names differ in one folder or in the file's name alone, and are of one ending."""
-    first, second = PurePosixPath(_general(one)).parts, PurePosixPath(_general(other)).parts
+    first, second = PurePosixPath(general_name(one)).parts, PurePosixPath(general_name(other)).parts
     if len(first) != len(second) or Path(first[-1]).suffixes != Path(second[-1]).suffixes:
         return False
     told = concepts(one) & TELLING, concepts(other) & TELLING
@@ -248,14 +254,14 @@ def _patterns(files: Sequence[str], names: Sequence[str]) -> list[str]:
 def _candidates(files: Sequence[str]) -> list[str]:
     split = [PurePosixPath(name).parts for name in files]
     if len(files) == 1:
-        general = _general(files[0])
+        general = general_name(files[0])
         # A number that names a time will be another one next time.
         return [general, _literal(files[0])] if "*" in general and _OF_TIME.search(split[0][-1]) else [_literal(files[0])]
     if len({len(parts) for parts in split}) > 1:
         return []
     narrow, middle, wide = [], [], []
     for column in zip(*split, strict=True):
-        generals = {_general(part) for part in column}
+        generals = {general_name(part) for part in column}
         ending = "".join(PurePosixPath(column[0]).suffixes[-2:]) if column is not None else ""
         if len(generals) == 1:
             same = {*column}

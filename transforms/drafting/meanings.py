@@ -235,7 +235,7 @@ def _measure(column: Column, profile: Profile) -> float:
 def _text(column: Column, profile: Profile) -> float:
     """How far a column's values can be identifiers or names: no dates, and seldom fractions."""
     is_id = column.name in {"store_id", "product_id", "zip"}
-    if profile.date is not None and profile.date.date_format not in {"%Y%m%d", "serial"}:
+    if profile.date is not None and profile.date.date_format not in {"%Y%m%d", "serial", "iso_week"}:
         return 0.0
     if profile.number is not None and not profile.number.whole:
         return 0.3 if is_id else 0.2

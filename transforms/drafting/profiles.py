@@ -13,10 +13,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from transforms.adapters.moments import ISO_WEEK, SERIAL, parsed_moment
+from transforms.adapters.moments import ISO_WEEK, SERIAL, parsed_moment, strptime
 from transforms.adapters.numbers import FAULTS, NOTHING, parsed_number
 from transforms.adapters.spec import WORKBOOKS
 from transforms.drafting.samples import Sample
+from transforms.drafting.words import concepts
 from transforms.lake.database import literal, open_database
 
 MOST_VALUES = 3_000
@@ -28,11 +29,16 @@ _MOST = 0.6
 """Least share that is read by the best of several ways of writing numbers, where none reads all of them."""
 _SIGNS = ((".", None), (",", None), (".", ","), (",", "."), (".", "'"), (",", " "), (",", "'"), (".", " "))
 _DAYS = ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%Y", "%d-%m-%Y", "%d-%m-%y", "%m-%d-%y", "%Y.%m.%d", "%Y%m%d")
-_NAMED = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%d. %B %Y", "%a %d %b %Y", "%A, %B %d, %Y")
+_NAMED = (
+    "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%d. %B %Y", "%a %d %b %Y", "%A, %B %d, %Y", "%d. %b %Y", "%d %B, %Y",
+    "%d de %B de %Y", "%d-%B-%Y", "%d.%b.%Y",
+)  # fmt: skip
 _TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", " %H.%M", ", %H:%M")
 _ISO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([+-]\d{2}:?(\d{2})?|Z)?)?")
 _SERIAL = re.compile(r"[34]\d{4}(\.\d+)?")
 _DATE_LIKE = re.compile(r"(?=.*\d)[\w .,:/+-]{5,40}")
+_YEAR_AND_NUMBER = re.compile(r"(?:19|20)\d{2}[-/ ]?(\d{2})")
+_MONTHS, _WEEKS = 12, 53
 _NUMBER = re.compile(r"(?P<before>[^\d.,()+-]*)\s*(?P<number>[-+(]?[\d.,' ]*\d[.,]?\)?-?)\s*(?P<behind>[^\d.,()]*)")
 _AFFIXES = frozenset(
     {"€", "$", "£", "eur", "usd", "chf", "gbp", "kg", "g", "l", "ml", "cl", "stk", "st", "pcs", "°c", "°f", "mm", "km", "%", "c", "f"}
@@ -116,31 +122,32 @@ def _profile(connection: duckdb.DuckDBPyConnection, sample: Sample, name: str) -
         return Profile(name, 0.0, 0, (), None, None)
     connection.register("texts", pa.table({"text": pa.array(values, pa.string())}))
     kind = sample.kinds.get(name)
-    found = _mixed_dates(connection, values) if sample.settings["format"] in WORKBOOKS else None
-    found = found or _date(connection, values, kind)
-    number = _number(connection, values) if found is None or found.date_format in {"%Y%m%d", SERIAL} else None
+    found = _mixed_dates(connection, values, name) if sample.settings["format"] in WORKBOOKS else None
+    found = found or _date(connection, values, kind, name)
+    number = _number(connection, values) if found is None or found.date_format in {"%Y%m%d", SERIAL, ISO_WEEK} else None
     return Profile(name, share, len(distinct), values, found, number)
 
 
-def _mixed_dates(connection: duckdb.DuckDBPyConnection, values: Sequence[str]) -> DateStyle | None:
+def _mixed_dates(connection: duckdb.DuckDBPyConnection, values: Sequence[str], name: str) -> DateStyle | None:
     """The way in which texts of a sheet are written that stand among real dates; None where there are not both."""
     texts = [value for value in values if not _ISO.fullmatch(value)]
     if not 0 < len(texts) < len(values) or _share(texts, _DATE_LIKE) < _ENOUGH:
         return None
     connection.register("texts", pa.table({"text": pa.array(texts, pa.string())}))
-    style = _date(connection, texts, None)
+    style = _date(connection, texts, None, name)
     connection.register("texts", pa.table({"text": pa.array(values, pa.string())}))
     if style is None or style.date_format is None:
         return None
     return replace(_dates(connection, values, style.date_format, real_dates=True), other=style.other)
 
 
-def _date(connection: duckdb.DuckDBPyConnection, values: Sequence[str], kind: str | None) -> DateStyle | None:
-    if kind in {"integer", "number", "flag"} and not _share(values, re.compile(r"(19|20)\d{6}")) >= _ENOUGH:
+def _date(connection: duckdb.DuckDBPyConnection, values: Sequence[str], kind: str | None, name: str) -> DateStyle | None:
+    numbers_weeks = kind in {None, "integer"} and _numbers_weeks(values, name)
+    if not numbers_weeks and kind in {"integer", "number", "flag"} and not _share(values, re.compile(r"(19|20)\d{6}")) >= _ENOUGH:
         return None
     if _share(values, _ISO) >= _ENOUGH:
         return _dates(connection, values, None)
-    if _share(values, re.compile(r"\d{4}-?[Ww]\d{1,2}")) >= _ENOUGH:
+    if _share(values, re.compile(r"\d{4}[-/ ]?([Ww]|[Kk][Ww]) ?\d{1,2}")) >= _ENOUGH or numbers_weeks:
         return _dates(connection, values, ISO_WEEK)
     if _share(values, _SERIAL) >= _ENOUGH and kind is None:
         return _dates(connection, values, SERIAL)
@@ -149,12 +156,20 @@ def _date(connection: duckdb.DuckDBPyConnection, values: Sequence[str], kind: st
     sample = [value for value in values if _DATE_LIKE.fullmatch(value)]
     fitting = []
     for date_format in (f"{day}{time}" for day in (*_DAYS, *_NAMED) for time in _TIMES):
-        first = f"select try_strptime({literal(sample[0])}, {literal(date_format)}) between '1900-01-01' and '2100-01-01'"
+        first = f"select {strptime(literal(sample[0]), date_format)} between '1900-01-01' and '2100-01-01'"
         if connection.execute(first).fetchall()[0][0]:
-            fits = f"select count(*) filter (where try_strptime(text, {literal(date_format)}) between '1900-01-01' and '2100-01-01') from texts"
+            fits = f"select count(*) filter (where {strptime('text', date_format)} between '1900-01-01' and '2100-01-01') from texts"
             fitting.append((connection.execute(fits).fetchall()[0][0], date_format))
     good = [date_format for count, date_format in fitting if count >= _ENOUGH * len(values)]
     return _of_several(connection, values, good) if good else None
+
+
+def _numbers_weeks(values: Sequence[str], name: str) -> bool:
+    """Whether values are years with numbers of weeks (202409): months go up to 12 unless the column's name says weeks."""
+    numbers = [int(found[1]) for value in values if (found := _YEAR_AND_NUMBER.fullmatch(value))]
+    if len(numbers) < _ENOUGH * len(values) or not all(1 <= number <= _WEEKS for number in numbers):
+        return False
+    return max(numbers) > _MONTHS or "WEEK" in concepts(name)
 
 
 def _of_several(connection: duckdb.DuckDBPyConnection, values: Sequence[str], formats: Sequence[str]) -> DateStyle:

@@ -4,20 +4,25 @@ Settings are found by trying; what the columns of a sample mean is `meanings`' t
 """
 
 import csv
+import glob
 import io
 import re
+import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from transforms.adapters.formats.archives import EXPANDED, expanded, members_of
+from transforms.adapters.formats.contents import content_of, head_of
 from transforms.adapters.formats.workbooks import peek
 from transforms.adapters.spec import WORKBOOKS
+from transforms.drafting.positions import aligned, fields_of, spans_of
 from transforms.errors import LandingFileRefused
 
 ROWS = 60_000
@@ -26,13 +31,25 @@ BYTES = 24 << 20
 """The same for texts, in bytes."""
 _BATCH = 20_000
 _TITLES = 100
+_LEAST_LINES = 5
+"""Lines from which on blank columns are no chance."""
 """Records in which a header is looked for."""
 _MOST_ROWS = 20_000_000
 """Rows of a Parquet file up to which its end is looked at too: they are read one after the other."""
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_PACKED = (*_COMPRESSIONS, *EXPANDED)
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".psv", ".tab")
 _LINES = (".jsonl", ".ndjson", ".json")
 _WEEK_NAME = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}( 00:00:00)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}-?[Ww]\d{1,2}|(19|20)\d{6})")
+_NUMBERS = re.compile(r"\d+([-_.]?[WwQq]?\d+)*")
+_SIGNS = re.compile(r"[\[\]*?]")
+_OTHERS = frozenset(
+    {
+        ".md", ".rst", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".html", ".htm", ".xml", ".py", ".r", ".sql", ".sh", ".bat", ".log", ".pdf", ".doc",
+        ".docx", ".ppt", ".pptx", ".png", ".jpg", ".jpeg", ".gif", ".json5", ".ipynb",
+    }
+)  # fmt: skip
+"""Endings of names of files that hold no tables, whatever stands in them."""
 _DELIMITERS = ",;\t|"
 _LIKELY_LETTERS = frozenset("äöüÄÖÜßéèêëàâçîïôùûñáíóúÉÀÈÇåÅøØæÆãõìò€°§")
 _ENCODINGS = ("cp1252", "cp850", "mac-roman", "latin-1")
@@ -71,18 +88,36 @@ class Sample:
 
 
 def format_of(path: Path) -> str | None:
-    """The format that a file's name tells; None for none that can be read."""
+    """The format that a file's first bytes tell, and of texts its name; None for none that can be read."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSIONS:
+    if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()
     last = suffixes[-1] if suffixes else ""
-    if last in _TEXTS:
-        return "csv"
-    if last in _LINES:
+    head = head_of(path)
+    content = content_of(head)
+    if content == "ZIP":
+        return _zipped(path)
+    if content in {"Parquet", "XLS"}:
+        return content.lower()
+    if content in {"PDF", "RAR", "7-Zip"} or (last in _OTHERS and last not in {*_TEXTS, *_LINES}):
+        return None
+    if last in _LINES or (last not in _TEXTS and head.lstrip().startswith(b"{")):
         return "jsonl"
-    if last in {".parquet", ".pq"}:
-        return "parquet"
-    return last[1:] if last[1:] in WORKBOOKS else None
+    return "csv"
+
+
+def _zipped(path: Path) -> str | None:
+    """What a ZIP archive is: a workbook, or an archive of files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return None
+    if "xl/workbook.bin" in names:
+        return "xlsb"
+    if "[Content_Types].xml" in names:
+        return "xlsx" if any(name.startswith("xl/") for name in names) else None
+    return "ods" if "mimetype" in names and "content.xml" in names else "zip"
 
 
 def samples_of(path: Path, name: str) -> list[Sample]:
@@ -98,9 +133,42 @@ def samples_of(path: Path, name: str) -> list[Sample]:
     try:
         if path.stat().st_size == 0:
             raise LandingFileRefused(f"{name}: the file is empty.")
+        if kind == "zip":
+            return _members(path, name)
+        if path.suffix.lower() in EXPANDED:
+            with expanded(path, name) as plain:
+                return [read[str(kind)](plain, name)]
         return _sheets(path, name, str(kind)) if kind in WORKBOOKS else [read[str(kind)](path, name)]
     except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         raise LandingFileRefused(f"{name}: expected a readable {kind} file, but {str(error).splitlines()[0]}") from error
+
+
+def _members(path: Path, name: str) -> list[Sample]:
+    """Samples of an archive's members: of each kind of names the first one, with the pattern that finds them."""
+    with zipfile.ZipFile(path) as archive:
+        inside = sorted(entry.filename for entry in archive.infolist() if not entry.is_dir())
+    patterns: dict[str, str] = {}
+    for member in inside:
+        if not any(part.startswith((".", "~$", "__MACOSX")) for part in PurePosixPath(member).parts):
+            patterns.setdefault(general_name(member), member)
+    samples: list[Sample] = []
+    for pattern, first in patterns.items():
+        with members_of(path, name, glob.escape(first)) as [(member, plain)]:
+            target = plain.with_name(PurePosixPath(member).name)
+            plain.rename(target)
+            if format_of(target) in {None, "zip"}:
+                continue
+            for sample in samples_of(target, f"{name}, {member}"):
+                settings = {key: value for key, value in sample.settings.items() if key != "format"}
+                samples.append(replace(sample, settings={"format": sample.settings["format"], "member": pattern, **settings}))
+    if not samples:
+        raise LandingFileRefused(f"{name}: an archive without a member that can be read; came {inside[:5]}.")
+    return samples
+
+
+def general_name(name: str) -> str:
+    """The name with its numbers left out: what files that come again and again have in common."""
+    return "/".join(_NUMBERS.sub("*", _SIGNS.sub("?", part)) for part in PurePosixPath(name).parts)
 
 
 def _bytes(path: Path) -> tuple[bytes, bytes]:
@@ -124,7 +192,11 @@ def _delimited(path: Path, name: str) -> Sample:
     if tail:
         head = head[: head.rfind(b"\n") + 1] or head
     text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="ignore")
+    if (fixed := _fixed(text, encoding, not tail, questions)) is not None:
+        return replace(fixed, plain=(head + tail).isascii())
     delimiter = _delimiter(text)
+    if path.suffix.lower() not in {*_TEXTS, *_PACKED} and _ragged(text, delimiter):
+        raise LandingFileRefused(f"{name}: expected a table, came text that no delimiter and no positions divide.")
     records = list(_records(text, delimiter, ROWS + 100))
     complete = not tail and len(records) < ROWS + 100
     header = _header_row(records)
@@ -140,6 +212,35 @@ def _delimited(path: Path, name: str) -> Sample:
     if encoding != "utf-8":
         settings["encoding"] = encoding
     return replace(_from_records(settings, records, header, complete, questions), plain=(head + tail).isascii())
+
+
+def _ragged(text: str, delimiter: str) -> bool:
+    """Whether a text is no table: one column, or records of all lengths."""
+    widths = Counter(len(record) for record in _records(text[: 1 << 18], delimiter, 400) if record)
+    [(width, count)] = widths.most_common(1) or [(0, 0)]
+    return width < 2 or count < 0.9 * sum(widths.values())
+
+
+def _fixed(text: str, encoding: str, complete: bool, questions: tuple[str, ...]) -> Sample | None:
+    """A table whose values stand at fixed positions, with blanks between; None where a delimiter or nothing divides its lines."""
+    lines = [line for line in text[: 1 << 20].splitlines() if line.strip()][:_BATCH]
+    if len(lines) < _LEAST_LINES or any(sign in lines[0] for sign in ",;\t|{"):
+        return None
+    spans = spans_of(lines)
+    ends = Counter(len(line.rstrip()) <= spans[-1][1] for line in lines)
+    if len(spans) < 2 or ends[False] or not aligned(lines[1:], spans):
+        return None
+    cells = [[line[start:end].strip() for start, end in spans] for line in lines]
+    has_names = not any(map(_is_value, cells[0])) and any(_is_value(cell) for row in cells[1:20] for cell in row)
+    named = [re.sub(r"\s+", "_", cell) for cell in cells[0]] if has_names else [""] * len(spans)
+    names = _unique([name or f"column{number}" for number, name in enumerate(named, start=1)])
+    fields = dict(zip(names, fields_of(lines[1:], spans), strict=True))
+    settings: dict[str, Any] = {"format": "fixed", **({"encoding": encoding} if encoding != "utf-8" else {}), **({"header": 1} if has_names else {})}
+    rows = cells[has_names:]
+    table = pa.table({name: pa.array([row[n] or None for row in rows], pa.string()) for n, name in enumerate(names)})
+    note = f"values at fixed positions, {len(spans)} columns with blanks between"
+    asked = f"positions are those of {len(lines):,} lines: does every value have its place within them?"
+    return Sample({**settings, "fields": fields}, table, complete and len(lines) < _BATCH, {}, (note,), (*questions, asked))
 
 
 def _encoding(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:

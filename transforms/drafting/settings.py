@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from transforms.adapters.moments import WEEKDAYS
+from transforms.adapters.moments import ISO_WEEK, WEEKDAYS
 from transforms.contracts import SOURCES, Column
 from transforms.drafting.kinds import Kind
 from transforms.drafting.profiles import DateStyle, NumberStyle, Profile
@@ -81,6 +81,10 @@ def _date(made: ColumnDraft, column: Column, profile: Profile, style: DateStyle)
 
 def _week(made: ColumnDraft, profile: Profile, style: DateStyle) -> None:
     """The Monday that a date belongs to."""
+    if style.date_format == ISO_WEEK:
+        if not any(letter.isalpha() for letter in profile.values[0]):
+            made.questions.append(f"{profile.values[0]} is read as a year and its ISO week: if your weeks are others, name a 'calendar' instead")
+        return
     only, days, words = style.only_weekday, sum(style.weekdays.values()), concepts(profile.name)
     if only == 1 and not style.with_time:
         return

@@ -1,8 +1,11 @@
 """Drafts of provider files, for folders in the ways in which companies drop them."""
 
+import bz2
 import gzip
+import lzma
 import random
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -488,3 +491,134 @@ def test_a_big_file_is_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.Mon
     [rows] = re.findall(r"shipments.csv: ([0-9,]+) rows looked at", made.text)
     assert int(rows.replace(",", "")) < 1_200
     assert "2024-01-01 to 2024-09-30" in made.text  # the end was looked at too
+
+
+def deliveries(write: Callable[[date], str], header: str = "store,sku,week,units", count: int = 30) -> str:
+    """Deliveries of 60 weeks at most, with weeks as they are written."""
+    days = [FIRST + timedelta(weeks=week) for week in range(count)]
+    return f"{header}\n" + "".join(f"{s},{p},{write(day)},{1 + n}\n" for n, day in enumerate(days) for s in (1, 2, 3) for p in "AB")
+
+
+def weeks_taken(folder: Path, spec: ProviderSpec) -> set[str]:
+    """First rows as mapped tell the first weeks; all deliveries have to be taken."""
+    assert accepted(folder, spec)["shipments"] == 180
+    return {str(row["week"]) for row in check(spec, folder, lambda _: None).first_rows["shipments"]}
+
+
+@pytest.mark.parametrize("header", ["store,sku,week,units", "Filiale;Artikel;KW;Menge"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda day: f"{day.isocalendar().year}{day.isocalendar().week:02}",
+        lambda day: f"{day.isocalendar().year}-{day.isocalendar().week:02}",
+        lambda day: f"{day.isocalendar().year} KW {day.isocalendar().week}",
+    ],
+)
+def test_years_with_numbers_of_weeks_are_read_as_iso_weeks(header: str, write: Callable[[date], str], tmp_path: Path) -> None:
+    """202409 was taken for a quantity, and 2024-09 for a month."""
+    sign = ";" if ";" in header else ","
+    folder = shop(tmp_path / "drops", **{"shipments.csv": deliveries(write, header).replace(",", sign)})
+    spec, _ = drafted(folder, tmp_path)
+    assert spec.sources["shipments"][0].columns["week"].date_format == "iso_week"
+    assert weeks_taken(folder, spec) == {"2024-01-01"}
+
+
+MONTHS = {
+    "german": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "french": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "spanish": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "italian": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "dutch": "januari februari maart april mei juni juli augustus september oktober november december",
+    "portuguese": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+    "short french": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
+    "short german": "Jan. Feb. März Apr. Mai Juni Juli Aug. Sept. Okt. Nov. Dez.",
+    "short spanish": "ene feb mar abr may jun jul ago sept oct nov dic",
+}
+
+
+@pytest.mark.parametrize("language", MONTHS)
+@pytest.mark.parametrize("seed", range(2))
+def test_months_are_read_by_their_names_in_the_language_of_the_files(language: str, seed: int, tmp_path: Path) -> None:
+    """They were no dates at all, so that the file was of no source."""
+    rng, months = random.Random(f"{language} {seed}"), MONTHS[language].split()
+    form = rng.choice(["{day} {month} {year}", "{day}. {month} {year}"])
+
+    def write(day: date) -> str:
+        return form.format(day=day.day, month=months[day.month - 1], year=day.year)
+
+    folder = shop(tmp_path / "drops", **{"shipments.csv": deliveries(write, count=30)})
+    spec, made = drafted(folder, tmp_path)
+    assert weeks_taken(folder, spec) == {"2024-01-01"}, made.text
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_text_of_fixed_width_is_drafted_with_the_positions_of_its_columns(seed: int, header: bool, tmp_path: Path) -> None:
+    rng = random.Random(f"{seed} {header}")
+    days = [FIRST + timedelta(weeks=week) for week in range(30)]
+    rows = [(str(s), f"SKU{p}", f"{day:%Y%m%d}", str(rng.randrange(1, 2000))) for day in days for s in (101, 102, 103) for p in (1, 20)]
+    widths = [rng.randrange(8, 14) for _ in range(4)]
+    names = [("store", "sku", "week", "units")] if header else []
+
+    def line(row: tuple[str, ...]) -> str:
+        return "".join(f"{value:<{width}}" for value, width in zip(row[:3], widths, strict=False)) + f"{row[3]:>8}"
+
+    stores = "store,region,format\n101,North,large\n102,South,small\n103,South,small\n"
+    products = "sku,case_pack,price\nSKU1,6,1.5\nSKU20,12,2.25\n"
+    text = "".join(f"{line(row)}\n" for row in [*names, *rows])
+    folder = shop(tmp_path / "drops", **{"shipments.csv": "", "stores.csv": stores, "products.csv": products, "shipments.txt": text})
+    spec, made = drafted(folder, tmp_path)
+    [file] = spec.sources["shipments"]
+    assert file.format == "fixed", made.text
+    assert weeks_taken(folder, spec) == {"2024-01-01"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_members_of_archives_are_drafted_as_files(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    days = [FIRST + timedelta(weeks=week) for week in range(30)]
+    folder = shop(tmp_path / "drops", **{"shipments.csv": ""})
+    parts = rng.choice([1, 2])
+    for number in range(parts):
+        with zipfile.ZipFile(folder / f"drop_{number}.zip", "w") as archive:
+            for day in days[number::parts]:
+                rows = "".join(f"{s};{p};{day};5\n" for s in (1, 2, 3) for p in "AB")
+                archive.writestr(f"{'data/' if seed == 2 else ''}shipments_{day}.csv", f"store;sku;week;units\n{rows}")
+            archive.writestr("readme.md", "Weekly deliveries")
+    spec, made = drafted(folder, tmp_path)
+    [file] = spec.sources["shipments"]
+    assert file.member == ("data/" if seed == 2 else "") + "shipments_*.csv", made.text
+    assert weeks_taken(folder, spec) == {"2024-01-01"}
+
+
+@pytest.mark.parametrize("name", ["shipments", "shipments.exp", "shipments.2024", "shipments.xlsx"])
+def test_text_is_read_whatever_its_name_ends_with(name: str, tmp_path: Path) -> None:
+    folder = shop(tmp_path / "drops", **{"shipments.csv": "", name: deliveries(str)})
+    spec, _ = drafted(folder, tmp_path)
+    assert spec.sources["shipments"][0].format == "csv"
+    assert weeks_taken(folder, spec) == {"2024-01-01"}
+
+
+def test_a_workbook_or_parquet_is_read_whatever_its_name_ends_with(tmp_path: Path) -> None:
+    for number, name in enumerate(("shipments.csv", "shipments", "shipments.xls")):
+        for form in ("xlsx", "parquet"):
+            folder = shop(tmp_path / f"{number}{form}" / "drops", **{"shipments.csv": ""})
+            header, *lines = [line.split(",") for line in deliveries(str).splitlines()]
+            WRITERS[form](
+                folder / "written", [header, *([s, p, date.fromisoformat(d), int(n)] for s, p, d, n in lines)], "%Y-%m-%d", random.Random(5)
+            )
+            next(folder.glob("written.*")).rename(folder / name)
+            spec, _ = drafted(folder, tmp_path / f"{number}{form}")
+            assert spec.sources["shipments"][0].format == form
+            assert weeks_taken(folder, spec) == {"2024-01-01"}
+
+
+@pytest.mark.parametrize(("ending", "pack"), [(".bz2", bz2.compress), (".xz", lzma.compress), (".gz", gzip.compress)])
+def test_compressed_files_are_drafted_and_read(ending: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    folder = shop(tmp_path / "drops", **{"shipments.csv": ""})
+    half = len(deliveries(str)) // 2
+    text = deliveries(str).encode()
+    # Programs that work in parallel write one stream after the other.
+    (folder / f"shipments.csv{ending}").write_bytes(pack(text[:half]) + pack(text[half:]))
+    spec, _ = drafted(folder, tmp_path)
+    assert weeks_taken(folder, spec) == {"2024-01-01"}

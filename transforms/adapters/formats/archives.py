@@ -1,13 +1,20 @@
-"""Members of ZIP archives as files of their own, within limits. Names of members choose them and stand in messages; none is ever used as a path."""
+"""Members of ZIP archives, and files compressed by bzip2 or xz, as files of their own, within limits.
 
+Names of members choose them and stand in messages; none is ever used as a path.
+"""
+
+import bz2
+import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from transforms.adapters.formats.bounds import MAX_EXPANDED
 from transforms.errors import LandingFileRefused
@@ -17,8 +24,54 @@ MAX_MEMBERS = 1_000
 MAX_DIRECTORY = 16 << 20
 """Bytes of an archive's list of members, which is read as a whole."""
 _CHUNK = 1 << 20
+_XZ_MEMORY = 256 << 20
 _ENCRYPTED = 0x1
 _END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+
+
+EXPANDED: dict[str, Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]] = {
+    ".bz2": bz2.BZ2Decompressor,
+    ".xz": partial(lzma.LZMADecompressor, memlimit=_XZ_MEMORY),
+}
+"""Endings of the names of files that are expanded as a whole, by Python's own modules."""
+
+
+@contextmanager
+def expanded(path: Path, name: str) -> Iterator[Path]:
+    """Write a file's expanded content to another one, and yield that.
+
+    Raises
+    ------
+    LandingFileRefused
+        If the file is not of the kind that its name says, or expands beyond the limits.
+    """
+    with TemporaryDirectory(prefix="shelfcast-") as folder:
+        target = Path(folder) / "expanded"
+        try:
+            with path.open("rb") as stream, target.open("wb") as out:
+                _expand(stream, out, name)
+        except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+            raise LandingFileRefused(
+                f"{name}: expected a {Path(name).suffix} file, as its name says, but expanding it failed: {error}. Drop the file again."
+            ) from error
+        yield target
+
+
+def _expand(stream: BinaryIO, out: BinaryIO, name: str) -> None:
+    """Expand one compressed stream after the other, as programs that work in parallel write them."""
+    new = EXPANDED[Path(name).suffix.lower()]
+    expander, room, data = new(), MAX_EXPANDED, stream.read(_CHUNK)
+    while data or not expander.eof:
+        if expander.eof:
+            expander = new()
+        if not data and expander.needs_input:
+            raise EOFError("it ends too early")
+        chunk = expander.decompress(data, _CHUNK)
+        room -= len(chunk)
+        if room < 0:
+            raise LandingFileRefused(f"{name}: expected at most {MAX_EXPANDED >> 30} GiB once expanded, came more. Split the file.")
+        out.write(chunk)
+        data = (expander.unused_data or stream.read(_CHUNK)) if expander.eof else stream.read(_CHUNK) if expander.needs_input else b""
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def read_sheets(
         target = f"{folder}/sheet"
         limits = {"memory": MEMORY, "expanded": MAX_EXPANDED, "cells": MAX_CELLS}
         wanted = {"format": kind, "sheet": sheet, "sheets": sheets, "header": header, "decimal": decimal}
-        answer = _reader.ask({"path": str(path), "target": target, **wanted, **limits})
+        answer = _reader.ask({"path": _named(path, folder, kind), "target": target, **wanted, **limits})
         if "refused" in answer:
             raise LandingFileRefused(f"{name}: expected a workbook ({kind}), but {answer['refused']}")
         return [
@@ -89,10 +89,17 @@ def peek(path: Path, name: str, kind: str, rows: int) -> list[SheetPeek]:
     with tempfile.TemporaryDirectory(prefix="shelfcast-") as folder:
         target = Path(folder) / "sheets"
         limits = {"memory": MEMORY, "expanded": MAX_EXPANDED, "cells": MAX_CELLS}
-        answer = _reader.ask({"path": str(path), "target": str(target), "format": kind, "peek": rows, **limits})
+        answer = _reader.ask({"path": _named(path, folder, kind), "target": str(target), "format": kind, "peek": rows, **limits})
         if "refused" in answer:
             raise LandingFileRefused(f"{name}: expected a workbook ({kind}), but {answer['refused']}")
         return [SheetPeek(**sheet) for sheet in json.loads(target.read_text())]
+
+
+def _named(path: Path, folder: str, kind: str) -> str:
+    """The workbook under a name that ends as its format does: the reader goes by that, whatever the file's own name is."""
+    link = Path(folder) / f"book.{kind}"
+    link.symlink_to(path.resolve())
+    return str(link)
 
 
 @dataclass
