@@ -78,10 +78,42 @@ def show_table(
     with lake.connect(table) as connection:
         rows = connection.execute(f"from {table.replace('/', '_')} where {slice_filter(table, regions, first, last)}").to_arrow_table()
     console.print(f"[bold]{table}[/] {f'as of {as_of} UTC' if as_of else 'now'}: {rows.num_rows:,} rows, Delta version {lake.version(table)}")
-    shown = Table(*rows.column_names)
-    for row in rows.slice(0, limit).to_pylist():
-        shown.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
-    console.print(shown)
+    if not rows.num_rows:
+        console.print(_what_there_is(lake, table))
+        return
+    shown = [["" if value is None else escape(str(value)) for value in row.values()] for row in rows.slice(0, limit).to_pylist()]
+    _print_rows(rows.column_names, shown, console)
+
+
+def _print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
+    """Rows as a table; where it is wider than the terminal, column by column, since cells of two letters a line cannot be read."""
+    wide = sum(max(len(name), *(len(row[number]) for row in rows)) + 3 for number, name in enumerate(names)) + 1
+    if wide <= console.width:
+        table = Table(*names)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        return
+    margin = max(map(len, names))
+    for number, row in enumerate(rows, start=1):
+        console.print(f"[dim]row {number}[/]")
+        for name, value in zip(names, row, strict=True):
+            if value:
+                console.print(f"  {name:<{margin}}  {value}", highlight=False, soft_wrap=True)
+
+
+def _what_there_is(lake: Lake, table: str) -> str:
+    """What a table holds, for who asked for rows that it has not."""
+    with lake.connect(table) as connection:
+        view = table.replace("/", "_")
+        names = [row[0] for row in connection.execute(f"describe {view}").fetchall()]
+        dated = "min(week), max(week)" if "week" in names else "null, null"
+        regions = "string_agg(distinct region, ', ' order by region)" if "region" in names else "null"
+        [(count, first, last, there)] = connection.execute(f"select count(*), {dated}, {regions} from {view}").fetchall()
+    if not count:
+        return f"{table} holds no rows yet."
+    weeks = f" of the weeks {first} to {last}" if first is not None else ""
+    return f"No rows of {table} are of what you asked for: it holds {count:,}{weeks}{f' in {escape(there)}' if there else ''}."
 
 
 def decide_latest(settings: Settings, chosen: str, event: Status, by: str, why: str, console: Console) -> None:
@@ -103,6 +135,8 @@ def export_table(settings: Settings, table: str, target: Path, regions: Sequence
     _check_regions(lake, regions)
     rows = export(lake, table, slice_filter(table, regions, first, last), target)
     console.print(f"{rows:,} rows of {table} -> {escape(str(target))}", highlight=False)
+    if not rows:
+        console.print(_what_there_is(lake, table))
 
 
 def obfuscate_lake(settings: Settings, target: Path, salt_file: Path | None, size: SampleSize, console: Console) -> None:

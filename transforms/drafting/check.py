@@ -161,7 +161,7 @@ def _read_with(file: LandingFile, landing: Path, lookups: Lookups) -> set[str]:
 
 def _unmatched(folder: Path, matched: set[str]) -> list[str]:
     names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if not path.is_dir())
-    return [name for name in names if name not in matched]
+    return [name if name.isprintable() else ascii(name) for name in names if name not in matched]
 
 
 def _absent(provider: ProviderSpec, present: set[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import stat
+import unicodedata
 from io import BufferedReader
 from pathlib import Path
 
@@ -82,6 +83,13 @@ def identity_of(path: Path, name: str, fault: str) -> tuple[str, int]:
 def printable(path: Path) -> str:
     """A path as UTF-8 text; other bytes are written as backslash, x and two digits."""
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def written_otherwise(name: str, other: str) -> str:
+    """A sentence about two names that look alike and differ in the composition of their letters; empty for others."""
+    if name == other or unicodedata.normalize("NFC", name) != unicodedata.normalize("NFC", other):
+        return ""
+    return f" Both names look alike and are of other code points: {name!a} and {other!a}."
 
 
 def _reason(path: Path, error: OSError) -> str:

@@ -15,6 +15,7 @@ from transforms.landing.files import FACTS, Identity, LandingFile, Progress
 from transforms.landing.findings import contradicted, held, noticed, refuse_conflicts, refuse_emptied, refuse_unmapped, stays
 from transforms.landing.ledger import FileNotice, FileRecord, accepted_last
 from transforms.landing.look import Look
+from transforms.landing.odd_files import written_otherwise
 from transforms.landing.readings import read_all
 from transforms.landing.slices import emptied, fingerprints, moved, with_moved
 
@@ -95,7 +96,7 @@ class Registrar:
         advice = ", or name this one under 'counted' in the provider YAML if they are two deliveries" if file.adds_up else ""
         before = accepted_last(self.look.known).get((file.source, file.name))
         withdrawn = " What the file said before holds no longer once that one is taken in." if before not in {None, file.identity} else ""
-        message = f"It has the same content as {other}: it counts once.{withdrawn} Remove one of them{advice}."
+        message = f"It has the same content as {other}: it counts once.{written_otherwise(file.name, other)}{withdrawn} Remove one of them{advice}."
         self.result.noticed.append(FileNotice(file.source, file.name, message))
         self._keep(file, self.look.known.pop(file.identity, None), None, _NOTHING, "repeated", message)
 

@@ -1,9 +1,14 @@
 """Names out of foreign files on pages and terminals: shown as they are, and never read as markup."""
 
+import io
+import re
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
+from rich.console import Console
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -11,7 +16,10 @@ from typer.testing import CliRunner
 from orchestration.cli.app import app
 from orchestration.reports.report import Report, Section, page
 from orchestration.runtime.metadata import Link, markdown_table, picture
+from orchestration.settings import use_root
+from orchestration.views.data import export_table, show_table
 from orchestration.web.webserver import behind_front
+from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.lake.tables import Lake
 
@@ -71,3 +79,33 @@ def test_brackets_in_names_are_no_markup_of_the_terminal(tmp_path: Path) -> None
     assert done.exit_code == 0, done.output
     assert "[/bold]" in done.output
     assert "[red]" in done.output
+
+
+def test_rows_wider_than_the_terminal_are_shown_column_by_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns a table of twelve columns showed two letters a line."""
+    monkeypatch.setenv("SHELFCAST_ROOT", str(tmp_path))
+    contract = CONTRACTS["silver/stores"]
+    row = {**dict.fromkeys(contract.names), "store_id": "S1", "region": "ohio", "name": "A rather long name of a store in Ohio", "format": "large"}
+    Lake(str(tmp_path)).overwrite(contract.name, pa.Table.from_pylist([row], schema=contract.schema))
+    shown = Console(width=80, file=io.StringIO())
+    show_table(use_root(str(tmp_path)), contract.name, None, [], None, None, 20, shown)
+    lines = shown.file.getvalue().splitlines()
+    assert any(re.fullmatch(r"  name +A rather long name of a store in Ohio", line) for line in lines)
+
+
+def test_who_asks_for_rows_that_are_not_there_is_told_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty table was shown for a year that nobody has data of."""
+    monkeypatch.setenv("SHELFCAST_ROOT", str(tmp_path))
+    contract = CONTRACTS["bronze/shipments"]
+    seen = {"known_at": datetime(2024, 3, 1, tzinfo=UTC), "source_file": "a.csv", "source_hash": "0", "arrived_at": datetime(2024, 3, 1, tzinfo=UTC)}
+    rows = [
+        {**dict.fromkeys(contract.names), "region": "ohio", "store_id": "S1", "product_id": "A", "week": week, "units_shipped": 1, **seen}
+        for week in (date(2024, 1, 1), date(2024, 2, 5))
+    ]
+    block = SliceBlock((Region("ohio"),), Week(date(2024, 1, 1)), Week(date(2024, 2, 5)))
+    Lake(str(tmp_path)).replace(contract.name, block, pa.Table.from_pylist(rows, schema=contract.schema))
+    told = "No rows of bronze/shipments are of what you asked for: it holds 2 of the weeks 2024-01-01 to 2024-02-05 in ohio."
+    shown = Console(width=200, file=io.StringIO())
+    show_table(use_root(str(tmp_path)), contract.name, None, [], "2031-01-06", None, 20, shown)
+    export_table(use_root(str(tmp_path)), contract.name, tmp_path / "out.csv", [], "2031-01-06", None, shown)
+    assert shown.file.getvalue().count(told) == 2

@@ -279,3 +279,11 @@ def test_any_text_at_any_key_is_a_value_or_told_in_a_sentence(shop: Path, key: s
     except (ConfigurationError, LandingFileRefused) as error:
         told = str(error)
     assert not told or re.match(r"Provider file corner_shop\.yaml(, line| breaks the rules: line) \d+|(2022-05-02|products|stores)\.csv", told), told
+
+
+@pytest.mark.parametrize("name", ["a" * 5000 + ".yaml", "/".join(["folder"] * 1000) + "/p.yaml", "b" * 5000])
+def test_a_path_that_no_disk_can_hold_is_told_in_a_short_sentence(name: str) -> None:
+    """It ended in a traceback of the operating system."""
+    with pytest.raises(ConfigurationError, match=r"(cannot be looked for: File name too long|There is no provider)") as found:
+        load_provider(name)
+    assert len(str(found.value)) < 500

@@ -286,3 +286,17 @@ def test_a_workbook_that_kills_its_reader_leaves_the_next_one_readable(
         with pytest.raises(LandingFileRefused, match=r"^s.xlsx: expected a workbook \(xlsx\), but "):
             workbooks.read_sheets(path, path.name, "xlsx", None, None, 1, ".")
     assert workbooks.read_sheets(path, path.name, "xlsx", None, None, 1, ".")[0][1].table.num_rows == 8000
+
+
+def test_names_that_look_alike_are_told_apart_by_their_code_points(shop: Path, tmp_path: Path) -> None:
+    """'It has the same content as shipments/café.csv', said of shipments/café.csv."""
+    lake = Lake(str(tmp_path / "lake"))
+    provider = load_provider(str(shop / "corner_shop.yaml"))
+    drop(lake, provider, shop)
+    for name in ("caf\u00e9.csv", "cafe\u0301.csv"):
+        (folder(lake, provider) / "shipments" / name).write_text("id,sku,week,units\n1,A,2022-05-02,7\n")
+    told = [notice.message for notice in register(lake, provider, datetime(2022, 6, 1, tzinfo=UTC)).noticed]
+    [message] = [message for message in told if "has the same content" in message]
+    assert "look alike" in message
+    assert r"caf\xe9" in message
+    assert r"cafe\u0301" in message

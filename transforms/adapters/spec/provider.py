@@ -13,6 +13,7 @@ from transforms.errors import ConfigurationError
 from transforms.yaml_files import RuleBroken, read_model
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "providers"
+_MOST_SHOWN = 200
 
 
 class ProviderSpec(Strict):
@@ -108,16 +109,24 @@ def load_provider(name: str, base: Path | None = None) -> ProviderSpec:
     path = BUILT_IN / f"{name}.yaml"
     if is_file:
         path = Path(name) if base is None or Path(name).is_absolute() else base / name
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise ConfigurationError(f"Provider file {_short(name)} cannot be looked for: {error.strerror}. Name the path of a provider YAML.") from error
+    if not there:
         raise _no_provider(name)
     return read_model(path, ProviderSpec, "Provider file")
 
 
 def _no_provider(name: str) -> ConfigurationError:
     return ConfigurationError(
-        f"There is no provider {name!r}: expected one of {', '.join(built_in_providers())}, or the path of a provider YAML "
+        f"There is no provider {_short(name)}: expected one of {', '.join(built_in_providers())}, or the path of a provider YAML "
         "(see README, 'Bring your own data')."
     )
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]}...")
 
 
 def built_in_providers() -> list[str]:
