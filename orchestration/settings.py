@@ -83,12 +83,6 @@ def place_of_logs() -> Path:
     return Path(named) if named and "://" not in named else Path.cwd()
 
 
-def command_beside_interpreter(name: str) -> str:
-    """Path of a command that was installed with this interpreter, whether or not its environment is activated; the name where it was not."""
-    found = Path(sys.executable).parent / name
-    return str(found) if found.exists() else name
-
-
 @contextmanager
 def commands_beside_interpreter() -> Iterator[None]:
     """While this is open, commands that were installed with this interpreter are found by their names."""

@@ -11,11 +11,10 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from orchestration.runtime.lineage import column_lineage
-from orchestration.runtime.manifest import dbt_project
+from orchestration.runtime.manifest import dbt_project, dbt_resource
 from orchestration.runtime.metadata import add_large, markdown_table, table_metadata, table_spec, written
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
-from orchestration.settings import command_beside_interpreter
 from transforms.calendar import SliceBlock, blocks_of
 from transforms.contracts import CONTRACTS
 from transforms.contracts.bronze import CONDITIONED_SLICES
@@ -124,6 +123,5 @@ def _recorded(context: dg.AssetExecutionContext, record: AbstractContextManager[
 
 
 def definitions() -> dg.Definitions:
-    """Conditioning by dbt, with its executable beside the interpreter."""
-    dbt = DbtCliResource(project_dir=PROJECT, dbt_executable=command_beside_interpreter("dbt"))
-    return dg.Definitions(assets=[reference_models, conditioned_models, conditioned_slices], resources={"dbt": dbt})
+    """Conditioning by dbt."""
+    return dg.Definitions(assets=[reference_models, conditioned_models, conditioned_slices], resources={"dbt": dbt_resource()})

@@ -11,7 +11,7 @@ from models.evaluation.gate import Gate
 from models.serving.score import score_region
 from models.training.spec import TrainingSpec
 from models.training.train import train_region
-from orchestration.lifecycle.serving import champions_serving, panel_at
+from orchestration.lifecycle.serving import champions_serving, panel_at, steps_at
 from orchestration.project import Project
 from orchestration.settings import settings
 from orchestration.workers import map_regions
@@ -22,7 +22,7 @@ from transforms.lake.database import open_database
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
 from transforms.records.data_checks import Check, Limits
-from transforms.records.dataset_versions import Dataset, Status, approved_before, decide, latest_versions, record
+from transforms.records.dataset_versions import Dataset, Status, decide, last_approved, latest_versions, log, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,14 @@ def review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str,
 def _review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str) -> list[Dataset]:
     limits = Limits(**project.data.model_dump(include=set(Limits.__dataclass_fields__)))
     record(lake, regions, limits, run_id, datetime.now(UTC))
-    undecided = {dataset.region: dataset for dataset in latest_versions(lake, regions) if not dataset.actor}
-    task = _CheckTask(lake.root, lake.storage_options, project, {region: dataset.version for region, dataset in undecided.items()})
-    outcomes = dict(map_regions(task, list(undecided), settings().workers))
+    known = log(lake, regions)
+    undecided = {region: dataset for region, dataset in {dataset.region: dataset for dataset in known}.items() if not dataset.actor}
+    approved = {region: last_approved(known, region, dataset.recorded_at) for region, dataset in undecided.items()}
+    task = _CheckTask(lake.root, lake.storage_options, project, undecided, approved)
+    # A worker loads the learning libraries, for longer than conditioning a week takes: none is started where there is nothing to score or train.
+    computed = [region for region in undecided if task.computes(region)]
+    outcomes = {region: task(region) for region in undecided if region not in computed}
+    outcomes |= dict(map_regions(task, computed, settings().workers))
     for region, dataset in undecided.items():
         failed = [*dataset.failed, *(check for check in outcomes[region] if not check.passed)]
         names = ", ".join(check.name for check in [*dataset.checks, *outcomes[region]])
@@ -72,7 +77,7 @@ def _review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str
     return latest_versions(lake, regions)
 
 
-def decide_latest(lake: Lake, region: Region, decision: str, who: str, reason: str, run_id: str, log: Callable[[str], None]) -> Dataset:
+def decide_latest(lake: Lake, region: Region, decision: str, who: str, reason: str, run_id: str, tell: Callable[[str], None]) -> Dataset:
     """Put a person's decision on the latest version of a region's data on record, and return the version.
 
     Raises
@@ -85,12 +90,12 @@ def decide_latest(lake: Lake, region: Region, decision: str, who: str, reason: s
     if decision not in {"approved", "rejected"}:
         raise ConfigurationError(f"decision: expected approved or rejected, came {decision!r}.")
     event: Status = "approved" if decision == "approved" else "rejected"
-    with lease(lake, "decisions", f"run {run_id}", log):
+    with lease(lake, "decisions", f"run {run_id}", tell):
         found = latest_versions(lake, [region])
         if not found:
             raise MissingData(f"{region} has no data version yet: condition it first.")
         decide(lake, found[0], event, who, reason, datetime.now(UTC))
-    log(f"{found[0].version}: {event} by {who}: {reason}")
+    tell(f"{found[0].version}: {event} by {who}: {reason}")
     return found[0]
 
 
@@ -143,20 +148,34 @@ class _CheckTask:
     root: str
     storage_options: Mapping[str, str]
     project: Project
-    versions: Mapping[Region, str]
+    versions: Mapping[Region, Dataset]
+    approved: Mapping[Region, Dataset | None]
 
     def __call__(self, region: Region) -> list[Check]:
-        lake = Lake(self.root, dict(self.storage_options))
-        dataset = next(found for found in reversed(latest_versions(lake, [region])) if found.version == self.versions[region])
-        approved = approved_before(lake, region, dataset.recorded_at)
+        dataset, approved = self.versions[region], self.approved[region]
         if approved is None:
             return []
         origin = min(approved.last_week, dataset.last_week)
-        checks = [self._scoring(lake, region, approved, dataset, origin)]
-        rewritten = next((check.value for check in dataset.checks if check.name == "share rewritten"), 0.0)
-        if rewritten > self.project.data.retrain_above:
-            checks.append(self._training(lake, region, approved, dataset, origin))
+        checks = [self._scoring(self._lake, region, approved, dataset, origin)]
+        if self._is_rewritten(dataset):
+            checks.append(self._training(self._lake, region, approved, dataset, origin))
         return checks
+
+    def computes(self, region: Region) -> bool:
+        """Whether there is a model to score with, or one to train."""
+        dataset, approved = self.versions[region], self.approved[region]
+        if approved is None:
+            return False
+        steps, _ = steps_at(self._lake, region, min(approved.last_week, dataset.last_week))
+        return bool(steps) or self._is_rewritten(dataset)
+
+    @property
+    def _lake(self) -> Lake:
+        return Lake(self.root, dict(self.storage_options))
+
+    def _is_rewritten(self, dataset: Dataset) -> bool:
+        rewritten = next((check.value for check in dataset.checks if check.name == "share rewritten"), 0.0)
+        return rewritten > self.project.data.retrain_above
 
     def _scoring(self, lake: Lake, region: Region, approved: Dataset, dataset: Dataset, origin: Week) -> Check:
         limit = self.project.data.max_forecast_move

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 import yaml
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
 
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
@@ -345,3 +346,18 @@ def test_one_landing_conditioned_again_and_again_gives_one_dataset_version(lake:
         assert build(lake, years, "weather weather_known").success
         versions.add(contents_of(lake, [OHIO])[OHIO])
     assert len(versions) == 1
+
+
+def test_what_is_parsed_is_the_same_with_any_vars(lake: Lake) -> None:
+    """A run reuses what was parsed before with other vars (`orchestration.runtime.dbt_process`): no ref and no setting of a model may depend on them."""
+
+    def nodes(**variables: object) -> dict[str, object]:
+        where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", lake.root, "--no-partial-parse"]
+        done = dbtRunner().invoke(["--quiet", "parse", *where, "--vars", json.dumps(variables)])
+        assert done.success
+        assert isinstance(done.result, Manifest)
+        found = {**done.result.nodes, **done.result.unit_tests}
+        return {name: {key: value for key, value in node.to_dict().items() if key != "created_at"} for name, node in found.items()}
+
+    slices = {"lake_root": lake.root, "regions": ["ohio"], "week_first": "2022-05-02", "week_last": "2022-05-09"}
+    assert nodes() == nodes(**slices, additive=["shipments", "returns"], snapshots="backdated")

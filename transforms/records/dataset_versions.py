@@ -63,7 +63,8 @@ def record(lake: Lake, regions: Sequence[Region], limits: Limits, run_id: str, n
         return []
     pins = lake.versions(READ_TABLES)
     present = lake.at(pins)
-    newest = {dataset.region: dataset for dataset in log(lake, regions)}
+    known = log(lake, regions)
+    newest = {dataset.region: dataset for dataset in known}
     last_week = _last_week(present)
     if last_week is None:
         return []
@@ -75,7 +76,7 @@ def record(lake: Lake, regions: Sequence[Region], limits: Limits, run_id: str, n
         version, latest = f"{region}-{content}", newest.get(region)
         if latest is not None and (latest.version, latest.last_week) == (version, last_week):
             continue
-        approved = approved_before(lake, region)
+        approved = last_approved(known, region)
         checks = data_checks(present, lake.at(approved.delta_versions) if approved else None, region, last_week, limits)
         rows.append(
             {
@@ -156,8 +157,13 @@ def usable(lake: Lake, region: Region, origin: Week, history: History) -> Datase
 
 def approved_before(lake: Lake, region: Region, moment: datetime | None = None) -> Dataset | None:
     """The region's version that was approved and recorded last before a moment (of all, without one); None before there is one."""
-    found = [dataset for dataset in log(lake, [region]) if dataset.status == "approved" and (moment is None or dataset.recorded_at < moment)]
-    return found[-1] if found else None
+    return last_approved(log(lake, [region]), region, moment)
+
+
+def last_approved(known: Iterable[Dataset], region: Region, moment: datetime | None = None) -> Dataset | None:
+    """`approved_before`, of versions that were read already (`log`)."""
+    found = [dataset for dataset in known if (dataset.region, dataset.status) == (region, "approved")]
+    return next((dataset for dataset in reversed(found) if moment is None or dataset.recorded_at < moment), None)
 
 
 def _not_approved(dataset: Dataset, origin: Week) -> str:
