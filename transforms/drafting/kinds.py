@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from transforms.adapters.formats.contents import head_of
 from transforms.adapters.spec import named_by_path
-from transforms.drafting.profiles import Profile, profiles_of, unique_share
+from transforms.drafting.profiles import Calendars, Profile, profiles_of, unique_share
 from transforms.drafting.samples import Sample, format_of, general_name, samples_of
 from transforms.drafting.words import concepts
 from transforms.errors import LandingFileRefused
@@ -50,6 +51,8 @@ class Kind:
     sample: Sample
     path: str | None = None
     """Template of what differs in the files' names, whose parts are columns of the sample in braces."""
+    calendars: Calendars = field(default_factory=dict)
+    """Calendars of the folder, by which numbers of periods are weeks."""
 
     @property
     def name(self) -> str:
@@ -61,7 +64,7 @@ class Kind:
     @cached_property
     def profiles(self) -> dict[str, Profile]:
         """Its columns by name."""
-        return profiles_of(self.sample)
+        return profiles_of(self.sample, self.calendars)
 
     def uniqueness(self, columns: Iterable[str], within_files: bool = False) -> float:
         """Share of the sample's rows that these columns tell apart; rows of other files are others, where it is asked within files."""
@@ -89,8 +92,21 @@ def kinds_of(folder: Path, progress: Progress) -> Found:
         progress(f"looking at {pattern} ({len(members)} files)" if len(members) > 1 else f"looking at {pattern}")
         parts += _of_bucket(folder, members, found)
     parts = _merged(parts)
-    found.kinds = [_with_path(Kind(tuple(_patterns(files, names)), tuple(files), sample)) for files, sample in parts]
+    calendars = {files[0]: periods for files, sample in parts if len(files) == 1 and (periods := _periods(sample))}
+    parts = [(files, sample) for files, sample in parts if files[0] not in calendars]
+    found.kinds = [_with_path(Kind(tuple(_patterns(files, names)), tuple(files), sample, calendars=calendars)) for files, sample in parts]
     return found
+
+
+def _periods(sample: Sample) -> dict[str, date]:
+    """The first day of each period, of a file that is a calendar as provider files name one; none of others."""
+    if not {"period", "first_day"} <= {*sample.names} or sample.settings != {"format": "csv"}:
+        return {}
+    try:
+        days = [date.fromisoformat(day or "") for day in sample.table["first_day"].to_pylist()]
+    except ValueError:
+        return {}
+    return {period: day for period, day in zip(sample.table["period"].to_pylist(), days, strict=True) if period is not None}
 
 
 def _with_path(kind: Kind) -> Kind:

@@ -58,6 +58,8 @@ class DateStyle:
     weekdays: Mapping[int, int] = field(default_factory=dict)
     """ISO weekday -> distinct days that fall on it."""
     exceptions: tuple[str, ...] = ()
+    calendar: str | None = None
+    """File that names the first day of each period, where the values are numbers of periods."""
 
     @property
     def only_weekday(self) -> int | None:
@@ -105,13 +107,17 @@ class Profile:
         return yes[0] if len(yes) == 1 and len(yes) + len(no) == len(self.values) <= 2 else None
 
 
-def profiles_of(sample: Sample) -> dict[str, Profile]:
+Calendars = Mapping[str, Mapping[str, date]]
+"""File of a calendar -> the first day of each of its periods."""
+
+
+def profiles_of(sample: Sample, calendars: Calendars) -> dict[str, Profile]:
     """The columns of a sample by name."""
     with open_database() as connection:
-        return {name: _profile(connection, sample, name) for name in sample.names}
+        return {name: _profile(connection, sample, name, calendars) for name in sample.names}
 
 
-def _profile(connection: duckdb.DuckDBPyConnection, sample: Sample, name: str) -> Profile:
+def _profile(connection: duckdb.DuckDBPyConnection, sample: Sample, name: str, calendars: Calendars) -> Profile:
     counted = Counter(sample.table[name].to_pylist())
     filled = {value: count for value, count in counted.items() if value is not None and value.strip().upper() not in _MISSING}
     share = sum(filled.values()) / max(sample.table.num_rows, 1)
@@ -120,6 +126,12 @@ def _profile(connection: duckdb.DuckDBPyConnection, sample: Sample, name: str) -
     values = tuple(distinct[::step][: MOST_VALUES + 1])
     if not values:
         return Profile(name, 0.0, 0, (), None, None)
+    for calendar, periods in calendars.items():
+        if (days := [periods[value] for value in values if value in periods]) and len(days) >= _ENOUGH * len(values):
+            left = tuple(value for value in values if value not in periods)[:3]
+            weekdays = Counter(day.isoweekday() for day in days)
+            style = DateStyle(None, first=min(days), last=max(days), weekdays=weekdays, exceptions=left, calendar=calendar)
+            return Profile(name, share, len(distinct), values, style, None)
     connection.register("texts", pa.table({"text": pa.array(values, pa.string())}))
     kind = sample.kinds.get(name)
     found = _mixed_dates(connection, values, name) if sample.settings["format"] in WORKBOOKS else None

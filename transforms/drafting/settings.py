@@ -81,6 +81,9 @@ def _date(made: ColumnDraft, column: Column, profile: Profile, style: DateStyle)
 
 def _week(made: ColumnDraft, profile: Profile, style: DateStyle) -> None:
     """The Monday that a date belongs to."""
+    if style.calendar is not None:
+        made.settings["calendar"] = style.calendar
+        return
     if style.date_format == ISO_WEEK:
         if not any(letter.isalpha() for letter in profile.values[0]):
             made.questions.append(f"{profile.values[0]} is read as a year and its ISO week: if your weeks are others, name a 'calendar' instead")

@@ -622,3 +622,17 @@ def test_compressed_files_are_drafted_and_read(ending: str, pack: Callable[[byte
     (folder / f"shipments.csv{ending}").write_bytes(pack(text[:half]) + pack(text[half:]))
     spec, _ = drafted(folder, tmp_path)
     assert weeks_taken(folder, spec) == {"2024-01-01"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_of_periods_are_read_by_the_calendar_that_lies_beside(seed: int, tmp_path: Path) -> None:
+    """They were no dates, so that the deliveries were of no source; and the calendar was a file that nothing knew."""
+    rng = random.Random(seed)
+    start, form = FIRST - timedelta(days=rng.choice([0, 1, 2])), rng.choice(["2024-P{p:02}-W{w}", "P{p} W{w}", "FY24{p:02}{w}"])
+    names = {week: form.format(p=week // 4 + 1, w=week % 4 + 1) for week in range(40)}
+    calendar = "period,first_day\n" + "".join(f"{name},{start + timedelta(weeks=week)}\n" for week, name in names.items())
+    text = deliveries(lambda day: names[(day - FIRST).days // 7])
+    folder = shop(tmp_path / "drops", **{"shipments.csv": text, "calendars/retail.csv": calendar})
+    spec, made = drafted(folder, tmp_path)
+    assert spec.sources["shipments"][0].columns["week"].calendar == "calendars/retail.csv", made.text
+    assert weeks_taken(folder, spec) == {"2024-01-01"}
