@@ -130,6 +130,11 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
         found = [path for spec in specs for path in sorted(source_dir.glob(spec.files))]
         if not found and source in NEEDED and not any(map(provider.is_fetched, specs)):
             patterns = ", ".join(spec.files for spec in specs)
+            if not any(path.is_file() for path in source_dir.rglob("*")):
+                needs = "; ".join(
+                    f"{name} in {', '.join(spec.files for spec in provider.sources[name])}" for name in provider.sources if name in NEEDED
+                )
+                raise ConfigurationError(f"{source_dir} holds no files at all: provider {provider.name!r} needs {needs}. Is it the right folder?")
             raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.")
         needed[source] = found if source in NEEDED else []
         wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in found})

@@ -300,3 +300,12 @@ def test_names_that_look_alike_are_told_apart_by_their_code_points(shop: Path, t
     assert "look alike" in message
     assert r"caf\xe9" in message
     assert r"cafe\u0301" in message
+
+
+def test_a_folder_without_files_is_told_with_all_that_was_expected(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty" / "shipments").mkdir(parents=True)
+    provider = load_provider(str(shop / "corner_shop.yaml"))
+    with pytest.raises(
+        ConfigurationError, match=r"holds no files at all: provider 'corner_shop' needs stores in stores\.csv; .*shipments in shipments/\*"
+    ):
+        drop(Lake(str(tmp_path / "lake")), provider, tmp_path / "empty")
