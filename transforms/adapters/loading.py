@@ -140,7 +140,7 @@ def tables(
         records = read_fixed(path, name, spec.fields or {}, spec.encoding, compression, spec.header)
         connection.register("file", records.table)
     elif spec.format == "jsonl":
-        records = read_json_lines(connection, path, name, compression)
+        records = read_json_lines(connection, path, name, spec.encoding, compression)
     else:
         records = read_parquet(connection, path, name)
     yield place, beside, records

@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -160,7 +161,7 @@ def _copy(path: Path, target: Path, drafts: Path) -> None:
     """
     with opened(path) as stream:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = drafts / f".{target.name}.part"
+        draft = drafts / f".{hashlib.sha256(os.fsencode(target)).hexdigest()[:16]}-{os.getpid()}.part"
         with draft.open("wb") as copy:
             shutil.copyfileobj(stream, copy)
         draft.replace(target)

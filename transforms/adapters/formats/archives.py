@@ -98,7 +98,7 @@ def _extracted(path: Path, name: str, pattern: str, folder: Path) -> list[tuple[
     if size > MAX_DIRECTORY:
         raise LandingFileRefused(f"{name}: expected a list of members of at most {MAX_DIRECTORY >> 20} MiB, came {size:,} bytes. Split the archive.")
     with zipfile.ZipFile(path) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_beside(entry.filename)]
         chosen = sorted((entry for entry in entries if fnmatchcase(entry.filename, pattern)), key=lambda entry: entry.filename)
         if not chosen or len(chosen) > MAX_MEMBERS:
             there = f"{len(chosen):,} of them" if chosen else f"{[entry.filename for entry in entries[:20]]}"
@@ -117,6 +117,12 @@ def _extracted(path: Path, name: str, pattern: str, folder: Path) -> list[tuple[
             room -= _write(archive, entry, target, room, name)
             found.append((entry.filename, target))
         return found
+
+
+def _is_beside(member: str) -> bool:
+    """Whether a member is what macOS packs beside each file: its attributes, under the file's own name."""
+    parts = member.split("/")
+    return "__MACOSX" in parts or parts[-1].startswith("._")
 
 
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, room: int, name: str) -> int:

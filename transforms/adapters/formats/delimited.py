@@ -26,6 +26,7 @@ from transforms.errors import LandingFileRefused
 ENCODINGS = ("utf-8", "cp1252", "latin-1", "iso-8859-15", "cp1250", "cp850", "cp437", "mac-roman", "utf-16", "shift_jis", "gb18030")
 """Named in messages; any other text encoding that Python knows is taken too."""
 _BLOCK = 1 << 22
+_END_OF_TEXT = b"\x1a"
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ def _read(text: Path, name: str, delimiter: str, header: int) -> Records:
 
 
 def decode(path: Path, target: Path, name: str, encoding: str, compression: str) -> None:
-    """Write the text of a file as UTF-8, without a byte order mark."""
-    decoder, lines, mark = _decoder(encoding, name), 1, BYTE_ORDER_MARK
+    """Write the text of a file as UTF-8, without a byte order mark, and without the sign of its end that old programs write (Ctrl-Z)."""
+    decoder, lines, mark = codecs.getincrementaldecoder(encoding)("strict"), 1, BYTE_ORDER_MARK
+    held = b""
     with target.open("wb") as out:
         for chunk, last in read_chunks(path, compression, name):
             try:
@@ -108,16 +110,19 @@ def decode(path: Path, target: Path, name: str, encoding: str, compression: str)
                 )
             mark = "" if text else mark
             lines += text.count("\n")
-            out.write(encoded)
+            written = (held + encoded).rstrip(_END_OF_TEXT)
+            held = (held + encoded)[len(written) :]
+            out.write(written)
 
 
-def _decoder(encoding: str, name: str) -> codecs.IncrementalDecoder:
-    """Return a decoder from bytes to text; what Python calls a codec may also turn bytes into bytes, or text into text."""
+def is_encoding(encoding: str) -> bool:
+    """Whether Python knows a text encoding; what it calls a codec may also turn bytes into bytes, or text into text."""
     try:
         "a".encode(encoding)
-        return codecs.getincrementaldecoder(encoding)("strict")
-    except (LookupError, ValueError) as error:
-        raise LandingFileRefused(f"{name}: {encoding!r} is no encoding that is known. Expected one like {', '.join(ENCODINGS)}.") from error
+        codecs.getincrementaldecoder(encoding)("strict")
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def _undecodable(error: UnicodeError, lines: int, name: str, encoding: str) -> LandingFileRefused:

@@ -1,11 +1,14 @@
 """How a column of a contract comes about; `transforms.adapters.expressions` turns it into SQL."""
 
+import re
+from datetime import date
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal, Self
 
 import duckdb
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from transforms.adapters.formats.bounds import MAX_COLUMNS
 from transforms.adapters.moments import ISO_WEEK, SERIAL
@@ -22,6 +25,20 @@ Unit = Literal[
 # fmt: on
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Cleaning = Literal["key", "lower", "upper", "week", "end_of_day", "digits"]
+_MEASURES = {
+    "fahrenheit": "degC",
+    "tenth_fahrenheit": "degC",
+    "inch": "mm",
+    "hundredth_inch": "mm",
+    "mile": "km",
+}
+"""Units that measure one thing alone -> the contract's unit of it."""
+_OF_NUMBERS = ("unit", "decimal", "grouping", "affixes", "negative", "negate")
+_OF_MOMENTS = ("date_format", "timezone", "week_starts", "week_ends", "weekday", "calendar")
+_MADE_FOR = {**dict.fromkeys(_OF_NUMBERS, ("integer", "number")), **dict.fromkeys(_OF_MOMENTS, ("date", "timestamp")), "width": ("text",)}
+"""Key -> kinds of columns that it says something about."""
+_DIRECTIVE = re.compile(r"%-?([A-Za-z%])")
+_YEAR = frozenset("yYGcx")
 
 
 class Part(Strict):
@@ -125,6 +142,14 @@ class ColumnSpec(Strict):
             raise ValueError(f"'grouping' and 'decimal' are both {self.decimal!r}: a number needs two signs")
         return self
 
+    @field_validator("value", "default", mode="before")
+    @classmethod
+    def _plain_constant(cls, value: object) -> object:
+        """`value: yes` would be 1, and a date is meant as its text."""
+        if isinstance(value, bool | date):
+            raise PydanticCustomError("string_type", "expected a text or a number")
+        return value
+
     @field_validator("date_format")
     @classmethod
     def _readable_format(cls, date_format: str | None) -> str | None:
@@ -151,7 +176,18 @@ class ColumnSpec(Strict):
         return timezone
 
     def check(self, column: Column, numbers: set[str]) -> None:
-        """Raise `RuleBroken` for a constant that is none of `column`'s kind, or a fraction of something that is no mapped number."""
+        """Raise `RuleBroken` for a key that says nothing about `column`, a constant of another kind, or a fraction of what is no mapped number."""
+        for key, kinds in _MADE_FOR.items():
+            if key in self.model_fields_set and column.kind not in kinds:
+                raise RuleBroken(f"expected {key!r} for a column of kind {' or '.join(kinds)}, came for {column.name!r} ({column.kind})", key)
+        if self.unit in _MEASURES and column.unit != _MEASURES[self.unit]:
+            raise RuleBroken(f"expected 'unit: {self.unit}' for a column in {_MEASURES[self.unit]}, came for {column.name!r} ({column.unit})", "unit")
+        if self.date_format is not None and column.name != "valid_from" and not _names_a_day(self.date_format):
+            raise RuleBroken(
+                f"expected a format with year, month and day (or the number of a week) for {column.name!r}, came {self.date_format!r}: "
+                "what is of a whole month or year belongs to none of its weeks",
+                "date_format",
+            )
         if self.fraction_of is not None and (self.fraction_of not in numbers or isinstance(self.value, str | None)):
             raise RuleBroken(
                 f"expected a number as 'value' and one of the mapped columns {sorted(numbers)} as 'fraction_of', came {self.fraction_of!r}",
@@ -162,6 +198,15 @@ class ColumnSpec(Strict):
                 raise RuleBroken(f"expected a text for {column.name!r}, came a number that does not keep all its digits. Put it in quotes", name)
             if value is not None and (problem := _refused_by_database(f"select $value::{column.duckdb}", value)):
                 raise RuleBroken(f"expected a {column.kind} for {column.name!r}, came {value!r}: {problem}", name)
+
+
+def _names_a_day(date_format: str) -> bool:
+    """Whether a format tells one day, or one week: others would put a whole month or year into its first week."""
+    if date_format in {ISO_WEEK, SERIAL}:
+        return True
+    found = set(_DIRECTIVE.findall(date_format))
+    month_and_day = found & set("mbBh") and found & set("d")
+    return bool(found & _YEAR) and bool(found & set("jUWVcx") or month_and_day)
 
 
 @lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from transforms.adapters.formats.delimited import ENCODINGS, is_encoding
 from transforms.adapters.spec.parts import Name, Strict, Text
 from transforms.adapters.spec.paths import inside_landing
 from transforms.yaml_files import RuleBroken
@@ -45,6 +46,13 @@ class Layout(Strict):
     header: int = Field(default=1, ge=0, le=1000)
     """Row (record) that names the columns; what stands above it is left aside. 0 or `none` for a file without names: `position` tells its columns. Of
     `format: fixed` the number of lines above the rows, 0 where none is given."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        if not is_encoding(encoding):
+            raise ValueError(f"expected a text encoding like {', '.join(ENCODINGS)}, came {encoding!r}")
+        return encoding
 
     @field_validator("delimiter")
     @classmethod

@@ -1,17 +1,19 @@
 """A provider: its sources with their files, and what holds for all of them."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from transforms.adapters.spec.files import FileSpec
-from transforms.adapters.spec.parts import Number, Strict
+from transforms.adapters.spec.parts import Strict
 from transforms.adapters.spec.paths import Store
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.yaml_files import RuleBroken, read_model
 
+_Latitude = Annotated[float, Field(ge=-90, le=90)]
+_Longitude = Annotated[float, Field(ge=-180, le=180)]
 BUILT_IN = Path(__file__).resolve().parents[2] / "providers"
 _MOST_SHOWN = 200
 
@@ -26,7 +28,7 @@ class ProviderSpec(Strict):
     """Whether a delivered product may be missing in the products file; accepted ones get a case pack of 1 and no attributes."""
     regions: dict[str, str] = Field(default_factory=dict)
     """Provider's spelling of a region -> region key, where lower case and underscores are not enough."""
-    stations: dict[str, tuple[Number, Number]] = Field(default_factory=dict)
+    stations: dict[str, tuple[_Latitude, _Longitude]] = Field(default_factory=dict)
     """Weather place -> latitude and longitude: stores whose file names no place get the nearest one, with its distance."""
     refuse_above: float = Field(default=0.5, gt=0, le=1)
     """Share of broken rows above which a file is refused whole: it is then more likely another file than a file with faults."""
