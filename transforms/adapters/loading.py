@@ -25,6 +25,7 @@ from transforms.errors import LandingFileRefused
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _TEXTS = frozenset({"csv", "jsonl", "fixed"})
+_DELIMITERS = (";", "\t", "|", ",")
 _OUR_OWN = {ROW, SHAPE, RECORD, PLACE}
 
 
@@ -177,6 +178,16 @@ def _unite(connection: duckdb.DuckDBPyConnection, count: int) -> None:
         connection.execute(f"drop table part{number}")
 
 
+def _other_dialect(spec: FileSpec, present: Sequence[str]) -> str:
+    """What the header tells about how the file is to be read, as a sentence with a space behind; nothing where it tells nothing."""
+    if spec.format != "csv" or not present:
+        return ""
+    if present[0].lower().startswith("sep="):
+        return f"The first record is a note to a spreadsheet program: say 'header: {spec.header + 1}', and its sign as 'delimiter'. "
+    signs = [sign for sign in _DELIMITERS if sign != spec.delimiter and sign in present[0]] if len(present) == 1 else []
+    return f"All stand in one column: is {signs[0]!r} their 'delimiter'? " if signs else ""
+
+
 def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...], beside: dict[str, str], name: str) -> tuple[str, ...]:
     """Mapped columns that the file lacks and can do without; a column that is needed is refused with the difference shown."""
     wanted = spec.wanted(contract)
@@ -187,7 +198,7 @@ def _absent_columns(spec: FileSpec, contract: Contract, present: tuple[str, ...]
     if missing:
         raise LandingFileRefused(
             f"{name}, row {spec.header or 1} (header): columns {missing} are missing for source {contract.table!r}; came with {list(present)}, "
-            f"of which {sorted(set(present) - set(wanted)) or 'none'} are not mapped. "
+            f"of which {sorted(set(present) - set(wanted)) or 'none'} are not mapped. {_other_dialect(spec, present)}"
             "Add them to the file, or correct the provider YAML if they are named differently."
         )
     return tuple(sorted(column for column in wanted if column not in there))

@@ -104,6 +104,22 @@ def test_a_line_that_is_no_json_is_told_by_its_own_number(take_in: TakeIn) -> No
 
 
 @pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (ROWS.replace(",", ";"), "is ';' their 'delimiter'?"),
+        (ROWS.replace(",", "\t"), "is '\\t' their 'delimiter'?"),
+        ("sep=;\n" + ROWS.replace(",", ";"), "say 'header: 2'"),
+        ("sep=,\n" + ROWS, "say 'header: 2'"),
+    ],
+)
+def test_a_header_of_another_dialect_is_refused_with_the_key_that_helps(take_in: TakeIn, content: str, advice: str) -> None:
+    """The message asked to add columns that all stood there."""
+    rows, refused = take_in("s.csv", content.encode())
+    assert rows == []
+    assert advice in refused["shipments/s.csv"]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "key", "message"),
     [
         ("week: week", "week: {column: week, date_format: '%Y-%m', clean: week}", "week.date_format", "a format with year, month and day"),
