@@ -162,14 +162,22 @@ class Lake:
             connection.execute(f"create view {table.replace('/', '_')} as {self.select(table)}")
         return connection
 
-    def select(self, table: str) -> str:
+    def select(self, table: str, beside: "Lake | None" = None) -> str:
         """DuckDB SQL over the Parquet files of the table's present version, with the contract's columns and types; no rows before it exists.
 
         Reading the files is faster than `delta_scan` and needs no extension; tables written here have no deletion vectors.
+
+        Parameters
+        ----------
+        beside
+            Another state of this lake: files that both states have are left out, so that two states are compared without what they share.
         """
         contract = CONTRACTS[table]
         delta = self._open(table) if self.exists(table) else None
         files = self.files(table) if delta else []
+        if beside is not None and beside.exists(table):
+            shared = set(beside.files(table))
+            files = [name for name in files if name not in shared]
         if delta is None or not files:
             empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
             return f"select {empty} where false"

@@ -66,14 +66,22 @@ def data_checks(lake: Lake, approved: Lake | None, region: Region, last_week: We
     last_week
         The last week of which any region has deliveries.
     """
-    with lake.connect(DEMAND.name, QUARANTINE.name, LANDING_FILES.name) as connection:
-        columns = "store_id, product_id, week, units_shipped"
-        connection.execute(f"create temp table now as select {columns} from gold_demand where region = '{region}'")
-        before = f"({approved.select('gold/demand')}) where region = '{region}'" if approved else "now where false"
-        connection.execute(f"create temp table before as select {columns} from {before}")
+    with lake.connect(QUARANTINE.name, LANDING_FILES.name) as connection:
+        connection.execute(f"create view now as {_of(region, lake.select(DEMAND.name))}")
+        if approved:
+            connection.execute(f"create view before as {_of(region, approved.select(DEMAND.name))}")
+            connection.execute(f"create view only_now as {_of(region, lake.select(DEMAND.name, beside=approved))}")
+            connection.execute(f"create view only_before as {_of(region, approved.select(DEMAND.name, beside=lake))}")
+        else:
+            connection.execute("create view before as from now where false")
         _find_changed_weeks(connection, last_week, first=approved is None)
         checks = [_quarantined(connection, region, limits), *_weekly(connection, limits), _jumps(connection, limits)]
         return [*checks, _missing_weeks(connection, last_week), *([_rewritten(connection, limits)] if approved else [])]
+
+
+def _of(region: Region, rows: str) -> str:
+    """SQL of a region's deliveries: a view, since each check reads a few of the columns and weeks."""
+    return f"select store_id, product_id, week, units_shipped from ({rows}) where region = '{region}'"
 
 
 def _find_changed_weeks(connection: duckdb.DuckDBPyConnection, last_week: Week, first: bool) -> None:
@@ -88,11 +96,12 @@ def _find_changed_weeks(connection: duckdb.DuckDBPyConnection, last_week: Week, 
     if first:
         connection.execute(f"create temp table changed as select week from weeks where week > {day(last_week + -_LOOK_BACK)}")
         return
+    # What files that both states have add to a week's sum is the same on both sides.
     connection.execute(
         """
         create temp table changed as
-        with a as (select week, sum(hash(store_id, product_id, units_shipped)) as content from now where units_shipped > 0 group by week),
-        b as (select week, sum(hash(store_id, product_id, units_shipped)) as content from before where units_shipped > 0 group by week)
+        with a as (select week, sum(hash(store_id, product_id, units_shipped)) as content from only_now where units_shipped > 0 group by week),
+        b as (select week, sum(hash(store_id, product_id, units_shipped)) as content from only_before where units_shipped > 0 group by week)
         select week from a full join b using (week) where a.content is distinct from b.content
         """
     )
