@@ -25,7 +25,7 @@ import xlrd
 from xlrd.compdoc import CompDocError
 
 from transforms.workbooks import ods, xls, xlsb, xlsx
-from transforms.workbooks.rows import Refused
+from transforms.workbooks.rows import Refused, Row
 
 _BATCH = 20_000
 _OUR_OWN = {"__row__", "__shape__", "__record__", "__place__"}
@@ -178,6 +178,8 @@ def _sheets_of(book: Any, wanted: str | list[str] | None, pattern: str | None) -
     """The sheets that are named, or the visible ones with rows that meet the pattern, else the only visible one with rows."""
     sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == calamine.SheetTypeEnum.WorkSheet]
     there = [sheet.name for sheet in sheets]
+    if again := [name for position, name in enumerate(there) if name in there[:position]]:
+        raise Refused(f"it has two sheets {again[0]!r}, and only one of them could be read. Rename one of them.")
     if wanted is not None:
         named = [wanted] if isinstance(wanted, str) else wanted
         for name in named:
@@ -254,9 +256,11 @@ def _read_again(path: Path, kind: str, name: str, rows: list[list[Any]], cells: 
     The first reader gives an empty cell for an error (#N/A) and for a formula that was never calculated, or a number that does not hold: in `rows`
     both get their text here.
     """
-    filled = 0
+    filled, last = 0, 0
     try:
         for row in _SECOND[kind](path, name):
+            _refuse_twice(row, name, last)
+            last = max(last, row.number) if row.held else last
             filled += row.times * row.is_filled
             for column, columns, error in row.errors:
                 _tell_error(rows, name, range(row.number, row.number + row.times), range(column, column + columns), error, cells)
@@ -265,6 +269,20 @@ def _read_again(path: Path, kind: str, name: str, rows: list[list[Any]], cells: 
             return None
         raise Refused(_broken(error)) from error
     return filled
+
+
+def _refuse_twice(row: Row, sheet: str, last: int) -> None:
+    """Refuse a row with two cells for one place, or one that comes after a later row or again: readers take the last value, or none, in silence."""
+    if row.twice is not None:
+        raise Refused(
+            f"row {row.number} of its sheet {sheet!r} has two cells for column {row.twice}, and nothing says which of them holds. "
+            "Open it, look at that row, save it again, and drop it again."
+        )
+    if row.held and row.number <= last:
+        raise Refused(
+            f"row {row.number} of its sheet {sheet!r} comes twice or after row {last}, expected rows in their order. "
+            "Open it, look at that row, save it again, and drop it again."
+        )
 
 
 def _tell_error(rows: list[list[Any]], sheet: str, numbers: range, columns: range, error: str, cells: int) -> None:

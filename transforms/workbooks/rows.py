@@ -27,12 +27,24 @@ class Row:
         Whether a cell of it holds a value or an error.
     errors
         First column (from 1), number of columns, and text of errors.
+    held
+        Columns whose cells hold something, as bits.
+    twice
+        A column (from 1) for which the row has two cells.
     """
 
     number: int
     times: int = 1
     is_filled: bool = False
     errors: list[tuple[int, int, str]] = field(default_factory=list)
+    held: int = 0
+    twice: int | None = None
+
+    def hold(self, column: int) -> None:
+        """Take in that a cell holds something, be it an empty text."""
+        if self.held >> column & 1:
+            self.twice = column
+        self.held |= 1 << column
 
     def tell(self, column: int, error: str, columns: int = 1) -> None:
         """Keep an error."""

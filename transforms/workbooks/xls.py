@@ -17,6 +17,7 @@ from transforms.workbooks.rows import ERRORS, NO_RESULT, OTHER, Refused, Row
 
 _BEGIN, _END = {0x0009, 0x0209, 0x0409, 0x0809}, 0x000A
 _NUMBER, _RK, _SHARED_TEXT, _LABELS, _BOOLEAN_OR_ERROR, _FORMULA, _STRING, _SEVERAL = 0x203, 0x27E, 0xFD, {0x204, 0xD6}, 0x205, 0x06, 0x207, 0xBD
+_CELLS = {_NUMBER, _RK, _SHARED_TEXT, *_LABELS, _BOOLEAN_OR_ERROR, _FORMULA, _SEVERAL}
 _TEXT_RESULT, _ERROR_RESULT, _EMPTY_RESULT = 0, 2, 3
 
 
@@ -69,6 +70,12 @@ class _Sheet:
 
     def record(self, code: int, data: bytes) -> None:
         """Take in one record."""
+        if code in _CELLS:
+            number, first = unpack_from("<HH", data)
+            # A record of several cells ends with the column of its last one.
+            (last,) = unpack_from("<H", data, len(data) - 2) if code == _SEVERAL else (first,)
+            for column in range(first, last + 1):
+                self.row(number).hold(column + 1)
         if code in {_NUMBER, _RK, _SEVERAL}:
             self.row(*unpack_from("<H", data)).is_filled = True
         elif code == _SHARED_TEXT:

@@ -37,6 +37,8 @@ def rows(path: Path, name: str) -> Iterator[Row]:
 
 def _add(row: Row, code: int, data: bytes, blank: bytearray) -> None:
     """Add what a record tells of a cell."""
+    if code in _ERRORS | _VALUES | _TEXTS | {_SHARED, _RICH_TEXT}:
+        row.hold(struct.unpack_from("<L", data)[0] + 1)
     if code in _ERRORS:
         column, _, error = struct.unpack_from("<LLB", data)
         row.tell(column + 1, ERRORS.get(error, OTHER))

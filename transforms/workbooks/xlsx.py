@@ -1,13 +1,13 @@
 """Sheets of XLSX files, read by openpyxl."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
 
-from transforms.workbooks.rows import NO_RESULT, Row
+from transforms.workbooks.rows import NO_RESULT, Refused, Row
 
 
 def rows(path: Path, name: str) -> Iterator[Row]:
@@ -17,19 +17,28 @@ def rows(path: Path, name: str) -> Iterator[Row]:
         sheet = book[name]
         with sheet._get_source() as source:
             parser = _Parser(source, sheet._shared_strings, True, book.epoch, book._date_formats, book._timedelta_formats)
-            last = 0
             for number, cells in parser.parse():
-                if number > last:
-                    last = number
-                    row = Row(number, is_filled=any(_is_filled(cell["value"]) for cell in cells))
-                    for cell in cells:
-                        if cell["data_type"] == "e" and cell["value"] is not None:
-                            row.tell(cell["column"], str(cell["value"]))
-                    yield row
+                yield _row(number, cells, name)
+
+
+def _row(number: int, cells: Sequence[Mapping[str, Any]], sheet: str) -> Row:
+    """A row of some cells, which say where they stand even where the row does not."""
+    there = {cell["row"] for cell in cells} or {number}
+    if len(there) > 1:
+        raise Refused(f"a row of its sheet {sheet!r} has cells of rows {min(there)} and {max(there)}. Open it, save it again, and drop it again.")
+    row = Row(*there)
+    for cell in cells:
+        if cell["value"] is None:
+            continue
+        row.hold(cell["column"])
+        row.is_filled |= _is_filled(cell["value"])
+        if cell["data_type"] == "e":
+            row.tell(cell["column"], str(cell["value"]))
+    return row
 
 
 def _is_filled(value: object) -> bool:
-    return value is not None and not (isinstance(value, str) and not value.strip())
+    return not (isinstance(value, str) and not value.strip())
 
 
 class _Parser(WorkSheetParser):  # type: ignore[misc]  # openpyxl has no types

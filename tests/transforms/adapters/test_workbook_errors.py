@@ -207,3 +207,74 @@ def test_the_writer_of_ods_calculates_nothing(tmp_path: Path) -> None:
     stream = io.BytesIO()
     book.write(stream)
     assert read(tmp_path, stream.getvalue(), "ods") == [{"id": "007", "units": NO_RESULT}]
+
+
+SHEET = {"xlsx": "xl/worksheets/sheet1.xml", "xlsb": "xl/worksheets/sheet1.bin"}
+THREE: list[list[Cell]] = [["id", "units"], ["007", 6], ["008", 7], ["009", 8]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({b'r="B4"': b'r="A4"'}, "row 4 of its sheet 'Data' has two cells for column 1, and nothing says which of them holds."),
+        (
+            {b'r="4"': b'r="3"', b'"A4"': b'"A3"', b'"B4"': b'"B3"'},
+            "row 3 of its sheet 'Data' comes twice or after row 3, expected rows in their order.",
+        ),
+        ({b'r="4"': b'r="3"', b'"A4"': b'"C3"', b'"B4"': b'"D3"'}, "row 3 of its sheet 'Data' comes twice or after row 3"),
+        ({b'r="3"': b'r="5"', b'"A3"': b'"A5"', b'"B3"': b'"B5"'}, "row 4 of its sheet 'Data' comes twice or after row 5"),
+        ({b'"B4"': b'"B3"'}, "a row of its sheet 'Data' has cells of rows 3 and 4."),
+    ],
+)
+def test_a_cell_or_a_row_that_xlsx_gives_twice_refuses_the_file(tmp_path: Path, changes: dict[bytes, bytes], message: str) -> None:
+    """The last value was taken, and the other one was gone without a word."""
+
+    def change(xml: bytes) -> bytes:
+        for old, new in changes.items():
+            xml = xml.replace(old, new)
+        return xml
+
+    with pytest.raises(LandingFileRefused, match=re.escape(message)):
+        read(tmp_path, rezipped(openpyxl_book(THREE), SHEET["xlsx"], change), "xlsx")
+
+
+def test_rows_of_xlsx_that_do_not_say_their_number_stand_where_their_cells_do(tmp_path: Path) -> None:
+    content = rezipped(
+        openpyxl_book(THREE), SHEET["xlsx"], lambda xml: re.sub(rb'<row r="\d"', b"<row", xml.replace(b'"A4"', b'"A6"').replace(b'"B4"', b'"B6"'))
+    )
+    assert [row["id"] for row in read(tmp_path, content, "xlsx")] == ["007", "008", "009"]
+
+
+def test_a_cell_or_a_row_that_xlsb_gives_twice_refuses_the_file(tmp_path: Path) -> None:
+    def with_number(xml: bytes, column: int) -> bytes:
+        # The cell of 8: its column, its style, and the number in 30 bits.
+        at = xml.rindex(struct.pack("<L", 1), 0, xml.rindex(struct.pack("<L", 8 << 2 | 2)))
+        return xml[:at] + struct.pack("<L", column) + xml[at + 4 :]
+
+    def with_row(xml: bytes) -> bytes:
+        at = xml.rindex(struct.pack("<L", 3), 0, xml.rindex(struct.pack("<L", 8 << 2 | 2)))
+        return xml[:at] + struct.pack("<L", 2) + xml[at + 4 :]
+
+    with pytest.raises(LandingFileRefused, match="row 4 of its sheet 'Data' has two cells for column 1"):
+        read(tmp_path, rezipped(xlsb_book(THREE), SHEET["xlsb"], lambda part: with_number(part, 0)), "xlsb")
+    with pytest.raises(LandingFileRefused, match="row 3 of its sheet 'Data' comes twice or after row 3"):
+        read(tmp_path, rezipped(xlsb_book(THREE), SHEET["xlsb"], with_row), "xlsb")
+
+
+def test_a_cell_that_xls_gives_twice_refuses_the_file(tmp_path: Path) -> None:
+    content = xls_book([*THREE, ["010", 9.123]])
+    cell = struct.pack("<HHHH", 0x203, 14, 4, 1)
+    assert content.count(cell) == 1
+    with pytest.raises(LandingFileRefused, match="row 4 of its sheet 'Data' has two cells for column 2"):
+        read(tmp_path, content.replace(cell, struct.pack("<HHHH", 0x203, 14, 3, 1)), "xls")
+
+
+def test_two_sheets_of_one_name_refuse_the_file(tmp_path: Path) -> None:
+    """Of two sheets of an ODS file with one name the rows of one were read, and those of the other were gone."""
+
+    def doubled(xml: bytes) -> bytes:
+        start, end = xml.index(b"<table:table "), xml.index(b"</table:table>") + len(b"</table:table>")
+        return xml[:end] + xml[start:end].replace(b"007", b"070") + xml[end:]
+
+    with pytest.raises(LandingFileRefused, match="it has two sheets 'Data', and only one of them could be read"):
+        read(tmp_path, rezipped(ods_book(THREE), "content.xml", doubled), "ods")
