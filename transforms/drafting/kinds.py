@@ -16,6 +16,7 @@ from transforms.drafting.profiles import Calendars, Profile, profiles_of, unique
 from transforms.drafting.samples import Sample, format_of, general_name, samples_of
 from transforms.drafting.words import concepts
 from transforms.errors import LandingFileRefused
+from transforms.patterns import meets
 
 Progress = Callable[[str], None]
 MOST_FILES = 100_000
@@ -28,7 +29,7 @@ TELLING = frozenset(
     {"RETURN", "SHIPPED", "SOLD", "FORECAST", "OBSERVED", "EVENT", "HOLIDAY", "PROMOTION", "STORE", "PRODUCT", "WEATHER", "DEMOGRAPHICS"}
 )
 """Concepts by which a file's name tells what it holds: files that differ in them are of different kinds whatever their headers are."""
-_SIGNS = re.compile(r"[\[\]*?]")
+_SIGNS = re.compile(r"[*?]")
 _OF_TIME = re.compile(r"(19|20)\d\d|\d{6,}|\d+[-_.]\d+")
 
 
@@ -262,7 +263,7 @@ def _patterns(files: Sequence[str], names: Sequence[str]) -> list[str]:
     """The shortest list of patterns that find these files and no others of the folder."""
     wanted = set(files)
     for pattern in _candidates(files):
-        if {name for name in names if PurePosixPath(name).match(pattern) and name.count("/") == pattern.count("/")} == wanted:
+        if {name for name in names if meets(pattern, name)} == wanted:
             return [pattern]
     return [_literal(name) for name in files]
 

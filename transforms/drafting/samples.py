@@ -4,7 +4,6 @@ Settings are found by trying; what the columns of a sample mean is `meanings`' t
 """
 
 import csv
-import glob
 import io
 import re
 import zipfile
@@ -41,8 +40,10 @@ _PACKED = (*_COMPRESSIONS, *EXPANDED)
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".psv", ".tab")
 _LINES = (".jsonl", ".ndjson", ".json")
 _WEEK_NAME = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}( 00:00:00)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}-?[Ww]\d{1,2}|(19|20)\d{6})")
+_DIGITS = re.compile(r"(?<!\d)(19|20)(?=\d\d(?!\d)|\d{6}(?!\d))|\d")
+"""Digits of a date, of which the century stays: no sign is left for names that are none."""
 _NUMBERS = re.compile(r"\d+([-_.]?[WwQq]?\d+)*")
-_SIGNS = re.compile(r"[\[\]*?]")
+_SIGNS = re.compile(r"[*?]")
 _OTHERS = frozenset(
     {
         ".md", ".rst", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".html", ".htm", ".xml", ".py", ".r", ".sql", ".sh", ".bat", ".log", ".pdf", ".doc",
@@ -153,7 +154,9 @@ def _members(path: Path, name: str) -> list[Sample]:
             patterns.setdefault(general_name(member), member)
     samples: list[Sample] = []
     for pattern, first in patterns.items():
-        with members_of(path, name, glob.escape(first)) as [(member, plain)]:
+        with members_of(path, name, first) as found:
+            # A sign in its name may stand for that of another one.
+            member, plain = next(one for one in found if one[0] == first)
             target = plain.with_name(PurePosixPath(member).name)
             plain.rename(target)
             if format_of(target) in {None, "zip"}:
@@ -354,7 +357,7 @@ def _long(sample: Sample) -> Sample:
         return sample
     kept = [name for name in sample.names if name not in weeks]
     name, value = (next(free for free in (word, f"{word}_of_column") if free not in kept) for word in ("week", "units"))
-    patterns = list(dict.fromkeys(re.sub(r"\d", "[0-9]", week) for week in weeks))
+    patterns = list(dict.fromkeys(_DIGITS.sub(lambda found: found[1] or "?", week) for week in weeks))
     step = max(1, sample.table.num_rows * len(weeks) // (4 * ROWS))
     rows = sample.table.take(list(range(0, sample.table.num_rows, step)))
     parts = [rows.select(kept).append_column(name, pa.array([week] * rows.num_rows)).append_column(value, rows[week]) for week in weeks]

@@ -1,4 +1,4 @@
-"""Keys of objects as names in landing: which patterns they meet, and which of them can be no file's name.
+"""Keys of objects as names in landing, and which of them can be no file's name.
 
 A key is any text of up to a kilobyte; a name stays within the landing folder, is one that people can read, and stands for one object alone.
 """
@@ -6,7 +6,6 @@ A key is any text of up to a kilobyte; a name stays within the landing folder, i
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 _LONGEST = 255
@@ -21,22 +20,6 @@ def composed(text: str) -> str:
 def printed(key: str) -> str:
     """A key for a message: what cannot be seen is written as an escape."""
     return repr(key)
-
-
-def meets(pattern: str, name: str) -> bool:
-    """Whether a pattern of the provider file finds a file of that name, by the rules with which landing looks for files."""
-    segments, last = name.split("/"), len(name.split("/"))
-    reached = {0}
-    parts = PurePosixPath(composed(pattern)).parts
-    if parts[-1:] == ("**",):
-        # It stands for folders.
-        return False
-    for part in parts:
-        if part == "**":
-            reached = set(range(min(reached), last + 1)) if reached else set()
-        else:
-            reached = {at + 1 for at in reached if at < last and fnmatchcase(segments[at], part)}
-    return last in reached
 
 
 def plain(key: str) -> str:

@@ -12,7 +12,7 @@ from time import monotonic
 
 from transforms.adapters import FileSpec, ProviderSpec
 from transforms.errors import ConfigurationError
-from transforms.fetching.keys import collisions, composed, meets, objection, plain, printed
+from transforms.fetching.keys import collisions, composed, objection, plain, printed
 from transforms.fetching.outcome import Fetched
 from transforms.fetching.remembered import Record, Remembered
 from transforms.fetching.stores import NoObject, ObjectNotTaken, ObjectStore, StoredObject, StoreUnreachable, opened
@@ -20,12 +20,12 @@ from transforms.lake.tables import Lake
 from transforms.landing import folder
 from transforms.landing.files import patterns_of
 from transforms.landing.odd_files import NoFile, hashed
+from transforms.patterns import WILD, meets
 
 _SAVE_SECONDS = 5
 _GIVE_UP = 3
 """Objects one after the other that could not be read: the store is not asked for the others, which would take as long each."""
 _MOST_NAMED = 20
-_WILD = frozenset("*?[")
 _IN_THE_WAY = (FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
@@ -125,7 +125,7 @@ def _listed(store: ObjectStore, patterns: Iterable[str], progress: Callable[[str
 
 def _folders(patterns: Iterable[str]) -> list[str]:
     # Letters that can be written in two ways might be written in the other one there.
-    fixed = {tuple(takewhile(lambda part: part.isascii() and not _WILD & set(part), PurePosixPath(pattern).parts[:-1])) for pattern in patterns}
+    fixed = {tuple(takewhile(lambda part: part.isascii() and not WILD & set(part), PurePosixPath(pattern).parts[:-1])) for pattern in patterns}
     return sorted("/".join(parts) for parts in fixed if not any(parts[:length] in fixed for length in range(len(parts))))
 
 

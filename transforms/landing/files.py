@@ -1,6 +1,5 @@
 """The files that stand in landing: finding and dropping them. Landing files are never changed here."""
 
-import glob
 import hashlib
 import json
 import os
@@ -8,7 +7,6 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from transforms.adapters import FileSpec, ProviderSpec
@@ -18,6 +16,7 @@ from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
 from transforms.landing.odd_files import NoFile, hashed, identity_of, opened, printable
+from transforms.patterns import find, matches
 
 FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)
 REFERENCES = tuple(name for name, contract in SOURCES.items() if not contract.sliced)
@@ -58,7 +57,7 @@ class LandingFile:
     @property
     def counted(self) -> bool:
         """True where the provider says that the file counts, though it says what another file says."""
-        return any(fnmatchcase(self.name, pattern) for spec in self.specs for pattern in spec.counted)
+        return any(matches(pattern, self.name) for spec in self.specs for pattern in spec.counted)
 
 
 def folder(lake: Lake, provider: ProviderSpec) -> Path:
@@ -74,7 +73,7 @@ def patterns_of(spec: FileSpec) -> list[str]:
 def _beside(spec: FileSpec) -> list[str]:
     """Patterns of a mapping's lookups and calendars."""
     lookups = [_IN_BRACES.sub("*", spec.lookup.files)] if spec.lookup is not None else []
-    return [*lookups, *map(glob.escape, calendars_of([spec]))]
+    return [*lookups, *calendars_of([spec])]
 
 
 def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
@@ -83,7 +82,7 @@ def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
     for source, specs in provider.sources.items():
         readings: dict[Path, list[FileSpec]] = {}
         for spec in specs:
-            for path in sorted(top.glob(spec.files)):
+            for path in find(top, spec.files):
                 there = readings.setdefault(path, [])
                 # Patterns that overlap are no second mapping.
                 if all(spec.model_copy(update={"files": other.files, "store": other.store}) != other for other in there):
@@ -128,7 +127,7 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
     wanted: dict[Path, Path] = {}
     needed: dict[str, list[Path]] = {}
     for source, specs in provider.sources.items():
-        found = [path for spec in specs for path in sorted(source_dir.glob(spec.files))]
+        found = [path for spec in specs for path in find(source_dir, spec.files)]
         if not found and source in NEEDED and not any(map(provider.is_fetched, specs)):
             patterns = ", ".join(spec.files for spec in specs)
             if not any(path.is_file() for path in source_dir.rglob("*")):
@@ -139,7 +138,7 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
             raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.")
         needed[source] = found if source in NEEDED else []
         wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in found})
-    beside = {path for specs in provider.sources.values() for spec in specs for pattern in _beside(spec) for path in source_dir.glob(pattern)}
+    beside = {path for specs in provider.sources.values() for spec in specs for pattern in _beside(spec) for path in find(source_dir, pattern)}
     wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in sorted(beside) if path.is_file()})
     dropped = Dropped([], [])
     for path, target in wanted.items():

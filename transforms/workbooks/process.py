@@ -6,7 +6,6 @@ Arrow stream of texts, or `{"refused": "..."}`. A request with `peek` wants the 
 """
 
 import datetime
-import fnmatch
 import json
 import os
 import resource
@@ -24,6 +23,7 @@ import python_calamine as calamine
 import xlrd
 from xlrd.compdoc import CompDocError
 
+from transforms.patterns import matches
 from transforms.workbooks import ods, xls, xlsb, xlsx
 from transforms.workbooks.rows import Refused, Row
 
@@ -189,7 +189,7 @@ def _sheets_of(book: Any, wanted: str | list[str] | None, pattern: str | None) -
     visible = [sheet.name for sheet in sheets if sheet.visible == calamine.SheetVisibleEnum.Visible]
     filled = [name for name in visible if book.get_sheet_by_name(name).height]
     if pattern is not None:
-        found = [name for name in filled if fnmatch.fnmatchcase(name, pattern)]
+        found = [name for name in filled if matches(pattern, name)]
         if not found:
             raise Refused(
                 f"expected visible sheets with rows like {pattern!r}, came {filled}. Correct 'sheets' in the provider YAML, or the workbook."

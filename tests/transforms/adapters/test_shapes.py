@@ -193,7 +193,7 @@ def test_sheets_of_regions_are_read_as_one_table_with_the_name_of_each(tmp_path:
     assert found.quarantined["message"][0].as_py().startswith("s.xlsx, sheet '2', row 2, column units_shipped: expected a whole number, came x.")
     assert found.counts.records == 6
     # The third is hidden.
-    assert units(read(tmp_path, name, format="xlsx", sheets="[0-9]", columns=columns)) == units(found)
+    assert units(read(tmp_path, name, format="xlsx", sheets="?", columns=columns)) == units(found)
     with pytest.raises(
         LandingFileRefused,
         match=r"^s.xlsx: expected a workbook \(xlsx\), but expected visible sheets with rows like '2024-\*', came \['1', 'notes', '2'\]",
@@ -298,6 +298,19 @@ def test_members_of_an_archive_are_read_as_one_file_each_told_by_its_name(tmp_pa
     assert found.quarantined["message"][0].as_py().startswith("s.zip, /2.csv, row 2, column units_shipped: expected a whole number, came x.")
     assert found.counts.records == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["provider.yaml", "s.zip"]
+
+
+def test_brackets_in_names_of_members_sheets_and_columns_are_brackets_in_their_patterns(tmp_path: Path) -> None:
+    members = {"a [1].csv": "store,sku,week,units\n1,A,2024-03-04,6\n", "a 1.csv": "store,sku,week,units\n1,A,2024-03-04,9\n"}
+    assert units(read(tmp_path, packed(tmp_path, "s.zip", members), member="a [1].csv")) == [("1", "A", WEEK, 6)]
+    rows = [["store", "sku", "week", "units"], ["1", "A", WEEK, 6]]
+    name = book(tmp_path, "s.xlsx", {"North (1)": rows, "1": [["hello"]]})
+    with pytest.raises(LandingFileRefused, match=r"expected visible sheets with rows like '\[0-9\]', came"):
+        read(tmp_path, name, format="xlsx", sheets="[0-9]")
+    name = written(tmp_path, "wide.csv", "store,sku,[2024-03-04],2", "1,A,6,9")
+    week = {"column": "day", "date_format": "[%Y-%m-%d]"}
+    found = read(tmp_path, name, melt={"columns": "[20??-*]", "name": "day", "value": "units"}, columns={**COLUMNS, "week": week})
+    assert units(found) == [("1", "A", WEEK, 6)]
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet", "xlsx", "csv.gz"])

@@ -22,9 +22,9 @@ from obstore.store import S3Store
 from transforms.adapters import ProviderSpec, load_provider
 from transforms.errors import ConfigurationError
 from transforms.fetching import Fetched, fetch, stores
-from transforms.fetching.keys import meets
 from transforms.lake.tables import Lake
 from transforms.landing import conservation, drop, folder, refused_files, register
+from transforms.patterns import find, meets
 
 TODAY = date(2022, 5, 18)
 WEEK = "shipments/2022-05-02.csv"
@@ -361,7 +361,9 @@ def listed(key: str) -> str:
         ("a/**/c.csv", "a/b/b/c.csv", True),
         ("a/**/c.csv", "b/c.csv", False),
         ("a/**", "a/b.csv", False),
-        ("[ab]?.csv", "b1.csv", True),
+        ("[ab]?.csv", "b1.csv", False),
+        ("s[1]?.csv", "s[1]a.csv", True),
+        ("[*/s[!1].csv", "[a]/s[!1].csv", True),
         ("A.csv", "a.csv", False),
         ("./a.csv", "a.csv", True),
     ],
@@ -370,7 +372,7 @@ def test_a_pattern_meets_the_keys_whose_files_landing_would_find(pattern: str, n
     assert meets(pattern, name) is found
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("")
-    assert ((tmp_path / name) in [path for path in tmp_path.glob(pattern) if path.is_file()]) is found
+    assert ((tmp_path / name) in [path for path in find(tmp_path, pattern) if path.is_file()]) is found
 
 
 def test_keys_that_cannot_stand_beside_others_are_told_and_the_others_fetched(

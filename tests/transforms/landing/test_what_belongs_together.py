@@ -74,6 +74,21 @@ def test_a_corrected_header_makes_its_lines_be_read_again(shop: Path, lake: Lake
     assert shipped(lake) == {("2", 12), ("3", 6)}
 
 
+def test_a_bracket_in_a_name_is_a_bracket_in_its_pattern(shop: Path, lake: Lake, take_in: TakeIn) -> None:
+    """`lines [1].csv`, as browsers name a second download, was found by no pattern that says its name, and nor was its lookup."""
+    provider = load_provider(with_shipments(shop, HEADERS.replace("lines/*.csv", "lines [1].csv").replace("heads/*.csv", "[erp]/*[1].csv")))
+    (shop / "[erp]").mkdir()
+    (shop / "[erp]" / "heads [1].csv").write_text("invoice,store,day\n1,1,2022-05-03\n")
+    (shop / "lines [1].csv").write_text("invoice,sku,units\n1,A,12\n")
+    # These are what the same signs mean in a shell.
+    (shop / "lines 1.csv").write_text("invoice,sku,units\n1,B,99\n")
+    (shop / "e").mkdir()
+    (shop / "e" / "heads 1.csv").write_text("invoice,store,day\n1,2,2022-05-03\n")
+    drop(lake, provider, shop)
+    take_in(lake, provider)
+    assert shipped(lake) == {("1", 12)}
+
+
 def test_lines_that_came_before_their_header_are_taken_in_with_it(shop: Path, lake: Lake, take_in: TakeIn) -> None:
     provider = load_provider(with_shipments(shop, HEADERS))
     (shop / "lines").mkdir()

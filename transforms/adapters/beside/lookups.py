@@ -23,6 +23,7 @@ from transforms.adapters.spec import WORKBOOKS, ColumnSpec, FileSpec, Lookup
 from transforms.adapters.validation import Rule
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import open_database, quoted
+from transforms.patterns import as_glob
 
 MAX_FILES = 5_000
 _OURS, _N = "__key{}__", "__n__"
@@ -47,8 +48,8 @@ class Lookups:
             self._found[at] = _matching(*at)
         if len(self._found[at]) > MAX_FILES:
             raise LandingFileRefused(
-                f"{name}: expected up to {MAX_FILES:,} files like {at[1]!r}, came {len(self._found[at]):,}. Name those that belong to it: with "
-                "'path', parts of its own name can stand in the pattern."
+                f"{name}: expected up to {MAX_FILES:,} files like {spec.lookup.files!r}, came {len(self._found[at]):,}. Name those that belong to "
+                "it: with 'path', parts of its own name can stand in the pattern."
             )
         return self._found[at]
 
@@ -79,7 +80,8 @@ class Lookups:
 
 
 def _pattern(spec: FileSpec, name: str) -> str:
-    pattern = spec.lookup.files if spec.lookup is not None else ""
+    """The lookup's pattern as `glob` writes it, with the parts of the file's name in it, whose signs are themselves."""
+    pattern = as_glob(spec.lookup.files) if spec.lookup is not None else ""
     for part, value in spec.from_name(name).items():
         pattern = pattern.replace(part, glob.escape(value))
     return pattern

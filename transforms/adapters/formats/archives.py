@@ -10,7 +10,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ from typing import BinaryIO
 
 from transforms.adapters.formats.bounds import MAX_EXPANDED
 from transforms.errors import LandingFileRefused
+from transforms.patterns import matches
 
 MAX_MEMBERS = 1_000
 """Members of an archive that are read."""
@@ -99,7 +99,7 @@ def _extracted(path: Path, name: str, pattern: str, folder: Path) -> list[tuple[
         raise LandingFileRefused(f"{name}: expected a list of members of at most {MAX_DIRECTORY >> 20} MiB, came {size:,} bytes. Split the archive.")
     with zipfile.ZipFile(path) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_beside(entry.filename)]
-        chosen = sorted((entry for entry in entries if fnmatchcase(entry.filename, pattern)), key=lambda entry: entry.filename)
+        chosen = sorted((entry for entry in entries if matches(pattern, entry.filename)), key=lambda entry: entry.filename)
         if not chosen or len(chosen) > MAX_MEMBERS:
             there = f"{len(chosen):,} of them" if chosen else f"{[entry.filename for entry in entries[:20]]}"
             raise LandingFileRefused(

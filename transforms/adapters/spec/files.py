@@ -110,7 +110,7 @@ class FileSpec(Layout):
             raise RuleBroken("expected one of 'query' (rows of a database) and 'store' (objects like 'files'), came both", "store")
         if self.format != "parquet":
             raise RuleBroken(f"expected 'format: parquet' for a query, whose rows are kept with their types, came {self.format!r}", "format")
-        if self.files.count("*") != (0 if self.since is None else 1) or not self.files.endswith(".parquet") or set("?[") & set(self.files):
+        if self.files.count("*") != (0 if self.since is None else 1) or not self.files.endswith(".parquet") or "?" in self.files:
             wanted = "a file's name like 'erp/stores.parquet'" if self.since is None else "a name with one * like 'erp/shipments-*.parquet'"
             raise RuleBroken(f"expected {wanted} for the snapshots of a query, came {self.files!r}", "files")
         if self.since is not None and not {"$1", "$2"} <= set(_PARAMETER.findall(self.query)):

@@ -1,12 +1,12 @@
 """Which rows of a file count, where they end, and how a wide table becomes rows."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from transforms.adapters.spec.parts import Name, Strict, Text
+from transforms.patterns import matches
 
 ALL_OTHERS = "all others"
 
@@ -79,5 +79,5 @@ class Melt(Strict):
             found = [name for name in names if name not in used]
         else:
             patterns = (self.columns,) if isinstance(self.columns, str) else self.columns
-            found = [name for name in names if any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)]
-        return [name for name in found if not any(name == pattern or fnmatchcase(name, pattern) for pattern in self.without)]
+            found = [name for name in names if any(matches(pattern, name) for pattern in patterns)]
+        return [name for name in found if not any(matches(pattern, name) for pattern in self.without)]
