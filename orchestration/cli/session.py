@@ -27,7 +27,7 @@ from transforms.errors import ConfigurationError, DataNotApproved, MissingData, 
 from transforms.fetching import has_fetched_sources
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
-from transforms.landing import FileNotice
+from transforms.landing import FileNotice, unfound, unfound_told
 
 
 def initialise_root(settings: Settings, provider: str, landing: Path | None, horizons: int | None, local: bool, console: Console) -> list[str]:
@@ -40,6 +40,8 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
         if existed:
             console.print(f"{escape(str(lake.path(FILE)))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
         console.print(f"[bold]{escape(spec.name)}[/]: {len(dropped.copied)} files copied to {escape(str(lake.path('landing', spec.name)))}")
+        if landing is not None and (others := unfound(landing, spec)):
+            console.print(f"[yellow]-[/] {escape(unfound_told(others, str(landing)))}", highlight=False, soft_wrap=True)
         return [*dropped.left_out, *condition(settings, local, console)]
 
 

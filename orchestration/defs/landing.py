@@ -13,7 +13,7 @@ from orchestration.settings import held_by
 from transforms.calendar import blocks_of
 from transforms.contracts import SOURCES, Contract
 from transforms.fetching import fetch, has_fetched_sources
-from transforms.landing import conservation, ingest, ingest_reference, refused_files, register
+from transforms.landing import conservation, folder, ingest, ingest_reference, refused_files, register, unfound
 
 FETCH_CRON = "0 4 * * *"
 """Every night, before the weekly cycle of a Wednesday."""
@@ -89,6 +89,21 @@ def no_file_refused(lake: LakeResource) -> dg.AssetCheckResult:
 
 @dg.asset_check(
     asset=dg.AssetKey(["bronze", "shipments"]),
+    name="every_file_found",
+    description="Every file in landing that may hold data is found by a pattern of the provider file. The others are listed: nobody reads them.",
+)
+def every_file_found(lake: LakeResource) -> dg.AssetCheckResult:
+    """Warn while a file stands in landing that no pattern finds."""
+    found = unfound(folder(lake.open(), lake.provider()), lake.provider())
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"not found": len(found), "files": markdown_table(["file", "what comes near"], [(f.name, f.near) for f in found[:_MOST_ROWS]])},
+    )
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["bronze", "shipments"]),
     name="nothing_lost",
     description="Records of each landing file, counted by a second reader, are its headers and blanks and the rows that were taken, repeated, "
     "skipped, quarantined or refused; bronze holds of each file what was taken.",
@@ -144,5 +159,8 @@ def _key(contract: Contract) -> dg.AssetKey:
 def definitions() -> dg.Definitions:
     """Landing and bronze."""
     return dg.Definitions(
-        assets=[*LANDING, bronze_reference, bronze_facts], asset_checks=[no_file_refused, nothing_lost], jobs=[fetch_job], schedules=[fetch_schedule]
+        assets=[*LANDING, bronze_reference, bronze_facts],
+        asset_checks=[no_file_refused, every_file_found, nothing_lost],
+        jobs=[fetch_job],
+        schedules=[fetch_schedule],
     )

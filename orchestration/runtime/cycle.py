@@ -26,12 +26,15 @@ from transforms.landing import (
     FileNotice,
     drop,
     first_weeks,
+    folder,
     last_week,
     pending,
     pending_references,
     refused_files,
     regions,
     register,
+    unfound,
+    unfound_told,
 )
 from transforms.records.dataset_versions import latest_versions, usable
 
@@ -68,6 +71,8 @@ def take_in(workspace: Workspace, runner: Runner, progress: Progress, chosen: Se
     found = register(lake, provider, now=datetime.now(UTC), progress=progress.busy)
     for notice in found.noticed:
         progress.say(f"{notice.source_file}: {notice.message}")
+    if others := unfound(folder(lake, provider), provider):
+        progress.say(unfound_told(others, "landing"))
     if pending_references(lake, provider):
         progress.say(f"conditioning {', '.join(REFERENCES)}")
         runner.execute_unpartitioned("reference_data")

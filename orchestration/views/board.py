@@ -16,7 +16,19 @@ from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import FORECASTS, LEADERBOARD
 from transforms.contracts.rungs import CHAMPION
 from transforms.lake.tables import Lake
-from transforms.landing import Conservation, conservation, last_week, noticed_files, pending, pending_references, refused_files, regions
+from transforms.landing import (
+    Conservation,
+    conservation,
+    folder,
+    last_week,
+    noticed_files,
+    pending,
+    pending_references,
+    refused_files,
+    regions,
+    unfound,
+    unfound_told,
+)
 from transforms.monitoring.accuracy import by_region, champions_by_region, drift_by_region, rungs_served, weather_by_kind
 
 
@@ -138,6 +150,8 @@ def show_status(settings: Settings, console: Console) -> None:
     for message, names in noticed.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         console.print(f"  [yellow]-[/] {escape(f'{names[-1]}{more}: {message}')}", highlight=False, soft_wrap=True)
+    if others := unfound(folder(lake, provider), provider):
+        console.print(f"  [yellow]-[/] {escape(unfound_told(others, 'landing'))}", highlight=False, soft_wrap=True)
     _show_conservation(conservation(lake, provider), console)
     table = Table("table", "rows", "version", title="Tables")
     for name in CONTRACTS:

@@ -79,7 +79,7 @@ def _show_aside(check: Check, console: Console) -> None:
         _say(console, f"[dim]not mapped[/] {escape(names[0])}{more}: {escape(', '.join(columns))}")
     if check.unmatched:
         more = f" and {len(check.unmatched) - _MOST_NAMES} more" if len(check.unmatched) > _MOST_NAMES else ""
-        _say(console, f"[dim]left aside[/] no pattern finds {escape(', '.join(check.unmatched[:_MOST_NAMES]))}{more}")
+        _say(console, f"[dim]left aside[/] no pattern finds {escape(', '.join(map(str, check.unmatched[:_MOST_NAMES])))}{more}")
 
 
 def _unmapped(files: Sequence[FileOutcome]) -> dict[tuple[str, ...], list[str]]:

@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from transforms.adapters import FileSpec, Lookups, ProviderSpec
+from transforms.adapters import FileSpec, ProviderSpec
 from transforms.contracts import SOURCES
 from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
 from transforms.drafting.comparison import remarks_of
 from transforms.drafting.folders import refuse_no_folder
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake
-from transforms.landing import LandingFile, register, scan
+from transforms.landing import Unfound, register, scan, unfound
 from transforms.landing.ledger import accepted_last, records, staging
 
 _FIRST_ROWS = 3
@@ -59,7 +59,7 @@ class Check:
     first_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Source -> first rows of its first file, as mapped; columns without a value left out."""
     rules: tuple[QuarantineRule, ...] = ()
-    unmatched: tuple[str, ...] = ()
+    unmatched: tuple[Unfound, ...] = ()
     """Files that no pattern finds."""
     absent: dict[str, str] = field(default_factory=dict)
     """Sources for which there is no file -> the patterns that find none."""
@@ -97,7 +97,6 @@ def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None])
         result = register(lake, provider, datetime.now(UTC), progress)
         noticed = {(notice.source, notice.source_file): notice.message for notice in (*result.noticed, *result.refused)}
         rows = {(row["source"], row["source_file"]): row for row in _records(lake)}
-        lookups = Lookups()
         outcomes = [_outcome(file.source, file.name, file.specs, rows.get((file.source, file.name)), noticed) for file in files]
         counting = accepted_last(records(lake)).values()
         staged = staging(lake, provider)
@@ -106,7 +105,7 @@ def check(provider: ProviderSpec, folder: Path, progress: Callable[[str], None])
             tuple(outcomes),
             _first_rows(staged.select, counting),
             tuple(_rules(lake)),
-            tuple(_unmatched(folder, {name for file in files for name in _read_with(file, landing, lookups)})),
+            tuple(unfound(folder, provider)),
             _absent(provider, {file.source for file in files}),
             _fetched(provider, {file.source for file in files}),
             tuple(remarks_of(lambda source, days: staged.select(source, [one for one in counting if one[0] == source], days), provider)),
@@ -152,16 +151,6 @@ def _rules(lake: Lake) -> list[QuarantineRule]:
         found.setdefault((row["source"], row["rule"]), []).append(row["message"])
     ordered = sorted(found.items(), key=lambda item: -len(item[1]))
     return [QuarantineRule(source, rule, len(messages), tuple(messages[:_EXAMPLES])) for (source, rule), messages in ordered]
-
-
-def _read_with(file: LandingFile, landing: Path, lookups: Lookups) -> set[str]:
-    """Names of a file, and of those that it is joined with."""
-    return {file.path.relative_to(landing).as_posix(), *lookups.names(file.specs, landing, file.name)}
-
-
-def _unmatched(folder: Path, matched: set[str]) -> list[str]:
-    names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if not path.is_dir())
-    return [name if name.isprintable() else ascii(name) for name in names if name not in matched]
 
 
 def _absent(provider: ProviderSpec, present: set[str]) -> dict[str, str]:

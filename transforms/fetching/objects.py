@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from time import monotonic
 
 from transforms.adapters import FileSpec, ProviderSpec
+from transforms.adapters.beside.names import patterns_of
 from transforms.errors import ConfigurationError
 from transforms.fetching.keys import collisions, composed, objection, plain, printed
 from transforms.fetching.outcome import Fetched
@@ -18,7 +19,6 @@ from transforms.fetching.remembered import Record, Remembered
 from transforms.fetching.stores import NoObject, ObjectNotTaken, ObjectStore, StoredObject, StoreUnreachable, opened
 from transforms.lake.tables import Lake
 from transforms.landing import folder
-from transforms.landing.files import patterns_of
 from transforms.landing.odd_files import NoFile, hashed
 from transforms.patterns import WILD, meets
 

@@ -19,11 +19,13 @@ from transforms.landing.ledger import (
     refused_files,
     regions,
 )
+from transforms.landing.odd_files import Unfound, unfound, unfound_told
 from transforms.landing.register import register
 from transforms.landing.registrar import Registration
 
 __all__ = [
-    "FACTS", "REFERENCES", "Conservation", "Dropped", "FileNotice", "LandingFile", "Registration", "conditioning", "conditioning_references",
-    "conservation", "drop", "finish", "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference", "landed", "last_week",
-    "named_region", "noticed_files", "pending", "pending_references", "refused_files", "regions", "register", "scan", "under_way",
+    "FACTS", "REFERENCES", "Conservation", "Dropped", "FileNotice", "LandingFile", "Registration", "Unfound", "conditioning",
+    "conditioning_references", "conservation", "drop", "finish", "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference",
+    "landed", "last_week", "named_region", "noticed_files", "pending", "pending_references", "refused_files", "regions", "register", "scan",
+    "under_way", "unfound", "unfound_told",
 ]  # fmt: skip

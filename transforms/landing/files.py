@@ -3,26 +3,24 @@
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from transforms.adapters import FileSpec, ProviderSpec
-from transforms.adapters.beside.calendars import calendars_of
+from transforms.adapters.beside.names import patterns_beside
 from transforms.adapters.spec import path_values
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
-from transforms.landing.odd_files import NoFile, hashed, identity_of, opened, printable
+from transforms.landing.odd_files import NoFile, hashed, identity_of, opened, printable, unfound, unfound_told
 from transforms.patterns import find, matches
 
 FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)
 REFERENCES = tuple(name for name, contract in SOURCES.items() if not contract.sliced)
 NEEDED = frozenset(name for name, contract in SOURCES.items() if contract.needed)
 """Sources without a file of which nothing can be forecast."""
-_IN_BRACES = re.compile(r"\{[a-z_][a-z0-9_]*\}")
 Progress = Callable[[str], None]
 Identity = tuple[str, str, str]
 """Source, file name and content hash: one version of a file as one source reads it."""
@@ -63,17 +61,6 @@ class LandingFile:
 def folder(lake: Lake, provider: ProviderSpec) -> Path:
     """Where the provider's files are dropped."""
     return lake.path("landing", provider.name)
-
-
-def patterns_of(spec: FileSpec) -> list[str]:
-    """Patterns of all files that a mapping reads: its own, and those that stand beside them."""
-    return [spec.files, *_beside(spec)]
-
-
-def _beside(spec: FileSpec) -> list[str]:
-    """Patterns of a mapping's lookups and calendars."""
-    lookups = [_IN_BRACES.sub("*", spec.lookup.files)] if spec.lookup is not None else []
-    return [*lookups, *calendars_of([spec])]
 
 
 def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
@@ -135,10 +122,14 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
                     f"{name} in {', '.join(spec.files for spec in provider.sources[name])}" for name in provider.sources if name in NEEDED
                 )
                 raise ConfigurationError(f"{source_dir} holds no files at all: provider {provider.name!r} needs {needs}. Is it the right folder?")
-            raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.")
+            others = unfound(source_dir, provider)
+            told = f" {unfound_told(others, 'it')}" if others else ""
+            raise ConfigurationError(f"{source_dir} holds no file for source {source!r} of provider {provider.name!r}: expected {patterns}.{told}")
         needed[source] = found if source in NEEDED else []
         wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in found})
-    beside = {path for specs in provider.sources.values() for spec in specs for pattern in _beside(spec) for path in find(source_dir, pattern)}
+    beside = {
+        path for specs in provider.sources.values() for spec in specs for pattern in patterns_beside(spec) for path in find(source_dir, pattern)
+    }
     wanted.update({path: folder(lake, provider) / path.relative_to(source_dir) for path in sorted(beside) if path.is_file()})
     dropped = Dropped([], [])
     for path, target in wanted.items():

@@ -1,4 +1,5 @@
-"""Names that match a provider's pattern and are no file that can be read: folders, pipes, dangling links, lock files of a spreadsheet program.
+"""Names in landing that nothing is read under: what matches a pattern and is no file (folders, pipes, dangling links, lock files of a spreadsheet
+program), and files that no pattern finds.
 
 Whether a regular file's content can be read is its reader's question.
 """
@@ -8,8 +9,15 @@ import hashlib
 import os
 import stat
 import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from transforms.adapters import Lookups, ProviderSpec
+from transforms.adapters.beside.calendars import calendars_of
+from transforms.adapters.beside.names import patterns_of
+from transforms.patterns import find, meets
 
 UNREAD = "unread-"
 """Starts the digest of a file that is not read at all: of its name, fault, size and time of change, so that it is looked at again when it changes."""
@@ -18,6 +26,10 @@ MAX_BYTES = 32 << 30
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 _INSTEAD = " Put a file there, or name other files under 'files' in the provider YAML."
 _BESIDE_OPEN = ("~$", ".~lock.", "._")
+_NAMED = 5
+_STARTS = (".", "~$", "readme", "license")
+_ENDS = (".part", ".filepart", ".crdownload", ".tmp", ".md", ".rst", ".yaml", ".yml", ".log")
+_OF_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 class NoFile(Exception):
@@ -83,6 +95,64 @@ def identity_of(path: Path, name: str, fault: str) -> tuple[str, int]:
 def printable(path: Path) -> str:
     """A path as UTF-8 text; other bytes are written as backslash, x and two digits."""
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True, slots=True)
+class Unfound:
+    """A file that is not read, and by how much a pattern fails to find it; empty where none comes near."""
+
+    name: str
+    near: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.near})" if self.near else self.name
+
+
+def unfound(top: Path, provider: ProviderSpec) -> list[Unfound]:
+    """The files below a folder that no pattern finds, in the order of their names.
+
+    What holds no data is none of them: hidden files, what programs keep beside a file that is open or on its way, notes for people, provider files.
+    """
+    read, lookups = set[str](), Lookups()
+    specs = [spec for specs in provider.sources.values() for spec in specs]
+    for spec in specs:
+        read.update(calendars_of([spec]))
+        for path in find(top, spec.files):
+            name = printable(path.relative_to(top))
+            read |= {name, *(printable(Path(beside)) for beside in lookups.names([spec], top, name))}
+    patterns = list(dict.fromkeys(pattern for spec in specs for pattern in patterns_of(spec)))
+    return [Unfound(name, _near(name, patterns)) for name in _names(top) if name not in read]
+
+
+def unfound_told(found: Sequence[Unfound], where: str) -> str:
+    """What a person is told of files that no pattern finds in a place that is called `where`; one file at least."""
+    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    what = f"1 file in {where} is" if len(found) == 1 else f"{len(found):,} files in {where} are"
+    return (
+        f"{what} found by no pattern of the provider file and not read: {', '.join(map(str, found[:_NAMED]))}{more}. Correct 'files' in the provider "
+        "YAML, or rename, move or remove what is not meant to be read."
+    )
+
+
+def _names(top: Path) -> Iterator[str]:
+    """Names of the files that may hold data, relative to the folder; links to folders are not followed."""
+    for folder, below, files in os.walk(top):
+        below[:] = sorted(name for name in below if _may_hold_data(name))
+        yield from (printable(Path(folder, name).relative_to(top)) for name in sorted(files) if _may_hold_data(name))
+
+
+def _may_hold_data(name: str) -> bool:
+    lower = name.lower()
+    return not lower.startswith(_STARTS) and not lower.endswith(_ENDS) and lower not in _OF_SYSTEMS
+
+
+def _near(name: str, patterns: Sequence[str]) -> str:
+    """Which pattern would find a file, were it not for capital letters or its folder."""
+    if like := next((pattern for pattern in patterns if meets(pattern.lower(), name.lower())), None):
+        return f"like {like!r} but for capital letters"
+    if like := next((pattern for pattern in patterns if meets(PurePosixPath(pattern).name, PurePosixPath(name).name)), None):
+        return f"like {like!r} but for its folder"
+    return ""
 
 
 def written_otherwise(name: str, other: str) -> str:

@@ -10,15 +10,16 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from orchestration.defs.landing import no_file_refused, nothing_lost
+from orchestration.defs.landing import every_file_found, no_file_refused, nothing_lost
 from orchestration.project import Project
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import Settings
 from orchestration.views.board import show_status
 from transforms.adapters import load_provider
 from transforms.contracts.bronze import LANDING_FILES
+from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
-from transforms.landing import drop, ingest_reference, register
+from transforms.landing import drop, folder, ingest_reference, register
 
 NOW = datetime(2022, 5, 18, tzinfo=UTC)
 
@@ -76,3 +77,32 @@ def test_a_record_that_went_nowhere_turns_the_check_red(lake: Lake) -> None:
     shown = status(lake)
     assert "shipments/2022-05-02.csv: expected 5 records, as many as it holds, came aside 1 + taken 3" in shown
     assert "The sums agree" not in shown
+
+
+def test_a_file_that_no_pattern_finds_is_told_by_the_status_and_a_check(lake: Lake, shop: Path) -> None:
+    """`X.CSV` and files in a folder of their own stood in landing for good, and nothing but a check of the provider file told of them."""
+    assert evaluated(every_file_found, lake)[0] is True
+    assert "no pattern" not in status(lake)
+    top = folder(lake, load_provider(str(shop / "corner_shop.yaml")))
+    (top / "shipments" / "old").mkdir()
+    for name in ("shipments/2022-05-23.CSV", "shipments/old/2021-05-03.csv", "prices.pdf"):
+        (top / name).write_text("x")
+    for name in (".hidden.csv", "shipments/~$open.xlsx", "shipments/2022-05-30.csv.part", "README.txt", "corner_shop.yaml", "Thumbs.db"):
+        (top / name).write_text("no data")
+    told = (
+        "3 files in landing are found by no pattern of the provider file and not read: prices.pdf, shipments/2022-05-23.CSV (like 'shipments/*.csv' "
+        "but for capital letters), shipments/old/2021-05-03.csv (like 'shipments/*.csv' but for its folder). Correct 'files' in the provider YAML, or "
+        "rename, move or remove what is not meant to be read."
+    )
+    assert told in status(lake)
+    passed, metadata = evaluated(every_file_found, lake)
+    assert (passed, metadata["not found"].value) == (False, 3)
+
+
+def test_a_folder_whose_deliveries_are_named_otherwise_is_refused_with_their_names(tmp_path: Path, shop: Path) -> None:
+    for path in (shop / "shipments").iterdir():
+        path.rename(path.with_suffix(".CSV"))
+    with pytest.raises(
+        ConfigurationError, match=r"expected shipments/\*.csv. 2 files in it are found by no pattern .*\(like 'shipments/\*.csv' but for"
+    ):
+        drop(Lake(str(tmp_path / "other")), load_provider(str(shop / "corner_shop.yaml")), shop)
