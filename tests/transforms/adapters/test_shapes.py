@@ -276,6 +276,17 @@ def test_fields_of_fixed_width_are_counted_in_characters(tmp_path: Path, end: st
     assert (found.counts.records, found.counts.aside) == (6, 1)
 
 
+def test_text_behind_the_last_field_of_a_fixed_width_file_is_no_part_of_it_in_silence(tmp_path: Path) -> None:
+    """Units of three digits became two, and a field that nobody named was gone."""
+    (tmp_path / "s.txt").write_text("1  A  2024-03-04  12\n2  B  2024-03-04   299\n3  B  2024-03-04   3   \n")
+    found = read(tmp_path, "s.txt", format="fixed", fields={**FIELDS, "units": [17, 20]})
+    assert units(found) == [("1", "A", WEEK, 12), ("3", "B", WEEK, 3)]
+    [message] = found.quarantined["message"].to_pylist()
+    assert "came '99' at positions 21 to 22, behind the last one that 'fields' names, 20: name them there in the provider YAML" in message
+    named = read(tmp_path, "s.txt", format="fixed", fields={**FIELDS, "units": [17, 20], "rest": [21]})
+    assert units(named) == [("1", "A", WEEK, 12), ("2", "B", WEEK, 2), ("3", "B", WEEK, 3)]
+
+
 def test_fixed_width_in_another_encoding_compressed_and_with_lines_above_is_read(tmp_path: Path) -> None:
     text = "DELIVERIES\n----\n1  A \xe92024-03-04   6\n\x1a\n"
     (tmp_path / "s.txt.gz").write_bytes(gzip.compress(text.encode("cp850")))

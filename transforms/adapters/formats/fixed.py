@@ -13,6 +13,7 @@ from transforms.adapters.formats.delimited import Records, decode
 from transforms.adapters.formats.headers import ROW, SHAPE
 
 _BATCH = 100_000
+_ENDLESS = 1 << 31
 _END_OF_FILE = "\x1a"
 """Sign that programs of the DOS age write behind the last line."""
 
@@ -29,7 +30,8 @@ def read_fixed(path: Path, name: str, fields: Mapping[str, Sequence[int]], encod
 
     Notes
     -----
-    A line that ends within a field was cut off, and is marked so; one that ends before a field has no value there.
+    A line that ends within a field was cut off, and is marked so; one that ends before a field has no value there. Text behind the last field is
+    marked too: it is a field that nobody named, or one that is wider than it was.
 
     Raises
     ------
@@ -62,15 +64,26 @@ def _numbered(stream: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
 def _batch(lines: Sequence[tuple[int, str]], fields: Mapping[str, Sequence[int]], schema: pa.Schema) -> pa.RecordBatch:
     texts = pa.array([line for _, line in lines], pa.string())
     columns = [pc.utf8_slice_codeunits(texts, span[0] - 1, span[1] if len(span) > 1 else None) for span in fields.values()]
-    shapes = [_fault(line, fields) for _, line in lines]
+    end = max(span[1] if len(span) > 1 else _ENDLESS for span in fields.values())
+    shapes = [_fault(line, fields, end) for _, line in lines]
     return pa.record_batch([pa.array([number for number, _ in lines], pa.int64()), pa.array(shapes, pa.string()), *columns], schema=schema)
 
 
-def _fault(line: str, fields: Mapping[str, Sequence[int]]) -> str | None:
+def _fault(line: str, fields: Mapping[str, Sequence[int]], end: int) -> str | None:
+    """What is wrong with a line; `end` is the last position of all fields."""
     if "\t" in line:
         return "a tab, behind which no position is sure"
     cut = next((column for column, span in fields.items() if len(span) > 1 and span[0] <= len(line) < span[1]), None)
-    return f"{len(line)} characters, which end within {cut!r}" if cut is not None else None
+    if cut is not None:
+        return f"{len(line)} characters, which end within {cut!r}"
+    if behind := line[end:].strip():
+        first = line.index(behind, end) + 1
+        last = first + len(behind) - 1
+        return (
+            f"{behind[:40]!r} at positions {first} to {last}, behind the last one that 'fields' names, {end}: name them there in the provider YAML, "
+            f"if only to leave them aside (rest: [{end + 1}]), or widen the last field"
+        )
+    return None
 
 
 def _count_lines(text: Path) -> int:
