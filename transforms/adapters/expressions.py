@@ -1,10 +1,10 @@
 """From a column mapping to DuckDB SQL: converting a file's texts and typed values to a contract's columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from transforms.adapters.beside.calendars import first_day
 from transforms.adapters.moments import as_told, end_of_week, formats_offset, has_offset, monday_of, monday_of_most, parsed_moment, within_years
-from transforms.adapters.numbers import FAULTS, NOTHING, UNITS, identifier, key, parsed_number, stands_for_nothing
+from transforms.adapters.numbers import CERTAIN, FAULTS, NOTHING, UNITS, identifier, key, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec
 from transforms.contracts import Column, Contract
 from transforms.lake.database import literal, quoted
@@ -15,7 +15,8 @@ CELL = "CELL"
 """Kind of a spreadsheet's column: texts, and among them real dates as year-month-day."""
 
 _WHOLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
-_FRACTIONS = frozenset({"FLOAT", "DOUBLE"})
+_FRACTIONS = {"FLOAT": 1 << 24, "DOUBLE": CERTAIN}
+"""Kinds of fractions -> the number from which on they do not tell whole numbers apart."""
 _TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"})
 ZONED = "TIMESTAMP WITH TIME ZONE"
 """Kind of a column of instants; behind it, and a space, stands the zone whose clock they were told by, where the file says it."""
@@ -40,7 +41,8 @@ def _text(source: str, kinds: Kinds) -> str:
     name, kind = quoted(source), kinds.get(source, "VARCHAR")
     if kind in _FRACTIONS or kind.startswith("DECIMAL"):
         # A whole number that a program kept as a fraction is told as it was: store 101, not 101.0.
-        whole = f"case when {name} = floor({name}) and abs({name}) < 1e15 then {name}::bigint::varchar else {name}::varchar end"
+        few = f" and abs({name}) < {CERTAIN}" if kind in _FRACTIONS else ""
+        whole = f"case when {name} = floor({name}){few} then {name}::hugeint::varchar else {name}::varchar end"
         return f"case when not isnan({name}::double) then {whole} end"
     return f"{name}::varchar" if kind in _WHOLE | _TIMES else f"nullif(trim({name}::varchar), '')"
 
@@ -63,10 +65,18 @@ def converted(column: Column, spec: ColumnSpec, provider: ProviderSpec, kinds: K
         return f"{literal(_constant(spec.value, column))}::{column.duckdb}"
     ready = _is_of_kind(column, spec, kinds)
     value = _typed(column, spec, kinds) if ready else _parsed(_cleaned(raw(spec, kinds), column, spec, provider), column, spec, kinds)
+    if column.name in IDENTIFIERS and (lost := digits_lost(spec.sources, kinds)):
+        value = f"case when not ({lost}) then {value} end"
     if spec.default is None:
         return value
     # Of a value that came and cannot be read the default would make another one, and nobody would be told.
     return f"case when {came(column, spec, kinds)} then {value} else {literal(_constant(spec.default, column))}::{column.duckdb} end"
+
+
+def digits_lost(columns: Iterable[str], kinds: Kinds) -> str:
+    """SQL of whether a fraction that stands for an identifier may have been another whole number; empty where none of the columns holds fractions."""
+    fractions = [(quoted(column), _FRACTIONS[kinds[column]]) for column in columns if kinds.get(column) in _FRACTIONS]
+    return " or ".join(f"coalesce(abs({name}) >= {most}, false)" for name, most in fractions)
 
 
 def _constant(value: str | float, column: Column) -> str | float:
@@ -135,7 +145,7 @@ def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
         number = f"-({number})"
     if column.kind == "integer":
         # A quantity like 2.5 has to fail rather than be rounded; beyond 2^53 a double no longer tells whole numbers apart.
-        return f"case when {number} = floor({number}) and abs({number}) < 9007199254740992 then try_cast({number} as bigint) end"
+        return f"case when {number} = floor({number}) and abs({number}) < {CERTAIN} then try_cast({number} as bigint) end"
     return f"case when isfinite({number}) then {number} end"
 
 

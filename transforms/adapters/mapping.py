@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from transforms.adapters.expressions import Kinds, amount, came, can_fail, converted, end_known, raw, with_nearest_station
+from transforms.adapters.expressions import Kinds, amount, came, can_fail, converted, digits_lost, end_known, raw, with_nearest_station
 from transforms.adapters.formats.headers import ROW, SHAPE, UNMATCHED
 from transforms.adapters.numbers import FAULTS, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, FileSpec, ProviderSpec, RowFilter
@@ -37,7 +37,7 @@ def _conditions(condition: RowFilter, spec: FileSpec, kinds: Kinds) -> Iterator[
 
 def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:
     """SQL of the rows as the contract wants them, with a flag for each value that came where it may turn out unreadable."""
-    columns = [_line_id(spec.line_columns)] if spec.line_columns else []
+    columns = [_line_id(spec.line_columns, kinds)] if spec.line_columns else []
     for column in contract.columns:
         mapping = spec.columns.get(column.name)
         if mapping is not None:
@@ -62,11 +62,15 @@ def mapped(contract: Contract, spec: FileSpec, provider: ProviderSpec, kinds: Ki
     return with_nearest_station(rows, provider.stations) if needs_station(contract, spec, provider) else rows
 
 
-def _line_id(columns: Sequence[str]) -> str:
-    """SQL of a line's number, of one or several columns; an error of a spreadsheet is none, or all lines that have it would be one."""
+def _line_id(columns: Sequence[str], kinds: Kinds) -> str:
+    """SQL of a line's number, of one or several columns; an error of a spreadsheet is none, or all lines that have it would be one, and neither is a
+    number that was rounded.
+    """
     texts = [f"nullif(trim({quoted(column)}::varchar), '')" for column in columns]
     # Between two parts stands a sign that no part holds, or 1-23 and 12-3 would be one line.
-    return f"{' || chr(31) || '.join(f'case when not {stands_for_nothing(text, FAULTS)} then {text} end' for text in texts)} as line_id"
+    line = " || chr(31) || ".join(f"case when not {stands_for_nothing(text, FAULTS)} then {text} end" for text in texts)
+    lost = digits_lost(columns, kinds)
+    return f"case when not ({lost}) then {line} end as line_id" if lost else f"{line} as line_id"
 
 
 def _value(contract: Contract, name: str, spec: FileSpec, provider: ProviderSpec, kinds: Kinds) -> str:

@@ -36,6 +36,8 @@ FAULTS = (
 """What spreadsheets write in place of a value that they could not find, and the reader for a formula that none has calculated: read as no value
 either, and told."""
 
+CERTAIN = 1 << 53
+"""From this number on doubles do not tell whole numbers apart."""
 _MINUS = "\u2212"
 """The minus of typography, beside the hyphen."""
 _ALIKE = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}
@@ -113,7 +115,8 @@ def identifier(text: str, width: int | None) -> str:
     width
         Digits that the identifier has: zeros in front that a program took away come back, and of a ZIP+4 the ZIP stays.
     """
-    known = f"case when regexp_full_match({text}, '[0-9]([.][0-9]+)?[eE][+]?[0-9]+') then null"
+    # Numbers of 2^53 and more that are written as fractions were doubles: their last digits may have been others.
+    known = f"case when regexp_full_match({text}, '[0-9]([.,][0-9]+)?[eE][+]?[0-9]+|(9[0-9]{{15}}|[0-9]{{17,}})[.]0+') then null"
     if width is None:
         return f"{known} else {text} end"
     digits = f"regexp_replace({text}, '[.]0+$', '')"

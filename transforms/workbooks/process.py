@@ -28,6 +28,7 @@ from transforms.workbooks import ods, xls, xlsb, xlsx
 from transforms.workbooks.rows import Refused, Row
 
 _BATCH = 20_000
+_CERTAIN = 1e15
 _OUR_OWN = {"__row__", "__shape__", "__record__", "__place__"}
 _TITLES = 100
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -224,13 +225,18 @@ def _is_filled(cell: Any) -> bool:
 
 
 def _text(cell: Any, decimal: str = ".") -> str | None:
-    """A cell as text; a whole number without a point, since programs keep every number as a fraction, others with the sign of the file's texts."""
+    """A cell as text; a whole number without a point, since programs keep every number as a fraction, others with the sign of the file's texts.
+
+    Programs keep 15 digits: a number of more is written with an exponent, which is no identifier to anyone.
+    """
     if cell == "" or cell is None:
         return None
     if isinstance(cell, bool):
         return str(cell).lower()
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell).replace(".", decimal)
+        if cell.is_integer():
+            return str(int(cell)) if abs(cell) < _CERTAIN else f"{cell:.16e}".replace(".", decimal)
+        return repr(cell).replace(".", decimal)
     if isinstance(cell, datetime.datetime):
         return cell.isoformat(" ")
     return cell.isoformat() if isinstance(cell, datetime.date | datetime.time) else str(cell)

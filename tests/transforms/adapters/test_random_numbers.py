@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transforms.adapters import ProviderSpec, References, read_file
+from transforms.adapters.formats.json_lines import read_json_lines
 from transforms.adapters.numbers import identifier, parsed_number
 from transforms.errors import LandingFileRefused
 
@@ -194,3 +195,22 @@ def test_a_quantity_that_cannot_be_computed_with_refuses_its_file(tmp_path: Path
     moments = pa.array([-(2**63)], pa.int64()).cast(pa.timestamp("ms"))
     with pytest.raises(LandingFileRefused, match=r"^file.parquet: expected "):
         rows_of(tmp_path, {**columns, "week": moments})
+
+
+@pytest.mark.parametrize(
+    ("written", "told", "product"),
+    [
+        ("101.0", "101", "101"),
+        ("9007199254740991.0", "9007199254740991", "9007199254740991"),
+        ("9007199254740993.0", "9007199254740992.0", None),
+        ("12345678901234567890.0", "12345678901234567000.0", None),
+        ("9007199254740993", "9007199254740993", "9007199254740993"),
+    ],
+)
+def test_a_fraction_of_json_that_may_have_been_rounded_is_no_identifier(written: str, told: str, product: str | None, tmp_path: Path) -> None:
+    """9007199254740993.0 became 9007199254740992.0, another product, and was taken."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"sku": {written}}}\n')
+    with duckdb.connect() as connection:
+        read_json_lines(connection, path, path.name, "utf-8", "uncompressed")
+        assert connection.execute(f"select sku, {identifier('sku', None)} from file").fetchall() == [(told, product)]

@@ -188,3 +188,22 @@ def test_decimals_beyond_38_digits_are_in_quarantine_and_the_others_are_taken() 
     found = read(table_of(4, units=pa.array(values, pa.decimal256(76, 4))))
     assert found.rows["units_shipped"].to_pylist() == [6, 12]
     assert found.quarantined.num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "certain", "rounded"), [(pa.float32(), (1 << 24) - 1, 1 << 24), (pa.float64(), (1 << 53) - 1, 1 << 53), (pa.float64(), 101, 10**20)]
+)
+@pytest.mark.parametrize("column", ["sku", "line"])
+def test_an_identifier_that_a_fraction_may_have_rounded_is_in_quarantine(kind: pa.DataType, certain: int, rounded: int, column: str) -> None:
+    """16777217 was written as 16777216 by a program that kept identifiers as floats of 32 bits: it is another product, or another line."""
+    found = read(table_of(2, **{column: pa.array([float(certain), float(rounded)], kind)}))
+    if column == "sku":
+        assert found.rows["product_id"].to_pylist() == [str(certain)]
+    [left] = found.quarantined.to_pylist()
+    assert {"sku": "product_id", "line": "line_id"}[column] in left["rule"] + left["message"]
+    assert f"{rounded:.2g}"[0] in left["record"]
+
+
+def test_a_decimal_that_is_whole_is_an_identifier_of_any_length() -> None:
+    number = Decimal("12345678901234567890.00")
+    assert read(table_of(1, sku=pa.array([number], pa.decimal128(30, 2)))).rows["product_id"].to_pylist() == ["12345678901234567890"]

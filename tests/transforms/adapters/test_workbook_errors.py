@@ -278,3 +278,9 @@ def test_two_sheets_of_one_name_refuse_the_file(tmp_path: Path) -> None:
 
     with pytest.raises(LandingFileRefused, match="it has two sheets 'Data', and only one of them could be read"):
         read(tmp_path, rezipped(ods_book(THREE), "content.xml", doubled), "ods")
+
+
+def test_a_number_of_more_digits_than_programs_keep_is_written_with_an_exponent(tmp_path: Path) -> None:
+    """1234567890123456 became 1234567890123456.0, which was taken as an identifier."""
+    rows = read(tmp_path, openpyxl_book([["id", "units"], [123456789012345, 6], [1234567890123456, 7]]), "xlsx")
+    assert [row["id"] for row in rows] == ["123456789012345", "1.2345678901234560e+15"]

@@ -11,6 +11,7 @@ import pyarrow as pa
 from transforms.adapters.formats.bounds import PLAIN, check_nesting, read_chunks
 from transforms.adapters.formats.delimited import Records, decode
 from transforms.adapters.formats.headers import ROW, SHAPE, column_names
+from transforms.adapters.numbers import CERTAIN
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import literal, quoted
 
@@ -81,6 +82,10 @@ def _no_json(error: duckdb.Error, name: str) -> LandingFileRefused:
 
 
 def _text(pointer: str) -> str:
-    """SQL of a value as text; a whole number without a point, since programs that know no whole numbers with gaps write 101.0."""
+    """SQL of a value as text; a whole number without a point, since programs that know no whole numbers with gaps write 101.0.
+
+    From 2^53 on it stays a fraction, whose last digits may have been others.
+    """
     text = f"json_extract_string(json, {pointer})"
-    return f"case when ends_with({text}, '.0') and json_type(json, {pointer}) = 'DOUBLE' then {text}[:-3] else {text} end"
+    whole = f"ends_with({text}, '.0') and json_type(json, {pointer}) = 'DOUBLE' and abs(try_cast({text} as double)) < {CERTAIN}"
+    return f"case when {whole} then {text}[:-3] else {text} end"
