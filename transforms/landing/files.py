@@ -3,24 +3,33 @@
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from transforms.adapters import FileSpec, ProviderSpec
 from transforms.adapters.beside.names import patterns_beside
+from transforms.adapters.formats.contents import COMPRESSED
 from transforms.adapters.spec import path_values
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
-from transforms.landing.odd_files import NoFile, hashed, identity_of, opened, printable, unfound, unfound_told
+from transforms.landing.odd_files import WRITTEN, NoFile, State, hashed_at, identity_of, opened, printable, unfound, unfound_told
 from transforms.patterns import find, matches
 
 FACTS = tuple(name for name, contract in SOURCES.items() if contract.sliced)
 REFERENCES = tuple(name for name, contract in SOURCES.items() if not contract.sliced)
 NEEDED = frozenset(name for name, contract in SOURCES.items() if contract.needed)
 """Sources without a file of which nothing can be forecast."""
+_COPY_WORDS = (
+    "copy|kopie|copie|copia|kopia|corrected|correction|corr|korrigiert|korrektur|korr|corrige|corregido|final|new|neu|revised|revision|rev|"
+    "updated|update|fixed|fix|version|v"
+)
+_COPY = re.compile(rf"([ _.-]*\(\d{{1,3}}\)|[ _.-]+\(?({_COPY_WORDS})\)?[ _.-]*\d{{0,3}}|[ _-]\d)+$")
+_COPY_OF = re.compile(r"^(copy|kopie|copie|copia)( \(\d{1,3}\))? (of|von|de|di) ")
+"""What programs and people add to the name of a copy or of a correction, in small letters."""
 Progress = Callable[[str], None]
 Identity = tuple[str, str, str]
 """Source, file name and content hash: one version of a file as one source reads it."""
@@ -41,6 +50,8 @@ class LandingFile:
     size: int
     fault: str | None = None
     """Why it cannot be read at all."""
+    state: State | None = None
+    """State of the file whose content has the digest; None of one that cannot be read."""
 
     @property
     def identity(self) -> Identity:
@@ -64,12 +75,12 @@ def folder(lake: Lake, provider: ProviderSpec) -> Path:
 
 
 def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
-    """The files that stand in landing now, in the order of the sources, their mappings and the files' names."""
+    """The files that stand in landing now, in the order of the sources, their mappings and the files' names; copies after what they are copies of."""
     top, found = folder(lake, provider), []
     for source, specs in provider.sources.items():
         readings: dict[Path, list[FileSpec]] = {}
         for spec in specs:
-            for path in find(top, spec.files):
+            for path in copies_last(find(top, spec.files)):
                 there = readings.setdefault(path, [])
                 # Patterns that overlap are no second mapping.
                 if all(spec.model_copy(update={"files": other.files, "store": other.store}) != other for other in there):
@@ -78,11 +89,35 @@ def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
     return found
 
 
+def copies_last(paths: Iterable[Path]) -> list[Path]:
+    """Sort paths by name, those that are named like a copy or a correction of another one (`s (1).csv`, `S.csv`, `s_v2.csv` of `s.csv`) behind it.
+
+    Of those that say again what others say the first one counts; of names that differ in the case of letters alone that is the older one.
+    """
+    alike: dict[tuple[Path, str, str], list[tuple[int, int, Path]]] = {}
+    for path in sorted(paths):
+        stem, ending = path.name.casefold(), ""
+        for _ in range(2 if path.suffix.lower() in COMPRESSED else 1):
+            stem, dot, last = stem.rpartition(".") if "." in stem else (stem, "", "")
+            ending = dot + last + ending
+        plain = _COPY.sub("", _COPY_OF.sub("", stem)) or stem
+        alike.setdefault((path.parent, plain, ending), []).append((len(stem) - len(plain), _modified(path), path))
+    return [path for group in alike.values() for *_, path in sorted(group)]
+
+
+def _modified(path: Path) -> int:
+    """When a file was written; what is none any more comes first, and is told by who reads it."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _landing_file(source: str, specs: tuple[FileSpec, ...], path: Path, top: Path) -> LandingFile:
     name = printable(path.relative_to(top))
     try:
-        digest, size = hashed(path, top), path.stat().st_size
-        return LandingFile(source, specs, path, name, _with_name(digest, specs, name) if size else digest, size)
+        digest, state = hashed_at(path, top)
+        return LandingFile(source, specs, path, name, _with_name(digest, specs, name) if state.size else digest, state.size, state=state)
     except NoFile as problem:
         return LandingFile(source, specs, path, name, *identity_of(path, name, str(problem)), fault=str(problem))
 
@@ -153,5 +188,9 @@ def _copy(path: Path, target: Path, drafts: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = drafts / f".{hashlib.sha256(os.fsencode(target)).hexdigest()[:16]}-{os.getpid()}.part"
         with draft.open("wb") as copy:
+            before = State.of(os.fstat(stream.fileno()))
             shutil.copyfileobj(stream, copy)
+        if State.of(os.fstat(stream.fileno())) != before:
+            draft.unlink()
+            raise NoFile(WRITTEN)
         draft.replace(target)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from transforms.adapters import Lookups, ProviderSpec
 from transforms.adapters.beside.calendars import calendars_of
@@ -25,6 +26,7 @@ MAX_BYTES = 32 << 30
 """Size above which a file is not even hashed: a sparse file of terabytes takes no room and hours to read."""
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 _INSTEAD = " Put a file there, or name other files under 'files' in the provider YAML."
+WRITTEN = "it was written while it was read, so that a part of it may be missing. Run again once it is whole."
 _BESIDE_OPEN = ("~$", ".~lock.", "._")
 _NAMED = 5
 _STARTS = (".", "~$", "readme", "license")
@@ -72,13 +74,36 @@ def opened(path: Path, top: Path | None = None) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
-def hashed(path: Path, top: Path) -> str:
-    """SHA-256 of a file's content; raise `NoFile` where there is none that can be read."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """What shows that a file has been written, or another one has taken its name."""
+
+    inode: int
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        """State of a file that was looked at."""
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def hashed_at(path: Path, top: Path) -> tuple[str, State]:
+    """SHA-256 of a file's content, and its state; raise `NoFile` where there is none that can be read, or it is being written."""
     with opened(path, top) as stream:
         try:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            before = State.of(os.fstat(stream.fileno()))
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise NoFile(_reason(path, error)) from None
+        if State.of(os.fstat(stream.fileno())) != before:
+            raise NoFile(WRITTEN)
+        return digest, before
+
+
+def hashed(path: Path, top: Path) -> str:
+    """SHA-256 of a file's content; raise `NoFile` where there is none that can be read."""
+    return hashed_at(path, top)[0]
 
 
 def identity_of(path: Path, name: str, fault: str) -> tuple[str, int]:

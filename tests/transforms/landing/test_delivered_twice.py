@@ -1,5 +1,6 @@
 """Files that add up, one of which says again nearly what another one says: held for a person; days and trucks that are no repetition count."""
 
+import os
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +15,7 @@ from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import blocks_of
 from transforms.lake.tables import Lake
 from transforms.landing import Registration, drop, folder, ingest, ingest_reference, pending, refused_files, register
+from transforms.landing.files import copies_last
 from transforms.world import WorldSpec, simulate, write_landing
 
 HOURS = (datetime(2024, 7, 1, tzinfo=UTC) + timedelta(hours=n) for n in count())
@@ -95,6 +97,29 @@ def test_of_two_such_files_in_a_first_drop_one_counts(lake: Lake, provider: Prov
     write(folder(lake, provider) / "shipments/2024-06-03 corrected.csv", changed(WEEK))
     assert len(take_in(lake, provider).refused) == 1
     assert total(lake) == sum(line[3] for line in changed(WEEK))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*("s (1).csv", "s - Copy.csv", "s - Copy (2).csv", "Copy of s.csv", "Kopie von s.csv", "s-v2.csv", "s_v2.csv", "s_corrected.csv"),
+     *("s (corrected).csv", "S.csv", "s-1.csv", "S - Kopie.csv")],
+)  # fmt: skip
+@pytest.mark.parametrize("first", ["s.csv", None])
+def test_of_a_file_and_its_copy_in_one_drop_the_plain_name_counts(lake: Lake, provider: ProviderSpec, name: str, first: str | None) -> None:
+    """Which of them counted was decided by the order of their names: `s (1).csv` stands before `s.csv`."""
+    top = folder(lake, provider) / "shipments"
+    (top / "2024-06-03.csv").unlink()
+    write(top / "s.csv", WEEK)
+    write(top / name, changed(WEEK) if first else WEEK)
+    os.utime(top / name, ns=(later := (top / "s.csv").stat().st_mtime_ns + 10**9, later))
+    found = take_in(lake, provider)
+    assert [notice.source_file for notice in (found.refused if first else found.noticed)] == [f"shipments/{name}"]
+    assert total(lake) == sum(line[3] for line in WEEK)
+
+
+def test_names_with_dates_and_parts_keep_their_order() -> None:
+    names = ["2024-06-03.csv", "2024-06-10.csv", "part-1.csv.gz", "part-2.csv.gz", "v2.csv"]
+    assert [path.name for path in copies_last(map(Path, reversed(names)))] == names
 
 
 def test_a_held_file_that_gets_the_old_name_replaces_it(lake: Lake, provider: ProviderSpec) -> None:
