@@ -11,6 +11,7 @@ from transforms.contracts import SOURCES, Contract
 from transforms.errors import LandingFileRefused
 from transforms.lake.database import open_database
 from transforms.landing.files import LandingFile
+from transforms.landing.odd_files import WRITTEN, State
 from transforms.landing.staging import LINE
 
 _READING = "reading"
@@ -24,12 +25,14 @@ def read_all(provider: ProviderSpec, file: LandingFile, references: References |
 
     Raises
     ------
+    WrittenWhileRead
+        If it is not the file any more whose content has the digest on record.
     LandingFileRefused
         If it is no file that can be read, one of the mappings refuses it, or two of them say different things about the same key and do not add up.
     """
     if file.fault is not None:
         raise LandingFileRefused(f"{file.name}: {file.fault}")
-    readings = [read_file(provider, file.source, spec, file.path, file.name, references, arrived_at, lookups) for spec in file.specs]
+    readings = _read(provider, file, references, arrived_at, lookups)
     quarantined = [_numbered(reading.quarantined, number) for number, reading in enumerate(readings, start=1)]
     rows, repeated = (readings[0].rows, 0) if len(readings) == 1 else _side_by_side(file, [reading.rows for reading in readings])
     counts = [reading.counts for reading in readings]
@@ -52,6 +55,32 @@ def read_all(provider: ProviderSpec, file: LandingFile, references: References |
         tuple(dict.fromkeys(name for reading in readings for name in reading.absent)),
         tuple(dict.fromkeys(note for reading in readings for note in reading.notes)),
     )
+
+
+class WrittenWhileRead(LandingFileRefused):
+    """A file was written, replaced or removed after its content was hashed: what was read of it is of no version that is known."""
+
+
+def _read(provider: ProviderSpec, file: LandingFile, references: References | None, arrived_at: datetime, lookups: Lookups) -> list[FileRows]:
+    """Rows by each mapping, of the very content that has the file's digest."""
+    try:
+        _refuse_written(file)
+        found = [read_file(provider, file.source, spec, file.path, file.name, references, arrived_at, lookups) for spec in file.specs]
+    except (LandingFileRefused, OSError):
+        # What was found in a file that is being written is no fault of it.
+        _refuse_written(file)
+        raise
+    _refuse_written(file)
+    return found
+
+
+def _refuse_written(file: LandingFile) -> None:
+    try:
+        state = State.of(file.path.stat())
+    except OSError as error:
+        raise WrittenWhileRead(f"{file.name}: it was removed while it was read. Drop it again, or leave it away.") from error
+    if state != file.state:
+        raise WrittenWhileRead(f"{file.name}: {WRITTEN}")
 
 
 def _numbered(rows: pa.Table, number: int) -> pa.Table:

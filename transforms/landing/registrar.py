@@ -16,7 +16,7 @@ from transforms.landing.findings import contradicted, held, noticed, refuse_conf
 from transforms.landing.ledger import FileNotice, FileRecord, accepted_last
 from transforms.landing.look import Look
 from transforms.landing.odd_files import written_otherwise
-from transforms.landing.readings import read_all
+from transforms.landing.readings import WrittenWhileRead, read_all
 from transforms.landing.slices import emptied, fingerprints, moved, with_moved
 
 _NOTHING = RowCounts(0, 0, 0, 0, 0)
@@ -47,7 +47,7 @@ class Registrar:
         self.progress(f"reading {file.name} as {file.source}")
         before = self.look.known.pop(file.identity, None)
         arrived_at = before.arrived_at if before else self.look.now
-        found, message, counts = None, None, _NOTHING
+        found, message, counts, again = None, None, _NOTHING, False
         try:
             found = read_all(self.look.provider, file, self._with_deliveries(file, references), arrived_at, self.look.mappings.lookups)
             counts = found.counts
@@ -55,7 +55,8 @@ class Registrar:
             refuse_unmapped(self.look, file, before, found)
             refuse_conflicts(self.look, file, found)
         except LandingFileRefused as error:
-            found, message = None, f"{error}{stays(self.look, file, before)}"
+            again = isinstance(error, WrittenWhileRead)
+            found, message = None, f"{error}{'' if again else stays(self.look, file, before)}"
             counts = error.counts if isinstance(error, RefusedWhole) else counts
             self.result.refused.append(FileNotice(file.source, file.name, message))
         status = "accepted" if found else "refused"
@@ -72,7 +73,9 @@ class Registrar:
                 self.slices.append(fingerprints(file, found.rows, self.look.now) if found.rows.num_rows else emptied(self.look, file))
                 self.look.weeks[file.identity] = {*found.rows["week"].to_pylist()}
             self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
-        self._keep(file, before, found, counts if found else _refused(counts), status, message)
+        # Without settings on record a version is read again at the next look.
+        mapping = None if again else self.look.mappings.of(file)
+        self._keep(file, before, found, counts if found else _refused(counts), status, message, mapping)
 
     def _with_deliveries(self, file: LandingFile, references: References | None) -> References | None:
         if references is None or not any(spec.net_to_last_delivery for spec in file.specs):
@@ -80,9 +83,15 @@ class Registrar:
         return replace(references, deliveries=self.look.deliveries)
 
     def _keep(
-        self, file: LandingFile, before: FileRecord | None, found: FileRows | None, counts: RowCounts, status: str, message: str | None
+        self,
+        file: LandingFile,
+        before: FileRecord | None,
+        found: FileRows | None,
+        counts: RowCounts,
+        status: str,
+        message: str | None,
+        mapping: str | None,
     ) -> None:
-        mapping = self.look.mappings.of(file)
         columns = found.columns if found else ()
         arrived_at = before.arrived_at if before else self.look.now
         accepted_at = self.look.now if found else before.accepted_at if before else None
@@ -98,7 +107,7 @@ class Registrar:
         withdrawn = " What the file said before holds no longer once that one is taken in." if before not in {None, file.identity} else ""
         message = f"It has the same content as {other}: it counts once.{written_otherwise(file.name, other)}{withdrawn} Remove one of them{advice}."
         self.result.noticed.append(FileNotice(file.source, file.name, message))
-        self._keep(file, self.look.known.pop(file.identity, None), None, _NOTHING, "repeated", message)
+        self._keep(file, self.look.known.pop(file.identity, None), None, _NOTHING, "repeated", message, self.look.mappings.of(file))
 
     def when_back(self, versions: Sequence[Identity]) -> None:
         """Keep that versions of facts whose files were cleared away have to be read again once they stand again: with no settings on record."""
@@ -144,7 +153,7 @@ def _refused(counts: RowCounts) -> RowCounts:
 
 
 def _record(
-    file: LandingFile, found: FileRows | None, counts: RowCounts, status: str, message: str | None, mapping: str, now: datetime
+    file: LandingFile, found: FileRows | None, counts: RowCounts, status: str, message: str | None, mapping: str | None, now: datetime
 ) -> dict[str, object]:
     """Row of `bronze/landing_files`."""
     return {

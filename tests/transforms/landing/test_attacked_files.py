@@ -1,18 +1,21 @@
 """Files as other programs leave them, found by attacking take-in: taken as they are meant, or told with what to do."""
 
 import io
+import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
-from transforms.adapters import load_provider
+from transforms.adapters import FileRows, load_provider, read_file
 from transforms.calendar import blocks_of
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
-from transforms.landing import drop, ingest, ingest_reference, pending, refused_files, register
+from transforms.landing import drop, folder, ingest, ingest_reference, pending, readings, refused_files, register
 
 PROVIDER = """
 name: shop
@@ -147,3 +150,99 @@ def test_a_key_that_would_be_ignored_or_misread_is_told_with_its_place(tmp_path:
 @pytest.mark.parametrize("date_format", ["%d.%m.%y", "%Y%j", "%G-W%V", "%Y-%W", "%-d %b %Y", "iso_week", "serial", "%m/%d/%Y %H:%M"])
 def test_formats_that_name_a_day_or_a_week_are_taken(tmp_path: Path, date_format: str) -> None:
     load_provider(str(written(tmp_path, ("week: week", f"week: {{column: week, date_format: '{date_format}', clean: week}}"))))
+
+
+def appended(path: Path) -> None:
+    with path.open("a") as stream:
+        stream.write("102,A,2024-05-06,6\n")
+
+
+def replaced_by_another(path: Path) -> None:
+    other = path.with_suffix(".part")
+    other.write_text(ROWS.replace("24\n", "30\n"))
+    other.replace(path)
+
+
+WRITING: dict[str, tuple[Callable[[Path], object], str, int]] = {
+    "appended to": (appended, "it was written while it was read", 3),
+    "replaced": (replaced_by_another, "it was written while it was read", 2),
+    "truncated": (lambda path: os.truncate(path, len(ROWS) - 20), "it was written while it was read", 1),
+    "removed": (Path.unlink, "it was removed while it was read. Drop it again, or leave it away.", 0),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", WRITING)
+def test_a_file_that_is_written_during_a_look_waits_for_the_next_one(kind: str, when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows were taken under the hash of another content, or a traceback ended the look at all files."""
+    write, message, rows = WRITING[kind]
+    drops = tmp_path / "drops"
+    (drops / "shipments").mkdir(parents=True)
+    for name, text in {
+        "stores.csv": STORES,
+        "products.csv": PRODUCTS,
+        "shipments/s.csv": ROWS,
+        "shipments/t.csv": ROWS.replace("05-06", "05-13"),
+    }.items():
+        (drops / name).write_text(text)
+    lake, provider = Lake(str(tmp_path / "lake")), load_provider(str(written(tmp_path)))
+    drop(lake, provider, drops)
+    path = folder(lake, provider) / "shipments" / "s.csv"
+
+    def read_and_write(*arguments: Any) -> FileRows:
+        found = read_file(*arguments)
+        if arguments[3] == path:
+            write(path)
+        return found
+
+    def before(told: str) -> None:
+        if "shipments/s.csv" in told and when == "before":
+            write(path)
+
+    if when == "after":
+        monkeypatch.setattr(readings, "read_file", read_and_write)
+    found = register(lake, provider, datetime(2024, 12, 1, tzinfo=UTC), before)
+    [notice] = found.refused
+    assert notice.message.startswith(f"shipments/s.csv: {message}")
+    assert [file.name for file in found.accepted if file.source == "shipments"] == ["shipments/t.csv"]
+    monkeypatch.undo()
+    register(lake, provider, datetime(2024, 12, 2, tzinfo=UTC))
+    assert refused_files(lake, provider) == []
+    ingest_reference(lake, provider)
+    ingest(lake, provider, blocks_of(pending(lake, provider)))
+    assert lake.read("bronze/shipments").num_rows == 2 + rows
+
+
+def test_content_that_comes_back_after_it_was_written_during_a_look_is_read(tmp_path: Path) -> None:
+    """The version that could not be read was on record as refused, and would have stayed so."""
+    drops = tmp_path / "drops"
+    (drops / "shipments").mkdir(parents=True)
+    for name, text in {"stores.csv": STORES, "products.csv": PRODUCTS, "shipments/s.csv": ROWS}.items():
+        (drops / name).write_text(text)
+    lake, provider = Lake(str(tmp_path / "lake")), load_provider(str(written(tmp_path)))
+    drop(lake, provider, drops)
+    path = folder(lake, provider) / "shipments" / "s.csv"
+    register(lake, provider, datetime(2024, 12, 1, tzinfo=UTC), lambda told: os.utime(path, (0, 0)) if "shipments/s.csv" in told else None)
+    found = register(lake, provider, datetime(2024, 12, 2, tzinfo=UTC))
+    assert [file.name for file in found.accepted] == ["shipments/s.csv"]
+
+
+def test_a_file_that_grows_while_it_is_copied_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drops = tmp_path / "drops"
+    (drops / "shipments").mkdir(parents=True)
+    for name, text in {"stores.csv": STORES, "products.csv": PRODUCTS, "shipments/s.csv": ROWS, "shipments/t.csv": f"{ROWS}\n"}.items():
+        (drops / name).write_text(text)
+    lake, provider = Lake(str(tmp_path / "lake")), load_provider(str(written(tmp_path)))
+
+    def copied(source: IO[bytes], target: IO[bytes]) -> None:
+        content = source.read()
+        target.write(content)
+        if content == ROWS.encode():
+            appended(drops / "shipments" / "s.csv")
+
+    monkeypatch.setattr(shutil, "copyfileobj", copied)
+    found = drop(lake, provider, drops)
+    [left] = found.left_out
+    assert left.startswith("shipments/s.csv was not copied: it was written while it was read")
+    assert not (folder(lake, provider) / "shipments" / "s.csv").exists()
+    assert (folder(lake, provider) / "shipments" / "t.csv").exists()
