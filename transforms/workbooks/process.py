@@ -32,6 +32,7 @@ _CERTAIN = 1e15
 _OUR_OWN = {"__row__", "__shape__", "__record__", "__place__"}
 _TITLES = 100
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP = b"PK\x03\x04"
 _RESERVED = 1536 << 20
 """Bytes of address space that libraries reserve at their start, most of which they never use."""
 _ROOM, _GROWTH = 384 << 20, 32
@@ -166,6 +167,8 @@ def _checked_size(path: Path, kind: str, expanded: int) -> int:
                 )
             return path.stat().st_size
         if not zipfile.is_zipfile(stream):
+            if start.startswith(_ZIP):
+                raise Refused("its end is missing: expected the list of its parts there. It was not copied or saved to its end; drop it again.")
             raise Refused(
                 f"it is of another format (it starts with {start.decode('latin-1')!r}). Save it as {_LAST[kind]}, or correct 'format' in the YAML."
             )
