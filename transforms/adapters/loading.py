@@ -45,6 +45,8 @@ class Loaded:
         Rows from the end of the rows on (`rows_end`), which are not in `raw`.
     melted, empty_cells
         As `RowCounts` has them.
+    notes
+        Sentences about how the files are written.
     """
 
     kinds: dict[str, str]
@@ -55,6 +57,7 @@ class Loaded:
     ended: int
     melted: int
     empty_cells: int
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -115,6 +118,7 @@ def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contra
         tuple(dict.fromkeys(column for part in parts for column in part.columns)),
         absent,
         *(sum(counts) for counts in zip(*((p.records, p.aside, p.ended, p.melted, p.empty_cells) for p in parts), strict=True)),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
 
 
@@ -164,7 +168,8 @@ def _part(
     form = shaped(spec, columns, absent, beside, place, offset)
     connection.execute(f"create temp table part{len(before) + 1} as {form.rows}")
     ended, melted, empty = connection.execute(form.counts).fetchall()[0]
-    return Loaded({}, columns, absent, records.total + melted * max(form.cells - 1, 0), records.aside + empty, ended, melted, empty)
+    total = records.total + melted * max(form.cells - 1, 0)
+    return Loaded({}, columns, absent, total, records.aside + empty, ended, melted, empty, records.notes)
 
 
 def _unite(connection: duckdb.DuckDBPyConnection, count: int) -> None:

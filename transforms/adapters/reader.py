@@ -165,7 +165,8 @@ def read_file(
             mark_conflicting_lines(connection, spec.line_columns, place_of(spec))
         if spec.duplicates == "refuse":
             mark_duplicates(connection, contract, place_of(spec))
-        notes = clip_endless(connection, spec, arrived_at) + implausible_climate(connection, contract, spec)
+        notes = [*loaded.notes, *clip_endless(connection, spec, arrived_at)]
+        notes += implausible_climate(connection, contract, spec)
         notes += unserved_places(connection, contract, spec, provider, kinds)
         counts = _counts(connection, spec, loaded, name)
         quarantined = _quarantined(connection, spec, loaded, name)

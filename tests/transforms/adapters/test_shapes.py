@@ -276,6 +276,44 @@ def test_fields_of_fixed_width_are_counted_in_characters(tmp_path: Path, end: st
     assert (found.counts.records, found.counts.aside) == (6, 1)
 
 
+def test_a_delimiter_at_the_end_of_every_row_is_no_value(tmp_path: Path) -> None:
+    """Such exports were refused whole: five values came for a header of four."""
+    rows = [f"{store},A,2024-03-04,6," for store in STORES]
+    found = read(tmp_path, written(tmp_path, "s.csv", "store,sku,week,units", *rows, "", ",,,,"))
+    assert (found.counts.records, found.counts.aside) == (6, 3)
+    assert units(found) == [(store, "A", WEEK, 6) for store in STORES]
+    assert found.notes == ("each row ends with more delimiters than the header, by 1: the values behind 'units', all of them empty, are left out",)
+    assert found.columns == ("store", "sku", "week", "units")
+
+
+NOTED = "store,sku,name,week,units,note"
+
+
+def test_a_row_that_a_delimiter_in_a_name_shifted_goes_to_quarantine_though_its_last_value_is_empty(tmp_path: Path) -> None:
+    rows = ("1,A,plain,2024-03-04,6,", "2,B,big, red,2024-03-04,7,", "3,A,plain,2024-03-04,8,")
+    found = read(tmp_path, written(tmp_path, "s.csv", NOTED, *rows))
+    assert units(found) == [("1", "A", WEEK, 6), ("3", "A", WEEK, 8)]
+    [message] = found.quarantined["message"].to_pylist()
+    assert "expected a value for each column of the header, came 7 values" in message
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("2,B,big, red,2024-03-04,7,",),
+        # Other rows of the export end with a delimiter, as this one does.
+        ("1,A,plain,2024-03-04,6,,", "2,B,big, red,2024-03-04,7,,", "3,A,plain,2024-03-04,8,,"),
+        ("1,A,plain,2024-03-04,6,,", "3,A,plain,2024-03-04,8,,late"),
+        # The last one was cut off.
+        ("1,A,plain,2024-03-04,6,,", "3,A,plain,2024-03-04,8,,", "2,A,plain,2024"),
+    ],
+)
+def test_a_file_with_rows_of_other_lengths_or_a_value_behind_the_header_is_refused_as_it_was(tmp_path: Path, rows: Sequence[str]) -> None:
+    with pytest.raises(LandingFileRefused, match="expected a value for each column of the header, came"):
+        read(tmp_path, written(tmp_path, "s.csv", NOTED, *rows))
+
+
 def test_text_behind_the_last_field_of_a_fixed_width_file_is_no_part_of_it_in_silence(tmp_path: Path) -> None:
     """Units of three digits became two, and a field that nobody named was gone."""
     (tmp_path / "s.txt").write_text("1  A  2024-03-04  12\n2  B  2024-03-04   299\n3  B  2024-03-04   3   \n")

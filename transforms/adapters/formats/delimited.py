@@ -26,6 +26,9 @@ from transforms.errors import LandingFileRefused
 ENCODINGS = ("utf-8", "cp1252", "latin-1", "iso-8859-15", "cp1250", "cp850", "cp437", "mac-roman", "utf-16", "shift_jis", "gb18030")
 """Named in messages; any other text encoding that Python knows is taken too."""
 _BLOCK = 1 << 22
+_LOOKS = 50
+"""Records below the header that tell whether rows end with more delimiters than it does."""
+_SURPLUS = "each row ends with more delimiters than the header, by {surplus}: the values behind {last!r}, all of them empty, are left out"
 _END_OF_TEXT = b"\x1a"
 
 
@@ -42,12 +45,15 @@ class Records:
         Records up to and with the header, and records below it that are no rows: those without a single value, and the header again.
     total
         All records of the file, as a second, independent reader counts them.
+    notes
+        Sentences about how the file is written.
     """
 
     table: pa.Table
     above: int
     blank: int
     total: int
+    notes: tuple[str, ...] = ()
 
     @property
     def aside(self) -> int:
@@ -79,8 +85,12 @@ def read_delimited(path: Path, name: str, delimiter: str, encoding: str, compres
 
 def _read(text: Path, name: str, delimiter: str, header: int) -> Records:
     names, start = _header(text, name, delimiter, header)
-    invalid = _Invalid()
-    parsed = _parse(text, name, delimiter, names, start, invalid)
+    surplus = _surplus(text, name, delimiter, header, len(names))
+    parsed, invalid = _without_surplus(text, name, delimiter, names, start, surplus) if surplus else (None, None)
+    notes = () if parsed is None else (_SURPLUS.format(surplus=surplus, last=names[-1]),)
+    if parsed is None or invalid is None:
+        invalid = _Invalid()
+        parsed = _parse(text, name, delimiter, names, start, invalid)
     table = _numbered(parsed, names, delimiter, invalid, text)
     below, empty = _counted(text, name, delimiter, header, start)
     if parsed.num_rows + len(invalid.rows) != below or table.num_rows != below - empty:
@@ -90,7 +100,7 @@ def _read(text: Path, name: str, delimiter: str, header: int) -> Records:
         )
     refuse_other_header(table, names, name, header)
     rows = without_header(table, names)
-    return Records(rows, header, empty + table.num_rows - rows.num_rows, header + below)
+    return Records(rows, header, empty + table.num_rows - rows.num_rows, header + below, notes)
 
 
 def decode(path: Path, target: Path, name: str, encoding: str, compression: str) -> None:
@@ -234,6 +244,33 @@ def _parse(text: Path, name: str, delimiter: str, names: list[str], start: int, 
                 f"{name}, row {number}: a second header, of {count} columns: {record[:200]!r}. Drop the part below it as a file of its own."
             )
     return table
+
+
+def _surplus(text: Path, name: str, delimiter: str, header: int, width: int) -> int:
+    """How many values without text the first records end with beyond the header's, all of them as many; 0 where they do not.
+
+    A single record tells nothing: an unquoted delimiter in one of its values and an empty last one look alike.
+    """
+    try:
+        below = [record for record, _ in islice(_records(text, name, delimiter), header, header + _LOOKS) if not is_blank(record)]
+    except LandingFileRefused:
+        # Said by those who read the whole file.
+        return 0
+    widths = {len(record) for record in below}
+    if not header or len(below) < 2 or len(widths) > 1 or any(not is_blank(record[width:]) for record in below):
+        return 0
+    return max(widths.pop() - width, 0)
+
+
+def _without_surplus(
+    text: Path, name: str, delimiter: str, names: list[str], start: int, surplus: int
+) -> tuple[pa.Table, _Invalid] | tuple[None, None]:
+    """Values and blank lines below a header whose rows all end with so many delimiters more; None where one does not, or has a value there."""
+    invalid, behind = _Invalid(), [f"{ROW}{number}" for number in range(surplus)]
+    parsed = _parse(text, name, delimiter, [*names, *behind], start, invalid)
+    empty = all(pc.all(pc.equal(pc.utf8_trim_whitespace(parsed[column]), "")).as_py() for column in behind)
+    others = any(not is_blank(next(csv.reader([record], delimiter=delimiter), [])) for _, _, record in invalid.rows)
+    return (parsed.select(names), invalid) if empty and not others else (None, None)
 
 
 def _shape(count: int, number: int, records: int, text: Path, width: int) -> str:
