@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -113,13 +113,13 @@ def load(connection: duckdb.DuckDBPyConnection, spec: FileSpec, contract: Contra
             "The file may be truncated or of another format or encoding: drop it again, or correct the provider YAML."
         ) from error
     absent = tuple(dict.fromkeys(column for part in parts for column in part.absent))
-    return Loaded(
+    united = Loaded(
         {column: kind for column, kind in kinds.items() if column not in absent},
         tuple(dict.fromkeys(column for part in parts for column in part.columns)),
         absent,
         *(sum(counts) for counts in zip(*((p.records, p.aside, p.ended, p.melted, p.empty_cells) for p in parts), strict=True)),
-        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
+    return replace(united, notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)))
 
 
 def tables(
