@@ -39,6 +39,7 @@ def rows_of(shop: Path, name: str, content: bytes) -> int:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "came XLS by its first bytes. Say 'format: xls' in the provider YAML"),
         (b"%PDF-1.7", "came PDF by its first bytes. Export the table as CSV or as a workbook"),
     ],
+    ids=["gzip", "bzip2", "xz", "7-Zip", "RAR", "zstd", "Parquet", "ZIP", "XLS", "PDF"],
 )
 def test_a_file_that_is_no_text_is_told_by_its_first_bytes(shop: Path, content: bytes, told: str) -> None:
     """It was refused for its encoding, or for columns that are missing among letters that nobody can read."""

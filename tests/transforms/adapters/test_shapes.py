@@ -314,15 +314,15 @@ def test_a_file_with_rows_of_other_lengths_or_a_value_behind_the_header_is_refus
         read(tmp_path, written(tmp_path, "s.csv", NOTED, *rows))
 
 
-def test_text_behind_the_last_field_of_a_fixed_width_file_is_no_part_of_it_in_silence(tmp_path: Path) -> None:
-    """Units of three digits became two, and a field that nobody named was gone."""
-    (tmp_path / "s.txt").write_text("1  A  2024-03-04  12\n2  B  2024-03-04   299\n3  B  2024-03-04   3   \n")
+def test_text_that_goes_on_behind_the_last_field_of_a_fixed_width_file_is_not_cut_in_silence(tmp_path: Path) -> None:
+    """Units of three digits became two."""
+    (tmp_path / "s.txt").write_text("1  A  2024-03-04  12\n2  B  2024-03-04   299\n3  B  2024-03-04   3   \n1  B  2024-03-04   4  x\n")
     found = read(tmp_path, "s.txt", format="fixed", fields={**FIELDS, "units": [17, 20]})
-    assert units(found) == [("1", "A", WEEK, 12), ("3", "B", WEEK, 3)]
+    assert units(found) == [("1", "A", WEEK, 12), ("1", "B", WEEK, 4), ("3", "B", WEEK, 3)]
     [message] = found.quarantined["message"].to_pylist()
-    assert "came '99' at positions 21 to 22, behind the last one that 'fields' names, 20: name them there in the provider YAML" in message
+    assert "came '99' at position 21, right behind the last one that 'fields' names: widen the last field there in the provider YAML" in message
     named = read(tmp_path, "s.txt", format="fixed", fields={**FIELDS, "units": [17, 20], "rest": [21]})
-    assert units(named) == [("1", "A", WEEK, 12), ("2", "B", WEEK, 2), ("3", "B", WEEK, 3)]
+    assert units(named) == [("1", "A", WEEK, 12), ("1", "B", WEEK, 4), ("2", "B", WEEK, 2), ("3", "B", WEEK, 3)]
 
 
 def test_fixed_width_in_another_encoding_compressed_and_with_lines_above_is_read(tmp_path: Path) -> None:

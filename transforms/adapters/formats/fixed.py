@@ -30,8 +30,9 @@ def read_fixed(path: Path, name: str, fields: Mapping[str, Sequence[int]], encod
 
     Notes
     -----
-    A line that ends within a field was cut off, and is marked so; one that ends before a field has no value there. Text behind the last field is
-    marked too: it is a field that nobody named, or one that is wider than it was.
+    A line that ends within a field was cut off, and is marked so; one that ends before a field has no value there. Text that goes on
+    behind the last field is marked too: the field may be wider than it was named. Behind a blank it is a field of its own, left aside like a
+    column that nobody maps.
 
     Raises
     ------
@@ -76,12 +77,11 @@ def _fault(line: str, fields: Mapping[str, Sequence[int]], end: int) -> str | No
     cut = next((column for column, span in fields.items() if len(span) > 1 and span[0] <= len(line) < span[1]), None)
     if cut is not None:
         return f"{len(line)} characters, which end within {cut!r}"
-    if behind := line[end:].strip():
-        first = line.index(behind, end) + 1
-        last = first + len(behind) - 1
+    if not line[end - 1 : end].isspace() and line[end : end + 1].strip():
+        behind = line[end:].split(maxsplit=1)[0]
         return (
-            f"{behind[:40]!r} at positions {first} to {last}, behind the last one that 'fields' names, {end}: name them there in the provider YAML, "
-            f"if only to leave them aside (rest: [{end + 1}]), or widen the last field"
+            f"{behind[:40]!r} at position {end + 1}, right behind the last one that 'fields' names: widen the last field there in the provider YAML, "
+            f"or name what stands behind it, if only to leave it aside (rest: [{end + 1}])"
         )
     return None
 
