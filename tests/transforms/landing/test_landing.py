@@ -469,8 +469,7 @@ def test_two_files_of_one_drop_that_contradict_each_other_are_told_with_the_one_
     told = [notice.message for notice in take_in(lake, provider).noticed if "w23" in notice.source_file]
     assert len(told) == 1
     assert (
-        "1 of its rows say otherwise than shipments/w23.csv, the first being store_id 1, product_id A, week 2022-05-16: 99 here, 10 there"
-        in told[0]
+        "1 of its rows say otherwise than shipments/w23.csv, the first being store_id 1, product_id A, week 2022-05-16: 99 here, 10 there" in told[0]
     )
     assert "shipments/w23.csv counts, whose name is the later one" in told[0]
     # A correction that comes later is none: it holds.
