@@ -205,7 +205,7 @@ GARBAGE = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(0, 1), st.integers(0, 12), GARBAGE)
 def test_a_garbled_provider_file_never_ends_in_a_traceback(shop: Path, at: float, length: int, new: str) -> None:
     text, path = (shop / "corner_shop.yaml").read_text(), shop / "garbled.yaml"
@@ -260,7 +260,7 @@ def with_text(spec: dict[str, Any], at: tuple[str | int, ...], text: str) -> dic
     return spec
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.sampled_from(sorted(TEXT_KEYS)), text=TEXT | st.sampled_from(HOSTILE))
 @example(key="margin.fraction_of", text='price" + (select 1) + "price')
 @example(key="week.calendar", text="../../etc/passwd")

@@ -59,7 +59,7 @@ def parsed(text: str, style: Style) -> float | None:
 
 
 @given(NUMBERS, STYLES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_number_written_as_declared_comes_back(number: Decimal, style: Style) -> None:
     assert parsed(style.write(number), style) == float(number)
 
@@ -67,7 +67,7 @@ def test_a_number_written_as_declared_comes_back(number: Decimal, style: Style) 
 @given(NUMBERS, STYLES, STYLES)
 @example(Decimal("12.50"), Style(), Style(decimal=","))
 @example(Decimal("0.500"), Style(decimal=","), Style(grouping=","))  # 0,500 is no five hundred
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_number_written_otherwise_is_no_other_number(number: Decimal, written: Style, declared: Style) -> None:
     """A text that two styles write for two numbers is what the declared one says; all others are the number itself, or none."""
     text = written.write(number)

@@ -20,7 +20,7 @@ from transforms.adapters.formats.delimited import Records, read_delimited
 from transforms.adapters.formats.headers import CUT_OFF, ROW, SHAPE
 from transforms.errors import LandingFileRefused
 
-LIMITED = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+LIMITED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 ENCODINGS = [
     "utf-8",
     "utf-8-sig",
@@ -171,7 +171,7 @@ def test_every_cell_is_found_again_at_its_row_and_column(
 @given(st.text('",\n\r a\u3000é', max_size=60), st.sampled_from([3, 16, 1 << 22]))
 @example('"a"b,"c"\n', 1 << 22)
 @example('a"b\nc",\n', 1 << 22)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_records_are_counted_as_a_parser_counts_them_or_not_at_all(text: str, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(record_count, "_BLOCK", block)
