@@ -94,14 +94,14 @@ def copies_last(paths: Iterable[Path]) -> list[Path]:
 
     Of those that say again what others say the first one counts; of names that differ in the case of letters alone that is the older one.
     """
-    alike: dict[tuple[Path, str, str], list[tuple[int, int, Path]]] = {}
+    alike: dict[tuple[Path, str, str], list[tuple[int, str, int, Path]]] = {}
     for path in sorted(paths):
         stem, ending = path.name.casefold(), ""
         for _ in range(2 if path.suffix.lower() in COMPRESSED else 1):
             stem, dot, last = stem.rpartition(".") if "." in stem else (stem, "", "")
             ending = dot + last + ending
         plain = _COPY.sub("", _COPY_OF.sub("", stem)) or stem
-        alike.setdefault((path.parent, plain, ending), []).append((len(stem) - len(plain), _modified(path), path))
+        alike.setdefault((path.parent, plain, ending), []).append((len(stem) - len(plain), path.name.casefold(), _modified(path), path))
     return [path for group in alike.values() for *_, path in sorted(group)]
 
 
