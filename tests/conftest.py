@@ -21,6 +21,7 @@ import adbc_driver_manager
 import obstore
 import pytest
 from adbc_driver_postgresql import dbapi
+from hypothesis import settings
 from obstore.store import S3Store
 from typer.testing import CliRunner
 
@@ -33,6 +34,9 @@ from transforms.landing import folder
 from transforms.world import WorldSpec, simulate, write_landing
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+# The same examples in each run, so that a change is judged by what it changed; `pytest --hypothesis-profile=default` searches on.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 # One process opens the lakes of many worlds, and its code location is loaded once.
 os.environ.setdefault("SHELFCAST_FIRST_WEEK", "2017-01-02")
 # As commands set it (`orchestration.settings.QUIET`), for tests of models alone.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from transforms.adapters.beside.calendars import first_day
 from transforms.adapters.moments import as_told, end_of_week, formats_offset, has_offset, monday_of, monday_of_most, parsed_moment, within_years
-from transforms.adapters.numbers import CERTAIN, FAULTS, NOTHING, UNITS, identifier, key, parsed_number, stands_for_nothing
+from transforms.adapters.numbers import CERTAIN, FAULTS, NOTHING, UNITS, has_hidden_fraction, identifier, key, parsed_number, stands_for_nothing
 from transforms.adapters.spec import ColumnSpec, ProviderSpec
 from transforms.contracts import Column, Contract
 from transforms.lake.database import literal, quoted
@@ -42,7 +42,9 @@ def _text(source: str, kinds: Kinds) -> str:
     if kind in _FRACTIONS or kind.startswith("DECIMAL"):
         # A whole number that a program kept as a fraction is told as it was: store 101, not 101.0.
         few = f" and abs({name}) < {CERTAIN}" if kind in _FRACTIONS else ""
-        whole = f"case when {name} = floor({name}){few} then {name}::hugeint::varchar else {name}::varchar end"
+        # Larger ones are told by the double that they are: the few digits of a FLOAT would be those of another number.
+        large = f" when {name} = floor({name}) then {name}::double::varchar" if kind in _FRACTIONS else ""
+        whole = f"case when {name} = floor({name}){few} then {name}::hugeint::varchar{large} else {name}::varchar end"
         return f"case when not isnan({name}::double) then {whole} end"
     return f"{name}::varchar" if kind in _WHOLE | _TIMES else f"nullif(trim({name}::varchar), '')"
 
@@ -145,7 +147,10 @@ def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
         number = f"-({number})"
     if column.kind == "integer":
         # A quantity like 2.5 has to fail rather than be rounded; beyond 2^53 a double no longer tells whole numbers apart.
-        return f"case when {number} = floor({number}) and abs({number}) < {CERTAIN} then try_cast({number} as bigint) end"
+        whole = f"{number} = floor({number}) and abs({number}) < {CERTAIN}"
+        if spec.unit is None:
+            whole += f" and not {has_hidden_fraction(text, spec.decimal if _kind(spec, kinds) in {'VARCHAR', CELL} else '.')}"
+        return f"case when {whole} then try_cast({number} as bigint) end"
     return f"case when isfinite({number}) then {number} end"
 
 

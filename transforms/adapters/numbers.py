@@ -81,6 +81,14 @@ def parsed_number(text: str, decimal: str, grouping: str | None, affixes: Sequen
     return f"case when regexp_full_match({text}, {literal(pattern)}) then try_cast({plain} as double) end"
 
 
+def has_hidden_fraction(text: str, decimal: str) -> str:
+    """SQL of whether a text has a fraction that its double may not show: 31249999999999.999 becomes 31250000000000.
+
+    Doubles tell all numbers of up to 15 digits apart, so that shorter texts need no second look.
+    """
+    return f"(length({text}) > 15 and regexp_matches({text}, {literal(_escaped(decimal) + '[0-9]*[1-9]')}))"
+
+
 def _without(text: str, affix: str) -> str:
     """SQL of a text without an affix before or after it, within a sign or parentheses too; one between digits stays, so that 1$2 is not 12."""
     sign = re.escape(affix)

@@ -112,6 +112,24 @@ def test_a_number_of_any_type_is_taken_exactly_or_in_quarantine(name: str, encod
             assert found[number] == value
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([float(2**53), 6.0], pa.float32()),
+        pa.array([3.0e38, 6.0], pa.float32()),
+        pa.array([1e300, 6.0]),
+        pa.array([Decimal("31249999999999.999"), Decimal(6)], pa.decimal64(18, 3)),
+        pa.array(["31249999999999.999", "6"]),
+        pa.array(["5.99999999999999999999", "6.00000000000000000000"]),
+        pa.array(["-5.99999999999999999999", "6"]),
+    ],
+    ids=lambda column: f"{column[0]}-{column.type}",
+)
+def test_a_number_that_a_double_would_round_to_a_whole_one_is_in_quarantine(column: pa.Array) -> None:
+    """A FLOAT of 9007199254740992 was 9007199000000000 units, and 31249999999999.999 one more than it says."""
+    assert taken(table_of(2, units=column), "units_shipped") == {1: 6}
+
+
 TEXTS = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=8)
 TYPES_OF_TEXT: dict[str, Callable[[list[str | None]], pa.Array]] = {
     "string": lambda values: pa.array(values, pa.string()),
