@@ -2,6 +2,8 @@
 
 import datetime
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -199,6 +201,36 @@ def test_what_is_no_number_is_in_quarantine_with_its_value(column: pa.Array) -> 
     assert found.rows.num_rows == 0
     for message in found.quarantined["message"].to_pylist():
         assert re.search("column units_shipped: expected a (whole number|value), came ", message)
+
+
+_READ_EACH = """
+import sys
+from pathlib import Path
+import duckdb
+from transforms.adapters.formats.parquet import read_parquet
+from transforms.errors import LandingFileRefused
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        read_parquet(duckdb.connect(), path, path.name)
+    except (LandingFileRefused, duckdb.Error):
+        print(path.name)
+"""
+
+
+def test_a_footer_that_contradicts_itself_ends_no_process(tmp_path: Path) -> None:
+    """pyarrow ended the whole run where a column's statistics did not fit whether it may be empty."""
+    path = tmp_path / "whole.parquet"
+    pq.write_table(pa.table({"id": pa.array([1, 2]), "week": pa.array([0, 86_400_000], pa.timestamp("ms"))}), path)
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for place in range(footer + 10, footer + 40):
+        broken = bytearray(content)
+        broken[place] ^= 1
+        (tmp_path / f"{place}.parquet").write_bytes(broken)
+    done = subprocess.run([sys.executable, "-c", _READ_EACH, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "whole.parquet" not in done.stdout
+    assert len(done.stdout.split()) > 1
 
 
 def test_decimals_beyond_38_digits_are_in_quarantine_and_the_others_are_taken() -> None:

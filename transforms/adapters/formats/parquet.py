@@ -63,7 +63,8 @@ def _conversion(file: parquet.ParquetFile, field: pa.Field) -> Callable[[pa.Arra
     if pa.types.is_duration(kind):
         # They are whole numbers to DuckDB.
         return lambda values: pc.binary_join_element_wise(values.cast(pa.int64()).cast(pa.string()), kind.unit, " ")
-    if pa.types.is_timestamp(kind) and kind.unit == "ms" and not _fits(file, field.name):
+    # The footer's statistics would tell it at once, but of a broken footer pyarrow ends the whole process.
+    if pa.types.is_timestamp(kind) and kind.unit == "ms" and not _are(file, field.name, pa.timestamp("us", kind.tz)):
         return lambda values: _clipped(values, pa.timestamp("us", kind.tz))
     return None
 
@@ -75,19 +76,6 @@ def _are(file: parquet.ParquetFile, column: str, kind: pa.DataType) -> bool:
             batch[column].cast(kind)
     except pa.ArrowInvalid:
         return False
-    return True
-
-
-def _fits(file: parquet.ParquetFile, column: str) -> bool:
-    """Whether all of a column's milliseconds can be microseconds, as far as the footer says."""
-    groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-    chunks = (group.column(number) for group in groups for number in range(group.num_columns))
-    for chunk in chunks:
-        if chunk.path_in_schema == column:
-            found = chunk.statistics
-            ends = (found.min_raw, found.max_raw) if found is not None and found.has_min_max else (None,)
-            if not all(isinstance(end, int) and abs(end) <= _LAST // 1000 for end in ends):
-                return False
     return True
 
 
