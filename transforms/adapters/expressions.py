@@ -99,6 +99,11 @@ def _is_of_kind(column: Column, spec: ColumnSpec, kinds: Kinds) -> bool:
     return column.kind in {"date", "timestamp"} and _is_time(kind) and spec.date_format is None
 
 
+def _is_text(spec: ColumnSpec, kinds: Kinds) -> bool:
+    """True where a number is written as the provider declares, and not as the file's type says."""
+    return _kind(spec, kinds) in {"VARCHAR", CELL}
+
+
 def _is_time(kind: str) -> bool:
     return kind in _TIMES or kind.startswith(ZONED)
 
@@ -149,7 +154,7 @@ def _parsed(text: str, column: Column, spec: ColumnSpec, kinds: Kinds) -> str:
         # A quantity like 2.5 has to fail rather than be rounded; beyond 2^53 a double no longer tells whole numbers apart.
         whole = f"{number} = floor({number}) and abs({number}) < {CERTAIN}"
         if spec.unit is None:
-            whole += f" and not {has_hidden_fraction(text, spec.decimal if _kind(spec, kinds) in {'VARCHAR', CELL} else '.')}"
+            whole += f" and not {has_hidden_fraction(text, spec.decimal if _is_text(spec, kinds) else '.')}"
         return f"case when {whole} then try_cast({number} as bigint) end"
     return f"case when isfinite({number}) then {number} end"
 
@@ -160,7 +165,7 @@ def amount(spec: ColumnSpec, kinds: Kinds) -> str:
 
 
 def _number(text: str, spec: ColumnSpec, kinds: Kinds) -> str:
-    if _kind(spec, kinds) not in {"VARCHAR", CELL}:
+    if not _is_text(spec, kinds):
         return f"try_cast({text} as double)"
     grouping = spec.grouping or ("." if spec.decimal == "," else None)
     return parsed_number(text, spec.decimal, None if grouping == "none" else grouping, spec.affixes, spec.negative)
