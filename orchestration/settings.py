@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """Processes that train regions side by side, one torch thread in each."""
     reports_url: str = "/reports"
     """Beginning of links on asset pages: where `shelfcast ui` serves the reports, at whatever port, unless somebody else serves them."""
+    trusted_proxy: str = ""
+    """Address under which a team opens the UI through a proxy that signs people in; empty: the UI is for the present user of this machine alone."""
     tracking_uri: str = Field(default="", repr=False)
     """MLflow server to which experiments and the registry are mirrored (needs the extra `mlflow`); empty for the lake alone."""
     commit: str = ""

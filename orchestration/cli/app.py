@@ -256,12 +256,18 @@ def obfuscate(
 @app.command()
 def ui(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI; the reports are below its /reports/.")] = 3000,
+    address: Annotated[
+        bool, typer.Option("--address", help="Print the address of the UI that runs already, with its token, and start none.")
+    ] = False,
     root: Root = None,
 ) -> None:
-    """Open the Dagster UI with its daemon, and serve the reports below it (this machine only, and no other web page)."""
-    from orchestration.web.services import serve  # noqa: PLC0415
+    """Open the Dagster UI with its daemon, and serve the reports below it (this machine and its present user only, and no other web page)."""
+    from orchestration.web.services import serve, show_addresses  # noqa: PLC0415
 
-    serve(use_lake(root), port, console)
+    if address:
+        show_addresses(use_lake(root), console)
+    else:
+        serve(use_lake(root), port, console)
 
 
 def _cycle(asked: tuple[str, str] | None, regions: list[str] | None, root: str | None, local: bool, retrain: bool) -> None:

@@ -34,7 +34,7 @@ def run_demo(settings: Settings, local: bool, console: Console, spec: WorldSpec 
             run_weeks(settings, (str(origin), str(origin)), [], local, console)
     console.print(
         f"\nDone in {time.monotonic() - started:.0f} s. Where to look:\n"
-        f"  [bold]shelfcast ui[/]      the Dagster UI with the runs, assets and drift reports of this demo (http://127.0.0.1:3000)\n"
+        f"  [bold]shelfcast ui[/]      the Dagster UI with the runs, assets and drift reports of this demo, under the address that it prints\n"
         f"  [bold]shelfcast status[/]  tables, champions and accuracy\n"
         f"  [bold]shelfcast plan --target {world.last + 1} --to plans[/]  what to put on the truck next week: a workbook a region\n"
         f"  {lake.path('lake', 'gold')}   forecasts, order plan, accuracy, drift as Delta tables\n"

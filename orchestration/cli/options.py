@@ -11,13 +11,18 @@ from typing import Annotated
 
 import typer
 
+from orchestration.people import named_on_command_line
 from transforms.calendar import Week as WeekKey
 
 
-def _not_blank(value: str | None) -> str | None:
-    if value is not None and not value.strip():
+def _not_blank(value: str) -> str:
+    if not value.strip():
         raise typer.BadParameter("it is kept for good with the decision and may not be blank.")
     return value
+
+
+def _named(value: str) -> str:
+    return named_on_command_line(_not_blank(value))
 
 
 def no_blank(entries: list[str] | None) -> list[str] | None:
@@ -38,7 +43,7 @@ def _in_order(context: typer.Context, value: str | None) -> str | None:
 Root = Annotated[str | None, typer.Option("--root", help="Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout).")]
 Local = Annotated[bool, typer.Option("--local", help="Run in this process alone: no service, no network, no run history.")]
 
-By = Annotated[str, typer.Option("--by", help="Who decides; kept for good.", callback=_not_blank)]
+By = Annotated[str, typer.Option("--by", help="Who decides; kept for good. The machine's user stands beside it.", callback=_named)]
 Why = Annotated[str, typer.Option("--why", help="Why; kept for good beside who and when.", callback=_not_blank)]
 
 Region = Annotated[str, typer.Option("--region", help="Sales region.")]

@@ -21,6 +21,8 @@ _BLOCKS = {
     # Without a folder: the one below DAGSTER_HOME, so that a root that is copied or moved writes into its own.
     "event_log_storage": "event_log_storage:\n  module: orchestration.event_storage\n  class: BatchingSqliteEventLogStorage\n",
     "run_launcher": "run_launcher:\n  module: orchestration.run_launcher\n  class: WatchedRunLauncher\n",
+    # Puts who started a run in the UI on it.
+    "run_coordinator": "run_coordinator:\n  module: orchestration.web.run_coordinator\n  class: PersonalRunCoordinator\n",
     # A run worker loads the code location before it starts, which takes minutes on a machine that is busy.
     "run_monitoring": (
         "run_monitoring:\n  enabled: true\n  poll_interval_seconds: 30\n  start_timeout_seconds: 900\n  cancel_timeout_seconds: 900\n"
@@ -33,7 +35,7 @@ _BLOCKS = {
 _FOLDER_OF_BEFORE = re.compile(r"(  class: BatchingSqliteEventLogStorage\n)  config:\n    base_dir: [^\n]*/dagster/history/runs\n")
 """Files of before named the folder of the root that they were written for."""
 _BEGUN = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
-_ADDED_LATER = ("run_launcher", "run_monitoring")
+_ADDED_LATER = ("run_launcher", "run_monitoring", "run_coordinator")
 
 
 @contextmanager

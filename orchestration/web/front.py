@@ -1,7 +1,7 @@
 """The ASGI front of `shelfcast ui`: which requests reach the Dagster webserver and the reports, and what a browser may do with their answers.
 
 Dagster's webserver asks nobody who they are and executes mutations, by GET too; and a browser sends requests to this machine for any page that it
-shows. Signing in is no business of this module: whoever may run programs on this machine may use the UI.
+shows, with its session where the page lies on another port of this machine: cookies know no ports. Who asks is for `orchestration.web.access`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,9 +11,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-_LOOPBACK = ("127.0.0.1", "localhost")
+from orchestration.web.access import PUBLIC
+
 _READING = frozenset({"GET", "HEAD"})
-_HTTP_PORT = 80
+_FOREIGN = frozenset({"cross-site", "same-site"})
 
 POLICY = "Content-Security-Policy"
 BASE_HEADERS = {
@@ -22,14 +23,18 @@ BASE_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Permitted-Cross-Domain-Policies": "none",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cache-Control": "private, no-cache",
 }
 """For each answer that does not say better."""
 
 
-def ui_policy(port: int) -> str:
+def ui_policy(origins: Iterable[str]) -> str:
     """Content security policy of the Dagster UI, beside its own (browsers enforce both): all comes from here and nothing goes elsewhere."""
-    sockets = " ".join(f"ws://{host}" for host in sorted(_hosts(port)))
+    sockets = " ".join(origin.replace("http", "ws", 1) for origin in sorted(origins))
     return (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
         f"font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' {sockets}; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -59,14 +64,15 @@ class WithHeaders:
 
 
 class SameOriginOnly:
-    """An application that answers to loopback names at its port, to its own pages and to programs; other pages are refused with a sentence.
+    """An application that answers under its own names, to its own pages and to programs; other pages are refused with a sentence.
 
     Browsers send Origin with each POST and each WebSocket, and ask beforehand (a preflight, which is refused) where a page of another origin wants to
-    post JSON. A program sends no Origin, and is asked for JSON alike.
+    post JSON; and they say whether another site or another port asks (Sec-Fetch-Site), of which only a person who follows a link gets an answer. A
+    program sends neither, and is asked for JSON alike.
     """
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
-        self._app, self._own = app, _hosts(port)
+    def __init__(self, app: ASGIApp, origins: Iterable[str]) -> None:
+        self._app, self._own = app, {origin.partition("://")[2]: origin for origin in sorted(origins)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or hand on."""
@@ -79,17 +85,19 @@ class SameOriginOnly:
             await refusal(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        return self._foreign(Headers(scope=scope)) or (_not_asked_for(scope) if scope["type"] == "http" else None)
+        return self._foreign(Headers(scope=scope), scope["path"].startswith(PUBLIC)) or (_not_asked_for(scope) if scope["type"] == "http" else None)
 
-    def _foreign(self, headers: Headers) -> PlainTextResponse | None:
+    def _foreign(self, headers: Headers, public: bool) -> PlainTextResponse | None:
         hosts, origins = ([value.lower() for value in headers.getlist(name)] for name in ("host", "origin"))
-        own = {host: f"http://{host}" for host in sorted(self._own)}
+        own = self._own
         if len(hosts) != 1 or hosts[0] not in own:
             return _refuse(403, f"The host is {_list(hosts)}; expected {_list(own)}. Open the UI under the address that 'shelfcast ui' printed.")
         if not set(origins) <= set(own.values()):
             return _refuse(
                 403, f"This page's origin is {_list(origins)}; expected {_list(own.values())}. Other web pages have no access to this lake."
             )
+        if not public and headers.get("sec-fetch-site") in _FOREIGN and headers.get("sec-fetch-dest") != "document":
+            return _refuse(403, "Another web page asks for a part of the UI; expected a page of the UI itself, or a person who follows a link.")
         return None
 
 
@@ -106,11 +114,6 @@ def _not_asked_for(scope: Scope) -> PlainTextResponse | None:
     if kind != "application/json":
         return _refuse(415, f"The content type is {kind or 'not given'}; expected application/json, which a form of another page cannot send.")
     return None
-
-
-def _hosts(port: int) -> frozenset[str]:
-    """The Host header of a browser that was sent here: without the port where that is the one of http."""
-    return frozenset(name if port == _HTTP_PORT else f"{name}:{port}" for name in _LOOPBACK)
 
 
 def _list(values: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +14,9 @@ from orchestration.reports.report import plain
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.provider_file import take_in_provider
 from orchestration.settings import CHECKOUT, Settings, child_environment
-from transforms.errors import ConfigurationError
+from orchestration.web.access import address, addresses, new_token
+from orchestration.web.team import proxy_door
+from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.tables import Lake
 
 _POLL_SECONDS = 0.5
@@ -37,11 +40,13 @@ def serve(settings: Settings, port: int, console: Console) -> None:
         "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port)],
         "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(CHECKOUT / "workspace.yaml")],
     }
-    with (lake.path() / "services.log").open("a") as log:
+    door = proxy_door(settings, lake.path())
+    shown = nullcontext("") if door is not None else new_token(lake.path(), port)
+    with shown as token, (lake.path() / "services.log").open("a") as log:
         processes = {name: subprocess.Popen(command, env=environment, stdout=log, stderr=log) for name, command in commands.items()}  # noqa: S603
+        opened = f"[bold]{door.address}[/] through its proxy, which finds it" if door is not None else _opened(port, token, console.is_terminal)
         console.print(
-            f"Dagster UI [bold]http://127.0.0.1:{port}[/], reports [bold]http://127.0.0.1:{port}/reports/[/]. "
-            f"Ctrl+C stops them; their log is {escape(log.name)}.",
+            f"Dagster UI {opened} at port {port}, reports below its /reports/. Ctrl+C stops it; its log is {escape(log.name)}.",
             highlight=False,
             soft_wrap=True,
         )
@@ -49,6 +54,20 @@ def serve(settings: Settings, port: int, console: Console) -> None:
             _watch(processes, Path(log.name))
         finally:
             _end(list(processes.values()))
+
+
+def show_addresses(settings: Settings, console: Console) -> None:
+    """`shelfcast ui --address`: print the address of each UI of the lake that runs."""
+    found = addresses(Lake(settings.root, settings.storage_options).path())
+    if not found:
+        raise MissingData("No UI of this lake runs on this machine as the present user. Start one: shelfcast ui")
+    for one in found:
+        console.print(one, markup=False, highlight=False, soft_wrap=True)
+
+
+def _opened(port: int, token: str, is_terminal: bool) -> str:
+    """The address. What is no terminal may be a log, which holds no token."""
+    return f"[bold]{address(port, token)}[/]" if is_terminal else "under the address that 'shelfcast ui --address' prints,"
 
 
 def _end(processes: "list[subprocess.Popen[bytes]]") -> None:

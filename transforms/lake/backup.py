@@ -21,8 +21,8 @@ from transforms.errors import AuditFailed, ConfigurationError, MissingData
 from transforms.lake.delta_log import data_files, log_files, read_log
 
 FORMAT = 1
-_SKIPPED = (".part", ".tmp", ".lock", "-wal", "-shm", "-journal")
-"""Drafts, locks, and what SQLite keeps beside its files while they are open."""
+_SKIPPED = (".part", ".tmp", ".lock", "-wal", "-shm", "-journal", ".token")
+"""Drafts, locks, sessions of a UI that runs, and what SQLite keeps beside its files while they are open."""
 _SQLITE = b"SQLite format 3\0"
 _LAST_COMMIT_FIRST = ("gold", "silver", "bronze")
 

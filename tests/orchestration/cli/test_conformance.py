@@ -59,6 +59,7 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "--every-dataset": (bool, "Hash every data version"),
     "--check": (bool, "Only verify the backup's contents"),
     "--force": (bool, "Overwrite"),
+    "--address": (bool, "Print the address of the UI that runs already"),
     "--port": (int, "Port of the Dagster UI"),
     "--mode": (str, "shadow, split or interleave."),
     "--share": (float, "Share of the region's stores"),

@@ -11,6 +11,7 @@ from orchestration.event_storage import BatchingSqliteEventLogStorage
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.partitions import REGION_WEEK, slice_of
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions
+from orchestration.web.access import TokenDoor
 from orchestration.web.webserver import behind_front
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
@@ -122,7 +123,11 @@ def test_reports_are_served_to_this_machine_only(tmp_path: Path) -> None:
     page.parent.mkdir(parents=True)
     page.write_text("<h1>ohio</h1>")
     (tmp_path.parent / "secret.html").write_text("secret")
-    client = TestClient(behind_front(Starlette(), tmp_path, port=3001), base_url="http://127.0.0.1:3001")
+    client = TestClient(
+        behind_front(Starlette(), tmp_path, TokenDoor(3001, "t0k3n", "ann")),
+        base_url="http://127.0.0.1:3001",
+        headers={"authorization": "Bearer t0k3n"},
+    )
     assert client.get("/reports/drift/ohio/2022-05-02.html").text == "<h1>ohio</h1>"
     assert "drift/ohio/2022-05-02.html" in client.get("/reports/").text
     assert client.get("/reports/../secret.html").status_code == 404

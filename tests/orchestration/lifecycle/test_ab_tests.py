@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from models.evaluation.ab_test import treated_stores
 from orchestration.cli.app import app
 from orchestration.lifecycle.live_accuracy import live_weeks
+from orchestration.people import login
 from transforms.calendar import Region, Week
 from transforms.lake.tables import Lake
 from transforms.records.ab_tests import recorded
@@ -134,7 +135,8 @@ def test_commands_show_and_stop_and_promote_nothing(root: Path, tmp_path: Path) 
     shelfcast(copy, "ab", "stop", again, "--by", "ann", "--why", "no")
     assert "on record already" in shelfcast(copy, "ab", "start", test.challenger, "--mode", "split", "--by", "ann", "--why", "yes", code=1)
     rows = lake.read("gold/ab_tests", where=f"test_id = '{name}'").to_pylist()
-    assert {(row["event"], row["actor"], row["reason"]) for row in rows} == {("started", "ann", "is it worth it"), ("stopped", "ann", "enough")}
+    who = f"ann (login {login()})"
+    assert {(row["event"], row["actor"], row["reason"]) for row in rows} == {("started", who, "is it worth it"), ("stopped", who, "enough")}
     assert json.loads(rows[0]["pairs"]) == [list(pair) for pair in test.pairs]
 
 

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.app import app
+from orchestration.people import login
 from orchestration.project import Project
 from transforms.calendar import Week
 from transforms.contracts import CONTRACTS
@@ -99,7 +100,7 @@ def test_a_rewritten_past_waits_for_a_person_and_holds_up_no_other_region(story:
     code, output = shelfcast("data", "approve", "--region", changed, "--why", "carrier confirmed", "--by", "ada", "--root", str(root))
     assert code == 0, output
     dataset = next(found for found in latest_versions(Lake(str(root))) if str(found.region) == changed)
-    assert (dataset.status, dataset.actor, dataset.reason) == ("approved", "ada", "carrier confirmed")
+    assert (dataset.status, dataset.actor, dataset.reason) == ("approved", f"ada (login {login()})", "carrier confirmed")
     code, output = shelfcast("run", "--week", str(ORIGIN + 1), "--root", str(root), "--local")
     assert code == 0, output
     assert {row["dataset_version"] for row in forecasts(root, ORIGIN + 1, changed)} == {dataset.version}

@@ -18,6 +18,7 @@ from orchestration.reports.report import Report, Section, page
 from orchestration.runtime.metadata import Link, markdown_table, picture
 from orchestration.settings import use_root
 from orchestration.views.data import export_table, show_table
+from orchestration.web.access import TokenDoor
 from orchestration.web.webserver import behind_front
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
@@ -46,7 +47,8 @@ def test_the_index_of_reports_links_to_pages_whatever_they_are_called(tmp_path: 
         for name in names:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{name}.html").write_text(f"page {name}")
-    client = TestClient(behind_front(Starlette(), tmp_path, port=3001), base_url="http://127.0.0.1:3001")
+    client = TestClient(behind_front(Starlette(), tmp_path, TokenDoor(3001, "t0k3n", "ann")), base_url="http://127.0.0.1:3001")
+    client.headers["authorization"] = "Bearer t0k3n"
     shown = Tags(client.get("/reports/").text)
     assert "script" not in shown.tags
     assert "onmouseover" not in shown.attributes

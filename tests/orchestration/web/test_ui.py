@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from orchestration.project import Project
+from orchestration.web.access import address, token_at
 from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.lake.tables import Lake
@@ -42,7 +43,8 @@ class Ui:
 
     def query(self, text: str, **variables: Any) -> dict[str, Any]:
         body = json.dumps({"query": text, "variables": variables}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/graphql", body, {"content-type": "application/json"})
+        headers = {"content-type": "application/json", "authorization": f"Bearer {token_at(self.root, self.port)}"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/graphql", body, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             content = json.load(answer)
         assert "errors" not in content, content["errors"]
@@ -207,11 +209,12 @@ def test_one_slice_materializes_and_its_drift_report_opens_from_the_asset_page(u
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page.goto(address(ui.port, token_at(ui.root, ui.port)))
         page.goto(f"http://127.0.0.1:{ui.port}/assets/reports/drift_report?partition=south_texas%7C{week}&view=partitions")
         link = page.locator(f"a[href$='drift/south_texas/{week}.html']").first
         link.wait_for(timeout=60_000)
         errors: list[str] = []
-        report = browser.new_page()
+        report = page.context.new_page()
         report.on("pageerror", lambda error: errors.append(str(error)))
         report.goto(link.evaluate("link => link.href"))
         report.get_by_text("Drift in column 'demand'").wait_for(timeout=30_000)

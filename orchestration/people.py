@@ -1,0 +1,58 @@
+"""Persons and their roles: who started a run or decided, as the machine or the team's sign-in says it and not as a form does."""
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from transforms.errors import ConfigurationError
+
+Role = Literal["viewer", "planner", "operator"]
+"""A viewer reads; a planner starts and stops runs and backfills too; an operator decides on data, switches schedules and does all the rest."""
+
+PERSON_TAG, ROLE_TAG = "shelfcast/person", "shelfcast/role"
+"""Tags of a run that somebody started in the UI."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who signed in."""
+
+    name: str
+    role: Role
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What stands on runs that this person starts."""
+        return {PERSON_TAG: self.name, ROLE_TAG: self.role}
+
+
+def login() -> str:
+    """The name of the machine's user that this process belongs to, as the machine has it and not as a variable says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def named_on_command_line(name: str) -> str:
+    """The name that decides, with the machine's user who typed it: the login of a shared machine is not who decided, yet tells where it came from."""
+    return f"{name} (login {login()})"
+
+
+def decider(tags: Mapping[str, str]) -> str:
+    """Who decides by a run: the person who started it in the UI, else the machine's user.
+
+    Raises
+    ------
+    ConfigurationError
+        If the person is no operator.
+    """
+    if PERSON_TAG not in tags:
+        return f"login {login()}"
+    if tags.get(ROLE_TAG) != "operator":
+        raise ConfigurationError(
+            f"{tags[PERSON_TAG]} is a {tags.get(ROLE_TAG)}: decisions are an operator's. Ask one, or for the role in roles.yaml."
+        )
+    return f"{tags[PERSON_TAG]} (signed in)"

@@ -1,0 +1,109 @@
+"""The door of a team's UI: a proxy signs people in and says who asks; a file below the root says what they may do.
+
+How people prove who they are is the proxy's business (deploy/). What comes past it has not its secret and is refused.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Scope
+
+from orchestration.people import Person, Role
+from orchestration.settings import Settings, held_by
+from orchestration.web.access import same
+from transforms.errors import ConfigurationError
+from transforms.yaml_files import read_model
+
+ROLES = "roles.yaml"
+SECRET = "SHELFCAST_PROXY_SECRET"  # noqa: S105 - the name of a variable
+_SHORTEST = 32
+_RANK: tuple[Role, ...] = ("viewer", "planner", "operator")
+_NAME = re.compile(r"[\w.@+\- ]{1,120}")
+
+
+class Roles(BaseModel):
+    """The file `roles.yaml` below the root. Who has several roles has the highest; who has none is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    users: dict[str, Role] = Field(default_factory=dict)
+    groups: dict[str, Role] = Field(default_factory=dict)
+    everyone: Role | None = None
+    """Role of whoever the proxy signs in."""
+
+    def of(self, name: str, groups: Iterable[str]) -> Role | None:
+        """The role of a person."""
+        held = [self.everyone, self.users.get(name), *(self.groups.get(group) for group in groups)]
+        return max((role for role in held if role is not None), key=_RANK.index, default=None)
+
+
+def read_roles(file: Path) -> Roles:
+    """Read the file; raise `ConfigurationError` if it is not there, or not as expected."""
+    if not file.is_file():
+        raise ConfigurationError(f"{file} is not there: it says who may do what, like 'users: {{ann: operator}}'. See SECURITY.md.")
+    return read_model(file, Roles, "Roles file")
+
+
+@dataclass(frozen=True)
+class ProxyDoor:
+    """The door behind a proxy that signs people in: it shows its secret and says in headers who asks."""
+
+    address: str
+    secret: str = field(repr=False)
+    roles: Path
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The address under which people open the UI."""
+        return frozenset({self.address})
+
+    def admit(self, scope: Scope) -> Person | Response:
+        """Admit whom the proxy names and the file gives a role. The file is read each time: a role that is taken away is gone."""
+        headers = Headers(scope=scope)
+        shown, names = headers.getlist("x-shelfcast-proxy"), headers.getlist("x-forwarded-user")
+        if len(shown) != 1 or not same(shown[0], self.secret):
+            return _refuse(401, f"This request did not come through the proxy that signs people in. Open {self.address}.")
+        if len(names) != 1 or not _NAME.fullmatch(names[0]):
+            return _refuse(401, "The proxy does not say who asks: expected one header X-Forwarded-User with a name of up to 120 letters.")
+        groups = [group.strip() for value in headers.getlist("x-forwarded-groups") for group in value.split(",")]
+        try:
+            role = read_roles(self.roles).of(names[0], groups)
+        except ConfigurationError as error:
+            return _refuse(503, str(error))
+        if role is None:
+            return _refuse(403, f"{names[0]} has no role here. Ask an operator for one in {self.roles.name}.")
+        return Person(names[0], role)
+
+
+def proxy_door(settings: Settings, root: Path) -> ProxyDoor | None:
+    """The door behind the proxy of the settings; None where there is no proxy.
+
+    Raises
+    ------
+    ConfigurationError
+        If the address or the secret is not usable, or the roles are not readable.
+    """
+    address = settings.trusted_proxy.rstrip("/").lower()
+    if not address:
+        return None
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query or "@" in parts.netloc:
+        raise ConfigurationError("SHELFCAST_TRUSTED_PROXY: expected the address under which people open the UI, like https://forecasts.example.com.")
+    secret = held_by(SECRET)
+    if len(secret) < _SHORTEST:
+        raise ConfigurationError(
+            f"{SECRET}: expected a secret of {_SHORTEST} characters or more that the proxy sends as X-Shelfcast-Proxy, came {len(secret)}. "
+            f"Make one: openssl rand -hex 32. Keep it in a file that {SECRET}_FILE names."
+        )
+    read_roles(root / ROLES)
+    return ProxyDoor(address, secret, root / ROLES)
+
+
+def _refuse(status: int, sentence: str) -> Response:
+    return PlainTextResponse(f"{sentence}\n", status_code=status, headers={"Cache-Control": "no-store"})
