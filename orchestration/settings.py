@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """Object-store settings as deltalake takes them, as a JSON object."""
     first_week: str = ""
     """Monday of the week with which partitions begin, for a process that serves lakes of several companies; empty: the first week that has landed."""
+    quiet_seconds: float = Field(default=2, ge=0, le=3600)
+    """Seconds for which a new landing file has to stay as it is before it is taken in: half an upload is no delivery."""
     workers: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
     """Processes that train regions side by side, one torch thread in each."""
     reports_url: str = "/reports"

@@ -41,6 +41,8 @@ settings.load_profile("repeatable")
 os.environ.setdefault("SHELFCAST_FIRST_WEEK", "2017-01-02")
 # As commands set it (`orchestration.settings.QUIET`), for tests of models alone.
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# Tests write a file and look at landing at once.
+os.environ.setdefault("SHELFCAST_QUIET_SECONDS", "0")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from orchestration.defs.training import champions, ensembles
 from orchestration.runtime.partitions import FIRST_WEEK
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.runtime.resources import LakeResource
+from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.landing import REFERENCES, first_weeks, last_week, pending, pending_references, regions, register, under_way
 
@@ -80,7 +81,9 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> I
     if under_way(opened):
         yield dg.SkipReason("Slices are being conditioned; what is left over is requested afterwards.")
         return
-    found = register(opened, provider, now=datetime.now(UTC))
+    found = register(opened, provider, datetime.now(UTC), quiet=settings().quiet_seconds)
+    for growing in found.growing:
+        context.log.info(growing.message)
     for refused in found.refused:
         context.log.error(refused.message)
     for notice in found.noticed:

@@ -9,7 +9,7 @@ import dagster as dg
 from orchestration.runtime.metadata import markdown_table, table_spec, written, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
-from orchestration.settings import held_by
+from orchestration.settings import held_by, settings
 from transforms.calendar import blocks_of
 from transforms.contracts import SOURCES, Contract
 from transforms.fetching import fetch, has_fetched_sources
@@ -48,7 +48,7 @@ def _bronze_spec(name: str) -> dg.AssetSpec:
 def bronze_reference(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
     """Reference data, taken in whole from the files that stand in landing."""
     opened = lake.open()
-    register(opened, lake.provider(), now=datetime.now(UTC))
+    register(opened, lake.provider(), datetime.now(UTC), quiet=settings().quiet_seconds)
     ingest_reference(opened, lake.provider())
     for name in REFERENCES:
         yield dg.MaterializeResult(asset_key=_key(SOURCES[name.split("/")[1]]), metadata=written(opened, name))
@@ -63,7 +63,7 @@ def bronze_reference(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
 def bronze_facts(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
     """Facts of the slices, replaced by what landing holds for them now."""
     opened, slices = lake.open(), slices_of(context)
-    register(opened, lake.provider(), now=datetime.now(UTC), progress=context.log.info)
+    register(opened, lake.provider(), datetime.now(UTC), context.log.info, settings().quiet_seconds)
     ingest(opened, lake.provider(), blocks_of(slices))
     for name in FACTS:
         yield dg.MaterializeResult(asset_key=_key(SOURCES[name.split("/")[1]]), metadata=written_slices(context, opened, name, slices))

@@ -14,7 +14,7 @@ from orchestration.lifecycle.retraining import ON_DEMAND
 from orchestration.project import FILE, Project
 from orchestration.runtime.provider_file import is_path, keep
 from orchestration.runtime.runs import Runner
-from orchestration.settings import held_by
+from orchestration.settings import held_by, settings
 from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
@@ -64,11 +64,13 @@ def take_in(workspace: Workspace, runner: Runner, progress: Progress, chosen: Se
     Returns
     -------
     list of FileNotice
-        Files that stand in landing and cannot be taken in, and what could not be fetched; all others have been.
+        Files that stand in landing and cannot be taken in, or are still being written, and what could not be fetched; all others have been.
     """
     lake, provider = workspace.lake, workspace.provider
     not_fetched = fetch_sources(lake, provider, progress).left_out
-    found = register(lake, provider, now=datetime.now(UTC), progress=progress.busy)
+    found = register(lake, provider, datetime.now(UTC), progress.busy, settings().quiet_seconds)
+    for growing in found.growing:
+        progress.say(growing.message)
     for notice in found.noticed:
         progress.say(f"{notice.source_file}: {notice.message}")
     if others := unfound(folder(lake, provider), provider):
@@ -82,7 +84,7 @@ def take_in(workspace: Workspace, runner: Runner, progress: Progress, chosen: Se
         blocks = _few_blocks(blocks_of(wanted))
         progress.say(f"conditioning {'; '.join(map(str, blocks))}")
         runner.execute("conditioning", blocks, {"shelfcast/why": "landing files changed"})
-    return [*(FileNotice("fetched", provider.name, message) for message in not_fetched), *refused_files(lake, provider)]
+    return [*(FileNotice("fetched", provider.name, message) for message in not_fetched), *found.growing, *refused_files(lake, provider)]
 
 
 def fetch_sources(lake: Lake, provider: ProviderSpec, progress: Progress) -> Fetched:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ _COPY = re.compile(rf"([ _.-]*\(\d{{1,3}}\)|[ _.-]+\(?({_COPY_WORDS})\)?[ _.-]*\
 _COPY_OF = re.compile(r"^(copy|kopie|copie|copia)( \(\d{1,3}\))? (of|von|de|di) ")
 """What programs and people add to the name of a copy or of a correction, in small letters."""
 Progress = Callable[[str], None]
+_UPLOAD_ENDS = (".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp", ".temp", ".upload", ".uploading")
+_UPLOAD_STARTS = ".in."
 Identity = tuple[str, str, str]
 """Source, file name and content hash: one version of a file as one source reads it."""
 
@@ -64,6 +67,11 @@ class LandingFile:
         return any(spec.adds_up for spec in self.specs)
 
     @property
+    def is_written(self) -> bool:
+        """True where somebody still writes it, or has put another one in its place since it was hashed."""
+        return self.fault == WRITTEN or (self.state is not None and self.state != _state_of(self.path))
+
+    @property
     def counted(self) -> bool:
         """True where the provider says that the file counts, though it says what another file says."""
         return any(matches(pattern, self.name) for spec in self.specs for pattern in spec.counted)
@@ -81,6 +89,8 @@ def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
         readings: dict[Path, list[FileSpec]] = {}
         for spec in specs:
             for path in copies_last(find(top, spec.files)):
+                if _is_upload(path.name, spec.files):
+                    continue
                 there = readings.setdefault(path, [])
                 # Patterns that overlap are no second mapping.
                 if all(spec.model_copy(update={"files": other.files, "store": other.store}) != other for other in there):
@@ -111,6 +121,27 @@ def _modified(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def _is_upload(name: str, pattern: str) -> bool:
+    """A name that uploading programs give a file until it is whole, where the provider does not ask for such names."""
+    return name.startswith(_UPLOAD_STARTS) or (name.lower().endswith(_UPLOAD_ENDS) and not pattern.lower().endswith(_UPLOAD_ENDS))
+
+
+def _state_of(path: Path) -> State | None:
+    try:
+        return State.of(path.stat())
+    except OSError:
+        return None
+
+
+def still_written(files: Sequence[LandingFile], quiet: float) -> list[LandingFile]:
+    """Those among the files that do not stay as they are for `quiet` seconds after they were written last; waits for so long at most."""
+    now = time.time()
+    ages = [now - file.state.modified / 1e9 for file in files if file.state is not None]
+    if fresh := [age for age in ages if 0 <= age < quiet]:
+        time.sleep(quiet - min(fresh))
+    return [file for file in files if file.is_written]
 
 
 def _landing_file(source: str, specs: tuple[FileSpec, ...], path: Path, top: Path) -> LandingFile:

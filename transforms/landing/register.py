@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from transforms.adapters import ProviderSpec, References
 from transforms.lake.lease import alone
 from transforms.lake.tables import Lake
-from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan
+from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan, still_written
 from transforms.landing.ledger import (
     HISTORIED,
     FileRecord,
@@ -16,10 +16,11 @@ from transforms.landing.ledger import (
     staging,
 )
 from transforms.landing.look import Look
+from transforms.landing.odd_files import WRITTEN
 from transforms.landing.registrar import Registrar, Registration
 
 
-def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progress | None = None) -> Registration:
+def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progress | None = None, quiet: float = 0) -> Registration:
     """Parse, validate and put on record every version of a file that is not on record yet.
 
     Facts are looked at again when what they are checked against changed: refused files and those with rows in quarantine when stores or products were
@@ -32,6 +33,8 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         Time that is recorded as the arrival of what is new.
     progress
         Told of each file before it is read.
+    quiet
+        Seconds for which a file that is not on record has to stay as it is: one that is still being written is left to a later look.
     """
     staged = staging(lake, provider)
     # One look at a time: a second process waits, and then finds the files on record.
@@ -39,8 +42,12 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         known = records(lake)
         # The latest look counts, so looks have to follow each other even where the clock was set back.
         now = max([now, *(record.looked_at + timedelta(microseconds=1) for record in known.values())])
-        look = Look(lake, provider, staged, now, scan(lake, provider), known)
+        files = scan(lake, provider)
+        growing = still_written([file for file in files if file.identity not in known], quiet)
+        look = Look(lake, provider, staged, now, [file for file in files if file not in growing], known)
         registrar = Registrar(look, progress or (lambda _: None))
+        for file in growing:
+            registrar.leave(file, f"{file.name}: {WRITTEN}")
         before = look.references()
         copies = repeated(look.known, look.files)
         latest = {identity[:2]: identity for identity in look.known}

@@ -24,11 +24,14 @@ _NOTHING = RowCounts(0, 0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Registration:
-    """Result of a look at landing: versions of files that were accepted, what was noticed about them, and those that were refused."""
+    """Result of a look at landing: versions of files that were accepted, what was noticed about them, those that were refused, and files that are
+    still being written.
+    """
 
     accepted: list[LandingFile] = field(default_factory=list)
     refused: list[FileNotice] = field(default_factory=list)
     noticed: list[FileNotice] = field(default_factory=list)
+    growing: list[FileNotice] = field(default_factory=list)
 
 
 @dataclass
@@ -47,16 +50,18 @@ class Registrar:
         self.progress(f"reading {file.name} as {file.source}")
         before = self.look.known.pop(file.identity, None)
         arrived_at = before.arrived_at if before else self.look.now
-        found, message, counts, again = None, None, _NOTHING, False
+        found, message, counts = None, None, _NOTHING
         try:
             found = read_all(self.look.provider, file, self._with_deliveries(file, references), arrived_at, self.look.mappings.lookups)
             counts = found.counts
             refuse_emptied(self.look, file, found)
             refuse_unmapped(self.look, file, before, found)
             refuse_conflicts(self.look, file, found)
+        except WrittenWhileRead as error:
+            self.leave(file, str(error), before)
+            return
         except LandingFileRefused as error:
-            again = isinstance(error, WrittenWhileRead)
-            found, message = None, f"{error}{'' if again else stays(self.look, file, before)}"
+            found, message = None, f"{error}{stays(self.look, file, before)}"
             counts = error.counts if isinstance(error, RefusedWhole) else counts
             self.result.refused.append(FileNotice(file.source, file.name, message))
         status = "accepted" if found else "refused"
@@ -73,9 +78,13 @@ class Registrar:
                 self.slices.append(fingerprints(file, found.rows, self.look.now) if found.rows.num_rows else emptied(self.look, file))
                 self.look.weeks[file.identity] = {*found.rows["week"].to_pylist()}
             self.quarantined[file.source, file.name] = _quarantine_rows(file, found.quarantined, arrived_at)
-        # Without settings on record a version is read again at the next look.
-        mapping = None if again else self.look.mappings.of(file)
-        self._keep(file, before, found, counts if found else _refused(counts), status, message, mapping)
+        self._keep(file, before, found, counts if found else _refused(counts), status, message)
+
+    def leave(self, file: LandingFile, message: str, before: FileRecord | None = None) -> None:
+        """Leave a file that is still being written to a later look: what was read may be half of one content and half of another."""
+        if before is not None:
+            self.look.known[file.identity] = before
+        self.result.growing.append(FileNotice(file.source, file.name, message))
 
     def _with_deliveries(self, file: LandingFile, references: References | None) -> References | None:
         if references is None or not any(spec.net_to_last_delivery for spec in file.specs):
@@ -90,8 +99,8 @@ class Registrar:
         counts: RowCounts,
         status: str,
         message: str | None,
-        mapping: str | None,
     ) -> None:
+        mapping = self.look.mappings.of(file)
         columns = found.columns if found else ()
         arrived_at = before.arrived_at if before else self.look.now
         accepted_at = self.look.now if found else before.accepted_at if before else None
@@ -107,7 +116,7 @@ class Registrar:
         withdrawn = " What the file said before holds no longer once that one is taken in." if before not in {None, file.identity} else ""
         message = f"It has the same content as {other}: it counts once.{written_otherwise(file.name, other)}{withdrawn} Remove one of them{advice}."
         self.result.noticed.append(FileNotice(file.source, file.name, message))
-        self._keep(file, self.look.known.pop(file.identity, None), None, _NOTHING, "repeated", message, self.look.mappings.of(file))
+        self._keep(file, self.look.known.pop(file.identity, None), None, _NOTHING, "repeated", message)
 
     def when_back(self, versions: Sequence[Identity]) -> None:
         """Keep that versions of facts whose files were cleared away have to be read again once they stand again: with no settings on record."""

@@ -202,8 +202,9 @@ def test_a_file_that_is_written_during_a_look_waits_for_the_next_one(kind: str, 
     if when == "after":
         monkeypatch.setattr(readings, "read_file", read_and_write)
     found = register(lake, provider, datetime(2024, 12, 1, tzinfo=UTC), before)
-    [notice] = found.refused
+    [notice] = found.growing
     assert notice.message.startswith(f"shipments/s.csv: {message}")
+    assert found.refused == []
     assert [file.name for file in found.accepted if file.source == "shipments"] == ["shipments/t.csv"]
     monkeypatch.undo()
     register(lake, provider, datetime(2024, 12, 2, tzinfo=UTC))
