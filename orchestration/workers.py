@@ -7,12 +7,14 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from threading import Thread
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from transforms.calendar import Region
+from transforms.errors import ProcessKilled
 
 Result = TypeVar("Result")
 
@@ -21,6 +23,11 @@ def map_regions(task: Callable[[Region], Result], regions: Sequence[Region], wor
     """Yield `(region, task(region))` as results arrive; the first failure is raised and the tasks not yet begun are dropped.
 
     With one worker or one region everything happens in this process, where a debugger can stop.
+
+    Raises
+    ------
+    ProcessKilled
+        If a worker was killed.
     """
     if workers == 1 or len(regions) <= 1:
         for region in regions:
@@ -35,6 +42,8 @@ def map_regions(task: Callable[[Region], Result], regions: Sequence[Region], wor
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise ProcessKilled("trained or forecast a region") from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -37,5 +37,15 @@ class DataNotApproved(ShelfcastError):
     """Data that training or scoring needs have not been approved; the message says what speaks against them and how to release them."""
 
 
+class ProcessKilled(ShelfcastError):
+    """A process that does part of a command's work was killed from outside."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The process that {what} was killed, most often because memory ran out. Run the command again: what was finished stays. Where memory is "
+            "short, SHELFCAST_WORKERS=1 takes the least."
+        )
+
+
 class AuditFailed(ShelfcastError):
     """The record of data and models is not as it was written, or a backup is damaged; the message says where."""

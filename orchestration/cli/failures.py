@@ -20,6 +20,7 @@ _LOG = "defects.log"
 _ROOM = 1 << 20
 # Libraries wrap what the system says in errors of their own, and some keep its words alone.
 _FULL = re.compile(r"no space left on device|disk quota exceeded|disk is full|os error (28|122)\b", re.IGNORECASE)
+_LIMITED = re.compile(r"file too large|os error 27\b", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"permission denied|read-only file system|readonly database|os error (13|30)\b", re.IGNORECASE)
 # DuckDB, DataFusion and Arrow each have their own words, DataFusion in errors of no type of its own; a run's failure holds them as text.
 _DAMAGED = re.compile(r"too small to be a parquet|no magic bytes|parquet error|corrupt footer", re.IGNORECASE)
@@ -40,6 +41,11 @@ def _sentence(one: BaseException, root: Path) -> str:
     if _FULL.search(text) or (of_history and _is_full(root)):
         told = (
             f"The disk is full ({first}). Free space on the disk of {root}, or give another one, and run the command again: what was finished stays."
+        )
+    elif _LIMITED.search(text):
+        told = (
+            f"A file may not become as large as it has to ({first}): raise this user's limit on the size of files ('ulimit -f') and run the command "
+            "again: what was finished stays."
         )
     elif _FORBIDDEN.search(text) or (of_history and root.is_dir() and not os.access(root, os.W_OK)):
         told = f"{first}: this user may not write there, or read it. Give {root} and all below it to the user who runs Shelfcast."

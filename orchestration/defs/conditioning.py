@@ -1,6 +1,7 @@
 """dbt on Dagster: bronze to silver and gold, one dbt invocation for each rectangle of slices, and the record of what has gone all the way."""
 
 import json
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliInvocation, DbtCliResource, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.runtime.lineage import column_lineage
 from orchestration.runtime.manifest import dbt_project, dbt_resource
@@ -18,6 +20,7 @@ from orchestration.runtime.resources import LakeResource
 from transforms.calendar import SliceBlock, blocks_of
 from transforms.contracts import CONTRACTS
 from transforms.contracts.bronze import CONDITIONED_SLICES
+from transforms.errors import ProcessKilled
 from transforms.landing import conditioning, conditioning_references, finish
 
 
@@ -53,6 +56,16 @@ def _arguments(lake: LakeResource, block: SliceBlock | None) -> list[str]:
 def _run(context: dg.AssetExecutionContext, dbt: DbtCliResource, arguments: list[str]) -> Iterator[Any]:
     """Run dbt and pass its events on, those of models with the lineage of their columns."""
     invocation = dbt.cli(arguments, context=context)
+    try:
+        yield from _with_lineage(context, invocation)
+    except DagsterDbtCliRuntimeError as error:
+        # dbt itself has not failed: what it was told to do may be done again.
+        if invocation.process.returncode == -signal.SIGKILL:
+            raise ProcessKilled("conditioned by dbt") from error
+        raise
+
+
+def _with_lineage(context: dg.AssetExecutionContext, invocation: DbtCliInvocation) -> Iterator[Any]:
     for event in invocation.stream():
         if isinstance(event, dg.Output):
             layer, model = context.asset_key_for_output(event.output_name).path

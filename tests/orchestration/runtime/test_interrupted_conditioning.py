@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pyarrow as pa
 import pytest
 from rich.console import Console
@@ -236,3 +237,27 @@ def until(reached: Callable[[], bool]) -> None:
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_dbt_that_is_killed_while_it_builds_is_told_with_what_to_do(lake: Lake, tmp_path: Path) -> None:
+    """Its command line of ten lines was told, and to look into a log of Dagster's."""
+    land(lake, "shipments/2022-05-02.csv", CORRECTED)
+    command = [sys.executable, "-c", "from orchestration.cli.app import app; app()", "run", "--week", str(WEEK + 1), "--root", lake.root, "--local"]
+    ingested = lake.version("bronze/ingested_slices")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=CHECKOUT, text=True) as process:
+        dbt: list[psutil.Process] = []
+
+        def built() -> bool:
+            there = psutil.Process(process.pid).children() if process.poll() is None else []
+            dbt[:] = [child for child in there if "orchestration.runtime.dbt_process" in child.cmdline()]
+            return bool(dbt and lake.version("bronze/ingested_slices") != ingested) or process.poll() is not None
+
+        until(built)
+        dbt[0].kill()
+        told = " ".join(process.communicate()[0].split())
+    assert process.returncode == 1
+    assert (
+        "The process that conditioned by dbt was killed, most often because memory ran out. Run the command again: what was finished stays." in told
+    )
+    run_again(lake)
+    assert demand(lake)["3", "A", "2022-05-02"] == 60

@@ -1,10 +1,17 @@
 """Workers that regions are spread over: they end with the process that they work for, however it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
+
+from orchestration.workers import map_regions
+from transforms.calendar import Region
+from transforms.errors import ProcessKilled
 
 _COMMAND = """
 import sys, time
@@ -60,3 +67,22 @@ def test_workers_of_a_run_that_was_killed_end_too(tmp_path: Path) -> None:
     left = {int(process) for note in notes for process in note.read_text().split()}
     assert len(left) == 3
     assert until(lambda: not any(map(is_alive, left)), 30), "two workers and their fork server"
+
+
+class Killed:
+    """A task whose process is killed, as the system does it where memory runs out."""
+
+    def __call__(self, region: object) -> None:
+        """End."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError(f"{region} goes on")
+
+
+def test_a_worker_that_is_killed_is_told_with_what_to_do() -> None:
+    """'A process in the process pool was terminated abruptly' told nobody what to do."""
+    with pytest.raises(ProcessKilled) as caught:
+        list(map_regions(Killed(), [Region("ohio"), Region("north_texas")], 2))
+    assert str(caught.value) == (
+        "The process that trained or forecast a region was killed, most often because memory ran out. Run the command again: what was finished stays. "
+        "Where memory is short, SHELFCAST_WORKERS=1 takes the least."
+    )
