@@ -1,4 +1,4 @@
-"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `maturity`: thin commands over `views.audit` and `cli.recovery`."""
+"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `doctor`, `maturity`: thin commands over `views.audit` and `cli.recovery`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,7 @@ audit_app = typer.Typer(name="audit", help="The record of data and models: is it
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    for command in (reproduce, backup, restore, maturity):
+    for command in (reproduce, backup, restore, doctor, maturity):
         app.command()(command)
     app.add_typer(trace_app)
     app.add_typer(audit_app)
@@ -142,6 +142,17 @@ def restore(
     if check:
         check_backup(source, name, output_console())
     elif not restore_root(use_root(root), source, name, output_console()):
+        raise typer.Exit(1)
+
+
+def doctor(
+    mend: Annotated[bool, typer.Option("--mend", help="Also mend what can be mended without losing anything that is on record.")] = False,
+    root: Root = None,
+) -> None:
+    """Find what interruptions and accidents left behind: slices, runs, files, locks, tables. Exit code 1 if anything is left to do."""
+    from orchestration.cli.recovery import doctor_root  # noqa: PLC0415
+
+    if not doctor_root(use_lake(root), mend, output_console()):
         raise typer.Exit(1)
 
 

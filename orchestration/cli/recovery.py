@@ -1,19 +1,26 @@
-"""`shelfcast backup` and `restore`: what `transforms.lake.backup` copies, with the heads of the record, and what it means for recovery."""
+"""`shelfcast backup`, `restore` and `doctor`: what `transforms.lake.backup` copies and what it means for recovery, and what is mended without it."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from orchestration.project import FILE
+from orchestration.cli.session import session
+from orchestration.project import FILE, Project
+from orchestration.reports.doctor import Finding, busy, examine
 from orchestration.reports.report import plain
+from orchestration.runtime.cycle import take_in
 from orchestration.runtime.provider_file import take_in_provider
 from orchestration.settings import Settings
+from orchestration.views.doctor import found_in, show_findings, show_mended
+from transforms.adapters import load_provider
 from transforms.errors import AuditFailed
 from transforms.lake.backup import Backup, back_up, damage, read_backup, restore
 from transforms.lake.backup_log import note_backup
+from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
 from transforms.records.audit import heads_of, verify_tables
 
@@ -62,6 +69,37 @@ def restore_root(settings: Settings, source: Path, name: str | None, console: Co
     for finding in findings:
         console.print(f"  {escape(finding)}", style="red", highlight=False, soft_wrap=True)
     return not findings
+
+
+def doctor_root(settings: Settings, mend: bool, console: Console) -> bool:
+    """Find what is left over, mend it where asked for, and return whether nothing is left that anybody has to do something about."""
+    lake = Lake(settings.root, settings.storage_options)
+    provider = load_provider(Project.load(lake.path()).provider, base=lake.path())
+
+    def condition_what_waits() -> str:
+        with session(settings, False, console, "shelfcast doctor --mend") as (workspace, runner, progress):
+            take_in(workspace, runner, progress)
+        return "conditioned"
+
+    if mend:
+        with lease(lake, "cycle", "shelfcast doctor --mend", plain(console)), lease(lake, "decisions", "shelfcast doctor --mend", plain(console)):
+            _mend(lambda: examine(lake, provider), console)
+        # Conditioning takes the lease on decisions itself, step by step.
+        with lease(lake, "cycle", "shelfcast doctor --mend", plain(console)):
+            _mend(lambda: found_in(lake, provider, condition_what_waits), console)
+    left = found_in(lake, provider, condition_what_waits)
+    show_findings(left, busy(lake), console)
+    return not left
+
+
+def _mend(look: Callable[[], list[Finding]], console: Console) -> None:
+    """Mend until nothing new is found: behind a table that could not be read there may be more."""
+    done: set[str] = set()
+    while wanted := [finding for finding in look() if finding.mend is not None and finding.what not in done]:
+        for finding in wanted:
+            if finding.mend is not None:
+                show_mended(finding, finding.mend(), console)
+            done.add(finding.what)
 
 
 def _size(count: int) -> str:

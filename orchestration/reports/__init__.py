@@ -1,1 +1,1 @@
-"""Reports made from the record: audit, traces, maturity, drift, explanations. Decides and writes no table."""
+"""Reports made from the record: audit, traces, maturity, drift, explanations. Decides nothing; the doctor alone changes something, where asked to."""

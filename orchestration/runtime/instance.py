@@ -10,6 +10,7 @@ import dagster as dg
 import yaml
 
 from orchestration.event_storage import BatchingSqliteEventLogStorage
+from orchestration.run_locks import RunLocks
 from orchestration.settings import dagster_home_at
 from transforms.errors import ConfigurationError
 
@@ -79,6 +80,31 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
             if free and (run is None or run.is_finished or run_id in failed):
                 storage.locks.forget(run_id)
     return failed
+
+
+def dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Runs that `fail_dead_runs` would end."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, BatchingSqliteEventLogStorage):
+        return []
+    known = storage.locks.known()
+    begun = instance.get_runs(dg.RunsFilter(statuses=[*_BEGUN, dg.DagsterRunStatus.NOT_STARTED]))
+    of_ours = [run.run_id for run in begun if run.status in _BEGUN or run.run_id in known]
+    return [run_id for run_id in sorted(of_ours) if not storage.locks.is_held(run_id)]
+
+
+def executed_runs(home: Path) -> list[str]:
+    """Runs that some process executes at the moment, below a run history's home."""
+    locks = RunLocks(home / "history" / "executed")
+    return [run_id for run_id in sorted(locks.known()) if locks.is_held(run_id)]
+
+
+def of_another_root(home: Path) -> str:
+    """What in the settings file names a folder outside of the home that it stands in; empty where nothing does."""
+    config = home / FILE
+    found = re.findall(r"^[^#\n]*base_dir: *([^\n]+)$", config.read_text(), re.MULTILINE) if config.exists() else []
+    outside = [folder.strip("\"' ") for folder in found if not Path(folder.strip("\"' ")).resolve().is_relative_to(home.resolve())]
+    return outside[0] if outside else ""
 
 
 def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:

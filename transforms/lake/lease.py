@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -66,6 +67,38 @@ def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Ite
             yield
         finally:
             del _held[path]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lease: the sentence that those who wait are told, and whether it is a process of this machine that is gone."""
+
+    told: str
+    gone: bool
+
+
+def holder(lake: Lake, kind: Kind) -> Holder | None:
+    """Who holds a lease at the moment, this process left aside; None while nobody does."""
+    path = lake.path(f".{kind}.lock").resolve() if lake.is_local else None
+    if path is None or path in _held or not path.exists():
+        return None
+    with path.open("r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = path.read_text()
+        else:
+            return None
+    return Holder(_holder(text), _is_gone(text))
+
+
+def _is_gone(text: str) -> bool:
+    """A lock outlives its holder where a process that the holder started has it still."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return found["host"] == socket.gethostname() and not Path("/proc", str(found["process"])).exists() and Path("/proc").is_dir()
 
 
 def _wait(lock: int, path: Path, tell: Callable[[str], None]) -> None:

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from transforms.calendar import Slice, SliceBlock
+from transforms.calendar import Region, Slice, SliceBlock, Week
 from transforms.contracts.bronze import CONDITIONED_REFERENCES, CONDITIONED_SLICES, INGESTED_REFERENCES, INGESTED_SLICES
+from transforms.contracts.gold import DEMAND
 from transforms.lake.lease import alone
 from transforms.lake.tables import Lake, block_predicate
 
 UNFINISHED = "unfinished"
 """Stands for a source in the record of what is not finished."""
 _IN_GOLD = "in gold"
+SHIPPED = "silver/shipments"
 
 
 def taking_turns(lake: Lake) -> AbstractContextManager[None]:
@@ -79,6 +81,32 @@ def finish(lake: Lake, block: SliceBlock) -> list[Slice]:
     kept = [row for row in marked if row["source"] != UNFINISHED or (row["region"], row["week"]) in left]
     lake.replace(CONDITIONED_SLICES.name, block, pa.Table.from_pylist(kept, schema=CONDITIONED_SLICES.schema))
     return [item for item in block.slices() if (str(item.region), item.week.monday) in left]
+
+
+def reopen(lake: Lake, block: SliceBlock) -> None:
+    """Mark the slices of a block as unfinished, so that the next run conditions them again."""
+    with taking_turns(lake):
+        unfinished(lake, block)
+
+
+def out_of_step(lake: Lake) -> list[Slice]:
+    """Slices in which gold/demand holds other deliveries than silver, without those whose conditioning is unfinished and pending anyway."""
+    if not (lake.exists(DEMAND.name) and lake.exists(SHIPPED)):
+        return []
+    found = lake.query(
+        """
+        select coalesce(s.region, d.region) as region, coalesce(s.week, d.week) as week
+        from (select region, week, sum(units_shipped) as units from silver group by region, week) as s
+        full outer join (select region, week, sum(units_shipped) as units from demand group by region, week) as d
+        on s.region = d.region and s.week = d.week
+        where coalesce(s.units, 0) <> coalesce(d.units, 0)
+        """,
+        silver=SHIPPED,
+        demand=DEMAND.name,
+    ).to_pylist()
+    marks = lake.read_or_empty(CONDITIONED_SLICES.name, where=f"source = '{UNFINISHED}'").to_pylist()
+    waiting = {(row["region"], row["week"]) for row in marks}
+    return sorted(Slice(Region(row["region"]), Week(row["week"])) for row in found if (row["region"], row["week"]) not in waiting)
 
 
 def _lock(lake: Lake) -> Path:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -56,6 +57,13 @@ class FileRecord:
 def staging(lake: Lake, provider: ProviderSpec) -> Staging:
     """Where the mapped rows of landing files are kept."""
     return Staging(folder(lake, provider).parent.parent / "staged" / provider.name)
+
+
+def unneeded_copies(lake: Lake, provider: ProviderSpec) -> list[Path]:
+    """Copies of the rows of versions that do not count, nor will before they are read again."""
+    staged = staging(lake, provider)
+    needed = {staged.path(identity) for identity in accepted_last(records(lake)).values()}
+    return sorted(path for path in staged.folder.glob("*/*.parquet") if path not in needed)
 
 
 def records(lake: Lake) -> dict[Identity, FileRecord]:

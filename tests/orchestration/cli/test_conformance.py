@@ -58,6 +58,7 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "--head": (str, "A head that was kept elsewhere"),
     "--every-dataset": (bool, "Hash every data version"),
     "--check": (bool, "Only verify the backup's contents"),
+    "--mend": (bool, "Also mend what can be mended without losing anything that is on record."),
     "--force": (bool, "Overwrite"),
     "--address": (bool, "Print the address of the UI that runs already"),
     "--port": (int, "Port of the Dagster UI"),

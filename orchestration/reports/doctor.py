@@ -1,0 +1,195 @@
+"""What interruptions and accidents can leave behind in a lake, found and, where that is safe, mended: nothing that a record names is removed.
+
+While somebody changes the lake, what looks left over may be work under way: only what is his own fault is looked for then. Conditioning what waits is
+a run's work, and belongs to whoever calls `wedged`.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from shutil import rmtree
+from sqlite3 import DatabaseError
+
+import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
+
+from orchestration.runtime.instance import FILE, dead_runs, executed_runs, of_another_root, open_instance
+from orchestration.settings import dagster_home_at
+from transforms.adapters import ProviderSpec
+from transforms.calendar import Slice, blocks_of
+from transforms.lake.lease import holder
+from transforms.lake.tables import Lake
+from transforms.landing import out_of_step, pending, pending_references, reopen, under_way, unneeded_copies
+from transforms.records.leftovers import bad_checkpoints, drafts, is_older, orphan_artifacts, unnamed_data, unreadable
+
+YOUNG = timedelta(minutes=10)
+"""Age below which a file that nobody names may be one that a reader of landing or a notebook is about to name."""
+_RUN_HISTORY = "shelfcast-runs-*"
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be, with what a person has to do about it, or what mends it.
+
+    `mend` says what it did.
+    """
+
+    kind: str
+    what: str
+    to_do: str
+    mend: Callable[[], str] | None = None
+
+
+def busy(lake: Lake) -> str:
+    """Who changes the lake at the moment; empty while nobody does."""
+    if (held := holder(lake, "cycle") or holder(lake, "decisions")) is not None and not held.gone:
+        return held.told.removeprefix("waiting for ").partition("; Ctrl+C")[0]
+    if running := executed_runs(lake.path("dagster")):
+        return f"run {running[0]}"
+    return "a step that conditions" if under_way(lake) else ""
+
+
+def examine(lake: Lake, provider: ProviderSpec, young: timedelta = YOUNG) -> list[Finding]:
+    """Look for everything that can be left over; while somebody changes the lake, for what does not depend on what he is doing."""
+    found = [*_locks(lake), *_history(lake), *_tables(lake)]
+    if busy(lake):
+        return found
+    now = datetime.now(UTC).timestamp()
+    found += _files(lake, "draft", "files that were being written and never got their names", drafts(lake), timedelta(0), now)
+    damaged = {finding.kind for finding in found} & {"unreadable table", "damaged checkpoint"}
+    if damaged:
+        return found
+    found += _files(lake, "orphan artifact", "model artifacts that no model on record names", orphan_artifacts(lake), young, now)
+    found += _files(lake, "uncommitted data", "data files that no version of their table names", unnamed_data(lake), young, now)
+    found += _files(lake, "staged copy", "copies of landing rows that no version which counts needs", unneeded_copies(lake, provider), young, now)
+    found += _old_histories()
+    if apart := out_of_step(lake):
+        what = f"{len(apart)} slices of gold/demand hold other deliveries than silver, the first being {apart[0]}"
+        found.append(Finding("out of step", what, "condition them again", partial(_reopen, lake, apart)))
+    return found
+
+
+def wedged(lake: Lake, provider: ProviderSpec) -> str:
+    """What waits to be conditioned; empty where nothing does."""
+    parts = [*pending_references(lake, provider)]
+    if slices := sorted(map(str, pending(lake, provider))):
+        parts.append(f"{len(slices)} slices, the first being {slices[0]}")
+    return ", ".join(parts)
+
+
+def _locks(lake: Lake) -> Iterator[Finding]:
+    for kind in ("cycle", "decisions"):
+        held = holder(lake, kind)
+        if held is not None and held.gone:
+            yield Finding(
+                "stale lock",
+                f"{held.told.removeprefix('waiting for ').partition('; Ctrl+C')[0]} is gone, and a process that it started still holds the lock",
+                f"end the process that has {lake.path(f'.{kind}.lock')} open ('fuser' or 'lsof' names it)",
+            )
+
+
+def _history(lake: Lake) -> Iterator[Finding]:
+    home = lake.path("dagster")
+    if not (home / FILE).exists():
+        return
+    if elsewhere := of_another_root(home):
+        yield Finding(
+            "foreign run history",
+            f"{home / FILE} names {elsewhere}: runs would be filed in another root's history",
+            "remove that setting",
+            partial(_opened, lake, f"{home / FILE} names its own folder", elsewhere),
+        )
+        return
+    try:
+        with dagster_home_at(home, for_good=False), dg.DagsterInstance.from_config(str(home)) as instance:
+            phantoms = dead_runs(instance)
+    except (SQLAlchemyError, DatabaseError) as error:
+        yield Finding(
+            "unreadable run history",
+            f"{home} cannot be read: {str(error).splitlines()[0]}",
+            "restore it from a backup, or let a new one begin: data, models and the record do not depend on it",
+            partial(_set_aside, home),
+        )
+        return
+    if phantoms:
+        yield Finding(
+            "phantom run",
+            f"{len(phantoms)} runs look as if they were going on, and no process executes them: {phantoms[0]}",
+            "mark them as failed",
+            partial(_opened, lake, f"{len(phantoms)} runs are marked as failed", ""),
+        )
+
+
+def _opened(lake: Lake, did: str, elsewhere: str) -> str:
+    with open_instance(lake.path(), local=False):
+        pass
+    if elsewhere and of_another_root(lake.path("dagster")):
+        return f"{lake.path('dagster', FILE)} is a person's and stays: remove 'base_dir: {elsewhere}' there"
+    return did
+
+
+def _set_aside(home: Path) -> str:
+    aside = home.with_name(f"{home.name}.unreadable-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
+    home.rename(aside)
+    return f"the history was moved to {aside}, and the next command begins a new one"
+
+
+def _tables(lake: Lake) -> Iterator[Finding]:
+    checkpoints = bad_checkpoints(lake)
+    for table, files in checkpoints.items():
+        yield Finding(
+            "damaged checkpoint",
+            f"{files[0].name} of {table} is no Parquet file; the table's log holds all that it told",
+            "remove it, so that readers take the log",
+            partial(_remove_all, files),
+        )
+    for table, wrong in unreadable(lake).items():
+        if table not in checkpoints:
+            to_do = "'shelfcast restore' brings back a backup ('shelfcast audit verify' names what else is damaged)"
+            yield Finding("unreadable table", f"{table}: {wrong}", to_do)
+
+
+def _files(lake: Lake, kind: str, what: str, paths: Sequence[Path], young: timedelta, now: float) -> Iterator[Finding]:
+    old = [path for path in paths if is_older(path, young, now)]
+    if old:
+        size = sum(path.stat().st_size for path in old)
+        named = old[0].relative_to(lake.path())
+        yield Finding(kind, f"{len(old)} {what} ({size / 1e6:,.1f} MB), the first being {named}", "remove them", partial(_remove_old, old, now))
+
+
+def _old_histories() -> Iterator[Finding]:
+    now = datetime.now(UTC).timestamp()
+    folders = [path for path in Path(tempfile.gettempdir()).glob(_RUN_HISTORY) if is_older(path, _DAY, now) and not executed_runs(path)]
+    if folders:
+        what = f"{len(folders)} run histories of commands with --local that were killed, the first being {folders[0]}"
+        yield Finding("temporary history", what, "remove them", partial(_remove_folders, folders))
+
+
+def _remove_folders(folders: Sequence[Path]) -> str:
+    for folder in folders:
+        rmtree(folder)
+    return f"{len(folders)} folders removed"
+
+
+def _remove_all(files: Sequence[Path]) -> str:
+    for path in files:
+        path.unlink(missing_ok=True)
+    return f"{', '.join(path.name for path in files)} removed"
+
+
+def _remove_old(files: Sequence[Path], now: float) -> str:
+    """Remove what has not been written again since it was looked at: a run that begins meanwhile may make the same file."""
+    removed = [path for path in files if path.exists() and path.stat().st_mtime <= now]
+    _remove_all(removed)
+    return f"{len(removed)} files removed"
+
+
+def _reopen(lake: Lake, slices: Sequence[Slice]) -> str:
+    for block in blocks_of(slices):
+        reopen(lake, block)
+    return f"{len(slices)} slices are marked as unfinished"
