@@ -2,8 +2,9 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 ROOT ?= .shelfcast
+FAULTS ?= --kills 200 --each 3
 
-.PHONY: demo test lint bench ui clean
+.PHONY: demo test test-faults lint bench ui clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
@@ -15,6 +16,10 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report term
+
+# Kills, full disks, clocks, damage: about two hours on two idle cores; FAULTS=--short does a few kinds in minutes.
+test-faults: .venv/installed
+	$(BIN)/python -m benchmarks.faults $(FAULTS)
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -1,0 +1,28 @@
+"""Clocks that jump: the cycle is killed under a clock that was set back or forward by more than a year, and run again under the right one."""
+
+from functools import partial
+from pathlib import Path
+
+from benchmarks.faults.trial import Fault, NotHere, Trial
+
+_LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
+
+
+def _jump(shift: str, trial: Trial) -> None:
+    libraries = [str(path) for pattern in _LIBRARIES for path in Path("/").glob(pattern.removeprefix("/"))]
+    if not libraries:
+        raise NotHere("libfaketime is not installed: apt-get install faketime")
+    # Sleeping is by the monotonic clock, and files have the kernel's times.
+    shifted = {"LD_PRELOAD": libraries[0], "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+    cycle = trial.run(environment=shifted)
+    if trial.chance.random() < 0.5:
+        trial.wait_for_a_moment(cycle)
+        trial.ending.moments.append(f"clock {shift}, killed: {cycle.at}")
+        cycle.kill("group", trial.chance)
+    else:
+        trial.ending.moments.append(f"clock {shift}")
+    trial.ending.told(cycle.text, cycle.wait(), [0, -9])
+    cycle.end_rest()
+
+
+FAULTS = [Fault("clock set back", partial(_jump, "-400d")), Fault("clock set forward", partial(_jump, "+400d"))]
