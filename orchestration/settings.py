@@ -29,6 +29,9 @@ QUIET = {
 }
 """Nothing that Shelfcast starts reports to anybody, waits for a tracking server, or writes its events one by one."""
 
+DAGSTER_DATABASE = "SHELFCAST_DAGSTER_DATABASE"
+"""Variable with the database of Dagster's run history: the address of a PostgreSQL database, or `sqlite`."""
+
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Sums of products are the same to the last bit only with the same number of threads, and a model has to be the same wherever it is trained again."""
 
@@ -132,6 +135,11 @@ def held_by(variable: str) -> str:
         raise ConfigurationError(
             f"{variable}_FILE names {named}, which cannot be read: {error}. Expected a text file with the value of {variable}."
         ) from error
+
+
+def dagster_database() -> str:
+    """The database of the run history: an address with its password, `sqlite`, or empty where nothing is said."""
+    return held_by(DAGSTER_DATABASE)
 
 
 def use_leaderboard_data(folder: str | None) -> Path | None:

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -96,43 +97,93 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         log.close()
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """Address of a real PostgreSQL server with a cluster of its own; tests that need it are skipped where Debian's package is missing."""
+class PostgresqlServer:
+    """A real PostgreSQL server with a cluster of its own, on a port of its own; it can be stopped and started again."""
+
+    def __init__(self, binaries: Path) -> None:
+        # Not below pytest's own folder, which another user cannot enter.
+        self.place, self.port = Path(tempfile.mkdtemp(prefix="shelfcast-postgresql-")), _free_ports(1)[0]
+        self.address = f"postgresql://owner:c4n4ry-p4ss@127.0.0.1:{self.port}/postgres"
+        self._binaries, self._as_other = binaries, {"cwd": self.place}
+        if os.geteuid() == 0:
+            # The server refuses to run as root.
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.place, nobody.pw_uid, nobody.pw_gid)
+            self._as_other |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        password = self.place / "password"
+        password.write_text("c4n4ry-p4ss")
+        create = ["-D", str(self.place / "data"), "-U", "owner", "--auth=scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--locale=C"]
+        subprocess.run([str(binaries / "initdb"), *create, "--no-sync"], check=True, capture_output=True, **self._as_other)
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it lets in."""
+        command = [str(self._binaries / "postgres"), "-D", str(self.place / "data"), "-k", str(self.place), "-h", "127.0.0.1", "-p", str(self.port)]
+        with (self.place / "log").open("a") as log:
+            self.process = subprocess.Popen([*command, "-F"], stdout=log, stderr=log, **self._as_other)
+        deadline = time.monotonic() + 60
+        while not _lets_in(self.address):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"PostgreSQL did not start:\n{(self.place / 'log').read_text()[-2000:]}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it at once, and with it all connections."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
+
+
+def _postgresql_server() -> Iterator[PostgresqlServer]:
+    """A server until the end; tests that need it are skipped where Debian's package is missing."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql to run this test")
-    binaries = found[-1].parent
-    # Not below pytest's own folder, which another user cannot enter.
-    place = Path(tempfile.mkdtemp(prefix="shelfcast-postgresql-"))
-    as_other: dict[str, object] = {"cwd": place}
-    if os.geteuid() == 0:
-        # The server refuses to run as root.
-        nobody = pwd.getpwnam("nobody")
-        os.chown(place, nobody.pw_uid, nobody.pw_gid)
-        as_other |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data, log = place / "data", (place / "log").open("w")
-    password = place / "password"
-    password.write_text("c4n4ry-p4ss")
-    create = ["initdb", "-D", str(data), "-U", "owner", "--auth=scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--locale=C", "--no-sync"]
-    subprocess.run([str(binaries / create[0]), *create[1:]], check=True, capture_output=True, **as_other)
-    command = [str(binaries / "postgres"), "-D", str(data), "-k", str(place), "-h", "127.0.0.1", "-p", str(port), "-F"]
-    process = subprocess.Popen(command, stdout=log, stderr=log, **as_other)
-    address, deadline = f"postgresql://owner:c4n4ry-p4ss@127.0.0.1:{port}/postgres", time.monotonic() + 60
+    server = PostgresqlServer(found[-1].parent)
     try:
-        while not _lets_in(address):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"PostgreSQL did not start:\n{(place / 'log').read_text()[-2000:]}")
-            time.sleep(0.1)
-        yield address
+        yield server
     finally:
-        process.terminate()
-        process.wait(timeout=60)
-        log.close()
-        shutil.rmtree(place, ignore_errors=True)
+        server.stop()
+        shutil.rmtree(server.place, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql() -> Iterator[PostgresqlServer]:
+    """A server that no test stops."""
+    yield from _postgresql_server()
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[PostgresqlServer]:
+    """A server of a test's own, to be stopped."""
+    yield from _postgresql_server()
+
+
+@pytest.fixture(scope="session")
+def postgresql(shared_postgresql: PostgresqlServer) -> str:
+    """Address of a real PostgreSQL server's database."""
+    return shared_postgresql.address
+
+
+@pytest.fixture
+def database(postgresql: str) -> Iterator[str]:
+    """Address of an empty database of a test's own."""
+    name = f"test_{next(_databases)}"
+    with dbapi.connect(postgresql, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(f"create database {name}")
+        yield f"{postgresql.rpartition('/')[0]}/{name}"
+        cursor.execute(f"drop database if exists {name} with (force)")
+
+
+_databases = count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def history(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The database of Dagster's run history."""
+    monkeypatch.delenv("SHELFCAST_DAGSTER_DATABASE", raising=False)
+    if request.param == "postgresql":
+        monkeypatch.setenv("SHELFCAST_DAGSTER_DATABASE", request.getfixturevalue("database"))
+    return str(request.param)
 
 
 @pytest.fixture

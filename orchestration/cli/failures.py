@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from orchestration.history.database import said_by_database
+from orchestration.settings import DAGSTER_DATABASE, dagster_database
 from transforms.errors import ShelfcastError
 
 _LOG = "defects.log"
@@ -38,7 +40,13 @@ def _sentence(one: BaseException, root: Path) -> str:
     """What one error of the chain says by itself; empty where that is nothing to act on."""
     text, first, told = str(one), _first_line(str(one)), ""
     of_history = isinstance(one, sqlite3.Error | SQLAlchemyError)
-    if _FULL.search(text) or (of_history and _is_full(root)):
+    if isinstance(one, DBAPIError) and not isinstance(one.orig, sqlite3.Error):
+        told = (
+            f"The run history's database, which {DAGSTER_DATABASE} names, was lost in the midst of the command, or refuses to write "
+            f"({said_by_database(one, dagster_database())}). Run the command again: what was finished stays, and where the database cannot be "
+            "reached it goes on without a history."
+        )
+    elif _FULL.search(text) or (of_history and _is_full(root)):
         told = (
             f"The disk is full ({first}). Free space on the disk of {root}, or give another one, and run the command again: what was finished stays."
         )

@@ -146,7 +146,7 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
             # Read once the lake is ours: the command that was waited for may have changed it.
             project = take_in_provider(lake.path(), say)
             workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
-            with open_instance(lake.path(), local) as instance:
+            with open_instance(lake.path(), local, say, or_without=True) as instance:
                 yield workspace, Runner(load, instance, lake.path("steps.log"), notify), Progress(say, busy)
 
 

@@ -15,7 +15,7 @@ from shutil import rmtree
 from sqlite3 import DatabaseError
 
 import dagster as dg
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from orchestration.runtime.instance import FILE, dead_runs, executed_runs, of_another_root, open_instance
 from orchestration.settings import dagster_home_at
@@ -109,6 +109,9 @@ def _history(lake: Lake) -> Iterator[Finding]:
         with dagster_home_at(home, for_good=False), dg.DagsterInstance.from_config(str(home)) as instance:
             phantoms = dead_runs(instance)
     except (SQLAlchemyError, DatabaseError) as error:
+        if isinstance(error, DBAPIError) and not isinstance(error.orig, DatabaseError):
+            # A database that other machines use too: there is nothing here to move away.
+            raise
         yield Finding(
             "unreadable run history",
             f"{home} cannot be read: {str(error).splitlines()[0]}",

@@ -1,7 +1,9 @@
 """The Dagster instance of a lake: its settings file, and the run history, in which no run stays begun whose process is gone."""
 
+import importlib.util
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,9 +11,10 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import yaml
 
-from orchestration.event_storage import BatchingSqliteEventLogStorage
-from orchestration.run_locks import RunLocks
-from orchestration.settings import dagster_home_at
+from orchestration.history.batches import BatchingEventLog
+from orchestration.history.database import SQLITE, HistoryLost, engine_address, make_schema, schema_of, set_aside_damaged
+from orchestration.history.locks import FileRunLocks, RunLocks
+from orchestration.settings import DAGSTER_DATABASE, dagster_database, dagster_home_at
 from transforms.errors import ConfigurationError
 
 FILE = "dagster.yaml"
@@ -28,6 +31,8 @@ _BLOCKS = {
     "run_monitoring": (
         "run_monitoring:\n  enabled: true\n  poll_interval_seconds: 30\n  start_timeout_seconds: 900\n  cancel_timeout_seconds: 900\n"
     ),
+    # Runs whose process is gone, and no others: what a step refuses it would refuse again.
+    "run_retries": "run_retries:\n  enabled: true\n  max_retries: 2\n  retry_on_asset_or_op_failure: false\n",
     "concurrency": "concurrency:\n  runs:\n    max_concurrent_runs: 2\n",
     "backfills": "backfills:\n  use_threads: false\n",
     "schedules": "schedules:\n  use_threads: true\n",
@@ -35,17 +40,39 @@ _BLOCKS = {
 }
 _FOLDER_OF_BEFORE = re.compile(r"(  class: BatchingSqliteEventLogStorage\n)  config:\n    base_dir: [^\n]*/dagster/history/runs\n")
 """Files of before named the folder of the root that they were written for."""
+_POSTGRESQL = "storage:\n  custom:\n    module: orchestration.history.postgresql\n    class: PostgresqlStorage\n    config: {}\n"
+_STORAGES = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
 _BEGUN = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
-_ADDED_LATER = ("run_launcher", "run_monitoring", "run_coordinator")
+_ADDED_LATER = ("run_launcher", "run_monitoring", "run_coordinator", "run_retries")
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_instance(root: Path, local: bool) -> Iterator[dg.DagsterInstance]:
-    """Open the run history below `root`, or one that is gone afterwards; runs whose process is gone are failed by then."""
+def open_instance(root: Path, local: bool, tell: Callable[[str], None] = _LOG.warning, or_without: bool = False) -> Iterator[dg.DagsterInstance]:
+    """Open the run history of `root`, or one that is gone afterwards; runs whose process is gone are failed by then.
+
+    Parameters
+    ----------
+    tell
+        Takes what became of the history, where it is begun anew or elsewhere.
+    or_without
+        Go on with a history that is gone afterwards where the database of the root's cannot be reached.
+    """
+    database = "" if local else dagster_database()
+    if database not in {"", SQLITE}:
+        try:
+            _reach(database, root / "dagster")
+        except HistoryLost as lost:
+            if not or_without:
+                raise
+            tell(f"{lost} This command goes on without, and leaves no history.")
+            local, database = True, ""
     with TemporaryDirectory(prefix="shelfcast-runs-") if local else nullcontext(root / "dagster") as folder:
         home = Path(folder)
         home.mkdir(parents=True, exist_ok=True)
-        _prepare(home / FILE)
+        _prepare(home / FILE, database, tell)
+        if database in {"", SQLITE}:
+            set_aside_damaged(home, tell)
         # Not Dagster's storage in memory: that one opens a connection for each event, 8 ms for every slice and asset of a range.
         with dagster_home_at(home, for_good=not local), dg.DagsterInstance.from_config(str(home)) as instance:
             fail_dead_runs(instance)
@@ -55,7 +82,7 @@ def open_instance(root: Path, local: bool) -> Iterator[dg.DagsterInstance]:
 def hold_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """Hold the lock of a run that this process is about to create and execute."""
     storage = instance.event_log_storage
-    if isinstance(storage, BatchingSqliteEventLogStorage):
+    if isinstance(storage, BatchingEventLog):
         storage.locks.hold(run_id)
 
 
@@ -65,11 +92,13 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     Otherwise they would count as running for ever, and two of them would keep everything else waiting.
     """
     storage = instance.event_log_storage
-    if not isinstance(storage, BatchingSqliteEventLogStorage):
+    if not isinstance(storage, BatchingEventLog):
         return []
     begun = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=list(_BEGUN)))}
     failed = []
     for run_id in sorted(begun | storage.locks.known()):
+        if run_id in begun and storage.locks.is_held(run_id):
+            continue
         with storage.locks.claim(run_id) as free:
             # Read again: it may have ended between the two looks.
             run = instance.get_run_by_id(run_id) if free else None
@@ -85,7 +114,7 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 def dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Runs that `fail_dead_runs` would end."""
     storage = instance.event_log_storage
-    if not isinstance(storage, BatchingSqliteEventLogStorage):
+    if not isinstance(storage, BatchingEventLog):
         return []
     known = storage.locks.known()
     begun = instance.get_runs(dg.RunsFilter(statuses=[*_BEGUN, dg.DagsterRunStatus.NOT_STARTED]))
@@ -95,7 +124,12 @@ def dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
 def executed_runs(home: Path) -> list[str]:
     """Runs that some process executes at the moment, below a run history's home."""
-    locks = RunLocks(home / "history" / "executed")
+    config = home / FILE
+    locks: RunLocks = FileRunLocks(home / "history" / "executed")
+    if config.exists() and _POSTGRESQL in config.read_text():
+        from orchestration.history.postgresql import PostgresqlRunLocks  # noqa: PLC0415 - an extra that files do not need
+
+        locks = PostgresqlRunLocks(engine_address(dagster_database(), schema_of(home)))
     return [run_id for run_id in sorted(locks.known()) if locks.is_held(run_id)]
 
 
@@ -115,17 +149,59 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         instance.report_run_failed(run, why)
 
 
-def _prepare(config: Path) -> None:
+def _reach(database: str, home: Path) -> None:
+    """Make sure that the database can hold the history."""
+    if importlib.util.find_spec("dagster_postgres") is None:
+        raise ConfigurationError(
+            f"{DAGSTER_DATABASE} names a PostgreSQL database, for which the extra is missing: pip install 'shelfcast[postgresql]', or unset it."
+        )
+    home.mkdir(parents=True, exist_ok=True)
+    make_schema(database, home)
+
+
+def _prepare(config: Path, database: str, tell: Callable[[str], None]) -> None:
     """Write the settings file where there is none, and bring one of before up to date; whatever else stands in it is the user's."""
     before = config.read_text() if config.exists() else _HEAD
-    text = _FOLDER_OF_BEFORE.sub(r"\1", before)
-    try:
-        there = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{config} is not YAML: {error}. Mend it, or remove it: it is then written anew.") from error
-    wanted = _ADDED_LATER if config.exists() else _BLOCKS
+    text = _placed(_FOLDER_OF_BEFORE.sub(r"\1", before), database, config, tell)
+    there = _parsed(text, config)
+    wanted = _ADDED_LATER if config.exists() else [name for name in _BLOCKS if name not in _STORAGES]
     text += "".join(_BLOCKS[name] for name in wanted if name not in there)
     if text != before:
         draft = config.with_suffix(".tmp")
         draft.write_text(text)
         draft.replace(config)
+
+
+def _placed(text: str, database: str, config: Path, tell: Callable[[str], None]) -> str:
+    """The settings with the history where the environment wants it; it is told where that is another place than before."""
+    there, ours = _parsed(text, config), _BLOCKS["event_log_storage"]
+    if database in {"", SQLITE}:
+        if _POSTGRESQL not in text:
+            return text if config.exists() else text + ours
+        if not database:
+            raise ConfigurationError(
+                f"The run history of {config.parent.parent} is in PostgreSQL, and {DAGSTER_DATABASE} is not set: set it (or {DAGSTER_DATABASE}_FILE) "
+                f"to the address, or to '{SQLITE}' to go on in files below the root. The history of before then stays in the database."
+            )
+        tell(f"The run history is in {config.parent / 'history'} from now on; that of before stays in the database.")
+        return text.replace(_POSTGRESQL, ours)
+    if _POSTGRESQL in text:
+        return text
+    text = re.sub(rf"^{re.escape(ours)}(?! )", "", text, flags=re.MULTILINE)
+    if others := sorted(_STORAGES & set(_parsed(text, config))):
+        raise ConfigurationError(
+            f"{config} places the run history itself ({', '.join(others)}), and {DAGSTER_DATABASE} is set: remove those lines, or unset the variable."
+        )
+    if there and config.exists():
+        tell(f"The run history is in the database of {DAGSTER_DATABASE} from now on; that of before stays in {config.parent / 'history'}.")
+    return text + _POSTGRESQL
+
+
+def _parsed(text: str, config: Path) -> dict[str, object]:
+    try:
+        parsed = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{config} is not YAML: {error}. Mend it, or remove it: it is then written anew.") from error
+    if not isinstance(parsed, dict):
+        raise ConfigurationError(f"{config} holds no settings but {type(parsed).__name__}. Mend it, or remove it: it is then written anew.")
+    return parsed

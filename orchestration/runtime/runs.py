@@ -26,6 +26,8 @@ from transforms.errors import ConfigurationError, ShelfcastError
 LOCATION = "shelfcast"
 _OURS = {error.__name__ for error in vars(errors).values() if isinstance(error, type) and issubclass(error, ShelfcastError)}
 _EXCERPT = re.compile(r"LINE \d+: ")
+# Whoever gave the command gives it again: it takes up what was left.
+_NOT_RETRIED = {"dagster/max_retries": "0"}
 _QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -80,7 +82,7 @@ class Runner:
             job,
             run_id=run_id,
             run_config=_QUIET_RUN,
-            tags={**tags, ".dagster/repository": f"__repository__@{LOCATION}"},
+            tags={**_NOT_RETRIED, **tags, ".dagster/repository": f"__repository__@{LOCATION}"},
             remote_job_origin=origin.get_job_origin(name),
         )
         failure = ""

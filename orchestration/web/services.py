@@ -29,7 +29,7 @@ def serve(settings: Settings, port: int, console: Console) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     lake = Lake(settings.root, settings.storage_options)
     take_in_provider(lake.path(), plain(console))
-    with open_instance(lake.path(), local=False):
+    with open_instance(lake.path(), False, plain(console)):
         pass
     environment = child_environment(
         SHELFCAST_ROOT=settings.root,

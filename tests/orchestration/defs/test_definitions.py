@@ -7,7 +7,7 @@ import yaml
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from orchestration.event_storage import BatchingSqliteEventLogStorage
+from orchestration.history.batches import BatchingEventLog
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.partitions import REGION_WEEK, slice_of
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions
@@ -88,7 +88,7 @@ def test_blocks_are_split_where_dagster_lists_regions_in_another_order() -> None
 
 @pytest.mark.parametrize(("many", "planned"), [(500, 120), (100, 1)])
 def test_events_of_a_range_are_stored_in_batches_and_read_back_by_slice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, planned: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, history: str, many: int, planned: int
 ) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "100")
     monkeypatch.setattr("orchestration.runtime.runs.MANY_SLICES", many)
@@ -104,7 +104,7 @@ def test_events_of_a_range_are_stored_in_batches_and_read_back_by_slice(
     block = SliceBlock((Region("a"), Region("b")), WEEK, WEEK + 59)
     assert range_tags(block)["dagster/asset_partition_range_end"] == f"b|{WEEK + 59}"
     with open_instance(tmp_path, local=False) as instance:
-        assert isinstance(instance.event_log_storage, BatchingSqliteEventLogStorage)
+        assert isinstance(instance.event_log_storage, BatchingEventLog)
         register_regions(instance, block.regions)
         run = Runner(lambda: definitions, instance, tmp_path / "log", lambda *_: None).execute("job", [block])[0]
         assert instance.get_run_by_id(run).is_success

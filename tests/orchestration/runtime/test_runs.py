@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.run_locks import RunLocks
+from orchestration.history.locks import FileRunLocks
 from orchestration.runtime.instance import open_instance
 from orchestration.settings import dagster_home_at
 
@@ -62,7 +62,7 @@ def statuses(instance: dg.DagsterInstance) -> dict[str, str]:
     return {run.tags["name"]: run.status.value for run in instance.get_runs()}
 
 
-def test_runs_whose_process_was_killed_no_longer_count_as_running_and_living_ones_still_do(tmp_path: Path) -> None:
+def test_runs_whose_process_was_killed_no_longer_count_as_running_and_living_ones_still_do(tmp_path: Path, history: str) -> None:
     """Two such runs kept every other run of UI, sensor and schedule in the queue for ever."""
     with running(tmp_path, "killed") as first, running(tmp_path, "killed too") as second, running(tmp_path, "alive"):
         for process in (first, second):
@@ -77,7 +77,7 @@ def test_runs_whose_process_was_killed_no_longer_count_as_running_and_living_one
             ]
 
 
-def test_a_run_whose_process_was_killed_before_it_began_does_not_wait_for_ever(tmp_path: Path) -> None:
+def test_a_run_whose_process_was_killed_before_it_began_does_not_wait_for_ever(tmp_path: Path, history: str) -> None:
     """It was on record and not begun: a kill in the second between the two left it so for good."""
     killed = LONG_RUN.replace(
         "root = Path", "import os, orchestration.runtime.runs as runs\nruns.execute_run_iterator = lambda *_: os.kill(os.getpid(), 9)\nroot = Path"
@@ -91,7 +91,7 @@ def test_a_run_whose_process_was_killed_before_it_began_does_not_wait_for_ever(t
 
 def test_a_lock_that_a_clean_up_removes_while_it_is_taken_is_taken_anew(tmp_path: Path) -> None:
     """The run was created after its lock had lost its name, and the next command failed it while it was executed."""
-    locks = RunLocks(tmp_path)
+    locks = FileRunLocks(tmp_path)
     with locks.claim("run"):
         holder = threading.Thread(target=locks.hold, args=("run",))
         holder.start()
@@ -102,7 +102,7 @@ def test_a_lock_that_a_clean_up_removes_while_it_is_taken_is_taken_anew(tmp_path
     assert locks.is_held("run")
 
 
-def test_run_monitoring_of_the_daemon_tells_a_killed_run_from_a_living_one(tmp_path: Path) -> None:
+def test_run_monitoring_of_the_daemon_tells_a_killed_run_from_a_living_one(tmp_path: Path, history: str) -> None:
     with running(tmp_path, "alive"), running(tmp_path, "killed") as process, open_instance(tmp_path, local=False) as instance:
         assert instance.run_monitoring_enabled
         process.kill()
@@ -111,7 +111,7 @@ def test_run_monitoring_of_the_daemon_tells_a_killed_run_from_a_living_one(tmp_p
         assert health == {"alive": "RUNNING", "killed": "NOT_FOUND"}
 
 
-def test_a_run_that_was_killed_while_it_was_being_canceled_counts_as_canceled(tmp_path: Path) -> None:
+def test_a_run_that_was_killed_while_it_was_being_canceled_counts_as_canceled(tmp_path: Path, history: str) -> None:
     with running(tmp_path, "killed") as process, open_instance(tmp_path, local=False) as instance:
         instance.report_run_canceling(instance.get_runs()[0])
         process.kill()

@@ -1,27 +1,48 @@
 """Locks that tell which runs are executed: a process that executes a run holds the run's lock, and the kernel frees it however the process ends.
 
-A process number would not do: numbers are given anew after a restart, and a run that the UI launched tells nobody its own.
+A process number would not do: numbers are given anew after a restart, and a run that the UI launched tells nobody its own. These are files of one
+machine; orchestration.history.postgresql holds those of a database, which several machines share.
 """
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Protocol
 
 _held: dict[str, TextIOWrapper] = {}
 
 
+class RunLocks(Protocol):
+    """The locks of one run history."""
+
+    def hold(self, run_id: str) -> None:
+        """Hold a run's lock from now on; locks of runs that this process executed before are freed, since it executes one after the other."""
+
+    def is_held(self, run_id: str) -> bool:
+        """Whether a process executes the run."""
+
+    def claim(self, run_id: str) -> AbstractContextManager[bool]:
+        """True where no process executes the run, nor will any be told so until the end of the block: two that clean up do not meet."""
+
+    def known(self) -> set[str]:
+        """Runs that have a lock, held or not."""
+
+    def forget(self, run_id: str) -> None:
+        """Remove the lock of a run that has ended."""
+
+
 @dataclass(frozen=True)
-class RunLocks:
-    """The locks of one run history, a file for each run."""
+class FileRunLocks:
+    """Locks that are files of one machine, one for each run; the kernel frees them."""
 
     folder: Path
 
     def hold(self, run_id: str) -> None:
-        """Hold a run's lock from now on; locks of runs that this process executed before are freed, since it executes one after the other."""
+        """Hold a run's lock from now on."""
         if run_id in _held:
             return
         for lock in _held.values():
@@ -37,7 +58,7 @@ class RunLocks:
 
     @contextmanager
     def claim(self, run_id: str) -> Iterator[bool]:
-        """True where no process executes the run, nor will any be told so until the end of the block: two that clean up do not meet."""
+        """True where the lock is free; it is not for others within the block."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / run_id).open("a") as lock:
             try:
