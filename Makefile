@@ -4,7 +4,7 @@ BIN := .venv/bin
 ROOT ?= .shelfcast
 FAULTS ?= --kills 200 --each 3
 
-.PHONY: demo test test-faults lint bench ui clean
+.PHONY: demo test test-faults lint audit bench ui clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
@@ -27,6 +27,9 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd dbt_project && ../$(BIN)/sqlfluff lint --disable-progress-bar models
+
+audit: .venv/installed
+	$(BIN)/python .ci/audit.py
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks

@@ -5,7 +5,8 @@ A file is named by the SHA-256 of its bytes, which are the same for the same par
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from transforms.errors import ArtifactError
 LAYOUTS = {"ensemble": 5, "baseline": 6}
 """Version of the layout of each kind; a file of another layout is refused rather than misread."""
 SUFFIX = ".safetensors"
+_LARGEST = 1 << 34
+"""Bytes that one array of a model may take; the largest of two million series takes a twentieth."""
 _AGAIN = "train its week again (shelfcast run --week WEEK --retrain)"
 
 
@@ -120,15 +123,31 @@ def _verified(path: Path, sha256: str) -> tuple[dict[str, Any], bytes]:
         )
     length = int.from_bytes(content[:8], "little")
     try:
-        manifest: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["manifest"])
+        header = json.loads(content[8 : 8 + length])
+        manifest: dict[str, Any] = json.loads(header["__metadata__"]["manifest"])
         layout = LAYOUTS[manifest["kind"]]
-    except (LookupError, ValueError) as error:
+        shapes = {name: tuple(told["shape"]) for name, told in header.items() if name != "__metadata__"}
+        texts = {name: (len(values), max(map(len, values), default=0)) for name, values in _texts(manifest)}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise _foreign(path, error) from error
+    for name, shape in (shapes | texts).items():
+        # A dimension of none makes an array of any length out of no bytes; a list of texts takes the longest one's room for each.
+        if math.prod(max(size, 1) for size in shape) > (len(content) if name in shapes else _LARGEST // 4):
+            raise ArtifactError(
+                f"Model artifact {path.name} claims an array {name} of {' x '.join(map(str, shape))}, which does not fit its {len(content):,} bytes: "
+                f"nothing was read from it. Restore it from a backup, or {_AGAIN}."
+            )
     if manifest.get("format") != layout:
         raise ArtifactError(
             f"Model artifact {path.name} has layout {manifest.get('format')}, expected {layout}: train the week again with this version."
         )
     return manifest, content
+
+
+def _texts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """The lists of texts that become arrays."""
+    yield from ((name, manifest[name]) for name in ("keys", "categories") if name in manifest)
+    yield from manifest.get("levels", {}).items()
 
 
 def _foreign(path: Path, error: Exception) -> ArtifactError:

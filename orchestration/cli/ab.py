@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from orchestration.cli.options import AnyFirst, By, Root, Why
 from orchestration.project import use_lake
+from orchestration.views.tables import PlainConsole
 
 app = typer.Typer(
     name="ab",
@@ -34,7 +34,7 @@ def start(
     """Start a test of a model version against whatever serves its segment, from the next origin to be forecast on or a later one."""
     from orchestration.views.ab import Plan, start_test  # noqa: PLC0415
 
-    start_test(use_lake(root), Plan(challenger, mode, first, weeks, share, metric, alpha, seed), by, why, Console())
+    start_test(use_lake(root), Plan(challenger, mode, first, weeks, share, metric, alpha, seed), by, why, PlainConsole())
 
 
 @app.command(name="list")
@@ -42,7 +42,7 @@ def list_(root: Root = None) -> None:
     """List the tests with how they stand."""
     from orchestration.views.ab import show_tests  # noqa: PLC0415
 
-    show_tests(use_lake(root), Console())
+    show_tests(use_lake(root), PlainConsole())
 
 
 @app.command()
@@ -50,7 +50,7 @@ def show(test: Test, root: Root = None) -> None:
     """Show a test: its stores, and how the difference stood at each weekly look."""
     from orchestration.views.ab import show_test  # noqa: PLC0415
 
-    show_test(use_lake(root), test, Console())
+    show_test(use_lake(root), test, PlainConsole())
 
 
 @app.command()
@@ -58,4 +58,4 @@ def stop(test: Test, by: By, why: Why, root: Root = None) -> None:
     """Stop a test: from the week after the last that has landed, the segment's champion serves all stores. Nothing is promoted."""
     from orchestration.views.ab import stop_test  # noqa: PLC0415
 
-    stop_test(use_lake(root), test, by, why, Console())
+    stop_test(use_lake(root), test, by, why, PlainConsole())

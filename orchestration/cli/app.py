@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
@@ -40,6 +39,7 @@ from orchestration.cli.provider import app as provider_app
 from orchestration.cli.tune import compare, tune
 from orchestration.project import Project, use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
+from orchestration.views.tables import PlainConsole
 from transforms.calendar import FURTHEST
 
 
@@ -77,8 +77,8 @@ register_commands(app)
 app.add_typer(models_app)
 app.add_typer(ab_app)
 # Bound to the real stdout: what steps print is redirected while they run.
-console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
-errors = Console(stderr=True)
+console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+errors = PlainConsole(stderr=True)
 
 _HORIZONS = Project.model_fields["horizons"].default
 

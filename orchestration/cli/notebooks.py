@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from orchestration.settings import CHECKOUT
+from orchestration.views.tables import PlainConsole
 
 
 def promote_notebook(
@@ -19,7 +19,7 @@ def promote_notebook(
     from orchestration.experiments.promotion import promote  # noqa: PLC0415 - commands import what they need, so that --help is quick
 
     made = promote(notebook, checkout, force)
-    console = Console(file=sys.stdout, soft_wrap=True, markup=False, highlight=False)
+    console = PlainConsole(file=sys.stdout, soft_wrap=True, markup=False, highlight=False)
     module, test = (path.relative_to(checkout) for path in (made.module, made.test))
     if not made.changed:
         console.print(f"{module} and {test} are as the notebook has it: nothing to do.")

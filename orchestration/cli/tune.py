@@ -14,6 +14,7 @@ from rich.table import Table
 from orchestration.cli.options import Origins, Regions, Root, Week, names, no_blank
 from orchestration.reports.report import plain
 from orchestration.settings import use_root
+from orchestration.views.tables import PlainConsole
 
 if TYPE_CHECKING:
     from orchestration.experiments.tuning import Bench
@@ -107,4 +108,4 @@ def _bench(root: str | None, week: str, origins: int, regions: list[str], consol
 
 
 def _console() -> Console:
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+    return PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 120)

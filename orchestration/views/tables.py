@@ -1,19 +1,34 @@
-"""Tables that can be read at 80 columns: what is long folds and keeps a width in which words stay whole; who decided and why share a column."""
+"""The console of commands, and tables that can be read at 80 columns.
+
+What is long folds and keeps a width in which words stay whole; who decided and why share a column.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 _RUN_ID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class PlainConsole(Console):
+    """A console on which texts move no cursor, colour nothing and write no title: a name out of a foreign file may hold sequences that do."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render, with a sign in place of each control character of a text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", segment.text), segment.style)
+
 
 def output_console() -> Console:
     """A console of the standard output as it is now: as wide as the terminal, and 200 characters where there is none, so that nothing is cut."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    console = PlainConsole()
+    return console if console.is_terminal else PlainConsole(width=200)
 
 
 def narrow_table(title: str, columns: Mapping[str, int]) -> Table:

@@ -3,6 +3,8 @@
 Numbers are no texts: a negative one stays as it is. Parquet and Excel files say what is a text themselves and need none of this.
 """
 
+import re
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,7 +12,16 @@ from transforms.lake.database import literal, quoted
 
 FORMULA = r"^[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
 """What a cell begins with that is not taken for a text (RE2), as OWASP lists it under CSV injection, with the full-width signs."""
+_LONGEST_TEXT = 32_767
 _AS_TEXT = r"'\0"
+
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def cell_text(text: str) -> str:
+    """A text as a cell of a workbook can hold it: a sign stands for what XML has no room for, and what is beyond a cell's limit is cut."""
+    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)[:_LONGEST_TEXT]
 
 
 def inert(rows: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from transforms.exports.spreadsheets import inert
+from transforms.exports.spreadsheets import cell_text, inert
 from transforms.exports.store_plans import StorePlan
 
 
@@ -50,7 +50,6 @@ _OVERVIEW = ("packs", "units", "expected", "expected_returns", "expected_lost_sa
 _HEADER_ROW = 5
 _FIRST_ROW = _HEADER_ROW + 1
 _US_LETTER = 1
-_LONGEST_TEXT = 32_767
 # Three lines: programs differ in whether they fit a wrapped heading by themselves.
 _HEADER_POINTS = 45
 
@@ -188,7 +187,7 @@ class _Sheet:
         """Write a text; what is beyond a cell's limit is cut."""
         at, style = self._next(), self._style("@", bold)
         if value:
-            self._sheet.write_string(*at, value[:_LONGEST_TEXT], style)
+            self._sheet.write_string(*at, cell_text(value), style)
         else:
             self._sheet.write_blank(*at, None, style)
 
@@ -206,7 +205,7 @@ class _Sheet:
 
     def link(self, value: str, target: str) -> None:
         """Write a text that leads to another sheet."""
-        self._sheet.write_url(*self._next(), f"internal:'{target}'!A1", self._style.linked, value[:_LONGEST_TEXT])
+        self._sheet.write_url(*self._next(), f"internal:'{target}'!A1", self._style.linked, cell_text(value))
 
     def end_row(self) -> None:
         """Go on with the next row."""
@@ -238,7 +237,7 @@ def _sheet_names(plans: Sequence[StorePlan]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return "".join("_" if letter in "[]:*?/\\'" else letter for letter in text)
+    return "".join("_" if letter in "[]:*?/\\'" or not letter.isprintable() else letter for letter in text)
 
 
 def _file_name(store_id: str) -> str:

@@ -1,5 +1,6 @@
 """Where a password goes that somebody gave Shelfcast: nowhere."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -88,3 +89,44 @@ def test_the_password_of_the_tracking_server_is_in_no_file_of_the_root(small_lak
     assert holding(root, "127.0.0.1:9 does not take it"), "the run says nothing of the mirror: this test has lost its object"
     assert holding(root, SECRET) == []
     assert SECRET not in done.output + refused.output
+
+
+def test_no_secret_that_is_given_stands_in_a_root_a_backup_or_an_answer(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place where secrets come in holds one of its own, and all that a lake's commands wrote and said is searched for them."""
+    secrets = {
+        name: f"c4n4ry-{name.lower().replace('_', '-')}-0123456789" for name in ("ERP", "KEY", "OPTIONS", "TRACKING", "SALT", "PROXY", "TOKEN")
+    }
+    monkeypatch.setenv("ERP", f"postgresql://owner:{secrets['ERP']}@127.0.0.1:9/shop")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secrets["KEY"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("SHELFCAST_STORAGE_OPTIONS", json.dumps({"secret_access_key": secrets["OPTIONS"]}))
+    monkeypatch.setenv("SHELFCAST_TRACKING_URI", DOWN.replace(SECRET, secrets["TRACKING"]))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("SHELFCAST_SALT", secrets["SALT"])
+    monkeypatch.setenv("SHELFCAST_PROXY_SECRET", secrets["PROXY"])
+    asked = shop / "asked.yaml"
+    query = (
+        '    - files: erp/shipments.parquet\n      format: parquet\n      database: ERP\n      query: "select id, sku, week, units from shipments"\n'
+    )
+    asked.write_text((shop / "corner_shop.yaml").read_text().replace('    - files: "shipments/*.csv"\n      format: csv\n', query))
+    root, backup = tmp_path / "root", tmp_path / "backup"
+    said = [
+        CliRunner().invoke(app, command).output
+        for command in (
+            ["init", "--provider", str(shop / "corner_shop.yaml"), "--landing", str(shop), "--root", str(root)],
+            ["init", "--provider", str(asked), "--landing", str(shop), "--root", str(tmp_path / "other")],
+            ["fetch", "--root", str(tmp_path / "other")],
+            ["obfuscate", "--to", str(tmp_path / "sample"), "--root", str(root)],
+            ["models", "mirror", "--root", str(root)],
+            ["status", "--root", str(root)],
+        )
+    ]
+    (root / "ui-3000.token").write_text(secrets["TOKEN"])
+    said.append(CliRunner().invoke(app, ["backup", "--to", str(backup), "--root", str(root)]).output)
+    (root / "ui-3000.token").unlink()
+    assert "no connection to the database in ERP" in " ".join(said).replace("\n", " ")
+    assert list((root / "dagster").rglob("*.db"))
+    assert list(backup.rglob("*"))
+    held = {name: holding(tmp_path, secret) for name, secret in secrets.items()}
+    assert held == {name: [] for name in secrets}
+    assert [name for name, secret in secrets.items() if secret in "".join(said)] == []
