@@ -15,9 +15,22 @@ from orchestration.runtime.resources import LakeResource
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", category=dg.PreviewWarning)
     warnings.simplefilter("ignore", category=dg.BetaWarning)
-    from orchestration.defs import ab_tests, audit, automation, conditioning, datasets, experiments, landing, monitoring, plans, scoring, training
+    from orchestration.defs import (
+        ab_tests,
+        audit,
+        automation,
+        conditioning,
+        datasets,
+        experiments,
+        landing,
+        maintenance,
+        monitoring,
+        plans,
+        scoring,
+        training,
+    )
 
-    STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, automation)
+    STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, maintenance, automation)
     defs = dg.Definitions.merge(
         # One process for a run: imports are paid once, and regions are spread over processes inside the training step.
         dg.Definitions(resources={"lake": LakeResource()}, executor=dg.in_process_executor),

@@ -38,6 +38,12 @@ class BatchingSqliteEventLogStorage(BatchingEventLog, SqliteEventLogStorage):
         """Locks of the runs that are executed."""
         return FileRunLocks(Path(self._base_dir).parent / "executed")
 
+    def run_connection(self, run_id: str | None = None) -> Any:
+        """Open a run's log; one that maintenance has removed begins anew, empty."""
+        if run_id is not None and not Path(self.path_for_shard(run_id)).exists():
+            self._initialized_dbs.discard(run_id)
+        return super().run_connection(run_id)
+
     def _insert_for_run(self, run_id: str, rows: Sequence[EventRow]) -> None:
         """Write into the run's file."""
         with self.run_connection(run_id) as connection:

@@ -102,6 +102,20 @@ class DataSettings(BaseModel):
     """Held-back error on the new data over that on the old."""
 
 
+class MaintenanceSettings(BaseModel):
+    """What `shelfcast maintain` and the maintenance schedule keep."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep_days: int = Field(default=35, ge=1)
+    """Days for which every version of a table stays readable, whether anything names it or not: for readers, backups and --as-of. Versions that a
+    version of the data or a model names stay readable for good."""
+    merge_from: int = Field(default=30, ge=2)
+    """Small files of a table in a region from which they are merged."""
+    run_log_days: int = Field(default=90, ge=1)
+    """Days for which the log of a run that has ended is kept; runs and what they wrote stay on record."""
+
+
 class Project(BaseModel):
     """Contents of `shelfcast.yaml`."""
 
@@ -139,6 +153,7 @@ class Project(BaseModel):
     """Share of each origin's forecasts, those with the largest expected demand, whose contributions are kept in gold/contributions."""
     drift_rate: float = Field(default=0.02, gt=0, lt=1)
     """Expected share of false ones among the columns that are called drifted; a week counts as drifted when any of its columns is."""
+    maintenance: MaintenanceSettings = MaintenanceSettings()
 
     @model_validator(mode="before")
     @classmethod

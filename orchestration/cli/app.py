@@ -149,6 +149,20 @@ def status(root: Root = None) -> None:
 
 
 @app.command()
+def maintain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; show what would be merged and removed.")] = False,
+    root: Root = None,
+) -> None:
+    """Merge small files, shorten what readers open, and remove what nothing names: old versions of tables, drafts, logs of old runs.
+
+    Versions that data versions or models name stay readable, and so does all that stood in the last days (maintenance in the project file).
+    """
+    from orchestration.views.maintenance import show_maintenance  # noqa: PLC0415
+
+    show_maintenance(use_lake(root), dry_run, console)
+
+
+@app.command()
 def weather(
     week: Week,
     region: Regions = None,

@@ -16,6 +16,7 @@ from orchestration.runtime.cycle import take_in
 from orchestration.runtime.provider_file import take_in_provider
 from orchestration.settings import Settings
 from orchestration.views.doctor import found_in, show_findings, show_mended
+from orchestration.views.tables import size_text
 from transforms.adapters import load_provider
 from transforms.errors import AuditFailed
 from transforms.lake.backup import Backup, back_up, damage, read_backup, restore
@@ -30,13 +31,15 @@ def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
     if lake.path(FILE).exists():
         take_in_provider(lake.path(), plain(console))
-    made = back_up(lake.path(), target, heads_of(lake), datetime.now(UTC))
+    # Maintenance removes files of past versions, which a backup copies.
+    with lease(lake, "files", "shelfcast backup", plain(console)):
+        made = back_up(lake.path(), target, heads_of(lake), datetime.now(UTC))
     backup = made.backup
     note_backup(lake.path(), backup, target)
     total = sum(entry.size for entry in backup.entries)
     console.print(
-        f"Backup [bold]{backup.name}[/] in {escape(str(target))}: {len(backup.entries):,} files, {_size(total)}; "
-        f"new: {made.new_files:,} files, {_size(made.new_bytes)}; "
+        f"Backup [bold]{backup.name}[/] in {escape(str(target))}: {len(backup.entries):,} files, {size_text(total)}; "
+        f"new: {made.new_files:,} files, {size_text(made.new_bytes)}; "
         f"{len(backup.tables)} tables, newest commit {_time(backup.last_commit)}; {time.monotonic() - started:.1f} s.",
         highlight=False,
         soft_wrap=True,
@@ -100,10 +103,6 @@ def _mend(look: Callable[[], list[Finding]], console: Console) -> None:
             if finding.mend is not None:
                 show_mended(finding, finding.mend(), console)
             done.add(finding.what)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
 
 
 def _time(moment: datetime | None) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from orchestration.project import Project
 from orchestration.settings import Settings
+from orchestration.views.tables import size_text
 from transforms.adapters import load_provider
 from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
@@ -159,11 +160,24 @@ def show_status(settings: Settings, console: Console) -> None:
             rows = lake.read(name, columns="count(*) as n")["n"][0].as_py()
             table.add_row(name, f"{rows:,}", str(lake.version(name)))
     console.print(table)
+    _show_size(lake, console)
     if lake.exists(FORECASTS.name):
         origin = Week(lake.read(FORECASTS.name, columns="max(origin_week) as week")["week"][0].as_py())
         latest = last_week(lake) or origin
         first = min(latest + (1 - project.horizons), origin + 1)
         show_accuracy(lake, project, SliceBlock(tuple(regions(lake)), first, origin + project.horizons), origin, console)
+
+
+def _show_size(lake: Lake, console: Console) -> None:
+    """What the lake's folders take on disk, and how many files."""
+    if not lake.is_local:
+        return
+    told = []
+    for name in ("lake", "models", "staged", "landing", "reports", "dagster"):
+        sizes = [path.lstat().st_size for path in lake.path(name).rglob("*") if not path.is_dir()]
+        if sizes:
+            told.append(f"{name} {size_text(sum(sizes))} in {len(sizes):,} files")
+    console.print(f"On disk: {', '.join(told) or 'nothing yet'}; 'shelfcast maintain --dry-run' shows what may go.", highlight=False, soft_wrap=True)
 
 
 def _show_conservation(found: Conservation, console: Console) -> None:

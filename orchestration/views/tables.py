@@ -31,6 +31,11 @@ def output_console() -> Console:
     return console if console.is_terminal else PlainConsole(width=200)
 
 
+def size_text(count: int) -> str:
+    """Bytes as megabytes, below a tenth of one as kilobytes."""
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 or not count else f"{count / 1e3:,.1f} kB"
+
+
 def narrow_table(title: str, columns: Mapping[str, int]) -> Table:
     """Make a table whose columns, given with their least widths in characters, fold.
 

@@ -17,6 +17,9 @@ from transforms.errors import AuditFailed
 
 _COMMIT = re.compile(r"(\d{20})\.json")
 _NUMBERED = re.compile(r"(\d{20})\..*")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
+_LATEST_CHECKPOINTS = 2
+"""A reader may be on its way to the one before the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,25 @@ def log_files(table: Path, version: int) -> list[Path]:
     return [path for path in files if (match := _NUMBERED.fullmatch(path.name)) and int(match[1]) <= version]
 
 
+def last_checkpoint(table: Path) -> int:
+    """Version of the last checkpoint of a table's log, 0 where there is none: commits up to there need not be opened by a reader."""
+    return max(_checkpoints(table).values(), default=0)
+
+
+def old_checkpoints(table: Path) -> set[Path]:
+    """Checkpoints that two later ones have taken the place of; a reader that opens an older version goes through the commits."""
+    found = _checkpoints(table)
+    latest = sorted(set(found.values()))[-_LATEST_CHECKPOINTS:]
+    return {path for path, version in found.items() if version not in latest}
+
+
 def data_files(commits: Iterable[Commit]) -> set[str]:
     """Files that any of the commits added: what its version and all before it are made of."""
     return {name for commit in commits for name in commit.added}
+
+
+def _checkpoints(table: Path) -> dict[Path, int]:
+    return {path: int(match[1]) for path in (table / "_delta_log").glob("*.parquet") if (match := _CHECKPOINT.fullmatch(path.name))}
 
 
 def _commit(version: int, path: Path) -> Commit:

@@ -2,7 +2,8 @@
 
 A lease is a lock on a file of the root, which the kernel frees however its holder ends. Who holds it and since when stands in the file, for those who
 wait. `cycle` is held for as long as a command that runs steps or changes the project file takes; `decisions` for as long as something is read, judged
-and put on record, by commands and by runs that the UI launched alike. Who holds both took `cycle` first. A lake in an object store has no leases.
+and put on record, by commands and by runs that the UI launched alike. Who holds both took `cycle` first. `files` is held by whoever removes files of
+past versions or copies them. A lake in an object store has no leases.
 """
 
 import fcntl
@@ -19,7 +20,7 @@ from typing import Literal
 
 from transforms.lake.tables import Lake
 
-Kind = Literal["cycle", "decisions"]
+Kind = Literal["cycle", "decisions", "files"]
 _POLL_SECONDS = 0.2
 _held: dict[Path, int] = {}
 """Leases of this process, with how many blocks hold each: a command and the steps that it runs share one."""

@@ -32,7 +32,7 @@ from transforms.lake.hash_chain import Link, genesis, seal_name, seal_of_nothing
 _COMMIT = CommitProperties(max_commit_retries=100)
 _REPLACE_ATTEMPTS = 8
 _APPEND_ATTEMPTS = 100
-# Past versions stay readable for good: a dataset version names them, and a backfill reads them.
+# The library removes nothing by itself: which past versions have to stay readable is known to `transforms.lake.maintenance` alone.
 _KEPT = {"delta.logRetentionDuration": "interval 5200 weeks", "delta.deletedFileRetentionDuration": "interval 5200 weeks"}
 _ABSENT = -1
 _LAST_TIME = "shelfcast.last_time"
@@ -109,8 +109,20 @@ class Lake:
         return {table: version for table in tables if (version := self.version(table)) is not None}
 
     def files(self, table: str) -> list[str]:
-        """Names of the data files of the table's present version."""
-        return [unquote(uri) for uri in self._open(table).file_uris()]
+        """Names of the data files of the table's present version, or of the one at which it is pinned.
+
+        Raises
+        ------
+        MissingData
+            If a file of a past version is gone: maintenance removes those of versions that nothing names.
+        """
+        names = [unquote(uri) for uri in self._open(table).file_uris()]
+        if table in self.pinned and self.is_local and (gone := next((name for name in names if not Path(name).is_file()), None)):
+            raise MissingData(
+                f"{table}: version {self.pinned[table]} cannot be read any more: {Path(gone).name} is gone. Versions that data or models name are "
+                "kept for good, others as many days as maintenance.keep_days in the project file says. Choose a later time, or restore a backup."
+            )
+        return names
 
     def history(self, table: str, limit: int | None = 20) -> list[dict[str, Any]]:
         """The latest commits of the table, newest first; all of them with None."""

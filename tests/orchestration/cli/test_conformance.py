@@ -57,6 +57,7 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "--previous": (bool, "Bring back each segment's previous champion."),
     "--head": (str, "A head that was kept elsewhere"),
     "--every-dataset": (bool, "Hash every data version"),
+    "--dry-run": (bool, "Change nothing; show what would be"),
     "--check": (bool, "Only verify the backup's contents"),
     "--mend": (bool, "Also mend what can be mended without losing anything that is on record."),
     "--force": (bool, "Overwrite"),

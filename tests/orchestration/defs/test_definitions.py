@@ -33,7 +33,7 @@ def test_the_code_location_loads_whole(definitions: dg.Definitions) -> None:
     repository.load_all_definitions()
     assert {"conditioning", "weekly_cycle", "reference_data", "accuracy_board"} <= set(repository.job_names)
     assert [sensor.name for sensor in repository.sensor_defs] == ["landing_sensor"]
-    assert {schedule.name for schedule in repository.schedule_defs} == {"weekly_schedule", "audit_schedule", "fetch_schedule"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"weekly_schedule", "audit_schedule", "fetch_schedule", "maintenance_schedule"}
 
 
 def test_every_asset_is_described_owned_and_grouped(definitions: dg.Definitions) -> None:
@@ -51,6 +51,7 @@ def test_every_asset_is_described_owned_and_grouped(definitions: dg.Definitions)
             "scoring",
             "monitoring",
             "audit",
+            "maintenance",
             "trials",
         }, spec.key
 
