@@ -15,6 +15,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.settings import settings_of
 from transforms.contracts import CONTRACTS
 from transforms.lake.tables import Lake
 
@@ -29,7 +30,7 @@ _MARKS = ("bronze/conditioned_slices", "bronze/ingested_slices")
 _LOGS = ("bronze/landing_files", "bronze/landing_slices", "gold/audit_heads", "gold/retraining")
 
 
-def contents(root: Path) -> dict[str, str]:
+def contents(root: Path | str) -> dict[str, str]:
     """Return, by table, the number of its rows and their hash, whatever their order."""
     found = {}
     for name, rows in _tables(root):
@@ -40,7 +41,7 @@ def contents(root: Path) -> dict[str, str]:
     return found
 
 
-def row_hashes(root: Path) -> dict[str, Counter[int]]:
+def row_hashes(root: Path | str) -> dict[str, Counter[int]]:
     """Return, by table, the hashes of its rows and how often each of them stands there."""
     found = {}
     for name, rows in _tables(root):
@@ -50,7 +51,7 @@ def row_hashes(root: Path) -> dict[str, Counter[int]]:
     return found
 
 
-def slice_hashes(root: Path, without: Sequence[str] = ()) -> dict[str, dict[tuple[str, str], int]]:
+def slice_hashes(root: Path | str, without: Sequence[str] = ()) -> dict[str, dict[tuple[str, str], int]]:
     """Return, by table whose slices are replaced, the hash of each slice (region, week); all tables are read but those `without` which it is done."""
     found = {}
     for name, rows in _tables(root, without):
@@ -64,8 +65,8 @@ def slice_hashes(root: Path, without: Sequence[str] = ()) -> dict[str, dict[tupl
     return found
 
 
-def _tables(root: Path, without: Sequence[str] = ()) -> Iterator[tuple[str, pa.Table]]:
-    lake = Lake(str(root))
+def _tables(root: Path | str, without: Sequence[str] = ()) -> Iterator[tuple[str, pa.Table]]:
+    lake = Lake(str(root), settings_of(str(root)).storage_options)
     for name in CONTRACTS:
         if name not in {*_LOGS, *without} and lake.exists(name):
             yield name, lake.read(name)
@@ -83,8 +84,8 @@ def _hash(name: str, rows: pa.Table) -> str:
 def main() -> None:
     """Compare, show, and fail where something differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("before", type=Path)
-    parser.add_argument("after", type=Path)
+    parser.add_argument("before")
+    parser.add_argument("after")
     arguments = parser.parse_args()
     before, after = contents(arguments.before), contents(arguments.after)
     table = Table("table", "before", "after", "same")

@@ -157,7 +157,7 @@ class Session:
         """
         settings = use_root(root)
         lake, origin = Lake(settings.root, settings.storage_options), Week.parse(week)
-        project = Project.load(lake.path())
+        project = Project.of(lake)
         (known,) = known_regions(lake, [region])
         dataset = usable(lake, known, origin, project.history)
         panel = panel_at(lake.at(dataset.delta_versions), known, origin)

@@ -15,11 +15,15 @@ from orchestration.settings import use_root
 from transforms.calendar import FURTHEST
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
+from transforms.lake.remote.working_copy import brought, holds_anything, probe, pulled, push
+from transforms.lake.tables import Lake
 from transforms.panel.panel import SoldOutWeeks
 from transforms.records.data_checks import Limits
 from transforms.yaml_files import read_model
 
 FILE = "shelfcast.yaml"
+PROVIDER_FOLDER = "provider"
+"""Where a provider's YAML lies in a lake."""
 _RETIRED = {"drift_share"}
 _LIMITS = Limits()
 
@@ -199,6 +203,20 @@ class Project(BaseModel):
             raise _no_lake(root)
         return read_model(path, cls, "Project file")
 
+    @classmethod
+    def of(cls, lake: Lake) -> Self:
+        """Read the project file of a lake, wherever it lies; the provider's file that it may name lies below `lake.path()` then."""
+        pulled(lake, PROVIDER_FOLDER)
+        if not brought(lake, FILE).exists() and not lake.is_local:
+            raise _no_lake(lake.root)
+        return cls.load(lake.path())
+
+    def keep(self, lake: Lake) -> Path:
+        """Write the project file of a lake, wherever it lies."""
+        path = self.save(lake.path())
+        push(lake, path)
+        return path
+
     def save(self, root: Path) -> Path:
         """Write the project file in one step."""
         root.mkdir(parents=True, exist_ok=True)
@@ -213,14 +231,15 @@ def use_lake(root: str | None) -> Environment:
     A root that was typed wrong would otherwise be audited and found intact, or backed up empty.
     """
     environment = use_root(root)
-    folder = Path(environment.root)
-    if "://" not in environment.root and not any((folder / name).exists() for name in (FILE, "lake")):
-        raise _no_lake(folder)
+    lake = Lake(environment.root, environment.storage_options)
+    probe(lake)
+    if not brought(lake, FILE).exists() and not holds_anything(lake, "lake"):
+        raise _no_lake(environment.root)
     return environment
 
 
-def _no_lake(root: Path) -> MissingData:
+def _no_lake(root: Path | str) -> MissingData:
     return MissingData(
-        f"{root / FILE} does not exist: {root} is not a lake root yet. Run 'shelfcast init --provider sample' (or 'make demo') first. "
-        "If the lake is elsewhere, name it by --root or SHELFCAST_ROOT."
+        f"{str(root).rstrip('/')}/{FILE} does not exist: {root} is not a lake root yet. Run 'shelfcast init --provider sample' (or 'make demo') "
+        "first. If the lake is elsewhere, name it by --root or SHELFCAST_ROOT."
     )

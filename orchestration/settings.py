@@ -1,10 +1,12 @@
 """Settings of the environment: where the lake is and how work is spread. The only reader and writer of environment variables."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -12,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from threadpoolctl import threadpool_limits
 
 from transforms.errors import ConfigurationError
+from transforms.redaction import redacted
+from transforms.stores import STATE
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = CHECKOUT / "dbt_project"
@@ -44,7 +48,10 @@ class Settings(BaseSettings):
     root: str = str(CHECKOUT / ".shelfcast")
     """Lake root: a folder or an object-store URI."""
     storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Object-store settings as deltalake takes them, as a JSON object."""
+    """Object-store settings as deltalake takes them, as a JSON object: those that go beyond the variables AWS_*."""
+    state: str = ""
+    """Folder of this machine for what cannot lie in an object store (run history, working copies, logs); empty: one of the user's state folder for
+    each root. A root that is a folder holds them itself."""
     first_week: str = ""
     """Monday of the week with which partitions begin, for a process that serves lakes of several companies; empty: the first week that has landed."""
     quiet_seconds: float = Field(default=2, ge=0, le=3600)
@@ -75,8 +82,18 @@ def spare_threads() -> None:
 
 def settings() -> Settings:
     """Return the settings as the environment has them now; raise `ConfigurationError` where a variable is wrong."""
+    return _read(None)
+
+
+def settings_of(root: str) -> Settings:
+    """`settings`, with another root."""
+    return _read(root)
+
+
+def _read(root: str | None) -> Settings:
     try:
-        return Settings()
+        found = Settings() if root is None else Settings(root=root)
+        return found if "://" not in found.root else found.model_copy(update={"storage_options": _store_options(found)})
     except ValidationError as error:
         problems = "; ".join(f"SHELFCAST_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors())
         raise ConfigurationError(f"{problems}. Correct the environment variable, or unset it for the default.") from error
@@ -84,10 +101,43 @@ def settings() -> Settings:
         raise ConfigurationError(f"{error}: expected JSON. Correct the environment variable, or unset it for the default.") from error
 
 
+_AWS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
+_ALSO = {"AWS_ENDPOINT_URL": "AWS_ENDPOINT_URL_S3", "AWS_REGION": "AWS_DEFAULT_REGION"}
+_ROOT_IN_A_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", re.ASCII)
+
+
+def _store_options(found: Settings) -> dict[str, str]:
+    """What a lake in an object store is opened with: keys from the environment or files, and its folder on this machine."""
+    if not _ROOT_IN_A_STORE.fullmatch(found.root):
+        raise ConfigurationError(
+            f"The lake root is {redacted(found.root, found.root)}; expected a folder, or an address like s3://bucket/prefix. Correct --root or "
+            "SHELFCAST_ROOT."
+        )
+    held = {name: held_by(name) or held_by(_ALSO.get(name, name)) for name in _AWS}
+    options = {name: value for name, value in held.items() if value} | found.storage_options
+    if missing := [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if name not in options]:
+        raise ConfigurationError(
+            f"The lake root {found.root} needs a key, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set. Set it, or "
+            f"{missing[0]}_FILE to a file that holds it."
+        )
+    options.setdefault("AWS_REGION", "us-east-1")
+    if options.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        options["AWS_ALLOW_HTTP"] = "true"
+    return {**options, STATE: str(state_folder(found))}
+
+
+def state_folder(found: Settings) -> Path:
+    """Where what has to lie on this machine lies: the root itself where it is a folder."""
+    if "://" not in found.root:
+        return Path(found.root)
+    own = sha256(found.root.rstrip("/").encode()).hexdigest()[:16]
+    base = Path(found.state) if found.state else Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "shelfcast"
+    return (base / own).resolve()
+
+
 def place_of_logs() -> Path:
-    """The lake root where it is a folder that the environment names, else the present folder."""
-    named = os.environ.get("SHELFCAST_ROOT", "")
-    return Path(named) if named and "://" not in named else Path.cwd()
+    """The lake's folder on this machine where the environment names a root, else the present folder."""
+    return state_folder(Settings()) if os.environ.get("SHELFCAST_ROOT", "") else Path.cwd()
 
 
 @contextmanager

@@ -216,7 +216,13 @@ class S3Server:
 
     def bucket(self, name: str) -> S3Store:
         """Make an empty bucket."""
-        store = S3Store(
+        store = self.bucket_of(name)
+        urlopen(Request(obstore.sign(store, "PUT", "", timedelta(minutes=5)), method="PUT"), timeout=30).close()
+        return store
+
+    def bucket_of(self, name: str) -> S3Store:
+        """A bucket, opened by its owner."""
+        return S3Store(
             name,
             endpoint=self.endpoint,
             access_key_id=self.key,
@@ -224,8 +230,6 @@ class S3Server:
             region="us-east-1",
             client_options={"allow_http": True},
         )
-        urlopen(Request(obstore.sign(store, "PUT", "", timedelta(minutes=5)), method="PUT"), timeout=30).close()
-        return store
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
 from duckdb import DuckDBPyConnection
 
+from orchestration.settings import settings_of
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.errors import ConfigurationError, MissingData
@@ -38,7 +39,8 @@ class Plugin(BasePlugin):
         request = json.loads(target_config.location.path if target_config.location else "{}")
         if not request["lake_root"]:
             raise ConfigurationError("dbt needs the lake: run it through shelfcast or Dagster, or pass --vars '{lake_root: <folder>, ...}'.")
-        lake = Lake(request["lake_root"])
+        # Keys come by the environment: variables are printed in dbt's logs.
+        lake = Lake(request["lake_root"], settings_of(request["lake_root"]).storage_options)
         if request["action"] == "open":
             self._open(lake)
         else:
@@ -46,6 +48,7 @@ class Plugin(BasePlugin):
 
     def _open(self, lake: Lake) -> None:
         with self.connection.cursor() as cursor:
+            lake.reach(cursor)
             for table, contract in CONTRACTS.items():
                 cursor.execute(f"create schema if not exists {contract.layer}")
                 self._point(cursor, lake, table)

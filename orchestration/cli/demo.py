@@ -30,7 +30,7 @@ def run_demo(settings: Settings, local: bool, console: Console, spec: WorldSpec 
             write_landing(world, landing)
             write_truth(world, lake.path("truth"))
         condition(settings, local, console)
-        for origin in (world.last + -Project.load(lake.path()).horizons, world.last):
+        for origin in (world.last + -Project.of(lake).horizons, world.last):
             run_weeks(settings, (str(origin), str(origin)), [], local, console)
     console.print(
         f"\nDone in {time.monotonic() - started:.0f} s. Where to look:\n"

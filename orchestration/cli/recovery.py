@@ -19,9 +19,10 @@ from orchestration.views.doctor import found_in, show_findings, show_mended
 from orchestration.views.tables import size_text
 from transforms.adapters import load_provider
 from transforms.errors import AuditFailed
-from transforms.lake.backup import Backup, back_up, damage, read_backup, restore
+from transforms.lake.backup import Backup, back_up, damage, gather, read_backup, restore_lake
 from transforms.lake.backup_log import note_backup
 from transforms.lake.lease import lease
+from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
 from transforms.records.audit import heads_of, verify_tables
 
@@ -29,13 +30,14 @@ from transforms.records.audit import heads_of, verify_tables
 def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
     """Back up the root of `settings` and note it there."""
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
-    if lake.path(FILE).exists():
-        take_in_provider(lake.path(), plain(console))
+    if brought(lake, FILE).exists():
+        take_in_provider(lake, plain(console))
     # Maintenance removes files of past versions, which a backup copies.
     with lease(lake, "files", "shelfcast backup", plain(console)):
-        made = back_up(lake.path(), target, heads_of(lake), datetime.now(UTC))
+        heads = heads_of(lake)
+        made = back_up(gather(lake), target, heads, datetime.now(UTC))
     backup = made.backup
-    note_backup(lake.path(), backup, target)
+    note_backup(lake, backup, target)
     total = sum(entry.size for entry in backup.entries)
     console.print(
         f"Backup [bold]{backup.name}[/] in {escape(str(target))}: {len(backup.entries):,} files, {size_text(total)}; "
@@ -59,11 +61,11 @@ def restore_root(settings: Settings, source: Path, name: str | None, console: Co
     """Make the root from a backup; return whether the record in it is intact and leads through the heads in the manifest."""
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
     backup = read_backup(source, name)
-    restore(source, backup, lake.path())
+    restore_lake(source, backup, lake)
     findings = [f"{audit.table}: {finding}" for audit in verify_tables(lake, backup.heads) for finding in audit.findings]
     state = "its record is as it was written" if not findings else f"{len(findings)} findings in its record"
     console.print(
-        f"Restored {escape(str(lake.path()))} from backup [bold]{backup.name}[/]: {len(backup.entries):,} files verified, {state}.\n"
+        f"Restored {escape(lake.root)} from backup [bold]{backup.name}[/]: {len(backup.entries):,} files verified, {state}.\n"
         f"Recovery point: {_time(backup.made_at)}, newest commit {_time(backup.last_commit)}; what was committed later is lost. "
         f"Recovery time: {time.monotonic() - started:.1f} s.",
         highlight=False,
@@ -77,7 +79,7 @@ def restore_root(settings: Settings, source: Path, name: str | None, console: Co
 def doctor_root(settings: Settings, mend: bool, console: Console) -> bool:
     """Find what is left over, mend it where asked for, and return whether nothing is left that anybody has to do something about."""
     lake = Lake(settings.root, settings.storage_options)
-    provider = load_provider(Project.load(lake.path()).provider, base=lake.path())
+    provider = load_provider(Project.of(lake).provider, base=lake.path())
 
     def condition_what_waits() -> str:
         with session(settings, False, console, "shelfcast doctor --mend") as (workspace, runner, progress):

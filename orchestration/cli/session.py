@@ -26,6 +26,7 @@ from transforms.calendar import Week
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData, ShelfcastError
 from transforms.fetching import has_fetched_sources
 from transforms.lake.lease import lease
+from transforms.lake.remote.working_copy import brought, probe
 from transforms.lake.tables import Lake
 from transforms.landing import FileNotice, unfound, unfound_told
 
@@ -35,7 +36,8 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
     lake = Lake(settings.root, settings.storage_options)
     spec = load_provider(provider, base=Path.cwd())
     with lease(lake, "cycle", "shelfcast init", plain(console)):
-        existed = lake.path(FILE).exists()
+        probe(lake)
+        existed = brought(lake, FILE).exists()
         dropped = initialise(lake, spec, provider, horizons, landing)
         if existed:
             console.print(f"{escape(str(lake.path(FILE)))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
@@ -120,7 +122,7 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
     """
     lake = Lake(settings.root, settings.storage_options)
     # Refuses a folder that is no lake root before anything is written there.
-    Project.load(lake.path())
+    Project.of(lake)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with ProgressBar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("opening the lake", total=None)
@@ -144,7 +146,7 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
 
         with lease(lake, "cycle", what, say):
             # Read once the lake is ours: the command that was waited for may have changed it.
-            project = take_in_provider(lake.path(), say)
+            project = take_in_provider(lake, say)
             workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
             with open_instance(lake.path(), local, say, or_without=True) as instance:
                 yield workspace, Runner(load, instance, lake.path("steps.log"), notify), Progress(say, busy)

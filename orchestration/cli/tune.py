@@ -46,7 +46,7 @@ def tune(
     elif apply:
         # The file as it is by now: somebody may have changed something else in it during the search.
         with lease(bench.lake, "cycle", "shelfcast tune", plain(console)):
-            path = Project.load(bench.lake.path()).model_copy(update={"settings": outcome.settings}).save(bench.lake.path())
+            path = Project.of(bench.lake).model_copy(update={"settings": outcome.settings}).keep(bench.lake)
         console.print(f"Settings {outcome.settings.version} written to {path}: {outcome.settings.changed()}. The next training uses them.")
     else:
         console.print(f"Settings {outcome.settings.version} would be: {outcome.settings.changed()}.")
@@ -92,7 +92,7 @@ def _bench(root: str | None, week: str, origins: int, regions: list[str], consol
 
     settings = use_root(root)
     lake = Lake(settings.root, settings.storage_options)
-    project, chosen = Project.load(lake.path()), known_regions(lake, regions)
+    project, chosen = Project.of(lake), known_regions(lake, regions)
     review(lake, project, chosen, "shelfcast", plain(console))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:

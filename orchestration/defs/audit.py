@@ -41,7 +41,7 @@ def audit_trail(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.A
     """Check the hash chains, artifacts and data versions, and write the audit page."""
     opened = lake.open()
     report, found = audit_report(opened)
-    write_page(report, opened.path("reports", "audit", "index.html"))
+    write_page(report, opened, "audit", "index.html")
     yield dg.MaterializeResult(
         asset_key=AUDIT_TRAIL,
         metadata={
@@ -64,7 +64,7 @@ def maturity(lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-a
     """The MLOps maturity level, 0 to 4, that lake, run history and CI configuration give evidence for, with the next missing step."""
     opened = lake.open()
     report, level = maturity_report(EvidenceSources(opened))
-    write_page(report, opened.path("reports", "audit", "maturity.html"))
+    write_page(report, opened, "audit", "maturity.html")
     return dg.MaterializeResult(
         metadata={
             "level": level,

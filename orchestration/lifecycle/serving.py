@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from models.ensemble.artifacts import load
@@ -17,6 +16,7 @@ from transforms.calendar import Region, Week
 from transforms.contracts import rungs
 from transforms.contracts.life_cycle import LADDER
 from transforms.contracts.rungs import BASELINE, RUNGS
+from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake, day
 from transforms.panel.panel import Panel, SoldOutWeeks
 from transforms.records.model_registry import POOLED, champions
@@ -105,4 +105,4 @@ def load_version(lake: Lake, row: Mapping[str, Any], held_back: bool = False) ->
     """Load and verify the artifact of a version; with `held_back` the model as it was before it had learned from the held-back weeks."""
     prefix = ("held_back_uri", "held_back_sha256") if held_back else ("artifact_uri", "sha256")
     uri, sha256 = (row[name] for name in prefix)
-    return load(Path(lake.path(uri)), sha256)
+    return load(brought(lake, uri), sha256)

@@ -19,6 +19,7 @@ from orchestration.lifecycle.serving import panel_at
 from orchestration.project import Project
 from orchestration.provenance import environment, source_commit
 from transforms.calendar import Region, Week
+from transforms.lake.remote.working_copy import push
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import Dataset, usable
 from transforms.records.model_registry import ModelVersion
@@ -69,6 +70,7 @@ def stored(lake: Lake, trained: Trained, about: Mapping[str, Any], run_id: str, 
     earlier: tuple[str, str] | None = None
     if isinstance(trained.model, Ensemble) and trained.model.held_back is not None:
         earlier = save(trained.model.held_back, {**metadata, "held_back": True}, lake.path("models", region))
+    push(lake, *(lake.path("models", region, saved[0]) for saved in ((name, sha256), earlier) if saved))
     return ModelVersion(
         region=region,
         format=trained.format,

@@ -22,6 +22,7 @@ from orchestration.settings import dagster_home_at
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Slice, blocks_of
 from transforms.lake.lease import holder
+from transforms.lake.remote.working_copy import remove
 from transforms.lake.tables import Lake
 from transforms.landing import out_of_step, pending, pending_references, reopen, under_way, unneeded_copies
 from transforms.records.leftovers import bad_checkpoints, drafts, is_older, orphan_artifacts, unnamed_data, unreadable
@@ -162,7 +163,7 @@ def _files(lake: Lake, kind: str, what: str, paths: Sequence[Path], young: timed
     if old:
         size = sum(path.stat().st_size for path in old)
         named = old[0].relative_to(lake.path())
-        yield Finding(kind, f"{len(old)} {what} ({size / 1e6:,.1f} MB), the first being {named}", "remove them", partial(_remove_old, old, now))
+        yield Finding(kind, f"{len(old)} {what} ({size / 1e6:,.1f} MB), the first being {named}", "remove them", partial(_remove_old, lake, old, now))
 
 
 def _old_histories() -> Iterator[Finding]:
@@ -185,10 +186,10 @@ def _remove_all(files: Sequence[Path]) -> str:
     return f"{', '.join(path.name for path in files)} removed"
 
 
-def _remove_old(files: Sequence[Path], now: float) -> str:
+def _remove_old(lake: Lake, files: Sequence[Path], now: float) -> str:
     """Remove what has not been written again since it was looked at: a run that begins meanwhile may make the same file."""
     removed = [path for path in files if path.exists() and path.stat().st_mtime <= now]
-    _remove_all(removed)
+    remove(lake, removed)
     return f"{len(removed)} files removed"
 
 

@@ -14,6 +14,7 @@ from orchestration.runtime.metadata import Link, markdown_table
 from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.contracts.drift import DRIFT
+from transforms.lake.remote.working_copy import push
 from transforms.lake.tables import Lake
 from transforms.monitoring.drift_columns import drift_frames
 from transforms.monitoring.drift_history import DriftHistory
@@ -74,7 +75,9 @@ def drift_of(lake: Lake, item: Slice, rate: float) -> SliceDrift:
     result = score_drift(drift_frames(history), rate)
     if not result.judged:
         return SliceDrift(item, "too little history", DRIFT.schema.empty_table(), [], notes(result), "")
-    url = report_url(settings().reports_url, write_report(result, lake.path("reports")))
+    page = write_report(result, lake.path("reports"))
+    push(lake, lake.path("reports", page), lake.path("reports", "assets"))
+    url = report_url(settings().reports_url, page)
     return SliceDrift(item, "drifted" if result.drifted else "as usual", result.rows(), ranking(result), notes(result), url)
 
 

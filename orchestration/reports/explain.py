@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +15,7 @@ from orchestration.workers import map_regions
 from transforms.calendar import Region, SliceBlock, Week, weeks_between
 from transforms.contracts.gold import CONTRIBUTIONS, FORECASTS
 from transforms.errors import MissingData
+from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake, block_predicate
 from transforms.panel.panel import SoldOutWeeks
 from transforms.records.dataset_versions import log
@@ -70,6 +70,6 @@ def explained(lake: Lake, region: Region, origin: Week, forecasts: pa.Table, sol
             )
         panel = panel_at(lake.at(known[-1].delta_versions), region, origin, sold_out)
         records = versions_named(lake, pc.unique(rows["model_version"]).to_pylist())
-        models = {row["model_version"]: load(Path(lake.path(row["artifact_uri"])), row["sha256"]) for row in records}
+        models = {row["model_version"]: load(brought(lake, row["artifact_uri"]), row["sha256"]) for row in records}
         tables.append(contributions(panel, rows, models))
     return pa.concat_tables(tables)

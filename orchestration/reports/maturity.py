@@ -19,6 +19,7 @@ from orchestration.runtime.instance import open_instance
 from orchestration.settings import CHECKOUT
 from transforms.contracts.gold import STALE_DAYS
 from transforms.lake.backup_log import backups_made
+from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
 from transforms.landing import last_week
 from transforms.records.audit import verify_tables
@@ -127,7 +128,7 @@ def models_are_registered(sources: EvidenceSources) -> Evidence:
     if not rows:
         return Evidence(False, "Train models: 'shelfcast run --week WEEK' puts each on record.")
     without = {row["model_version"]: lacking for row in rows if (lacking := _lacking(row))}
-    lost = [row["model_version"] for row in rows if not sources.lake.path(row["artifact_uri"]).is_file()]
+    lost = [row["model_version"] for row in rows if not brought(sources.lake, row["artifact_uri"]).is_file()]
     if not without and not lost:
         return Evidence(True, f"{len(rows):,} models with metrics, data, code, libraries and artifact", "gold/model_versions")
     steps = []
@@ -215,7 +216,7 @@ def rollback_is_at_hand(sources: EvidenceSources) -> Evidence:
         "gold/model_events",
         "gold/model_versions",
     )
-    there = [row for row in rows if sources.lake.path(row["artifact_uri"]).is_file()]
+    there = [row for row in rows if brought(sources.lake, row["artifact_uri"]).is_file()]
     if rows and len(there) == len(rows):
         return Evidence(True, f"artifacts of all {len(rows)} champions that were replaced are there", "models/")
     if rows:
@@ -288,7 +289,7 @@ def models_are_fresh(sources: EvidenceSources) -> Evidence:
 
 def backups_are_made(sources: EvidenceSources) -> Evidence:
     """There is a backup of after the newest training."""
-    backups = backups_made(sources.lake.path())
+    backups = backups_made(sources.lake)
     rows = sources.rows("select max(trained_at) as at from gold_model_versions", "gold/model_versions")
     trained: datetime | None = rows[0]["at"] if rows else None
     if backups and (trained is None or datetime.fromisoformat(backups[-1]["made_at"]) >= trained):

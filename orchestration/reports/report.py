@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestration.runtime.metadata import markdown_table
+from transforms.lake.remote.working_copy import push
+from transforms.lake.tables import Lake
 
 _GOOD = {"yes", "met", "intact", "identical", "approved", "champion", "accepted"}
 _BAD = {"no", "missing", "broken", "different", "rejected", "refused", "gone"}
@@ -59,12 +61,15 @@ def show(report: Report, console: Console, most: int = 12) -> None:
             console.print(f"... and {len(section.rows) - len(shown):,} more rows (--page writes them all)", highlight=False)
 
 
-def write_page(report: Report, path: Path) -> Path:
-    """Write the report as one HTML file, in one step."""
+def write_page(report: Report, lake: Lake, *parts: str) -> Path:
+    """Write the report as one HTML file below the lake's reports, in one step."""
+    path = lake.path("reports", *parts)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
     draft.write_text(page(report), encoding="utf-8")
-    return draft.replace(path)
+    draft.replace(path)
+    push(lake, path)
+    return path
 
 
 def page(report: Report) -> str:

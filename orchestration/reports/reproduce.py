@@ -14,6 +14,7 @@ from models.training.spec import TrainingSpec
 from orchestration.provenance import environment, source_commit
 from transforms.calendar import Region, Week
 from transforms.errors import ConfigurationError, MissingData
+from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake, day
 from transforms.panel.panel import Panel
 from transforms.records.model_registry import trained_at
@@ -53,12 +54,12 @@ def reproduce(lake: Lake, region: Region, week: Week, segment: str | None) -> li
     chosen = _chosen(lake, region, week, segment)
     found: list[Reproduction] = []
     # The models of one training share data and settings, so they are trained again together.
-    for (data_versions, spec_text), rows in _together(chosen, lambda row: manifest_of(lake.path(row["artifact_uri"]), row["sha256"])).items():
+    for (data_versions, spec_text), rows in _together(chosen, lambda row: manifest_of(brought(lake, row["artifact_uri"]), row["sha256"])).items():
         spec = spec_of(json.loads(spec_text))
         panel = replace(Panel.load(lake.at(json.loads(data_versions)), region, week).until(week), sold_out=spec.sold_out)
         again = {(trained.format, trained.mover): trained for trained in retrain(panel, spec, set(rows))}
         for pair, row in rows.items():
-            trained, model = again.get(pair), load(lake.path(row["artifact_uri"]), row["sha256"])
+            trained, model = again.get(pair), load(brought(lake, row["artifact_uri"]), row["sha256"])
             outcome = compare(panel, spec.horizons, pair, model, trained, _stored(lake, row, week)) if trained else None
             found.append(Reproduction(row["model_version"], outcome, differences(row, spec)))
     return sorted(found, key=lambda one: one.model_version)

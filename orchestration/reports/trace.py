@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -15,6 +14,7 @@ from orchestration.runtime.instance import open_instance
 from transforms.adapters import load_provider
 from transforms.calendar import Region, Week
 from transforms.errors import ArtifactError
+from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
 from transforms.landing import scan
 from transforms.records import trace
@@ -145,7 +145,7 @@ def _model(lake: Lake, row: Row) -> list[Section]:
 
 def _artifact(lake: Lake, row: Row) -> str:
     try:
-        manifest_of(lake.path(row["artifact_uri"]), row["sha256"])
+        manifest_of(brought(lake, row["artifact_uri"]), row["sha256"])
     except ArtifactError as error:
         return str(error)
     return "intact"
@@ -198,8 +198,8 @@ def _seen(row: Row, standing: dict[tuple[str, str], str]) -> list[Any]:
 
 def _standing(lake: Lake) -> dict[tuple[str, str], str]:
     """Content hash of each file that stands in landing now, by source and name."""
-    project = Project.load(lake.path())
-    return {(file.source, file.name): file.digest for file in scan(lake, load_provider(project.provider, base=Path(lake.path())))}
+    project = Project.of(lake)
+    return {(file.source, file.name): file.digest for file in scan(lake, load_provider(project.provider, base=lake.path()))}
 
 
 def _stands(row: Row, standing: dict[tuple[str, str], str]) -> str:

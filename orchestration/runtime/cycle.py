@@ -19,6 +19,7 @@ from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.fetching import Fetched, fetch
+from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
 from transforms.landing import (
     REFERENCES,
@@ -176,21 +177,20 @@ def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | No
     ConfigurationError
         If the lake exists and has another provider, or other horizons than those asked for.
     """
-    root = lake.path()
-    exists = (root / FILE).exists()
+    exists = brought(lake, FILE).exists()
     if exists:
-        _refuse_other(root, spec, horizons)
+        _refuse_other(lake, spec, horizons)
     dropped = drop(lake, spec, landing) if landing is not None else Dropped([], [])
-    kept = keep(root, Path(provider)) if is_path(provider) else provider
+    kept = keep(lake, Path(provider)) if is_path(provider) else provider
     if not exists:
-        Project.model_validate({"provider": kept} | ({} if horizons is None else {"horizons": horizons})).save(root)
+        Project.model_validate({"provider": kept} | ({} if horizons is None else {"horizons": horizons})).keep(lake)
     return dropped
 
 
-def _refuse_other(root: Path, provider: ProviderSpec, horizons: int | None) -> None:
+def _refuse_other(lake: Lake, provider: ProviderSpec, horizons: int | None) -> None:
     """Keep what is decided about a lake that exists, by persons too: making it again resets nothing."""
-    project = Project.load(root)
-    there = load_provider(project.provider, base=root).name
+    project, root = Project.of(lake), lake.root.rstrip("/")
+    there = load_provider(project.provider, base=lake.path()).name
     if provider.name != there:
         raise ConfigurationError(
             f"{root} is a lake of provider {there!r} already, came {provider.name!r}: choose another --root. Nothing was changed."
@@ -198,7 +198,7 @@ def _refuse_other(root: Path, provider: ProviderSpec, horizons: int | None) -> N
     if horizons not in {None, project.horizons}:
         raise ConfigurationError(
             f"{root} is a lake already and forecasts {project.horizons} weeks ahead, came --horizons {horizons}: write 'horizons: {horizons}' into "
-            f"{root / FILE}, whose other settings stay. Nothing was changed."
+            f"{root}/{FILE}, whose other settings stay. Nothing was changed."
         )
 
 

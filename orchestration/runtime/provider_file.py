@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestration.project import FILE, Project
+from orchestration.project import PROVIDER_FOLDER as FOLDER
 from transforms.errors import ConfigurationError, MissingData
-
-FOLDER = "provider"
+from transforms.lake.remote.working_copy import brought, push
+from transforms.lake.tables import Lake
 
 
 def is_path(provider: str) -> bool:
@@ -15,7 +16,7 @@ def is_path(provider: str) -> bool:
     return provider.endswith((".yaml", ".yml"))
 
 
-def keep(root: Path, source: Path) -> str:
+def keep(lake: Lake, source: Path) -> str:
     """Copy a provider's YAML into the root in one step and return what the project file calls it.
 
     Raises
@@ -23,7 +24,7 @@ def keep(root: Path, source: Path) -> str:
     ConfigurationError
         If the root holds another one of that name.
     """
-    target = root / FOLDER / source.name
+    target = brought(lake, FOLDER, source.name)
     content = source.read_bytes()
     if target.exists() and target.read_bytes() != content:
         raise ConfigurationError(
@@ -33,12 +34,13 @@ def keep(root: Path, source: Path) -> str:
     draft = target.with_name(f".{target.name}.tmp")
     draft.write_bytes(content)
     draft.replace(target)
-    return target.relative_to(root).as_posix()
+    push(lake, target)
+    return target.relative_to(lake.path()).as_posix()
 
 
-def take_in_provider(root: Path, tell: Callable[[str], None]) -> Project:
+def take_in_provider(lake: Lake, tell: Callable[[str], None]) -> Project:
     """Take the provider's YAML into a root whose project file names one that lies elsewhere; return the project as it then stands."""
-    project = Project.load(root)
+    project, root = Project.of(lake), lake.path()
     source = root / project.provider
     if not is_path(project.provider) or source.resolve().is_relative_to(root.resolve()):
         return project
@@ -47,8 +49,9 @@ def take_in_provider(root: Path, tell: Callable[[str], None]) -> Project:
             f"{root / FILE} names the provider file {source}, which does not exist: put it back, or put a copy into {root / FOLDER} and write "
             f"'provider: {FOLDER}/{source.name}' there."
         )
-    kept = project.model_copy(update={"provider": keep(root, source)})
+    kept = project.model_copy(update={"provider": keep(lake, source)})
     _rename(root, kept)
+    push(lake, root / FILE)
     tell(f"{source} was copied to {root / kept.provider}, so that it is part of the lake and of its backups: edit it there from now on")
     return kept
 

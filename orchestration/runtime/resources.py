@@ -5,6 +5,7 @@ import dagster as dg
 from orchestration.project import Project
 from orchestration.settings import prepare_process, settings
 from transforms.adapters import ProviderSpec, load_provider
+from transforms.lake.remote.working_copy import probe
 from transforms.lake.tables import Lake
 
 
@@ -17,6 +18,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Before a step, sensor or schedule works on the lake: what a command does before it starts."""
         prepare_process()
+        probe(self.open())
 
     def open(self) -> Lake:
         """Return the lake."""
@@ -25,7 +27,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def project(self) -> Project:
         """Return the project file's contents."""
-        return Project.load(self.open().path())
+        return Project.of(self.open())
 
     def provider(self) -> ProviderSpec:
         """Return the provider that feeds this lake."""

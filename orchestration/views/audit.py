@@ -59,7 +59,7 @@ def show_trace(settings: Settings, make: Callable[[Lake], Report], page: bool, c
         # The lead names what was traced, so the same trace has the same page.
         name = re.sub(r"[^a-z0-9]+", "-", report.title.lower()).strip("-")
         digest = hashlib.sha256(f"{report.title} {report.lead}".encode()).hexdigest()[:8]
-        path = write_page(report, lake.path("reports", "trace", f"{name}-{digest}.html"))
+        path = write_page(report, lake, "trace", f"{name}-{digest}.html")
         console.print(f"\nPage: {escape(str(path))}", highlight=False, soft_wrap=True)
 
 
@@ -83,7 +83,7 @@ def write_audit_page(settings: Settings, console: Console) -> None:
     """`shelfcast audit page`."""
     lake = Lake(settings.root, settings.storage_options)
     report, _ = audit_report(lake)
-    console.print(f"Page: {escape(str(write_page(report, lake.path('reports', 'audit', 'index.html'))))}", highlight=False, soft_wrap=True)
+    console.print(f"Page: {escape(str(write_page(report, lake, 'audit', 'index.html')))}", highlight=False, soft_wrap=True)
 
 
 def show_maturity(settings: Settings, console: Console) -> None:

@@ -137,7 +137,7 @@ _WEATHER_CAPTION = "The same models, trained and scored three times; realised we
 def show_status(settings: Settings, console: Console) -> None:
     """`shelfcast status`."""
     lake = Lake(settings.root, settings.storage_options)
-    project = Project.load(lake.path())
+    project = Project.of(lake)
     provider = load_provider(project.provider, base=lake.path())
     console.print(f"[bold]{escape(provider.name)}[/] in {escape(lake.root)}; last week with shipments: {last_week(lake) or 'none'}")
     waiting, refused = pending(lake, provider), refused_files(lake, provider)

@@ -206,7 +206,7 @@ def _named(found: list[Dataset], version: str, region: Region) -> Dataset:
 
 def _show_moves(lake: Lake, region: Region, old: Dataset, new: Dataset, console: Console) -> None:
     origin = min(old.last_week, new.last_week)
-    moves = forecast_moves(lake, region, Project.load(lake.path()), old.delta_versions, new.delta_versions, origin)
+    moves = forecast_moves(lake, region, Project.of(lake), old.delta_versions, new.delta_versions, origin)
     if moves is None:
         console.print(f"No ensemble serves {region} at {origin}: no forecast can move.")
         return

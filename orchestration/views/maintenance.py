@@ -19,7 +19,7 @@ from transforms.records.upkeep import Upkeep, maintain
 def show_maintenance(settings: Settings, dry_run: bool, console: Console) -> None:
     """Maintain a lake and show it; with `dry_run` change nothing and show what would be done."""
     lake, now = Lake(settings.root, settings.storage_options), datetime.now(UTC)
-    rules = Project.load(lake.path()).maintenance
+    rules = Project.of(lake).maintenance
     done = maintain(lake, rules.keep_days, rules.merge_from, now, dry_run, plain(console))
     logs = NOTHING
     if lake.path("dagster", FILE).is_file():

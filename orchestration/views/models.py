@@ -170,7 +170,7 @@ def mirror_now(settings: Settings, console: Console) -> None:
 
     lake = _lake(settings)
     try:
-        console.print(catch_up(lake, Project.load(lake.path()), settings.tracking_uri), highlight=False)
+        console.print(catch_up(lake, Project.of(lake), settings.tracking_uri), highlight=False)
     except MlflowException as error:
         # Not from the error: its words hold the address as it was given.
         raise MissingData(f"{refusal(settings.tracking_uri, 'the registry', error)}. Start it, and try again.") from None
@@ -187,7 +187,7 @@ def _decide(settings: Settings, lake: Lake, events: Sequence[ModelEvent], consol
         table.add_row(one.model_version, one.event, str(one.effective_week), by_whom(one.actor, one.reason, one.replaces))
     console.print(table)
     if settings.tracking_uri:
-        console.print(mirror_registry(lake, Project.load(lake.path()), settings.tracking_uri), highlight=False)
+        console.print(mirror_registry(lake, Project.of(lake), settings.tracking_uri), highlight=False)
 
 
 def _version(lake: Lake, name: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def write_plans(settings: Settings, target: str | None, store: str | None, regio
         raise ConfigurationError(f"--format {kind}: expected {' or '.join(FORMATS)}.")
     lake = Lake(settings.root, settings.storage_options)
     monday = origin_or_newest(lake, None) + 1 if target is None else Week.parse(target)
-    horizons = Project.load(lake.path()).horizons
+    horizons = Project.of(lake).horizons
     for region in _regions(lake, monday, horizons, store, regions):
         plans = list(store_plans(lake, region, monday, horizons, store))
         if not plans:

@@ -33,7 +33,7 @@ def show_why(settings: Settings, region: str, store: str, product: str, week: st
             f"forecasts.csv --region {where}' writes those that there are."
         )
     forecast = forecasts.take(mine)
-    parts = explained(lake, where, weeks[0], forecast, Project.load(lake.path()).sold_out)
+    parts = explained(lake, where, weeks[0], forecast, Project.of(lake).sold_out)
     _show(parts.to_pylist()[0], forecast.to_pylist()[0], console)
 
 

@@ -28,7 +28,7 @@ def serve(settings: Settings, port: int, console: Console) -> None:
     # A service manager stops with SIGTERM, which by default ends this process alone and leaves webserver and daemon running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     lake = Lake(settings.root, settings.storage_options)
-    take_in_provider(lake.path(), plain(console))
+    take_in_provider(lake, plain(console))
     with open_instance(lake.path(), False, plain(console)):
         pass
     environment = child_environment(

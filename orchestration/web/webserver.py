@@ -4,6 +4,9 @@ Both lie on one port, so that links from asset pages to reports name none; and t
 """
 
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -23,10 +26,12 @@ from orchestration.web.run_coordinator import PersonalRunCoordinator
 from orchestration.web.team import proxy_door
 from orchestration.web.workspace import PersonalProcessContext
 from transforms.errors import ConfigurationError
+from transforms.lake.remote.working_copy import pulled
 from transforms.lake.tables import Lake
 
 _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _POOL_OVERFLOW = 15_000, 3600, 20  # as `dagster-webserver` has them
 _GRACE_SECONDS = 5
+_REPORTS_SECONDS = 15
 
 
 def behind_front(dagster: ASGIApp, reports: Path, door: Door) -> ASGIApp:
@@ -38,7 +43,10 @@ def behind_front(dagster: ASGIApp, reports: Path, door: Door) -> ASGIApp:
 def main(port: int) -> None:
     """Serve the lake of the environment until told to end."""
     chosen = settings()
-    root = Lake(chosen.root, chosen.storage_options).path()
+    lake = Lake(chosen.root, chosen.storage_options)
+    root = lake.path()
+    if not lake.is_local:
+        threading.Thread(target=_keep_current, args=(lake,), daemon=True).start()
     door = proxy_door(chosen, root) or TokenDoor(port, token_at(root, port), login())
     with dg.DagsterInstance.get() as instance:
         if not isinstance(instance.run_coordinator, PersonalRunCoordinator):
@@ -60,6 +68,15 @@ def main(port: int) -> None:
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
+
+
+def _keep_current(lake: Lake) -> None:
+    """Copy reports from the store as they come: what is served is the working copy."""
+    while True:
+        # A store that does not answer now does so later; the reports that were copied are served meanwhile.
+        with suppress(ConfigurationError):
+            pulled(lake, "reports")
+        time.sleep(_REPORTS_SECONDS)
 
 
 if __name__ == "__main__":

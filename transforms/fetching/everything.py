@@ -7,8 +7,10 @@ from transforms.adapters import ProviderSpec
 from transforms.fetching.objects import fetch_objects
 from transforms.fetching.outcome import Fetched
 from transforms.fetching.snapshots import fetch_queries
-from transforms.lake.lease import alone
+from transforms.lake.lease import turn
+from transforms.lake.remote.working_copy import pulled, push
 from transforms.lake.tables import Lake
+from transforms.landing import folder
 
 
 def has_fetched_sources(provider: ProviderSpec) -> bool:
@@ -29,7 +31,11 @@ def fetch(lake: Lake, provider: ProviderSpec, value_of: Callable[[str], str], to
     found = Fetched()
     if not has_fetched_sources(provider):
         return found
-    with alone(lake.path("staged", ".fetching.lock")):
-        fetch_queries(lake, provider, value_of, today, progress, found)
-        fetch_objects(lake, provider, value_of, progress, found)
+    with turn(lake, "fetching"):
+        pulled(lake, "landing")
+        try:
+            fetch_queries(lake, provider, value_of, today, progress, found)
+            fetch_objects(lake, provider, value_of, progress, found)
+        finally:
+            push(lake, folder(lake, provider), *lake.path("landing").glob(".fetched-*.json"))
     return found

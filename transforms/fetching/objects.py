@@ -16,11 +16,11 @@ from transforms.errors import ConfigurationError
 from transforms.fetching.keys import collisions, composed, objection, plain, printed
 from transforms.fetching.outcome import Fetched
 from transforms.fetching.remembered import Record, Remembered
-from transforms.fetching.stores import NoObject, ObjectNotTaken, ObjectStore, StoredObject, StoreUnreachable, opened
 from transforms.lake.tables import Lake
 from transforms.landing import folder
 from transforms.landing.odd_files import NoFile, hashed
 from transforms.patterns import WILD, meets
+from transforms.stores.objects import NoObject, ObjectNotTaken, ObjectStore, StoredObject, StoreUnreachable, opened
 
 _SAVE_SECONDS = 5
 _GIVE_UP = 3

@@ -19,10 +19,14 @@ from pathlib import Path
 
 from transforms.errors import AuditFailed, ConfigurationError, MissingData
 from transforms.lake.delta_log import data_files, log_files, read_log
+from transforms.lake.remote.working_copy import holds_anything, probe, pull_beside_tables, pulled, push_everything, table_folders
+from transforms.lake.tables import Lake
 
 FORMAT = 1
 _SKIPPED = (".part", ".tmp", ".lock", "-wal", "-shm", "-journal", ".token")
 """Drafts, locks, sessions of a UI that runs, and what SQLite keeps beside its files while they are open."""
+_MACHINES_OWN = frozenset({".copied", ".machine"})
+"""What a working copy knows of its store, and its name."""
 _SQLITE = b"SQLite format 3\0"
 _LAST_COMMIT_FIRST = ("gold", "silver", "bronze")
 
@@ -107,6 +111,29 @@ def back_up(root: Path, target: Path, heads: dict[str, tuple[int, str]], now: da
             new_files, new_bytes = new_files + is_new, new_bytes + is_new * entry.size
     backup = _write_manifest(target, now, root, sorted(entries, key=lambda entry: entry.path), tables, heads, newest)
     return Copied(backup, new_files, new_bytes)
+
+
+def gather(lake: Lake) -> Path:
+    """The root as a folder of this machine: for a lake in a store its working copy, brought up to date as far as the store has come.
+
+    In the order in which tables are copied: one that is gathered later holds at least what an earlier one names.
+    """
+    if not lake.is_local:
+        for layer, name in sorted(table_folders(lake), key=lambda table: (_LAST_COMMIT_FIRST.index(table[0]), _tells_of_others(Path(table[1])))):
+            pulled(lake, "lake", layer, name)
+        pull_beside_tables(lake)
+    return lake.path()
+
+
+def restore_lake(source: Path, backup: Backup, lake: Lake) -> None:
+    """`restore` for a root that is a folder or lies in an object store, which has to hold nothing there yet."""
+    if not lake.is_local:
+        probe(lake)
+        if holds_anything(lake):
+            raise ConfigurationError(f"{lake.root} is not empty: a backup is restored into a root that does not exist yet. Give another --root.")
+    restore(source, backup, lake.path())
+    if not lake.is_local:
+        push_everything(lake)
 
 
 def backups(source: Path) -> list[str]:
@@ -215,10 +242,10 @@ def _others(root: Path) -> Iterator[Path]:
     tables = {path.parent for path in (root / "lake").glob("*/*/_delta_log")}
     for folder, folders, names in os.walk(root):
         directory = Path(folder)
-        folders[:] = sorted(name for name in folders if directory / name not in tables)
+        folders[:] = sorted(name for name in folders if directory / name not in tables and name not in _MACHINES_OWN)
         for name in sorted(names):
             path = directory / name
-            if path.is_file() and not path.is_symlink() and not name.endswith(_SKIPPED):
+            if path.is_file() and not path.is_symlink() and name not in _MACHINES_OWN and not name.endswith(_SKIPPED):
                 yield path
 
 

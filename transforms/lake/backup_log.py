@@ -6,26 +6,30 @@ from typing import Any
 
 from transforms.errors import AuditFailed
 from transforms.lake.backup import Backup
+from transforms.lake.remote.working_copy import brought, push
+from transforms.lake.tables import Lake
 
 FILE = "backups.jsonl"
 
 
-def note_backup(root: Path, backup: Backup, target: Path) -> None:
-    """Put on record that `backup` was made of `root` below `target`."""
+def note_backup(lake: Lake, backup: Backup, target: Path) -> None:
+    """Put on record that `backup` was made of `lake` below `target`."""
     line = {"backup": backup.name, "made_at": backup.made_at.isoformat(), "target": str(target.resolve())}
-    with (root / FILE).open("a") as log:
+    path = brought(lake, FILE)
+    with path.open("a") as log:
         log.write(f"{json.dumps(line)}\n")
+    push(lake, path)
 
 
-def backups_made(root: Path) -> list[dict[str, Any]]:
-    """Return the backups that were made of a root, oldest first.
+def backups_made(lake: Lake) -> list[dict[str, Any]]:
+    """Return the backups that were made of a lake, oldest first.
 
     Raises
     ------
     AuditFailed
         Where a line tells of none: a full disk may have cut it off.
     """
-    path, backups = root / FILE, list[dict[str, Any]]()
+    path, backups = brought(lake, FILE), list[dict[str, Any]]()
     for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], 1):
         try:
             backups.append(json.loads(line))

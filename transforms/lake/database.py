@@ -1,6 +1,8 @@
 """The in-memory database that tables are computed with: one way to open it, and one to put a value or a name into its SQL."""
 
 import math
+from collections.abc import Mapping
+from importlib.resources import files
 
 import duckdb
 
@@ -17,6 +19,28 @@ def open_database() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute(f"set timezone = 'UTC'; set streaming_buffer_size = '{_NEVER_FULL}'")
     return connection
+
+
+def read_from_store(connection: duckdb.DuckDBPyConnection, address: str, options: Mapping[str, str]) -> None:
+    """Let a DuckDB read files below an S3 address, with the keys of the options. The extension comes as a package: nothing is downloaded.
+
+    The keys stay with DuckDB's secret manager, which shows them to nobody, for as long as the connection lasts.
+    """
+    package = files("duckdb_extension_httpfs")
+    extension = package / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
+    scheme, _, endpoint = options.get("AWS_ENDPOINT_URL", "").rpartition("://")
+    held = {
+        "key_id": options.get("AWS_ACCESS_KEY_ID"),
+        "secret": options.get("AWS_SECRET_ACCESS_KEY"),
+        "session_token": options.get("AWS_SESSION_TOKEN"),
+        "region": options.get("AWS_REGION"),
+        "endpoint": endpoint.rstrip("/") or None,
+        "url_style": "path" if endpoint else None,
+        "use_ssl": "false" if scheme == "http" else None,
+    }
+    values = ", ".join(f"{name} {literal(value)}" for name, value in held.items() if value is not None)
+    connection.execute(f"load {literal(str(extension))}")
+    connection.execute(f"create or replace secret lake (type s3, scope {literal(address)}, {values})")
 
 
 def literal(value: str | float) -> str:

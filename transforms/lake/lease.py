@@ -3,21 +3,21 @@
 A lease is a lock on a file of the root, which the kernel frees however its holder ends. Who holds it and since when stands in the file, for those who
 wait. `cycle` is held for as long as a command that runs steps or changes the project file takes; `decisions` for as long as something is read, judged
 and put on record, by commands and by runs that the UI launched alike. Who holds both took `cycle` first. `files` is held by whoever removes files of
-past versions or copies them. A lake in an object store has no leases.
+past versions or copies them. For a lake in an object store the lock is one of this machine, and an object of the store keeps other machines away: see
+`transforms.lake.remote.leases`.
 """
 
 import fcntl
 import json
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from transforms.lake.remote import leases
 from transforms.lake.tables import Lake
 
 Kind = Literal["cycle", "decisions", "files"]
@@ -46,9 +46,6 @@ def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Ite
     tell
         Told once for each holder that is waited for.
     """
-    if not lake.is_local:
-        yield
-        return
     path = lake.path(f".{kind}.lock").resolve()
     if path in _held:
         _held[path] += 1
@@ -61,13 +58,43 @@ def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Ite
     with path.open("a+") as lock:
         _wait(lock.fileno(), path, tell)
         lock.truncate(0)
-        lock.write(json.dumps({"what": what, "process": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}))
+        lock.write(json.dumps(leases.description(what)))
         lock.flush()
-        _held[path] = 1
-        try:
-            yield
-        finally:
-            del _held[path]
+        with _elsewhere(lake, kind, what, tell):
+            _held[path] = 1
+            try:
+                yield
+            finally:
+                del _held[path]
+
+
+@contextmanager
+def turn(lake: Lake, name: str) -> Iterator[None]:
+    """Hold a lock of the lake for as long as a short piece of work takes: another process, on another machine too, waits."""
+    with alone(turn_lock(lake, name)), _elsewhere(lake, name, name, lambda _: None):
+        yield
+
+
+def turn_is_taken(lake: Lake, name: str) -> bool:
+    """True while some process holds that lock."""
+    path = turn_lock(lake, name)
+    if path.exists():
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return not lake.is_local and leases.is_held(lake, name)
+
+
+def turn_lock(lake: Lake, name: str) -> Path:
+    """The file that `turn` locks on this machine."""
+    return lake.path("staged", f".{name}.lock")
+
+
+def _elsewhere(lake: Lake, name: str, what: str, tell: Callable[[str], None]) -> AbstractContextManager[None]:
+    """Keep processes on other machines away; those on this one wait for the lock of a file."""
+    return nullcontext() if lake.is_local else leases.held(lake, name, what, tell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +107,8 @@ class Holder:
 
 def holder(lake: Lake, kind: Kind) -> Holder | None:
     """Who holds a lease at the moment, this process left aside; None while nobody does."""
-    path = lake.path(f".{kind}.lock").resolve() if lake.is_local else None
-    if path is None or path in _held or not path.exists():
+    path = lake.path(f".{kind}.lock").resolve()
+    if path in _held or not path.exists():
         return None
     with path.open("r+") as lock:
         try:
@@ -90,7 +117,7 @@ def holder(lake: Lake, kind: Kind) -> Holder | None:
             text = path.read_text()
         else:
             return None
-    return Holder(_holder(text), _is_gone(text))
+    return Holder(leases.announced(text), _is_gone(text))
 
 
 def _is_gone(text: str) -> bool:
@@ -108,19 +135,10 @@ def _wait(lock: int, path: Path, tell: Callable[[str], None]) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = _holder(path.read_text())
+            holder = leases.announced(path.read_text())
             if holder != announced:
                 tell(holder)
                 announced = holder
             time.sleep(_POLL_SECONDS)
         else:
             return
-
-
-def _holder(text: str) -> str:
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError:
-        return "waiting for another process, which changes this lake; Ctrl+C gives up"
-    since = datetime.fromisoformat(found["since"])
-    return f"waiting for '{found['what']}' (process {found['process']} on {found['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC); Ctrl+C gives up"

@@ -84,6 +84,8 @@ def maintain_table(lake: Lake, table: str, named: Collection[int], since: dateti
     merge_from
         Small files in a region from which they are merged.
     """
+    if not lake.is_local:
+        return TableUpkeep(table, left=f"{lake.root} is an object store: its files are not merged or removed yet.")
     folder = lake.path("lake", table)
     there = list(_files(folder))
     upkeep = TableUpkeep(table, len(there), sum(found.size for found in there))

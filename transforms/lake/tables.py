@@ -6,8 +6,11 @@ replaces exactly that slice. Predicates are built from `Region` and `Week` objec
 """
 
 import random
+import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,10 +26,12 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS, Contract, SchemaChange
 from transforms.contracts.life_cycle import AUDIT_HEADS
-from transforms.errors import AuditFailed, ContractViolation, MissingData
-from transforms.lake.database import literal, open_database
+from transforms.errors import AuditFailed, ConfigurationError, ContractViolation, MissingData
+from transforms.lake.database import literal, open_database, read_from_store
 from transforms.lake.evolution import additions, datafusion_columns, duckdb_columns, plain
 from transforms.lake.hash_chain import Link, genesis, seal_name, seal_of_nothing, slice_seals
+from transforms.redaction import blotted
+from transforms.stores import STATE
 
 # Deltalake's default of 15 retries runs out when eight regions are replaced at once.
 _COMMIT = CommitProperties(max_commit_retries=100)
@@ -37,6 +42,7 @@ _KEPT = {"delta.logRetentionDuration": "interval 5200 weeks", "delta.deletedFile
 _ABSENT = -1
 _LAST_TIME = "shelfcast.last_time"
 """Name of a commit's latest time among its metadata."""
+_asking = threading.RLock()
 _STEP = timedelta(microseconds=1)
 
 
@@ -58,7 +64,8 @@ class Lake:
     root
         A folder or a URI (`s3://bucket/prefix`).
     storage_options
-        What the object store needs (endpoint, keys), as deltalake takes it. Empty for a folder.
+        What the object store needs (endpoint, keys), as deltalake takes it, and under `STATE` the folder of this machine in which lies what
+        cannot lie in a store. Empty for a folder.
     pinned
         Versions at which tables are read instead of their present one; see `at` and `as_of`.
     """
@@ -81,10 +88,28 @@ class Lake:
         return "://" not in self.root
 
     def path(self, *parts: str) -> Path:
-        """A path below a local root (landing, models, reports)."""
-        if not self.is_local:
-            raise MissingData(f"{self.root} is not a folder: '{'/'.join(parts)}' can only be addressed as a path below a local lake root.")
-        return Path(self.root).joinpath(*parts)
+        """A path on this machine: below the root where that is a folder, else in the working copy of what the store holds beside tables.
+
+        What others wrote into a store, and what is written here, goes through `transforms.lake.remote.working_copy`.
+        """
+        if self.is_local:
+            return Path(self.root).joinpath(*parts)
+        if STATE not in self.storage_options:
+            raise ConfigurationError(f"{self.root} is no folder, and none is named for what has to lie on this machine: set SHELFCAST_STATE.")
+        return Path(self.storage_options[STATE]).joinpath(*parts)
+
+    def _one_at_a_time(self) -> AbstractContextManager[Any]:
+        """Let one thread of this process at a time ask an object store through deltalake.
+
+        Some of its calls keep Python's lock while they wait for the store (1.6), and the writer of another thread needs that lock for its rows: both
+        would wait for ever. Other processes are not held up.
+        """
+        return nullcontext() if self.is_local else _asking
+
+    @property
+    def _options(self) -> dict[str, str] | None:
+        """Options as deltalake takes them."""
+        return {name: value for name, value in self.storage_options.items() if name != STATE} or None
 
     def uri(self, table: str) -> str:
         """Where `table` (`layer/table`) lies."""
@@ -94,7 +119,8 @@ class Lake:
         """True when the table has been written at least once."""
         if self.pinned.get(table) == _ABSENT:
             return False
-        return DeltaTable.is_deltatable(self.uri(table), storage_options=self.storage_options or None)
+        with self._one_at_a_time():
+            return DeltaTable.is_deltatable(self.uri(table), storage_options=self._options)
 
     def require(self, table: str) -> None:
         """Raise `MissingData` if the table does not exist yet."""
@@ -126,7 +152,9 @@ class Lake:
 
     def history(self, table: str, limit: int | None = 20) -> list[dict[str, Any]]:
         """The latest commits of the table, newest first; all of them with None."""
-        return list(self._open(table).history(limit))
+        delta = self._open(table)
+        with self._one_at_a_time():
+            return list(delta.history(limit))
 
     def stored_columns(self, table: str) -> dict[str, str]:
         """Columns of the table as they are stored, with their Delta types; none before it exists."""
@@ -160,7 +188,8 @@ class Lake:
         # A query that cannot be planned is a defect of ours.
         planned = builder.execute(sql)
         try:
-            return plain(pa.table(planned.read_all()))
+            with self._one_at_a_time():
+                return plain(pa.table(planned.read_all()))
         except Exception as error:
             # DataFusion's errors have no type of their own.
             if not isinstance(error, DeltaError) and "Parquet error" not in str(error):
@@ -170,14 +199,21 @@ class Lake:
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """Return an in-memory DuckDB in which each table is a view named `layer_table`, an empty one where it does not exist yet."""
         connection = open_database()
+        self.reach(connection)
         for table in tables:
             connection.execute(f"create view {table.replace('/', '_')} as {self.select(table)}")
         return connection
 
+    def reach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let a DuckDB read the files of this lake's tables; for a folder there is nothing to do."""
+        if not self.is_local:
+            read_from_store(connection, self.root, self.storage_options)
+
     def select(self, table: str, beside: "Lake | None" = None) -> str:
         """DuckDB SQL over the Parquet files of the table's present version, with the contract's columns and types; no rows before it exists.
 
-        Reading the files is faster than `delta_scan` and needs no extension; tables written here have no deletion vectors.
+        Reading the files is faster than `delta_scan`; tables written here have no deletion vectors. A connection that did not come from
+        `connect` needs `reach` before.
 
         Parameters
         ----------
@@ -193,8 +229,6 @@ class Lake:
         if delta is None or not files:
             empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
             return f"select {empty} where false"
-        if not self.is_local:
-            raise MissingData(f"{self.root}: SQL over an object store needs DuckDB's httpfs extension; keep the lake in a folder.")
         names = ", ".join(map(literal, files))
         hive = ", hive_partitioning = true, hive_types = {'region': varchar}" if contract.sliced else ""
         columns = duckdb_columns(contract, _change(contract, delta))
@@ -288,10 +322,15 @@ class Lake:
         if wanted == _ABSENT:
             raise MissingData(missing.format("as of that time"))
         try:
-            return DeltaTable(self.uri(table), version=wanted, storage_options=self.storage_options or None)
+            with self._one_at_a_time():
+                return DeltaTable(self.uri(table), version=wanted, storage_options=self._options)
         except TableNotFoundError as error:
             raise MissingData(missing.format("yet")) from error
-        except DeltaError as error:
+        except (DeltaError, OSError) as error:
+            if not self.is_local and _OF_A_STORE.search(str(error)):
+                raise _unanswered(self, table, error) from None
+            if not isinstance(error, DeltaError):
+                raise
             raise _unreadable(self, table, error) from error
 
     def _version_at(self, table: str, moment: datetime) -> int:
@@ -303,13 +342,17 @@ class Lake:
         """The link that a new commit follows; a table of before there were links is sealed as it stands."""
         if delta is None:
             return genesis(table)
-        last = Link.recorded(delta.history(1)[0])
+        last = Link.recorded(self._last_commit(delta))
         # Without the contract's defaults: what a row is hashed as may not change with the contract.
         return (
             last.value
             if last
             else Link.after(genesis(table), plain(pa.table(QueryBuilder().register("t", delta).execute("select * from t").read_all()))).value
         )
+
+    def _last_commit(self, delta: DeltaTable) -> dict[str, Any]:
+        with self._one_at_a_time():
+            return dict(delta.history(1)[0])
 
     def _after_last(self, contract: Contract, data: pa.Table, delta: DeltaTable | None) -> tuple[pa.Table, dict[str, str]]:
         """Rows with times after all that the table holds, and the last of them for the commit's metadata.
@@ -320,7 +363,7 @@ class Lake:
         if name is None or not data.num_rows:
             return data, {}
         if delta is not None:
-            recorded = delta.history(1)[0].get(_LAST_TIME)
+            recorded = self._last_commit(delta).get(_LAST_TIME)
             last = datetime.fromisoformat(recorded) if recorded else self.read(contract.name, columns=f"max({name}) as last")["last"][0].as_py()
             first = pc.min(data[name]).as_py()
             if last is not None and first <= last:
@@ -363,7 +406,8 @@ class Lake:
         elif _change(CONTRACTS[table], delta).added:
             how |= {"schema_mode": "merge"}
         target = self.uri(table) if delta is None else delta
-        write_deltalake(target, data, commit_properties=properties, storage_options=self.storage_options or None, **how)
+        with self._one_at_a_time():
+            write_deltalake(target, data, commit_properties=properties, storage_options=self._options, **how)
 
 
 def region_list(regions: Iterable[Region]) -> str:
@@ -416,6 +460,18 @@ def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> 
             f"{contract.name}: {outside.num_rows} rows lie outside the slices that are replaced ({block}); first: region {first['region']}, "
             f"{contract.week_column} {first[contract.week_column]}. Nothing was written."
         )
+
+
+_OF_A_STORE = re.compile(r"Generic S3 error|error sending request|status code: [45]|Connection|timed out", re.IGNORECASE)
+"""In what deltalake says where the store, and not what it holds, is the cause."""
+
+
+def _unanswered(lake: Lake, table: str, error: Exception) -> MissingData:
+    secrets = [lake.storage_options.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
+    return MissingData(
+        f"Table {table} in {lake.root} could not be reached: {blotted(str(error).splitlines()[0], secrets)[:300]}. Run the command again "
+        "once the object store answers: what was finished stays."
+    )
 
 
 def _unreadable(lake: Lake, table: str, error: Exception) -> AuditFailed:

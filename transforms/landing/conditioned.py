@@ -4,41 +4,32 @@ Before anything of a slice is touched it is marked as unfinished, and the mark g
 any two steps, stays pending, also where landing goes back to what had been conditioned before. `transforms.landing.ledger` tells what is pending.
 """
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 
 from transforms.calendar import Region, Slice, SliceBlock, Week
 from transforms.contracts.bronze import CONDITIONED_REFERENCES, CONDITIONED_SLICES, INGESTED_REFERENCES, INGESTED_SLICES
 from transforms.contracts.gold import DEMAND
-from transforms.lake.lease import alone
+from transforms.lake.lease import turn, turn_is_taken
 from transforms.lake.tables import Lake, block_predicate
 
 UNFINISHED = "unfinished"
 """Stands for a source in the record of what is not finished."""
 _IN_GOLD = "in gold"
 SHIPPED = "silver/shipments"
+_NAME = "conditioning"
 
 
 def taking_turns(lake: Lake) -> AbstractContextManager[None]:
     """One writer of bronze, silver and gold/demand at a time: another waits. The lock goes with the process that holds it."""
-    return alone(_lock(lake))
+    return turn(lake, _NAME)
 
 
 def under_way(lake: Lake) -> bool:
     """True while some process takes in or conditions."""
-    path = _lock(lake)
-    if not path.exists():
-        return False
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return turn_is_taken(lake, _NAME)
 
 
 def unfinished(lake: Lake, block: SliceBlock) -> None:
@@ -107,10 +98,6 @@ def out_of_step(lake: Lake) -> list[Slice]:
     marks = lake.read_or_empty(CONDITIONED_SLICES.name, where=f"source = '{UNFINISHED}'").to_pylist()
     waiting = {(row["region"], row["week"]) for row in marks}
     return sorted(Slice(Region(row["region"]), Week(row["week"])) for row in found if (row["region"], row["week"]) not in waiting)
-
-
-def _lock(lake: Lake) -> Path:
-    return lake.path("staged", ".conditioning.lock")
 
 
 def _marks(block: SliceBlock, fingerprint: str) -> pa.Table:

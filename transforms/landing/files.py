@@ -16,6 +16,7 @@ from transforms.adapters.formats.contents import COMPRESSED
 from transforms.adapters.spec import path_values
 from transforms.contracts import SOURCES
 from transforms.errors import ConfigurationError
+from transforms.lake.remote.working_copy import pulled, push
 from transforms.lake.tables import Lake
 from transforms.landing.odd_files import WRITTEN, NoFile, State, hashed_at, identity_of, opened, printable, unfound, unfound_told
 from transforms.patterns import find, matches
@@ -84,7 +85,7 @@ def folder(lake: Lake, provider: ProviderSpec) -> Path:
 
 def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
     """The files that stand in landing now, in the order of the sources, their mappings and the files' names; copies after what they are copies of."""
-    top, found = folder(lake, provider), []
+    top, found = pulled(lake, "landing", provider.name), []
     for source, specs in provider.sources.items():
         readings: dict[Path, list[FileSpec]] = {}
         for spec in specs:
@@ -204,6 +205,7 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
             dropped.copied.append(target)
         except NoFile as problem:
             dropped.left_out.append(f"{printable(path.relative_to(source_dir))} was not copied: {problem}")
+    push(lake, *dropped.copied)
     for source, found in needed.items():
         if found and not any(wanted[path] in dropped.copied for path in found):
             raise ConfigurationError(f"{source_dir} holds no file for source {source!r} that can be read: {' '.join(dropped.left_out)}")

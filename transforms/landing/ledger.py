@@ -20,8 +20,9 @@ from transforms.contracts import CONTRACTS, SOURCES
 from transforms.contracts.bronze import CONDITIONED_REFERENCES, CONDITIONED_SLICES, LANDING_FILES, LANDING_SLICES, SHIPMENTS, STORES
 from transforms.contracts.gold import DEMAND
 from transforms.errors import ConfigurationError
+from transforms.lake.remote.working_copy import pulled
 from transforms.lake.tables import Lake
-from transforms.landing.files import REFERENCES, Identity, LandingFile, folder, scan
+from transforms.landing.files import REFERENCES, Identity, LandingFile, scan
 from transforms.landing.staging import Staging
 
 _NO_BYTES = hashlib.sha256(b"").hexdigest()
@@ -56,7 +57,7 @@ class FileRecord:
 
 def staging(lake: Lake, provider: ProviderSpec) -> Staging:
     """Where the mapped rows of landing files are kept."""
-    return Staging(folder(lake, provider).parent.parent / "staged" / provider.name)
+    return Staging(pulled(lake, "staged", provider.name))
 
 
 def unneeded_copies(lake: Lake, provider: ProviderSpec) -> list[Path]:

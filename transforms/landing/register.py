@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from transforms.adapters import ProviderSpec, References
 from transforms.lake.lease import alone
+from transforms.lake.remote.working_copy import push, remove
 from transforms.lake.tables import Lake
 from transforms.landing.files import FACTS, REFERENCES, Identity, LandingFile, Progress, scan, still_written
 from transforms.landing.ledger import (
@@ -75,9 +76,10 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         for file in sorted(facts, key=lambda file: FACTS.index(file.source)) if references.stores.num_rows else []:
             registrar.at(file, references)
         registrar.when_back([identity for identity, record in look.known.items() if _read_otherwise(record, facts_before, facts_after)])
+        push(lake, staged.folder)
         registrar.write()
         # What does not count beside a copy of its content may have to count again.
-        staged.keep_only(accepted_last(look.known).values())
+        remove(lake, staged.others_than(accepted_last(look.known).values()))
     return registrar.result
 
 

@@ -111,12 +111,10 @@ class Staging:
                 .cast(contract.schema)
             )
 
-    def keep_only(self, identities: Iterable[Identity]) -> None:
-        """Delete the copies of all other versions."""
+    def others_than(self, identities: Iterable[Identity]) -> list[Path]:
+        """The copies of all other versions."""
         kept = {self.path(identity) for identity in identities}
-        for path in self.folder.glob("*/*.parquet"):
-            if path not in kept:
-                path.unlink(missing_ok=True)
+        return [path for path in self.folder.glob("*/*.parquet") if path not in kept]
 
 
 def _schema(source: str) -> pa.Schema:

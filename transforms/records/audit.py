@@ -21,6 +21,7 @@ from transforms.contracts.life_cycle import AUDIT_HEADS, MODEL_VERSIONS
 from transforms.errors import AuditFailed, MissingData
 from transforms.lake.delta_log import Commit, read_log
 from transforms.lake.hash_chain import Link, genesis, seal_name, seal_of_nothing, slice_seals, unexpected
+from transforms.lake.remote.working_copy import brought, pulled
 from transforms.lake.tables import Lake
 from transforms.records.dataset_versions import Dataset, contents_of, latest_versions, log
 
@@ -75,7 +76,7 @@ def verify_tables(lake: Lake, kept: Heads | None = None) -> list[TableAudit]:
     audits = [own] if own.commits or own.findings else []
     for name in CHAINED:
         known = heads.get(name, set()) | ({kept[name]} if kept and name in kept else set())
-        folder = lake.path("lake", name)
+        folder = pulled(lake, "lake", name)
         if known or (folder / "_delta_log").is_dir():
             audits.append(_verify(lake, CONTRACTS[name], folder, known))
     return audits
@@ -85,7 +86,7 @@ def heads_of(lake: Lake) -> dict[str, tuple[int, str]]:
     """Where each chain stands, as the last commits tell (`verify_tables` tells whether that is so)."""
     found = {}
     for name in CHAINED:
-        commits = read_log(lake.path("lake", name))
+        commits = read_log(pulled(lake, "lake", name, "_delta_log").parent)
         link = Link.recorded(commits[-1].metadata) if commits else None
         if link is not None:
             found[name] = (commits[-1].version, link.value)
@@ -103,7 +104,7 @@ def verify_artifacts(lake: Lake) -> tuple[int, list[str]]:
     artifacts = [(row["model_version"], row[uri], row[sha]) for row in rows for uri, sha in _ARTIFACTS if row[uri] is not None]
     findings = []
     for version, uri, recorded in artifacts:
-        path = lake.path(uri)
+        path = brought(lake, uri)
         if not path.is_file():
             findings.append(f"artifact {uri} of {version} is gone: restore it from a backup.")
         elif (found := _sha256(path)) != recorded:
@@ -263,7 +264,7 @@ def _gaps(commits: list[Commit]) -> list[int]:
 def _heads(lake: Lake) -> tuple[dict[str, set[tuple[int, str]]], TableAudit]:
     """Heads (version, link) of each table, and what is wrong with their own table; its rows are judged by the tables that they tell of."""
     found: dict[str, set[tuple[int, str]]] = {}
-    folder, audit = lake.path("lake", AUDIT_HEADS.name), TableAudit(AUDIT_HEADS.name)
+    folder, audit = pulled(lake, "lake", AUDIT_HEADS.name), TableAudit(AUDIT_HEADS.name)
     try:
         commits = read_log(folder)
     except AuditFailed as error:
@@ -284,7 +285,7 @@ def _heads(lake: Lake) -> tuple[dict[str, set[tuple[int, str]]], TableAudit]:
 def _left_by_a_record(lake: Lake) -> str:
     """A file that is there only where something was put on record; empty where there is none."""
     for folder in ("models", "staged"):
-        if found := next((path for path in sorted(lake.path(folder).rglob("*")) if path.is_file() and not path.name.startswith(".")), None):
+        if found := next((path for path in sorted(pulled(lake, folder).rglob("*")) if path.is_file() and not path.name.startswith(".")), None):
             return found.relative_to(lake.path()).as_posix()
     return ""
 

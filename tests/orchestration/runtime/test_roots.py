@@ -80,14 +80,14 @@ def outside(shop: Path, root: Path) -> str:
 def test_a_provider_file_outside_of_the_lake_is_taken_in_once(shop: Path, tmp_path: Path) -> None:
     root, told = tmp_path / "root", list[str]()
     text = outside(shop, root)
-    project = take_in_provider(root, told.append)
+    project = take_in_provider(Lake(str(root)), told.append)
     assert (root / "shelfcast.yaml").read_text() == text.replace(str(shop / "corner_shop.yaml"), "provider/corner_shop.yaml")
     assert project == Project.load(root)
     assert told == [
         f"{shop}/corner_shop.yaml was copied to {root}/provider/corner_shop.yaml, so that it is part of the lake and of its backups: "
         "edit it there from now on"
     ]
-    take_in_provider(root, pytest.fail)
+    take_in_provider(Lake(str(root)), pytest.fail)
 
 
 def test_a_backup_holds_the_provider_file(shop: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_backup_holds_the_provider_file(shop: Path, tmp_path: Path) -> None:
     assert "provider/corner_shop.yaml" in {entry.path for entry in read_backup(tmp_path / "vault").entries}
     (shop / "corner_shop.yaml").unlink()
     assert shelfcast("restore", str(tmp_path / "vault"), "--root", str(tmp_path / "again"))[0] == 0
-    take_in_provider(tmp_path / "again", pytest.fail)
+    take_in_provider(Lake(str(tmp_path / "again")), pytest.fail)
 
 
 def test_a_provider_file_that_is_gone_or_differs_is_explained(shop: Path, tmp_path: Path) -> None:
@@ -106,12 +106,12 @@ def test_a_provider_file_that_is_gone_or_differs_is_explained(shop: Path, tmp_pa
     (root / "provider").mkdir()
     (root / "provider" / "corner_shop.yaml").write_text("name: other")
     with pytest.raises(ConfigurationError, match=r"provider/corner_shop.yaml differs from .*Edit that one, or remove it"):
-        take_in_provider(root, pytest.fail)
+        take_in_provider(Lake(str(root)), pytest.fail)
     (shop / "corner_shop.yaml").unlink()
     with pytest.raises(
         MissingData, match=r"which does not exist: put it back, or put a copy into .* and write 'provider: provider/corner_shop.yaml'"
     ):
-        take_in_provider(root, pytest.fail)
+        take_in_provider(Lake(str(root)), pytest.fail)
 
 
 @pytest.mark.parametrize(

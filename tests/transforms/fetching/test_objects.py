@@ -21,10 +21,11 @@ from obstore.store import S3Store
 
 from transforms.adapters import ProviderSpec, load_provider
 from transforms.errors import ConfigurationError
-from transforms.fetching import Fetched, fetch, stores
+from transforms.fetching import Fetched, fetch
 from transforms.lake.tables import Lake
 from transforms.landing import conservation, drop, folder, refused_files, register
 from transforms.patterns import find, meets
+from transforms.stores import objects as stores
 
 TODAY = date(2022, 5, 18)
 WEEK = "shipments/2022-05-02.csv"

@@ -1,23 +1,25 @@
-"""Object stores: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage. What they hold is read as it was listed. The only
-importer of obstore.
+"""Object stores: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage. What they hold is read as it was listed, and written
+in one step. The only importer of obstore.
 
-Nothing is written there. What an object is called in landing is `keys`' to say.
+What an object is called in landing is for `transforms.fetching.keys` to say, and what a lake keeps in a store for `transforms.lake`.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, InvalidPathError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError, PreconditionError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from transforms.fetching.s3_listing import Bucket, ListingFailed
 from transforms.redaction import blotted, redacted
+from transforms.stores.s3_listing import Bucket, ListingFailed
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 """How long to wait for a connection, and for the next bytes."""
@@ -44,6 +46,10 @@ class StoreUnreachable(Exception):
 
 class ObjectNotTaken(Exception):
     """One object could not be read as it was listed; says why and what to do."""
+
+
+class NotWritten(Exception):
+    """Something else stands under that key by now."""
 
 
 class NoObject(Exception):
@@ -131,6 +137,10 @@ class ObjectStore:
     direct: Bucket | None
     """The same bucket by S3's protocol, where key and secret are known here."""
     secrets: tuple[str, ...] = field(repr=False)
+    named: str
+    """Where its address was given, as messages name it."""
+    again: str
+    """What to do once it answers again."""
 
     def pages(self, folder: str) -> Iterator[list[StoredObject]]:
         """What the store holds below a folder, page by page; each key whole.
@@ -204,6 +214,53 @@ class ObjectStore:
         if size != wanted.size:
             raise ObjectNotTaken(_CHANGED)
 
+    def find(self, key: str) -> StoredObject | None:
+        """An object as it stands now; None where there is none. Raise `StoreUnreachable` where that cannot be told."""
+        try:
+            return _object(obstore.head(self.opened, key))
+        except FileNotFoundError:
+            return None
+        except (BaseError, ValueError) as error:
+            raise StoreUnreachable(self._explained(error, "read")) from None
+
+    def write(self, key: str, content: bytes | Path, where: Literal["any", "absent"] | StoredObject = "any") -> StoredObject:
+        """Put an object in one step and return it as it stands then.
+
+        Parameters
+        ----------
+        where
+            Only where there is none of that key (`absent`), or only in the place of one as it was found.
+
+        Raises
+        ------
+        NotWritten
+            If another one stands there.
+        StoreUnreachable
+            If the store cannot be asked.
+        """
+        mode: Any = "overwrite" if where == "any" else "create" if where == "absent" else {"e_tag": f'"{where.etag}"'}
+        try:
+            # In one part where there is a condition: what is put together of several parts has none.
+            put = obstore.put(self.opened, key, content, mode=mode, use_multipart=None if where == "any" else False)
+        except (AlreadyExistsError, PreconditionError):
+            raise NotWritten from None
+        except FileNotFoundError as error:
+            if isinstance(where, StoredObject):
+                raise NotWritten from None
+            raise StoreUnreachable(self._explained(error, "write")) from None
+        except (BaseError, ValueError) as error:
+            raise StoreUnreachable(self._explained(error, "write")) from None
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        return StoredObject(key, size, datetime.now(UTC), _tag(put["e_tag"]))
+
+    def delete(self, key: str) -> None:
+        """Take an object away; there need not be one."""
+        with suppress(FileNotFoundError):
+            try:
+                obstore.delete(self.opened, key)
+            except (BaseError, ValueError) as error:
+                raise StoreUnreachable(self._explained(error, "write")) from None
+
     def _explained(self, error: Exception, do: str) -> str:
         """Why a request failed and what to do, in two sentences."""
         where = self.endpoint or f"{self.kind.name}'s own address, since {self.kind.endpoint[1]} is not set"
@@ -222,29 +279,29 @@ class ObjectStore:
                 any(place in text for place in _MACHINES),
                 f"there are no credentials for it. Set {needed}, or variables with _FILE behind their names to files that hold them.",
             ),
-            (told, told.format(bucket=self.bucket, place=self.kind.place, endpoint=endpoint, needed=needed, do=do)),
+            (told, told.format(bucket=self.bucket, place=self.kind.place, endpoint=endpoint, needed=needed, do=do, named=self.named)),
             (
                 status[:3] in {"401", "403"},
                 f"it does not let in who is named by {needed} ({status}). Correct them, or let them {do} there.",
             ),
-            (status.startswith("5"), f"it answers {status!r}, also when it is asked {RETRIES + 1} times. Fetch again later."),
+            (status.startswith("5"), f"it answers {status!r}, also when it is asked {RETRIES + 1} times. {self.again} later."),
             (any(sign in text for sign in _NO_SERVER), f"no server answers there. Check that it runs, and {endpoint}."),
-            (any(sign in text for sign in _TOO_SLOW), f"no answer came within {READ_SECONDS} seconds. Fetch again, or check {endpoint}."),
+            (any(sign in text for sign in _TOO_SLOW), f"no answer came within {READ_SECONDS} seconds. {self.again}, or check {endpoint}."),
             (
                 any(sign in text for sign in _CUT),
-                f"the connection broke, also when what was missing was asked for {RETRIES} times. Fetch again later.",
+                f"the connection broke, also when what was missing was asked for {RETRIES} times. {self.again} later.",
             ),
         )
         return next((blotted(why, self.secrets) for holds, why in causes if holds), "") or (
-            f"it cannot be {'listed' if do == 'list' else do}: {blotted(message or _first_line(text), self.secrets)}."
+            f"it cannot be {'listed' if do == 'list' else 'written' if do == 'write' else do}: {blotted(message or _first_line(text), self.secrets)}."
         )
 
 
 _CHANGED = "it was changed while it was fetched, or is still being written. Fetch again."
 _CODES = {
-    "NoSuchBucket": "there is no {place} {bucket!r}. Correct 'store' in the provider YAML, or {endpoint}.",
-    "ContainerNotFound": "there is no {place} {bucket!r}. Correct 'store' in the provider YAML, or {endpoint}.",
-    "InvalidBucketName": "{bucket!r} is no name of a {place}. Correct 'store' in the provider YAML.",
+    "NoSuchBucket": "there is no {place} {bucket!r}. Correct {named}, or {endpoint}.",
+    "ContainerNotFound": "there is no {place} {bucket!r}. Correct {named}, or {endpoint}.",
+    "InvalidBucketName": "{bucket!r} is no name of a {place}. Correct {named}.",
     "InvalidAccessKeyId": "it knows no such key. Correct AWS_ACCESS_KEY_ID, and AWS_SESSION_TOKEN where it is set.",
     "SignatureDoesNotMatch": "the secret does not belong to the key. Correct AWS_SECRET_ACCESS_KEY, AWS_ACCESS_KEY_ID or AWS_REGION.",
     "AuthenticationFailed": "the secret does not belong to the account. Correct {needed}.",
@@ -257,13 +314,15 @@ _CODES = {
 }
 
 
-def opened(address: str, value_of: ValueOf, seconds: int) -> ObjectStore:
-    """Open a store by its address in the provider file.
+def opened(address: str, value_of: ValueOf, seconds: int, named: str = "'store' in the provider YAML", again: str = "Fetch again") -> ObjectStore:
+    """Open a store by its address.
 
     Parameters
     ----------
     seconds
         How long one object may take.
+    named, again
+        Where the address was given, and what to do once the store answers again, as messages say it.
 
     Raises
     ------
@@ -290,7 +349,9 @@ def opened(address: str, value_of: ValueOf, seconds: int) -> ObjectStore:
     except (BaseError, ValueError) as error:
         why = blotted(_first_line(str(error)), secrets)
         raise StoreUnreachable(f"what the environment says of it cannot be used: {why}. Correct {kind.needed}.") from None
-    return ObjectStore(address, kind, bucket, prefix, made, redacted(endpoint, endpoint), _direct(bucket, endpoint, options, kind), secrets)
+    return ObjectStore(
+        address, kind, bucket, prefix, made, redacted(endpoint, endpoint), _direct(bucket, endpoint, options, kind), secrets, named, again
+    )
 
 
 def _direct(name: str, endpoint: str, options: Mapping[str, str], kind: _Kind) -> Bucket | None:

@@ -1,0 +1,68 @@
+"""A lake whose root is an object store: the weekly cycle gives there what it gives on a folder, and what goes wrong is told in sentences."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from obstore.store import S3Store
+from typer.testing import CliRunner
+
+from benchmarks.contents import contents
+from models.members.settings import BoostingSettings, Settings
+from orchestration.cli.app import app
+from orchestration.project import Project
+from orchestration.settings import settings_of
+from transforms.adapters import load_provider
+from transforms.lake.remote.working_copy import push
+from transforms.lake.tables import Lake
+from transforms.landing import folder
+from transforms.world import WorldSpec, simulate, write_landing
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def shelfcast(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Runs a command in an environment that knows the store."""
+    for name, value in {**s3_server.environment, "SHELFCAST_STATE": str(tmp_path / "state")}.items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: CliRunner().invoke(app, [*arguments])
+
+
+@pytest.fixture
+def root(bucket: S3Store) -> str:
+    return f"s3://{bucket.config['bucket']}/a/lake"
+
+
+def opened(root: str) -> Lake:
+    return Lake(root, settings_of(root).storage_options)
+
+
+def test_the_weekly_cycle_in_a_store_gives_what_it_gives_on_a_folder(
+    small_lake: Path, shelfcast: Command, root: str, s3_server: Any, tmp_path: Path
+) -> None:
+    lake, world = opened(root), simulate(WorldSpec(regions=1, stores_per_region=8, products=10, weeks=84))
+    settings = Settings(boosting=BoostingSettings(iterations=8, learning_rate=0.05, leaves=8))
+    Project(provider="sample", train_weeks=56, members=("lasso", "boosting"), settings=settings).keep(lake)
+    landing = folder(lake, load_provider("sample"))
+    write_landing(world, landing)
+    push(lake, landing)
+    done = shelfcast("run", "--week", str(world.last + -4), "--root", root, "--local")
+    assert done.exit_code == 0, done.output
+    assert contents(root) == contents(small_lake)
+    assert secrets_below(tmp_path, s3_server.secret) == []
+
+
+def secrets_below(folder: Path, secret: str) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+def test_a_store_without_a_lake_and_a_wrong_address_are_told_in_a_sentence(shelfcast: Command, root: str) -> None:
+    none = shelfcast("status", "--root", root)
+    assert none.exit_code == 1
+    assert f"{root}/shelfcast.yaml does not exist: {root} is not a lake root yet." in " ".join(none.output.split())
+    wrong = shelfcast("status", "--root", "gs://bucket/lake")
+    assert wrong.exit_code == 1
+    assert "The lake root is gs://bucket/lake; expected a folder, or an address like s3://bucket/prefix." in " ".join(wrong.output.split())

@@ -1,0 +1,1 @@
+"""What a lake in an object store holds beside its tables: landing files, models, reports, the project file; and who changes it at the moment."""
