@@ -186,7 +186,8 @@ class Lake:
         if evolved:
             sql = f"with {', '.join(evolved)} {sql}"
         # A query that cannot be planned is a defect of ours.
-        planned = builder.execute(sql)
+        with self._one_at_a_time():
+            planned = builder.execute(sql)
         try:
             with self._one_at_a_time():
                 return plain(pa.table(planned.read_all()))
