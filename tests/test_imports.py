@@ -74,7 +74,7 @@ def test_every_folder_of_product_code_is_a_package_that_import_contracts_see() -
 
 def test_product_code_stands_in_three_packages_and_names_no_module_by_text() -> None:
     """A package beside them, or a module that is named by text, is seen by no contract."""
-    beside = {"benchmarks", "dbt_project", "docs", "notebooks", "tests"}
+    beside = {".ci", "benchmarks", "dbt_project", "docs", "notebooks", "tests"}
     assert {path.parent.name for path in CHECKOUT.glob("*/*.py")} <= {*PACKAGES, *beside}
     texts = [name for name, path in modules_of(CHECKOUT).items() if "import_module(" in path.read_text()]
     assert texts == ["models.promoted"]
