@@ -123,21 +123,22 @@ def _store_options(found: Settings) -> dict[str, str]:
     options.setdefault("AWS_REGION", "us-east-1")
     if options.get("AWS_ENDPOINT_URL", "").startswith("http://"):
         options["AWS_ALLOW_HTTP"] = "true"
-    return {**options, STATE: str(state_folder(found))}
+    return {**options, STATE: str(state_folder(found.root, found.state))}
 
 
-def state_folder(found: Settings) -> Path:
+def state_folder(root: str, state: str) -> Path:
     """Where what has to lie on this machine lies: the root itself where it is a folder."""
-    if "://" not in found.root:
-        return Path(found.root)
-    own = sha256(found.root.rstrip("/").encode()).hexdigest()[:16]
-    base = Path(found.state) if found.state else Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "shelfcast"
+    if "://" not in root:
+        return Path(root)
+    own = sha256(root.rstrip("/").encode()).hexdigest()[:16]
+    base = Path(state) if state else Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "shelfcast"
     return (base / own).resolve()
 
 
 def place_of_logs() -> Path:
-    """The lake's folder on this machine where the environment names a root, else the present folder."""
-    return state_folder(Settings()) if os.environ.get("SHELFCAST_ROOT", "") else Path.cwd()
+    """The lake's folder on this machine where the environment names a root, else the present folder; whatever else is wrong with the settings."""
+    root = os.environ.get("SHELFCAST_ROOT", "")
+    return state_folder(root, os.environ.get("SHELFCAST_STATE", "")) if root else Path.cwd()
 
 
 @contextmanager
