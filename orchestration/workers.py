@@ -6,7 +6,7 @@ A task gets a whole region; results come back in the order in which regions fini
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from threading import Thread
 from typing import TypeVar
@@ -17,6 +17,7 @@ from transforms.calendar import Region
 from transforms.errors import ProcessKilled
 
 Result = TypeVar("Result")
+_WORK = "trained or forecast a region"
 
 
 def map_regions(task: Callable[[Region], Result], regions: Sequence[Region], workers: int) -> Iterator[tuple[Region, Result]]:
@@ -27,7 +28,7 @@ def map_regions(task: Callable[[Region], Result], regions: Sequence[Region], wor
     Raises
     ------
     ProcessKilled
-        If a worker was killed.
+        If a worker, or the process that starts workers, was killed.
     """
     if workers == 1 or len(regions) <= 1:
         for region in regions:
@@ -38,15 +39,23 @@ def map_regions(task: Callable[[Region], Result], regions: Sequence[Region], wor
     context.set_forkserver_preload(["orchestration.preload"])
     with ProcessPoolExecutor(min(workers, len(regions)), mp_context=context, initializer=_end_with_parent) as pool:
         threads = max(1, (os.cpu_count() or 1) // workers)
-        futures = {pool.submit(_with_threads, task, region, threads): region for region in regions}
         try:
+            futures = {_submitted(pool, task, region, threads): region for region in regions}
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool as error:
-            raise ProcessKilled("trained or forecast a region") from error
+            raise ProcessKilled(_WORK) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _submitted(pool: ProcessPoolExecutor, task: Callable[[Region], Result], region: Region, threads: int) -> Future[Result]:
+    try:
+        return pool.submit(_with_threads, task, region, threads)
+    except (EOFError, ConnectionError, BrokenProcessPool) as error:
+        # The fork server was killed while it was asked for a worker.
+        raise ProcessKilled(_WORK) from error
 
 
 def _end_with_parent() -> None:

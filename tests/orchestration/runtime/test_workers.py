@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
+import psutil
 import pytest
 
 from orchestration.workers import map_regions
@@ -86,3 +88,38 @@ def test_a_worker_that_is_killed_is_told_with_what_to_do() -> None:
         "The process that trained or forecast a region was killed, most often because memory ran out. Run the command again: what was finished stays. "
         "Where memory is short, SHELFCAST_WORKERS=1 takes the least."
     )
+
+
+def fork_servers() -> list[psutil.Process]:
+    living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in living if "multiprocessing.forkserver" in " ".join(child.cmdline())]
+
+
+class Named:
+    """A task that ends at once."""
+
+    def __call__(self, region: Region) -> str:
+        """Its name."""
+        return str(region)
+
+
+def test_a_fork_server_that_is_killed_is_told_with_what_to_do_and_the_next_run_starts_another() -> None:
+    """The command ended with 'EOFError: unexpected EOF', told as a defect of Shelfcast."""
+
+    def kill() -> None:
+        # It is asked for a worker while it imports, and answers once it has.
+        until(fork_servers, 60)
+        fork_servers()[0].kill()
+
+    for server in fork_servers():
+        server.kill()
+        until(lambda: not fork_servers(), 60)
+    killer = Thread(target=kill)
+    killer.start()
+    regions = [Region("ohio"), Region("north_texas")]
+    with pytest.raises(ProcessKilled, match="Run the command again: what was finished stays"):
+        list(map_regions(Named(), regions, 2))
+    killer.join()
+    # It answers nobody before it is gone.
+    assert until(lambda: not fork_servers(), 60)
+    assert dict(map_regions(Named(), regions, 2)) == {region: str(region) for region in regions}
