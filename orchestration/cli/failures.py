@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import tempfile
@@ -23,6 +24,8 @@ _ROOM = 1 << 20
 # Libraries wrap what the system says in errors of their own, and some keep its words alone.
 _FULL = re.compile(r"no space left on device|disk quota exceeded|disk is full|os error (28|122)\b", re.IGNORECASE)
 _LIMITED = re.compile(r"file too large|os error 27\b", re.IGNORECASE)
+# SQLite has no other words for a file that may not grow, be it by the disk, a quota or a limit: its callers see them alone.
+_NO_GROWTH = re.compile(r"disk i/o error", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"permission denied|read-only file system|readonly database|os error (13|30)\b", re.IGNORECASE)
 # DuckDB, DataFusion and Arrow each have their own words, DataFusion in errors of no type of its own; a run's failure holds them as text.
 _DAMAGED = re.compile(r"too small to be a parquet|no magic bytes|parquet error|corrupt footer", re.IGNORECASE)
@@ -50,10 +53,15 @@ def _sentence(one: BaseException, root: Path) -> str:
         told = (
             f"The disk is full ({first}). Free space on the disk of {root}, or give another one, and run the command again: what was finished stays."
         )
-    elif _LIMITED.search(text):
+    elif _LIMITED.search(text) or (_NO_GROWTH.search(text) and resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY):
         told = (
             f"A file may not become as large as it has to ({first}): raise this user's limit on the size of files ('ulimit -f') and run the command "
             "again: what was finished stays."
+        )
+    elif _NO_GROWTH.search(text):
+        told = (
+            f"The disk is full, or reports an error ({first}). Free space on the disk of {root}, or give another one, and run the command again: "
+            "what was finished stays."
         )
     elif _FORBIDDEN.search(text) or (of_history and root.is_dir() and not os.access(root, os.W_OK)):
         told = f"{first}: this user may not write there, or read it. Give {root} and all below it to the user who runs Shelfcast."

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
-from sqlite3 import DatabaseError
+from sqlite3 import SQLITE_BUSY, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_READONLY, DatabaseError
 
 import dagster as dg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -31,6 +31,7 @@ YOUNG = timedelta(minutes=10)
 """Age below which a file that nobody names may be one that a reader of landing or a notebook is about to name."""
 _RUN_HISTORY = "shelfcast-runs-*"
 _DAY = timedelta(days=1)
+_NOT_OF_FILES = {SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_READONLY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,7 @@ def _history(lake: Lake) -> Iterator[Finding]:
         with dagster_home_at(home, for_good=False), dg.DagsterInstance.from_config(str(home)) as instance:
             phantoms = dead_runs(instance)
     except (SQLAlchemyError, DatabaseError) as error:
-        if isinstance(error, DBAPIError) and not isinstance(error.orig, DatabaseError):
-            # A database that other machines use too: there is nothing here to move away.
+        if not _is_unreadable(error):
             raise
         yield Finding(
             "unreadable run history",
@@ -127,6 +127,14 @@ def _history(lake: Lake) -> Iterator[Finding]:
             "mark them as failed",
             partial(_opened, lake, f"{len(phantoms)} runs are marked as failed", ""),
         )
+
+
+def _is_unreadable(error: Exception) -> bool:
+    """Whether files of the history are to blame, which can be moved away: neither a database of many machines, nor a disk that is full."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, DatabaseError):
+        return getattr(cause, "sqlite_errorcode", SQLITE_CORRUPT) & 0xFF not in _NOT_OF_FILES
+    return not isinstance(error, DBAPIError)
 
 
 def _opened(lake: Lake, did: str, elsewhere: str) -> str:

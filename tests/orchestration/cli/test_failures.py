@@ -1,8 +1,10 @@
 """No traceback reaches a user: what a command says when the disk is full, files are garbled or nobody may write, and where a defect is written down."""
 
 import io
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from orchestration.cli.app import app, console
 from orchestration.cli.failures import explained, log_defect
 from orchestration.project import Project
 from orchestration.runtime.instance import open_instance
+from orchestration.runtime.runs import RunFailed
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.errors import AuditFailed
@@ -167,6 +170,45 @@ def test_a_run_history_on_a_full_disk_is_not_to_be_moved_away(root: Path, small_
     assert code == 1
     assert "The disk is full (" in output
     assert "move that folder away" not in output
+
+
+@pytest.mark.parametrize("small_disk", ["4m"], indirect=True)
+def test_the_doctor_moves_no_run_history_away_from_a_full_disk(root: Path, small_disk: Path) -> None:
+    """It was taken for one that cannot be read."""
+    shutil.copytree(root, small_disk / "root")
+    (small_disk / "filling").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    code, output, _ = shelfcast("doctor", "--mend", "--root", str(small_disk / "root"))
+    assert code == 1
+    assert "The disk is full (" in output
+    assert (small_disk / "root" / "dagster").is_dir()
+    assert list((small_disk / "root").glob("dagster.unreadable-*")) == []
+
+
+_LIMITED = """
+import resource, sys
+from orchestration.cli.app import app
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
+app()
+"""
+
+
+def test_a_run_history_whose_files_may_not_grow_is_not_to_be_moved_away(root: Path) -> None:
+    """SQLite tells of a disk that reports errors, and the advice was to restore the run history or to move it away."""
+    command = [sys.executable, "-c", _LIMITED, "8192", "run", "--week", "2024-05-06", "--root", str(root)]
+    shutil.rmtree(root / "dagster")
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])})
+    assert done.returncode == 1
+    assert "move that folder away" not in done.stderr
+    assert "A file may not become as large as it has to (" in done.stderr
+    assert "raise this user's limit on the size of files ('ulimit -f')" in done.stderr
+
+
+def test_a_disk_of_which_a_database_says_no_more_than_that_it_reports_errors_is_told_as_full(tmp_path: Path) -> None:
+    """In the midst of a step, by a quota: there is room when the command tells of it, and the error has become the text of another one."""
+    told = explained(RunFailed("Step bronze_stores failed: (sqlite3.OperationalError) disk I/O error (run 1; log: steps.log)"), tmp_path)
+    assert told is not None
+    assert told.startswith("The disk is full, or reports an error (")
+    assert "run the command again: what was finished stays." in told
 
 
 @pytest.mark.parametrize("small_disk", ["4m"], indirect=True)
