@@ -17,7 +17,7 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report term
 
-# Kills, full disks, clocks, damage: about two hours on two idle cores; FAULTS=--short does a few kinds in minutes.
+# Kills, full disks, clocks, damage: an hour or two on two idle cores; FAULTS=--short does a few kinds in minutes.
 test-faults: .venv/installed
 	$(BIN)/python -m benchmarks.faults $(FAULTS)
 

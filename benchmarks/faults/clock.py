@@ -21,8 +21,7 @@ def _jump(shift: str, trial: Trial) -> None:
         cycle.kill("group", trial.chance)
     else:
         trial.ending.moments.append(f"clock {shift}")
-    trial.ending.told(cycle.text, cycle.wait(), [0, -9])
-    cycle.end_rest()
+    trial.end(cycle, [0, -9])
 
 
 FAULTS = [Fault("clock set back", partial(_jump, "-400d")), Fault("clock set forward", partial(_jump, "+400d"))]

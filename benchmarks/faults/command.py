@@ -7,30 +7,42 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Literal
 
 import psutil
 
 from benchmarks.faults.place import Place
 
-Kind = Literal["command", "dbt", "worker", "workbook reader", "group"]
-_MARKS: dict[Kind, str] = {"dbt": "dbt_process", "worker": "multiprocessing.forkserver", "workbook reader": "transforms.workbooks.process"}
-_STILL = 0.02
+Kind = Literal["group", "command", "dbt", "worker", "fork server", "workbook reader", "helper"]
+_MARKS: dict[str, Kind] = {"dbt_process": "dbt", "multiprocessing.forkserver": "worker", "transforms.workbooks.process": "workbook reader"}
+_WEIGHTS: dict[Kind, int] = {"group": 3, "command": 3, "dbt": 3, "worker": 3, "fork server": 3, "workbook reader": 3, "helper": 1}
+"""How often a kind is chosen among those that run; helpers are what Dagster and Python start for logs and semaphores."""
+START = "start"
+_STILL = 0.05
 LONGEST = 1800
 """Seconds after which a command counts as wedged."""
 WEDGED = -99
 _SHELFCAST = [sys.executable, "-c", "from orchestration.cli.app import app; app()"]
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a cycle: what comes before its first step, or a step with what comes after it."""
+
+    name: str
+    seconds: float
+
+
 class Command:
     """`shelfcast ARGUMENTS --root ROOT`, in a session of its own."""
 
     def __init__(self, place: Place, root: str, *arguments: str, environment: Mapping[str, str] | None = None):
-        number = len(list(Path(root).parent.glob(f"{Path(root).name}.*.log")))
-        self.log = Path(f"{root}.{number}.log")
-        self._place, self._root, self._runs = place, root, place.runs(root)
-        self.begun = time.monotonic()
+        number = len(list(place.scratch.glob(place.beside(root, ".*.log").name)))
+        self.log = place.beside(root, f".{number}.log")
+        self._place, self._home = place, place.home(root)
+        self._runs = place.history.runs(self._home)
+        self.begun_at = time.time()
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*_SHELFCAST, *arguments, "--root", root],
@@ -52,14 +64,15 @@ class Command:
 
     @property
     def at(self) -> str:
-        """The last thing that it said, and how many steps had begun."""
-        lines = [line.strip("· ") for line in self.text.splitlines() if line.strip()]
-        return f"{lines[-1] if lines else 'start'} (step {self.steps})"
+        """The step that began last."""
+        steps = [step for step, _ in self._begun()]
+        return steps[-1] if steps else START
 
-    @property
-    def steps(self) -> int:
-        """Steps that have begun."""
-        return self._place.steps(self._root, self._runs)
+    def phases(self) -> list[Phase]:
+        """The stretches of a command that has just ended."""
+        begun = [(START, self.begun_at), *self._begun()]
+        ends = [at for _, at in begun[1:]] + [time.time()]
+        return [Phase(name, max(0.0, end - at)) for (name, at), end in zip(begun, ends, strict=True)]
 
     def wait(self) -> int:
         """Wait to the end; return the exit code, `WEDGED` where it came to none."""
@@ -69,35 +82,47 @@ class Command:
             self.kill("group", random.Random(0))
             return WEDGED
 
-    def until(self, reached: Callable[[], bool]) -> bool:
-        """Wait for something, or for the end; whether it was reached."""
-        while not (there := reached()) and not self.ended:
+    def until(self, reached: Callable[[], bool], seconds: float = LONGEST) -> bool:
+        """Wait for something, for so many seconds at most, or for the end; whether it was reached."""
+        deadline = time.monotonic() + seconds
+        while not (there := reached()) and not self.ended and time.monotonic() < deadline:
             time.sleep(_STILL)
         return there
 
+    def until_in(self, phases: list[Phase], number: int) -> bool:
+        """Wait until a stretch, or one behind it, has begun; whether that came."""
+        names = {phase.name for phase in phases[number:]}
+        return number == 0 or self.until(lambda: any(step in names for step, _ in self._begun()))
+
+    def pause(self, seconds: float) -> None:
+        """Let it go on for so long, or to its end."""
+        self.until(lambda: False, seconds)
+
     def of_kind(self, kind: Kind) -> list[int]:
         """Processes of a kind that run now."""
-        if kind == "command":
-            return [] if self.ended else [self.process.pid]
-        return [pid for pid, line in self._tree() if kind == "group" or _MARKS[kind] in line]
+        return [pid for pid, found in self._tree() if kind in {"group", found}]
 
     def is_there(self, kind: Kind) -> bool:
         """Whether a process of a kind runs now."""
         return bool(self.of_kind(kind))
 
-    def kill(self, kind: Kind, chance: random.Random) -> bool:
-        """SIGKILL one process of a kind, or all; whether there was one."""
-        if kind == "group":
-            try:
+    def kill(self, kind: Kind | Literal["any"], chance: random.Random) -> Kind | None:
+        """SIGKILL all, or one process of a kind, which with `any` is chosen too; return the kind, None where there was no process."""
+        found = self._tree()
+        if not found:
+            return None
+        if kind == "any":
+            kinds: list[Kind] = sorted({"group", *(kind for _, kind in found)})
+            [kind] = chance.choices(kinds, [_WEIGHTS[kind] for kind in kinds])
+        pids = [pid for pid, other in found if kind in {"group", other}]
+        try:
+            if kind == "group":
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                return False
-            self.process.wait()
-            return True
-        pids = self.of_kind(kind)
-        if pids:
-            os.kill(chance.choice(pids), signal.SIGKILL)
-        return bool(pids)
+            elif pids:
+                os.kill(chance.choice(pids), signal.SIGKILL)
+        except ProcessLookupError:
+            return None
+        return kind if pids else None
 
     def end_rest(self) -> None:
         """Wait for processes that outlive their command: they see that it is gone and end."""
@@ -105,12 +130,24 @@ class Command:
         while self._tree() and time.monotonic() < deadline:
             time.sleep(_STILL)
 
-    def _tree(self) -> list[tuple[int, str]]:
-        found = []
-        for process in psutil.process_iter(["pid", "cmdline", "status"]):
+    def _begun(self) -> list[tuple[str, float]]:
+        return [(one.step, one.at) for one in self._place.history.begun(self._home, self._runs)]
+
+    def _tree(self) -> list[tuple[int, Kind]]:
+        """Processes of the session that live, with their kinds."""
+        found: list[tuple[int, Kind]] = []
+        for process in psutil.process_iter():
             try:
-                if os.getsid(process.pid) == self.process.pid and process.info["status"] != psutil.STATUS_ZOMBIE:
-                    found.append((process.pid, " ".join(process.info["cmdline"] or [])))
-            except ProcessLookupError:
+                # Cheap first: most processes of the machine are others'.
+                if os.getsid(process.pid) == self.process.pid and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append((process.pid, self._kind(process)))
+            except (ProcessLookupError, psutil.NoSuchProcess):
                 continue
         return found
+
+    def _kind(self, process: psutil.Process) -> Kind:
+        if process.pid == self.process.pid:
+            return "command"
+        line = " ".join(process.cmdline())
+        kind = next((kind for mark, kind in _MARKS.items() if mark in line), "helper")
+        return "fork server" if kind == "worker" and process.ppid() == self.process.pid else kind

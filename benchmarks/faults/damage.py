@@ -5,7 +5,8 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
-from benchmarks.faults.trial import Fault, Trial
+from benchmarks.faults.place import Place
+from benchmarks.faults.trial import Fault, Trial, in_folders
 from transforms.contracts import CONTRACTS
 from transforms.lake.tables import Lake
 
@@ -22,28 +23,36 @@ def _run_damaged(trial: Trial, name: str, what: str) -> None:
     """A cycle either does without the table or says in a sentence that it cannot be read; then the backup is restored in the root's place."""
     trial.damaged.append(name)
     trial.ending.moments.append(f"{what} of {name}")
-    cycle = trial.run()
-    trial.ending.told(cycle.text, cycle.wait(), [0, 1])
-    cycle.end_rest()
+    trial.end(trial.run(), [0, 1])
     found = trial.run("doctor")
-    trial.ending.told(found.text, found.wait(), [0, 1])
+    trial.end(found, [0, 1])
     if name not in found.text:
         trial.ending.broken.append(f"the doctor does not name {name}: {found.text}")
     trial.readers()
     trial.folder.rename(f"{trial.root}-damaged")
-    restored = trial.run("restore", str(trial.at.backup))
-    trial.ending.told(restored.text, restored.wait(), [0])
+    trial.end(trial.run("restore", _backup(trial)), [0])
     shutil.rmtree(f"{trial.root}-damaged")
+    shutil.rmtree(_backup(trial))
     trial.damaged.clear()
 
 
+def _backup(trial: Trial) -> str:
+    return f"{trial.root}-backup"
+
+
+def _back_up(trial: Trial) -> None:
+    trial.end(trial.run("backup", "--to", _backup(trial)), [0])
+
+
 def _data(trial: Trial) -> None:
+    _back_up(trial)
     name, _ = _table(trial)
     Path(trial.chance.choice(Lake(trial.root).files(name))).write_bytes(_GARBAGE)
     _run_damaged(trial, name, "a data file")
 
 
 def _log(trial: Trial) -> None:
+    _back_up(trial)
     name, folder = _table(trial)
     trial.chance.choice(sorted((folder / "_delta_log").glob("*.json"))).write_bytes(_GARBAGE)
     _run_damaged(trial, name, "an entry of the log")
@@ -56,11 +65,8 @@ def _checkpoint(trial: Trial) -> None:
     for path in (folder / "_delta_log").glob("*.checkpoint*.parquet"):
         path.write_bytes(_GARBAGE)
     trial.ending.moments.append(f"a checkpoint of {name}")
-    cycle = trial.run()
-    trial.ending.told(cycle.text, cycle.wait(), [0, 1])
-    cycle.end_rest()
-    mended = trial.run("doctor", "--mend")
-    trial.ending.told(mended.text, mended.wait(), [0])
+    trial.end(trial.run(), [0, 1])
+    trial.end(trial.run("doctor", "--mend"), [0])
 
 
 def _history_lost(trial: Trial) -> None:
@@ -69,13 +75,14 @@ def _history_lost(trial: Trial) -> None:
 
 
 def _history_corrupt(trial: Trial) -> None:
+    """What cannot be read is set aside, and the cycle goes on with a new history."""
     _killed_at_a_moment(trial)
     for path in (trial.folder / "dagster" / "history").rglob("*.db"):
         path.write_bytes(_GARBAGE * 64)
     cycle = trial.run()
-    trial.ending.told(cycle.text, cycle.wait(), [1])
-    mended = trial.run("doctor", "--mend")
-    trial.ending.told(mended.text, mended.wait(), [0])
+    trial.end(cycle, [0])
+    if "is damaged" not in cycle.text:
+        trial.ending.broken.append(f"nothing was said of the damaged run history: {cycle.text}")
 
 
 def _killed_at_a_moment(trial: Trial) -> None:
@@ -87,10 +94,14 @@ def _killed_at_a_moment(trial: Trial) -> None:
     cycle.end_rest()
 
 
+def _has_history_files(place: Place) -> bool:
+    return place.is_folder and place.has_history_files
+
+
 FAULTS = [
-    Fault("data file corrupt", _data, in_folders_alone=True),
-    Fault("log corrupt", _log, in_folders_alone=True),
-    Fault("checkpoint corrupt", _checkpoint, in_folders_alone=True),
-    Fault("run history lost", _history_lost, in_folders_alone=True),
-    Fault("run history corrupt", _history_corrupt, in_folders_alone=True),
+    Fault("data file corrupt", _data, applies=in_folders),
+    Fault("log corrupt", _log, applies=in_folders),
+    Fault("checkpoint corrupt", _checkpoint, applies=in_folders),
+    Fault("run history lost", _history_lost, applies=_has_history_files),
+    Fault("run history corrupt", _history_corrupt, applies=_has_history_files),
 ]

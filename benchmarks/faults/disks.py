@@ -4,7 +4,7 @@ import resource
 import shutil
 import subprocess
 
-from benchmarks.faults.trial import Fault, NotHere, Trial
+from benchmarks.faults.trial import Fault, NotHere, Trial, in_folders
 
 _ROOMY = "2g"
 _MIB = 1 << 20
@@ -31,22 +31,19 @@ def _full(trial: Trial) -> None:
     used = shutil.disk_usage(trial.root).used
     _mounted("-o", f"remount,size={used + room}", trial.root)
     cycle = trial.run()
-    code = cycle.wait()
-    cycle.end_rest()
+    # A step may come by with what is left.
+    trial.end(cycle, [0, 1])
     trial.ending.moments.append(f"{room:,} bytes left: {cycle.at}")
     _mounted("-o", f"remount,size={_ROOMY}", trial.root)
-    # A step may have come by with what was left.
-    trial.ending.told(cycle.text, code, [0, 1])
 
 
 def _read_only(trial: Trial) -> None:
     """A root that nobody may write to."""
     _mounted("-o", "remount,ro", trial.root)
     cycle = trial.run()
-    code = cycle.wait()
+    trial.end(cycle, [1])
     trial.ending.moments.append(cycle.at)
     _mounted("-o", "remount,rw", trial.root)
-    trial.ending.told(cycle.text, code, [1])
 
 
 def _limited(trial: Trial) -> None:
@@ -55,14 +52,12 @@ def _limited(trial: Trial) -> None:
     cycle = trial.run()
     # What it starts has the same limit.
     resource.prlimit(cycle.process.pid, resource.RLIMIT_FSIZE, (most, most))
-    code = cycle.wait()
-    cycle.end_rest()
+    trial.end(cycle, [0, 1])
     trial.ending.moments.append(f"files of {most:,} bytes at most: {cycle.at}")
-    trial.ending.told(cycle.text, code, [0, 1])
 
 
 FAULTS = [
-    Fault("disk full", _full, _mount, _unmount, in_folders_alone=True),
-    Fault("root read-only", _read_only, _mount, _unmount, in_folders_alone=True),
-    Fault("size of files limited", _limited, in_folders_alone=True),
+    Fault("disk full", _full, _mount, _unmount, applies=in_folders),
+    Fault("root read-only", _read_only, _mount, _unmount, applies=in_folders),
+    Fault("size of files limited", _limited, applies=in_folders),
 ]

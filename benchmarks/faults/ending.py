@@ -1,19 +1,21 @@
 """How a trial ended: what readers saw right after the fault, and what the lake holds after a plain second run beside one that nobody disturbed."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import dagster as dg
 
 from benchmarks.contents import row_hashes, slice_hashes
+from benchmarks.faults.place import lake_of
 from orchestration.project import Project
 from orchestration.reports.audit import verification
 from orchestration.settings import dagster_home_at
 from transforms.adapters import load_provider
 from transforms.errors import ShelfcastError
-from transforms.lake.tables import Lake
 from transforms.landing import pending, pending_references
 
 _DECISIONS = {
@@ -33,7 +35,7 @@ class Rows:
     slices: dict[str, dict[tuple[str, str], int]]
 
     @classmethod
-    def of(cls, root: Path) -> "Rows":
+    def of(cls, root: str) -> "Rows":
         """Read all."""
         return cls({name: dict(found) for name, found in row_hashes(root).items()}, slice_hashes(root))
 
@@ -44,6 +46,10 @@ class Ending:
 
     Attributes
     ----------
+    place
+        Where lake and run history lay.
+    moments, kills
+        What happened when; and kinds of killed processes, with the phases that they hit.
     broken
         What readers, or who was told something, found right after the fault: slices neither old nor new, tables that cannot be read, tracebacks.
     wedged
@@ -53,7 +59,9 @@ class Ending:
     """
 
     fault: str
+    place: str = ""
     moments: list[str] = field(default_factory=list)
+    kills: list[tuple[str, str]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     wedged: list[str] = field(default_factory=list)
     lost: int = 0
@@ -62,13 +70,25 @@ class Ending:
     swept: Counter[str] = field(default_factory=Counter)
     left: list[str] = field(default_factory=list)
     skipped: str = ""
+    seconds: float = 0.0
+
+    @classmethod
+    def read(cls, line: str) -> Self:
+        """Read what `line` wrote."""
+        found = json.loads(line)
+        return cls(**{**found, "swept": Counter(found["swept"]), "kills": [tuple(kill) for kill in found["kills"]]})
+
+    @property
+    def line(self) -> str:
+        """As one line of JSON, so that tables of several invocations add up."""
+        return json.dumps(vars(self))
 
     @property
     def recovered(self) -> bool:
         """True when a plain run made up for everything, and nobody saw anything that was neither old nor new."""
         return not (self.broken or self.wedged or self.lost or self.doubled or self.other or self.left)
 
-    def readers(self, root: Path, before: Rows, after: Rows, except_for: Sequence[str] = ()) -> None:
+    def readers(self, root: str, before: Rows, after: Rows, except_for: Sequence[str] = ()) -> None:
         """Look as readers do right after the fault: every slice is the old or the new one."""
         try:
             seen = slice_hashes(root, except_for)
@@ -87,7 +107,7 @@ class Ending:
         if code not in expected:
             self.wedged.append(f"exit code {code}: {text.strip().splitlines()[-1:]}")
 
-    def compare(self, root: Path, after: Rows) -> None:
+    def compare(self, root: str, after: Rows) -> None:
         """Compare what the second run left with what nobody disturbed."""
         here = row_hashes(root)
         for table in here.keys() | after.rows.keys():
@@ -99,18 +119,18 @@ class Ending:
             if lost or doubled or other:
                 self.broken.append(f"{table}: {lost} rows lost, {doubled} doubled, {other} others")
         self.doubled += _decided_twice(root)
-        lake = Lake(str(root))
-        provider = load_provider(Project.load(root).provider, base=root)
+        lake = lake_of(root)
+        provider = load_provider(Project.of(lake).provider, base=lake.path())
         if waiting := [*map(str, pending(lake, provider)), *pending_references(lake, provider)]:
             self.wedged.append(f"pending for ever: {waiting[0]}, {len(waiting)} in all")
-        if going_on := _going_on(root):
+        if going_on := _going_on(lake.path("dagster")):
             self.wedged.append(f"{going_on} runs look as if they were going on")
         self.broken += [f"audit: {finding}" for finding in verification(lake).findings]
 
 
-def _decided_twice(root: Path) -> int:
+def _decided_twice(root: str) -> int:
     """Decisions and versions that are on record more than once."""
-    lake, twice = Lake(str(root)), 0
+    lake, twice = lake_of(root), 0
     for table, key in _DECISIONS.items():
         if lake.exists(table):
             with lake.connect(table) as connection:
@@ -120,9 +140,9 @@ def _decided_twice(root: Path) -> int:
     return twice
 
 
-def _going_on(root: Path) -> int:
+def _going_on(home: Path) -> int:
     """Runs that the run history shows as begun and not ended."""
     # Not `open_instance`, which ends them.
-    with dagster_home_at(root / "dagster", for_good=False), dg.DagsterInstance.from_config(str(root / "dagster")) as instance:
+    with dagster_home_at(home, for_good=False), dg.DagsterInstance.from_config(str(home)) as instance:
         unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
         return len(instance.get_runs(dg.RunsFilter(statuses=unfinished)))

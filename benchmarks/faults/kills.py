@@ -1,34 +1,65 @@
-"""Killed processes: SIGKILL of one process of a cycle's tree, or of all, at random moments and as steps begin, several times before it may end."""
+"""Killed processes: SIGKILL of a process of a cycle's tree, or of all, at a random moment of a random phase, several times before it may end."""
 
-import time
 from functools import partial
 
-from benchmarks.faults.command import Kind
+from benchmarks.faults.command import START, Command
 from benchmarks.faults.trial import Fault, Trial
 
-CHAIN = 3
-"""Cycles that are killed one after the other on the same lake: the second and third kill hit a recovery."""
-KINDS: tuple[Kind, ...] = ("group", "command", "dbt", "worker", "workbook reader")
-_LONGEST_STILL = 4.0
+NAME = "kill -9"
+CHAIN = 10
+"""Kills one after the other on the same lake: all but the first hit a recovery, or what an earlier kill left running."""
+_OF_WORKBOOKS = 0.5
+"""Share of the kills before the first step that wait for the reader of workbooks, which ends within moments."""
+_LONGEST_START = 60.0
+_KILLED = [0, 1, -9]
 
 
-def _kill(kind: Kind, trial: Trial) -> None:
-    for _ in range(CHAIN):
-        cycle = trial.run()
-        if kind in {"group", "command"}:
-            trial.wait_for_a_moment(cycle)
+def _kill(chain: int, trial: Trial) -> None:
+    phases, chance = trial.at.phases, trial.chance
+    cycle: Command | None = None
+    # In the order of a cycle: what is finished does not come again.
+    for number in sorted(chance.choices(range(len(phases)), k=chain)):
+        if cycle is not None and cycle.ended:
+            if _ended(trial, cycle) == 0:
+                return
+            cycle = None
+        cycle = cycle or _begun(trial)
+        if not cycle.until_in(phases, number):
+            if _ended(trial, cycle) == 0:
+                return
+            # An earlier kill of one of its processes had ended it.
+            cycle = _begun(trial)
+            if not cycle.until_in(phases, number):
+                trial.end(cycle, [0])
+                return
+        if phases[number].name == START and chance.random() < _OF_WORKBOOKS and cycle.until(_reads_workbooks(cycle), _LONGEST_START):
+            killed = cycle.kill("workbook reader", chance)
         else:
-            cycle.until(partial(cycle.is_there, kind))
-            # A reader of workbooks ends within moments.
-            time.sleep(trial.chance.uniform(0, 0.05 if kind == "workbook reader" else _LONGEST_STILL))
-        moment = cycle.at
-        if cycle.kill(kind, trial.chance):
-            trial.ending.moments.append(moment)
-        code = cycle.wait()
-        cycle.end_rest()
-        # A cycle whose moment did not come, or that did without the process, has done its work.
-        trial.ending.told(cycle.text, code, [0, 1, -9])
-        trial.readers()
+            cycle.pause(chance.uniform(0, phases[number].seconds))
+            killed = cycle.kill("any", chance)
+        if killed is not None:
+            trial.ending.kills.append((killed, cycle.at))
+        if killed in {"group", "command"}:
+            _ended(trial, cycle)
+            cycle = None
+    if cycle is not None:
+        _ended(trial, cycle)
 
 
-FAULTS = [Fault(f"kill -9: {kind}", partial(_kill, kind)) for kind in KINDS]
+def _begun(trial: Trial) -> Command:
+    """With one worker there is no fork server, and everything happens in the command's own process: both ways are gone."""
+    return trial.run(environment={"SHELFCAST_WORKERS": trial.chance.choice(["1", "2"])})
+
+
+def _reads_workbooks(cycle: Command) -> partial[bool]:
+    return partial(cycle.is_there, "workbook reader")
+
+
+def _ended(trial: Trial, cycle: Command) -> int:
+    code = trial.end(cycle, _KILLED)
+    trial.readers()
+    return code
+
+
+FAULTS = [Fault(NAME, partial(_kill, CHAIN))]
+SHORT = Fault(NAME, partial(_kill, 3))

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
+from benchmarks.faults.place import lake_of
 from benchmarks.faults.trial import Fault, Trial
-from transforms.lake.tables import Lake
 
 _WRITERS, _TIMES = 8, 5
 _WRITER = """
@@ -31,25 +31,26 @@ def _two_backfills(trial: Trial) -> None:
     week = trial.at.week
     both = [trial.run("backfill", "--from", week, "--until", week) for _ in range(2)]
     for command in both:
-        trial.ending.told(command.text, command.wait(), [0])
+        trial.end(command, [0])
     trial.ending.moments.append("both at once")
 
 
 def _eight_writers(trial: Trial) -> None:
     """In a lake of their own, beside a cycle that goes on."""
-    cycle, other = trial.run(), f"{trial.root}-written"
+    cycle, other = trial.run(), trial.place.files.root(f"{trial.root.rpartition('/')[2]}-written")
     command = [sys.executable, "-c", _WRITER, other]
     writers = [subprocess.Popen([*command, str(writer), str(_TIMES)], stderr=subprocess.PIPE, text=True) for writer in range(_WRITERS)]
     for writer in writers:
         _, told = writer.communicate()
         trial.ending.wedged += [told.strip().splitlines()[-1]] if writer.returncode else []
-    trial.ending.told(cycle.text, cycle.wait(), [0])
-    lake = Lake(other)
+    trial.end(cycle, [0])
+    lake = lake_of(other)
     events = lake.read("gold/model_events")["model_version"].to_pylist()
     rows = lake.read("gold/demand").to_pylist()
     trial.ending.lost += _WRITERS * _TIMES - len(set(events)) + _WRITERS - len({row["region"] for row in rows if row["demand"] == _TIMES - 1})
     trial.ending.doubled += len(events) - len(set(events)) + len(rows) - len({row["region"] for row in rows})
     trial.ending.moments.append(f"{_WRITERS} writers, {_TIMES} commits to each of two tables")
+    trial.place.files.remove(other)
 
 
 FAULTS = [Fault("two backfills of one week", _two_backfills), Fault("eight writers", _eight_writers)]

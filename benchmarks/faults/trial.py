@@ -2,22 +2,19 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-import duckdb
-from deltalake.exceptions import DeltaError
-
-from benchmarks.faults.command import Command
+from benchmarks.faults.command import Command, Phase
 from benchmarks.faults.ending import Ending, Rows
-from benchmarks.faults.place import Place
+from benchmarks.faults.place import Place, lake_of
 from orchestration.project import Project
 from orchestration.reports.doctor import examine
 from transforms.adapters import load_provider
-from transforms.errors import ShelfcastError
-from transforms.lake.tables import Lake
 
 _OTHERS = "temporary history"
 """Found by the doctor outside of the root: not the trial's."""
@@ -33,14 +30,11 @@ class Undisturbed:
 
     base: str
     week: str
-    seconds: float
-    steps: int
+    phases: list[Phase]
     grown: int
-    """Bytes that the cycle adds."""
+    """Bytes that the cycle adds to a folder."""
     before: Rows
     after: Rows
-    backup: Path
-    """Folder with a backup of the prepared lake."""
 
 
 @dataclass
@@ -54,6 +48,7 @@ class Trial:
     ending: Ending
     damaged: list[str] = field(default_factory=list)
     """Tables that the fault itself made unreadable."""
+    commands: list[Command] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -62,20 +57,26 @@ class Trial:
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:
         """Begin the weekly cycle, or another command."""
-        return Command(self.place, self.root, *(arguments or ("run", "--week", self.at.week)), environment=environment)
+        command = Command(self.place, self.root, *(arguments or ("run", "--week", self.at.week)), environment=environment)
+        self.commands.append(command)
+        return command
+
+    def end(self, command: Command, expected: Sequence[int]) -> int:
+        """Wait until a command and all that it started has ended, judge what it said, and return its exit code."""
+        code = command.wait()
+        command.end_rest()
+        self.ending.told(command.text, code, expected)
+        return code
 
     def wait_for_a_moment(self, command: Command) -> None:
-        """A random moment of the cycle: half the times a time, half the times the beginning of a step."""
-        if self.chance.random() < 0.5:
-            begin = self.chance.randint(1, max(1, self.at.steps))
-            command.until(lambda: command.steps >= begin)
-        else:
-            until = self.chance.uniform(0.02, 1) * self.at.seconds
-            command.until(lambda: time.monotonic() - command.begun >= until)
+        """A random moment of a random phase of the cycle."""
+        number = self.chance.randrange(len(self.at.phases))
+        if command.until_in(self.at.phases, number):
+            command.pause(self.chance.uniform(0, self.at.phases[number].seconds))
 
     def readers(self) -> None:
         """Look at the tables as readers do."""
-        self.ending.readers(self.folder, self.at.before, self.at.after, self.damaged)
+        self.ending.readers(self.root, self.at.before, self.at.after, self.damaged)
 
 
 @dataclass(frozen=True)
@@ -88,52 +89,61 @@ class Fault:
         Does it; everything that it started has ended when it returns.
     prepare, clean
         Done before the lake is copied, and in the end.
+    applies
+        Whether it can be done to lakes and run histories that lie there.
     """
 
     name: str
     cause: Callable[[Trial], None]
     prepare: Callable[[Trial], None] | None = None
     clean: Callable[[Trial], None] | None = None
-    in_folders_alone: bool = False
+    applies: Callable[[Place], bool] = lambda _: True
+
+
+def in_folders(place: Place) -> bool:
+    """Faults of files and disks: whether there are any."""
+    return place.is_folder
 
 
 def tried(fault: Fault, place: Place, name: str, at: Undisturbed, chance: random.Random) -> Ending:
-    """Do a fault once and say how it ended; the root of one that did not recover stays, with what was found beside it."""
-    trial = Trial(place, place.root(name), at, chance, Ending(fault.name))
-    ending = trial.ending
-    if fault.in_folders_alone and not place.is_folder:
-        ending.skipped = "the lake lies in no folder"
-        return ending
+    """Do a fault once and say how it ended; the root of one that did not recover stays, with the commands' logs and what was found beside it."""
+    trial = Trial(place, place.files.root(name), at, chance, Ending(fault.name, place.name))
+    ending, begun = trial.ending, time.monotonic()
     try:
         if fault.prepare is not None:
             fault.prepare(trial)
-        place.copy(at.base, trial.root)
+        place.files.copy(at.base, trial.root)
         fault.cause(trial)
         trial.readers()
-        again = trial.run()
-        code = again.wait()
-        ending.told(again.text, code, [0])
-        again.end_rest()
-        ending.compare(trial.folder, at.after)
+        trial.end(trial.run(), [0])
+        ending.compare(trial.root, at.after)
         _swept(trial)
     except NotHere as reason:
         ending.skipped = str(reason)
-    except (ShelfcastError, DeltaError, duckdb.Error, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - a measurement of hours goes on with its next trial; this one has not recovered
         ending.broken.append(f"{type(error).__name__}: {error}")
+        place.beside(trial.root, ".traceback").write_text(traceback.format_exc())
     finally:
+        for command in trial.commands:
+            command.kill("group", chance)
         if not ending.recovered:
-            Path(f"{trial.root}.txt").write_text("\n".join([*ending.moments, *ending.broken, *ending.wedged, *ending.left]))
+            found = [*ending.moments, *map(str, ending.kills), *ending.broken, *ending.wedged, *ending.left]
+            place.beside(trial.root, ".txt").write_text("\n".join([*found, f"kept: {trial.root}", ""]))
         if fault.clean is not None:
             fault.clean(trial)
-        if ending.recovered and Path(trial.root).exists():
-            place.remove(trial.root)
+        if ending.recovered:
+            for command in trial.commands:
+                command.log.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                place.files.remove(trial.root)
+    ending.seconds = time.monotonic() - begun
     return ending
 
 
 def _swept(trial: Trial) -> None:
     """What is left over is found and cleared away as `shelfcast doctor --mend` does, and then the lake holds what it held."""
-    lake = Lake(trial.root)
-    provider = load_provider(Project.load(trial.folder).provider, base=trial.folder)
+    lake = lake_of(trial.root)
+    provider = load_provider(Project.of(lake).provider, base=lake.path())
     # A second look finds what the first one's work has uncovered.
     for _ in range(2):
         for finding in examine(lake, provider, timedelta(0)):
@@ -141,5 +151,5 @@ def _swept(trial: Trial) -> None:
                 trial.ending.swept[finding.kind] += 1
                 finding.mend()
     trial.ending.left += [f"{found.kind}: {found.what}" for found in examine(lake, provider, timedelta(0)) if found.kind != _OTHERS]
-    if trial.ending.recovered:
-        trial.ending.compare(trial.folder, trial.at.after)
+    if trial.ending.recovered and trial.ending.swept:
+        trial.ending.compare(trial.root, trial.at.after)

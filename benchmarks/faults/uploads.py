@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks.faults.trial import Fault, Trial
+from benchmarks.faults.trial import Fault, Trial, in_folders
 from transforms.lake.tables import Lake
 
 _PIECES, _PAUSE = 40, 0.4
@@ -31,8 +31,7 @@ def _growing(trial: Trial) -> None:
     thread = threading.Thread(target=upload)
     thread.start()
     cycle = trial.run()
-    code = cycle.wait()
-    trial.ending.told(cycle.text, code, [0, 1])
+    trial.end(cycle, [0, 1])
     thread.join()
     trial.ending.moments.append(cycle.at)
     _none_but(trial, path.name, len(whole))
@@ -46,7 +45,7 @@ def _draft_name(trial: Trial) -> None:
     whole = path.read_bytes()
     path.unlink()
     cycle = trial.run()
-    trial.ending.told(cycle.text, cycle.wait(), [1])
+    trial.end(cycle, [1])
     trial.ending.moments.append(cycle.at)
     half.write_bytes(whole)
     half.rename(path)
@@ -59,10 +58,8 @@ def _folder_gone(trial: Trial) -> None:
     trial.wait_for_a_moment(cycle)
     trial.ending.moments.append(cycle.at)
     landing.rename(f"{trial.root}-landing")
-    trial.ending.told(cycle.text, cycle.wait(), [0, 1])
-    cycle.end_rest()
-    without = trial.run()
-    trial.ending.told(without.text, without.wait(), [0, 1])
+    trial.end(cycle, [0, 1])
+    trial.end(trial.run(), [0, 1])
     trial.readers()
     for path in sorted(landing.rglob("*"), reverse=True):
         path.rmdir()
@@ -78,7 +75,7 @@ def _none_but(trial: Trial, name: str, size: int) -> None:
 
 
 FAULTS = [
-    Fault("landing file that grows", _growing, in_folders_alone=True),
-    Fault("landing file under an upload's name", _draft_name, in_folders_alone=True),
-    Fault("landing folder gone", _folder_gone, in_folders_alone=True),
+    Fault("landing file that grows", _growing, applies=in_folders),
+    Fault("landing file under an upload's name", _draft_name, applies=in_folders),
+    Fault("landing folder gone", _folder_gone, applies=in_folders),
 ]
