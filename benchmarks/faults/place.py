@@ -15,7 +15,7 @@ from obstore.store import S3Store
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestration.settings import settings_of, state_folder
+from orchestration.settings import settings_of
 from transforms.lake.tables import Lake
 
 
@@ -87,7 +87,7 @@ class Place:
 
     def home(self, root: str) -> Path:
         """The folder of this machine with the root's run history."""
-        return state_folder(settings_of(root)) / "dagster"
+        return lake_of(root).path("dagster")
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _key(root: str) -> str:
 
 
 def _state(root: str) -> Path:
-    return state_folder(settings_of(root))
+    return lake_of(root).path()
 
 
 @dataclass(frozen=True)
