@@ -5,29 +5,24 @@ the log itself, which is never shortened: it is the record of who wrote what and
 their own, so that whatever is killed in between leaves every kept version whole and every hash chain as it was.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable
 
 from transforms.contracts import CONTRACTS
 from transforms.errors import AuditFailed
 from transforms.lake.delta_log import Commit, last_checkpoint, old_checkpoints, read_log
+from transforms.lake.layout import pieces, plan, rearrange
 from transforms.lake.tables import Lake
 
 GRACE = timedelta(days=1)
 """Age from which a file that nothing names was left by a process that is gone, and not just written by one that has not committed yet."""
-_MERGED = "small files merged"
-_SMALL = 32 << 20
-"""Bytes below which a file is small: what is merged is not merged again and again once it is larger."""
 _CHECKPOINT_AFTER = 40
 """Commits after the last checkpoint from which a new one is made: a reader opens every commit since."""
-_MERGE_RETRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class TableUpkeep:
     files, size
         Files of its folder before, and their bytes.
     merged
-        Small files that became fewer ones.
+        Files in whose place others came: small ones merged, large ones cut where the weeks begin that are still written over.
     checkpoint
         Whether a checkpoint of the log was made.
     removed
@@ -92,8 +87,7 @@ def maintain_table(lake: Lake, table: str, named: Collection[int], since: dateti
     commits = _commits(folder, upkeep)
     if not commits:
         return upkeep
-    if regions := _crowded(table, commits, there, folder, merge_from):
-        _merge(lake, table, regions, upkeep, dry_run)
+    if _merge(lake, table, merge_from, upkeep, dry_run):
         commits = _commits(folder, upkeep)
     if commits and commits[-1].version - last_checkpoint(folder) >= _CHECKPOINT_AFTER:
         upkeep.checkpoint = True
@@ -140,32 +134,22 @@ def _commits(folder: Path, upkeep: TableUpkeep) -> list[Commit]:
     return commits
 
 
-def _crowded(table: str, commits: Sequence[Commit], there: Sequence[Found], folder: Path, merge_from: int) -> list[str]:
-    """Regions with many small files. Tables that only grow stay as they are: each commit's rows are checked against its link, file by file."""
+def _merge(lake: Lake, table: str, merge_from: int, upkeep: TableUpkeep, dry_run: bool) -> bool:
+    """Merge small files and cut large ones in one commit that changes no rows; return whether there was anything to do.
+
+    Tables that only grow stay as they are: each commit's rows are checked against its link, file by file.
+    """
     contract = CONTRACTS.get(table)
     if contract is None or not contract.sliced or contract.append_only:
-        return []
-    present = files_of_versions(commits, {commits[-1].version})
-    sizes = {found.path.relative_to(folder).as_posix(): found.size for found in there}
-    small = Counter(Path(name).parent.name for name in present if sizes.get(name, _SMALL) < _SMALL)
-    return sorted(place.removeprefix("region=") for place, count in small.items() if count >= merge_from and place.startswith("region="))
-
-
-def _merge(lake: Lake, table: str, regions: Sequence[str], upkeep: TableUpkeep, dry_run: bool) -> None:
-    """Merge the small files of regions in one commit that changes no rows; rows keep the order in which they were read."""
+        return False
     delta = _open(lake, table)
-    if dry_run:
-        actions = delta.get_add_actions(flatten=True)
-        places, sizes = actions["partition.region"].to_pylist(), actions["size_bytes"].to_pylist()
-        upkeep.merged = sum(place in regions and size < _SMALL for place, size in zip(places, sizes, strict=True))
-        return
-    properties = CommitProperties(max_commit_retries=_MERGE_RETRIES, custom_metadata={"shelfcast": _MERGED})
-    try:
-        metrics = delta.optimize.compact(partition_filters=[("region", "in", list(regions))], target_size=_SMALL, commit_properties=properties)
-    except CommitFailedError:
+    wanted = plan(pieces(delta, contract), merge_from)
+    if not wanted.files:
+        return False
+    upkeep.merged = wanted.files if dry_run else rearrange(delta, contract, wanted, lake.storage_options or None)
+    if not upkeep.merged:
         upkeep.left = "another process replaced what was to be merged: the next maintenance merges it."
-    else:
-        upkeep.merged = int(metrics["numFilesRemoved"])
+    return True
 
 
 def _remove(

@@ -40,6 +40,8 @@ _APPEND_ATTEMPTS = 100
 # The library removes nothing by itself: which past versions have to stay readable is known to `transforms.lake.maintenance` alone.
 _KEPT = {"delta.logRetentionDuration": "interval 5200 weeks", "delta.deletedFileRetentionDuration": "interval 5200 weeks"}
 _ABSENT = -1
+_COMPARED_WEEKS, _COMPARED_ROWS = 26, 1_000_000
+"""Weeks of a block, and rows, up to which a replacement is compared with what stands there: more of them are streamed, so that memory stays flat."""
 _LAST_TIME = "shelfcast.last_time"
 """Name of a commit's latest time among its metadata."""
 _asking = threading.RLock()
@@ -237,7 +239,7 @@ class Lake:
         return f"select {columns} from read_parquet([{names}]{hive}, union_by_name = {str(len(files) > 1).lower()})"
 
     def replace(self, table: str, block: SliceBlock, rows: pa.Table | Callable[[], pa.RecordBatchReader], note: str = "") -> Receipt:
-        """Replace exactly the slices of `block` by `rows`, which may be empty.
+        """Replace exactly the slices of `block` by `rows`, which may be empty; slices that hold just these rows stay as they are, without a commit.
 
         Parameters
         ----------
@@ -258,17 +260,47 @@ class Lake:
             counter.rows = 0
             return pa.RecordBatchReader.from_batches(contract.schema, _checked(contract, block, source(), counter))
 
-        if contract.sealed and not callable(rows):
-            self._seal(contract, block, self.conform(contract, rows))
         try:
-            if self.exists(table):
-                self._commit(table, checked, note, mode="overwrite", predicate=block_predicate(contract.week_column, block))
-            else:
-                self._commit(table, checked, note, mode="append", partition_by=["region"])
+            before = self.version(table) if block.last - block.first < _COMPARED_WEEKS else None
+            data = None if before is None else _all_of(checked())
+            changed = block if data is None else self._changed(contract, block, data)
+            if changed is None:
+                return Receipt(table, counter.rows, before or 0)
+            if contract.sealed and not callable(rows):
+                self._seal(contract, block, self.conform(contract, rows))
+            if data is not None and before is not None and changed != block:
+                self._put(contract, changed, data.filter(_inside(contract, changed)), note)
+                if self._open(table).version() == before + 1:
+                    return Receipt(table, counter.rows, before + 1)
+                # Another writer came in between: what was found unchanged may not be so any more.
+            self._put(contract, block, checked if data is None else data, note)
         except DeltaError as error:
             # The writer wraps what the stream raised: the reader of the message wants the violation itself.
             raise (counter.violation or error) from None
         return Receipt(table, counter.rows, self._open(table).version())
+
+    def _put(self, contract: Contract, block: SliceBlock, data: pa.Table | Callable[[], pa.RecordBatchReader], note: str) -> None:
+        if self.exists(contract.name):
+            self._commit(contract.name, data, note, mode="overwrite", predicate=block_predicate(contract.week_column, block))
+        else:
+            self._commit(contract.name, data, note, mode="append", partition_by=["region"])
+
+    def _changed(self, contract: Contract, block: SliceBlock, data: pa.Table) -> SliceBlock | None:
+        """The smallest block around the slices in which the table holds other rows than `data`; None where there is none."""
+        there = self.conform(contract, self.read(contract.name, where=block_predicate(contract.week_column, block)))
+        week, names = contract.week_column, ", ".join(f'"{name}"' for name in contract.names)
+        with open_database() as connection:
+            connection.register("before", there)
+            connection.register("after", data)
+            differing = connection.execute(
+                f"select distinct region, {week} from (select {names}, 1 as side from after union all select {names}, -1 from before) "
+                f"group by {names} having sum(side) <> 0"
+            ).fetchall()
+        if not differing:
+            return None
+        found = {region for region, _ in differing}
+        weeks = [Week(week) for _, week in differing]
+        return SliceBlock(tuple(region for region in block.regions if str(region) in found), min(weeks), max(weeks))
 
     def overwrite(self, table: str, rows: pa.Table, note: str = "") -> Receipt:
         """Replace a whole unsliced table."""
@@ -443,6 +475,24 @@ def _checked(contract: Contract, block: SliceBlock, reader: pa.RecordBatchReader
             raise
         counter.rows += table.num_rows
         yield from table.to_batches()
+
+
+def _all_of(reader: pa.RecordBatchReader) -> pa.Table | None:
+    """The rows of a stream; None where they are too many to be held."""
+    batches, rows = list[pa.RecordBatch](), 0
+    for batch in reader:
+        batches.append(batch)
+        rows += batch.num_rows
+        if rows > _COMPARED_ROWS:
+            return None
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def _inside(contract: Contract, block: SliceBlock) -> pc.Expression:
+    """Whether a row lies in a block."""
+    week = pc.field(contract.week_column)
+    regions = pc.field("region").isin([str(region) for region in block.regions])
+    return regions & (week >= pa.scalar(block.first.monday)) & (week <= pa.scalar(block.last.monday))
 
 
 def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> None:

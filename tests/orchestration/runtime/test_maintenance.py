@@ -43,8 +43,9 @@ def worn(small_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for back in range(4):
             week = Week(last) + -back
             block = SliceBlock((region,), week, week)
-            for _ in range(2):
-                lake.replace(table, block, lake.read(table, where=block_predicate(contract.week_column, block)))
+            rows = lake.read(table, where=block_predicate(contract.week_column, block))
+            for there in (rows.slice(1), rows):
+                lake.replace(table, block, there)
     forecasts = lake.read("gold/forecasts")
     for back in (1, 2):
         week = Week(forecasts["origin_week"][0].as_py()) + -back
@@ -74,7 +75,7 @@ def test_the_record_and_every_named_version_are_as_they_were_after_maintenance(l
     raw = [files_of(lake, dataset, dataset.last_week) for dataset in datasets]
     present = {table: lake.read(table).sort_by([(name, "ascending") for name in CONTRACTS[table].key]) for table in WRITTEN_OVER}
     done = in_a_year(lake)
-    assert {table.table for table in done.tables if table.merged} == {"gold/forecasts"}
+    assert {table.table for table in done.tables if table.merged} >= {"bronze/shipments", "silver/returns", "silver/weather_known", "gold/demand"}
     assert {table.table for table in done.tables if table.removed} >= set(WRITTEN_OVER)
     assert [contents_of(lake.at(dataset.delta_versions), [dataset.region]) for dataset in datasets] == before
     assert [files_of(lake, dataset, dataset.last_week) for dataset in datasets] == raw

@@ -57,6 +57,38 @@ def test_replacing_by_nothing_empties_exactly_that_slice(lake: Lake) -> None:
     assert standing(lake) == {("ohio", "2022-05-09", 2), ("north_texas", "2022-05-02", 3)}
 
 
+def test_a_replacement_by_what_stands_there_writes_nothing(lake: Lake) -> None:
+    receipt = lake.replace("gold/demand", BOTH, demand((TEXAS, WEEK, 3), (OHIO, WEEK + 1, 2), (OHIO, WEEK, 1)))
+    assert (receipt.rows, receipt.version, lake.version("gold/demand")) == (3, 0, 0)
+
+
+def test_a_row_that_stands_twice_is_not_taken_for_one(lake: Lake) -> None:
+    lake.replace("gold/demand", SliceBlock((OHIO,), WEEK, WEEK), demand((OHIO, WEEK, 1), (OHIO, WEEK, 1)))
+    assert lake.read("gold/demand").num_rows == 4
+
+
+def test_of_a_block_only_the_slices_that_differ_are_written(lake: Lake) -> None:
+    receipt = lake.replace("gold/demand", BOTH, demand((OHIO, WEEK, 1), (OHIO, WEEK + 1, 8), (TEXAS, WEEK, 3)))
+    assert (receipt.rows, receipt.version) == (3, 1)
+    assert standing(lake) == {("ohio", "2022-05-02", 1), ("ohio", "2022-05-09", 8), ("north_texas", "2022-05-02", 3)}
+    predicate = lake.history("gold/demand")[0]["operationParameters"]["predicate"]
+    assert ("north_texas" in predicate, predicate.count("2022-05-09")) == (False, 2)
+
+
+def test_a_writer_between_the_comparison_and_the_write_does_not_get_half_its_way(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = Lake._changed
+
+    def beside(*arguments: object) -> object:
+        found = changed(*arguments)  # type: ignore[arg-type]
+        monkeypatch.setattr(Lake, "_changed", changed)
+        lake.replace("gold/demand", SliceBlock((OHIO,), WEEK, WEEK), demand((OHIO, WEEK, 99)))
+        return found
+
+    monkeypatch.setattr(Lake, "_changed", beside)
+    lake.replace("gold/demand", BOTH, demand((OHIO, WEEK, 1), (OHIO, WEEK + 1, 8), (TEXAS, WEEK, 3)))
+    assert standing(lake) == {("ohio", "2022-05-02", 1), ("ohio", "2022-05-09", 8), ("north_texas", "2022-05-02", 3)}
+
+
 def test_a_row_outside_the_slice_is_refused_and_nothing_is_written(lake: Lake) -> None:
     before = standing(lake)
     with pytest.raises(

@@ -14,7 +14,7 @@ import pytest
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.errors import MissingData
-from transforms.lake import maintenance
+from transforms.lake import layout, maintenance
 from transforms.lake.delta_log import last_checkpoint, read_log
 from transforms.lake.maintenance import TableUpkeep, maintain_table
 from transforms.lake.tables import Lake
@@ -58,9 +58,9 @@ def lake(lake_kept: Path, tmp_path: Path) -> Lake:
     return Lake(str(shutil.copytree(lake_kept, tmp_path / "it's a lake")))
 
 
-def by_region(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Regions one after the other, each in the order in which its rows are read."""
-    return sorted(rows, key=lambda row: str(row["region"]))
+def in_order(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """By key."""
+    return sorted(rows, key=lambda row: tuple(str(row[name]) for name in CONTRACTS[DEMAND].key))
 
 
 def rows_of(lake: Lake, version: int | None = None) -> list[dict[str, object]]:
@@ -80,17 +80,16 @@ def files(lake: Lake) -> set[str]:
     return {path.name for path in lake.path("lake", DEMAND).rglob("*.parquet") if "_delta_log" not in path.parts}
 
 
-def test_merging_changes_no_row_nor_the_order_in_which_those_of_a_region_are_read(lake: Lake) -> None:
+def test_merging_changes_no_row_and_leaves_the_newest_weeks_alone(lake: Lake) -> None:
     before, were = rows_of(lake), len(lake.files(DEMAND))
     upkeep = maintain(lake)
-    assert (were, upkeep.merged, len(lake.files(DEMAND))) == (24, 24, 2)
-    assert by_region(rows_of(lake)) == by_region(before)
+    assert (were, upkeep.merged, len(lake.files(DEMAND))) == (24, 16, 10)
+    assert in_order(rows_of(lake)) == in_order(before)
 
 
 def test_merging_is_on_record_as_a_commit_that_changes_no_data(lake: Lake) -> None:
     maintain(lake)
     last = read_log(lake.path("lake", DEMAND))[-1]
-    assert last.operation == "OPTIMIZE"
     assert last.metadata["shelfcast"] == "small files merged"
     text = (lake.path("lake", DEMAND, "_delta_log") / f"{last.version:020d}.json").read_text()
     assert '"dataChange":true' not in text
@@ -99,6 +98,81 @@ def test_merging_is_on_record_as_a_commit_that_changes_no_data(lake: Lake) -> No
 def test_what_was_merged_is_not_merged_again(lake: Lake) -> None:
     maintain(lake)
     assert maintain(lake).merged == 0
+
+
+def weekly(lake: Lake, weeks: int, maintained: bool) -> list[int]:
+    """Bytes of each commit's files where the newest four weeks are written anew each week, of which only two differ from before."""
+    folder, sizes = lake.path("lake", DEMAND), []
+    rows = [{"region": "ohio", "product_id": "A", "units_shipped": 5, "units_returned": 0, "demand": 5}]
+    history = [
+        {**row, "store_id": f"{store}", "week": (WEEK + -back).monday, "demand": store * back}
+        for back in range(60)
+        for store in range(60)
+        for row in rows
+    ]
+    lake.replace(DEMAND, SliceBlock((OHIO,), WEEK + -59, WEEK), pa.Table.from_pylist(history, schema=CONTRACTS[DEMAND].schema))
+    for number in range(1, weeks + 1):
+        if maintained:
+            maintain(lake, {*range(1000)}, merge_from=6)
+        last = WEEK + number
+        block = [
+            {**row, "store_id": f"{store}", "week": (last + -back).monday, "demand": store + number * (back < 2)}
+            for back in range(4)
+            for store in range(60)
+            for row in rows
+        ]
+        lake.replace(DEMAND, SliceBlock((OHIO,), last + -3, last), pa.Table.from_pylist(block, schema=CONTRACTS[DEMAND].schema))
+        sizes.append(sum((folder / name).stat().st_size for name in read_log(folder)[-1].added))
+    return sizes
+
+
+def test_a_replaced_week_does_not_write_the_whole_history_anew(tmp_path: Path) -> None:
+    untouched, maintained = Lake(str(tmp_path / "a")), Lake(str(tmp_path / "b"))
+    sizes, without = weekly(maintained, 12, True), weekly(untouched, 12, False)
+    assert max(sizes[1:]) < min(without) / 2
+    assert in_order(rows_of(maintained)) == in_order(rows_of(untouched))
+
+
+def test_a_history_in_one_file_is_cut_where_the_weeks_begin_that_are_still_written_over(lake: Lake) -> None:
+    rows = lake.read(DEMAND, where="region = 'ohio'")
+    place = rows.schema.get_field_index("demand")
+    lake.replace(DEMAND, SliceBlock((OHIO,), WEEK, WEEK + 11), rows.set_column(place, "demand", pa.repeat(pa.scalar(77), rows.num_rows)))
+    before = rows_of(lake)
+    assert maintain(lake, merge_from=100).merged == 1
+    assert in_order(rows_of(lake)) == in_order(before)
+    with lake.connect(DEMAND) as connection:
+        found = connection.execute(
+            f"select min(week), max(week) from read_parquet({[name for name in lake.files(DEMAND) if 'region=ohio' in name]}, filename = true) "
+            "group by filename order by 1"
+        ).fetchall()
+    assert found == [((WEEK + 0).monday, (WEEK + 7).monday), ((WEEK + 8).monday, (WEEK + 11).monday)]
+
+
+def test_a_merge_that_lost_a_race_over_the_same_rows_leaves_all_as_it_is(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = layout._written
+
+    def beside(*arguments: object) -> object:
+        put(lake, OHIO, WEEK, 8)
+        return written(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(layout, "_written", beside)
+    there = files(lake)
+    assert maintain(lake, set(range(100))).left.startswith("another process replaced what was to be merged")
+    assert len(files(lake) - there) == 1
+    assert [row["demand"] for row in rows_of(lake) if row["region"] == "ohio" and row["week"] == WEEK.monday] == [8]
+
+
+def test_a_merge_that_lost_a_race_over_other_rows_is_made_all_the_same(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = layout._written
+
+    def beside(*arguments: object) -> object:
+        put(lake, OHIO, WEEK + 30, 8, len(files(lake)))
+        return written(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(layout, "_written", beside)
+    before = rows_of(lake)
+    assert maintain(lake).merged == 16
+    assert len(rows_of(lake)) == len(before) + 2
 
 
 def test_every_named_version_reads_the_same_rows_after_maintenance(lake: Lake) -> None:
@@ -136,7 +210,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(lake: Lake) -> None:
     tried = maintain(lake, dry_run=True)
     assert everything() == before
     done = maintain(lake)
-    assert (tried.merged, tried.checkpoint) == (done.merged, done.checkpoint) == (24, True)
+    assert (tried.merged, tried.checkpoint) == (done.merged, done.checkpoint) == (16, True)
     assert {found.path for found in tried.removed} <= {found.path for found in done.removed}
 
 
@@ -214,7 +288,7 @@ _MAINTAIN = """
 import sys, os, signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from transforms.lake import maintenance
+from transforms.lake import layout, maintenance
 from transforms.lake.tables import Lake
 lake, phase = Lake(sys.argv[1]), sys.argv[2]
 def die(*_, **__):
@@ -244,10 +318,10 @@ def test_maintenance_killed_in_any_phase_leaves_every_kept_version_and_is_made_u
     killed = subprocess.run([sys.executable, "-c", _MAINTAIN, lake.root, phase], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert {version: rows_of(lake, version) for version in (0, 7, 21)} == {version: before[version] for version in (0, 7, 21)}
-    assert by_region(rows_of(lake)) == by_region(before[47])
+    assert in_order(rows_of(lake)) == in_order(before[47])
     maintain(lake, {0, 7, 21})
-    assert len(lake.files(DEMAND)) == 2
-    assert by_region(rows_of(lake)) == by_region(before[47])
+    assert len(lake.files(DEMAND)) == 10
+    assert in_order(rows_of(lake)) == in_order(before[47])
     assert not maintain(lake, {0, 7, 21}).removed
 
 
