@@ -103,27 +103,36 @@ def _read(root: str | None) -> Settings:
 
 _AWS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
 _ALSO = {"AWS_ENDPOINT_URL": "AWS_ENDPOINT_URL_S3", "AWS_REGION": "AWS_DEFAULT_REGION"}
-_ROOT_IN_A_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", re.ASCII)
+_IN_A_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", re.ASCII)
 
 
 def _store_options(found: Settings) -> dict[str, str]:
     """What a lake in an object store is opened with: keys from the environment or files, and its folder on this machine."""
-    if not _ROOT_IN_A_STORE.fullmatch(found.root):
+    options = _keys_of_store(found.root, found.storage_options, "lake root", "--root or SHELFCAST_ROOT")
+    return {**options, STATE: str(state_folder(found.root, found.state))}
+
+
+def vault_options(place: str) -> dict[str, str]:
+    """What a place with backups is opened with: nothing for a folder, the keys of the environment for an address."""
+    return _keys_of_store(place, settings_of(".").storage_options, "place of the backup", "the address") if "://" in place else {}
+
+
+def _keys_of_store(address: str, also: dict[str, str], what: str, where: str) -> dict[str, str]:
+    if not _IN_A_STORE.fullmatch(address):
         raise ConfigurationError(
-            f"The lake root is {redacted(found.root, found.root)}; expected a folder, or an address like s3://bucket/prefix. Correct --root or "
-            "SHELFCAST_ROOT."
+            f"The {what} is {redacted(address, address)}; expected a folder, or an address like s3://bucket/prefix. Correct {where}."
         )
     held = {name: held_by(name) or held_by(_ALSO.get(name, name)) for name in _AWS}
-    options = {name: value for name, value in held.items() if value} | found.storage_options
+    options = {name: value for name, value in held.items() if value} | also
     if missing := [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if name not in options]:
         raise ConfigurationError(
-            f"The lake root {found.root} needs a key, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set. Set it, or "
+            f"The {what} {address} needs a key, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set. Set it, or "
             f"{missing[0]}_FILE to a file that holds it."
         )
     options.setdefault("AWS_REGION", "us-east-1")
     if options.get("AWS_ENDPOINT_URL", "").startswith("http://"):
         options["AWS_ALLOW_HTTP"] = "true"
-    return {**options, STATE: str(state_folder(found.root, found.state))}
+    return options
 
 
 def state_folder(root: str, state: str) -> Path:

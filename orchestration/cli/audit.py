@@ -1,11 +1,10 @@
 """`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `doctor`, `maturity`: thin commands over `views.audit` and `cli.recovery`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.options import AfterOrigin, NewestWeek, Product, Region, Root, Store, ToFolder, Week
+from orchestration.cli.options import AfterOrigin, NewestWeek, Product, Region, Root, Store, Week
 from orchestration.project import use_lake
 from orchestration.settings import use_root
 from orchestration.views.tables import output_console
@@ -118,12 +117,12 @@ def audit_page(root: Root = None) -> None:
 
 
 def backup(
-    to: ToFolder,
+    to: Annotated[str, typer.Option("--to", help="Where to write: a folder, or an address like s3://bucket/prefix.")],
     root: Root = None,
 ) -> None:
     """Back up the whole root: tables, models, landing, reports, project file, run history. Contents that are there already are not copied again.
 
-    The folder lies outside of the lake root, best on another disk, and holds any number of backups.
+    The place lies outside of the lake root, best on another disk or in another bucket, and holds any number of backups.
     """
     from orchestration.cli.recovery import back_up_root  # noqa: PLC0415
 
@@ -131,7 +130,7 @@ def backup(
 
 
 def restore(
-    source: Annotated[Path, typer.Argument(help="Backup folder.")],
+    source: Annotated[str, typer.Argument(help="Folder of the backup, or its address like s3://bucket/prefix.")],
     name: Annotated[str | None, typer.Option("--backup", help="Which backup (default: the latest).")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only verify the backup's contents; nothing is restored.")] = False,
     root: Root = None,

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,33 +13,35 @@ from orchestration.reports.doctor import Finding, busy, examine
 from orchestration.reports.report import plain
 from orchestration.runtime.cycle import take_in
 from orchestration.runtime.provider_file import take_in_provider
-from orchestration.settings import Settings
+from orchestration.settings import Settings, vault_options
 from orchestration.views.doctor import found_in, show_findings, show_mended
 from orchestration.views.tables import size_text
 from transforms.adapters import load_provider
 from transforms.errors import AuditFailed
-from transforms.lake.backup import Backup, back_up, damage, gather, read_backup, restore_lake
+from transforms.lake.backup import Backup, back_up, damage, read_backup, restore_lake
 from transforms.lake.backup_log import note_backup
 from transforms.lake.lease import lease
 from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
+from transforms.lake.vaults import vault_at
 from transforms.records.audit import heads_of, verify_tables
 
 
-def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
+def back_up_root(settings: Settings, place: str, console: Console) -> Backup:
     """Back up the root of `settings` and note it there."""
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
+    vault = vault_at(place, vault_options(place))
     if brought(lake, FILE).exists():
         take_in_provider(lake, plain(console))
     # Maintenance removes files of past versions, which a backup copies.
     with lease(lake, "files", "shelfcast backup", plain(console)):
         heads = heads_of(lake)
-        made = back_up(gather(lake), target, heads, datetime.now(UTC))
+        made = back_up(lake, vault, heads, datetime.now(UTC))
     backup = made.backup
-    note_backup(lake, backup, target)
+    note_backup(lake, backup, vault)
     total = sum(entry.size for entry in backup.entries)
     console.print(
-        f"Backup [bold]{backup.name}[/] in {escape(str(target))}: {len(backup.entries):,} files, {size_text(total)}; "
+        f"Backup [bold]{backup.name}[/] in {escape(vault.address)}: {len(backup.entries):,} files, {size_text(total)}; "
         f"new: {made.new_files:,} files, {size_text(made.new_bytes)}; "
         f"{len(backup.tables)} tables, newest commit {_time(backup.last_commit)}; {time.monotonic() - started:.1f} s.",
         highlight=False,
@@ -49,19 +50,21 @@ def back_up_root(settings: Settings, target: Path, console: Console) -> Backup:
     return backup
 
 
-def check_backup(source: Path, name: str | None, console: Console) -> None:
+def check_backup(place: str, name: str | None, console: Console) -> None:
     """Verify a backup's contents; raise `AuditFailed` if one is damaged."""
-    backup = read_backup(source, name)
-    if wrong := damage(source, backup):
+    vault = vault_at(place, vault_options(place))
+    backup = read_backup(vault, name)
+    if wrong := damage(vault, backup):
         raise AuditFailed(f"Backup {backup.name} is damaged in {len(wrong)} files; first: {wrong[0]}.")
     console.print(f"Backup {backup.name} is intact: {len(backup.entries):,} files hash to what was copied.", highlight=False, soft_wrap=True)
 
 
-def restore_root(settings: Settings, source: Path, name: str | None, console: Console) -> bool:
+def restore_root(settings: Settings, place: str, name: str | None, console: Console) -> bool:
     """Make the root from a backup; return whether the record in it is intact and leads through the heads in the manifest."""
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
-    backup = read_backup(source, name)
-    restore_lake(source, backup, lake)
+    vault = vault_at(place, vault_options(place))
+    backup = read_backup(vault, name)
+    aside = restore_lake(vault, backup, lake)
     findings = [f"{audit.table}: {finding}" for audit in verify_tables(lake, backup.heads) for finding in audit.findings]
     state = "its record is as it was written" if not findings else f"{len(findings)} findings in its record"
     console.print(
@@ -71,6 +74,8 @@ def restore_root(settings: Settings, source: Path, name: str | None, console: Co
         highlight=False,
         soft_wrap=True,
     )
+    if aside:
+        console.print(f"What this machine had of that root, its run history among it, lies in {escape(aside)} now.", highlight=False, soft_wrap=True)
     for finding in findings:
         console.print(f"  {escape(finding)}", style="red", highlight=False, soft_wrap=True)
     return not findings

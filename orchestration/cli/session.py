@@ -40,8 +40,8 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
         existed = brought(lake, FILE).exists()
         dropped = initialise(lake, spec, provider, horizons, landing)
         if existed:
-            console.print(f"{escape(str(lake.path(FILE)))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
-        console.print(f"[bold]{escape(spec.name)}[/]: {len(dropped.copied)} files copied to {escape(str(lake.path('landing', spec.name)))}")
+            console.print(f"{escape(lake.address(FILE))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
+        console.print(f"[bold]{escape(spec.name)}[/]: {len(dropped.copied)} files copied to {escape(lake.address('landing', spec.name))}")
         if landing is not None and (others := unfound(landing, spec)):
             console.print(f"[yellow]-[/] {escape(unfound_told(others, str(landing)))}", highlight=False, soft_wrap=True)
         return [*dropped.left_out, *condition(settings, local, console)]
@@ -53,7 +53,7 @@ def fetch_into_landing(settings: Settings, console: Console) -> list[str]:
         if not has_fetched_sources(workspace.provider):
             raise ConfigurationError(
                 f"Provider {workspace.provider.name!r} has no source that is a query or comes from a store: its files are dropped into "
-                f"{workspace.lake.path('landing', workspace.provider.name)}."
+                f"{workspace.lake.address('landing', workspace.provider.name)}."
             )
         found = fetch_sources(workspace.lake, workspace.provider, progress)
     console.print(f"{len(found.written)} files written, {len(found.unchanged)} as they were; 'shelfcast run' takes them in.", highlight=False)

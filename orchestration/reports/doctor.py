@@ -22,10 +22,10 @@ from orchestration.settings import dagster_home_at
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Slice, blocks_of
 from transforms.lake.lease import holder
-from transforms.lake.remote.working_copy import remove
+from transforms.lake.remote.working_copy import Listed, look_again, push, remove, unpushed
 from transforms.lake.tables import Lake
 from transforms.landing import out_of_step, pending, pending_references, reopen, under_way, unneeded_copies
-from transforms.records.leftovers import bad_checkpoints, drafts, is_older, orphan_artifacts, unnamed_data, unreadable
+from transforms.records.leftovers import bad_checkpoints, drafts, orphan_artifacts, unnamed_data, unreadable
 
 YOUNG = timedelta(minutes=10)
 """Age below which a file that nobody names may be one that a reader of landing or a notebook is about to name."""
@@ -63,6 +63,7 @@ def examine(lake: Lake, provider: ProviderSpec, young: timedelta = YOUNG) -> lis
         return found
     now = datetime.now(UTC).timestamp()
     found += _files(lake, "draft", "files that were being written and never got their names", drafts(lake), timedelta(0), now)
+    found += _not_in_store(lake)
     damaged = {finding.kind for finding in found} & {"unreadable table", "damaged checkpoint"}
     if damaged:
         return found
@@ -158,7 +159,7 @@ def _tables(lake: Lake) -> Iterator[Finding]:
             "damaged checkpoint",
             f"{files[0].name} of {table} is no Parquet file; the table's log holds all that it told",
             "remove it, so that readers take the log",
-            partial(_remove_all, files),
+            partial(_remove_all, lake, files),
         )
     for table, wrong in unreadable(lake).items():
         if table not in checkpoints:
@@ -166,17 +167,27 @@ def _tables(lake: Lake) -> Iterator[Finding]:
             yield Finding("unreadable table", f"{table}: {wrong}", to_do)
 
 
-def _files(lake: Lake, kind: str, what: str, paths: Sequence[Path], young: timedelta, now: float) -> Iterator[Finding]:
-    old = [path for path in paths if is_older(path, young, now)]
+def _files(lake: Lake, kind: str, what: str, files: Sequence[Listed], young: timedelta, now: float) -> Iterator[Finding]:
+    old = [file for file in files if file.is_older(young, now)]
     if old:
-        size = sum(path.stat().st_size for path in old)
-        named = old[0].relative_to(lake.path())
+        size = sum(file.size for file in old)
+        named = old[0].path.relative_to(lake.path())
         yield Finding(kind, f"{len(old)} {what} ({size / 1e6:,.1f} MB), the first being {named}", "remove them", partial(_remove_old, lake, old, now))
+
+
+def _not_in_store(lake: Lake) -> Iterator[Finding]:
+    if files := [file.path for file in unpushed(lake)]:
+        what = f"{len(files)} files lie on this machine alone and not in {lake.root}, the first being {files[0].relative_to(lake.path())}"
+        yield Finding("not in the store", what, "put them there", partial(_push, lake, files))
 
 
 def _old_histories() -> Iterator[Finding]:
     now = datetime.now(UTC).timestamp()
-    folders = [path for path in Path(tempfile.gettempdir()).glob(_RUN_HISTORY) if is_older(path, _DAY, now) and not executed_runs(path)]
+    folders = [
+        path
+        for path in Path(tempfile.gettempdir()).glob(_RUN_HISTORY)
+        if now - path.stat().st_mtime >= _DAY.total_seconds() and not executed_runs(path)
+    ]
     if folders:
         what = f"{len(folders)} run histories of commands with --local that were killed, the first being {folders[0]}"
         yield Finding("temporary history", what, "remove them", partial(_remove_folders, folders))
@@ -188,17 +199,21 @@ def _remove_folders(folders: Sequence[Path]) -> str:
     return f"{len(folders)} folders removed"
 
 
-def _remove_all(files: Sequence[Path]) -> str:
-    for path in files:
-        path.unlink(missing_ok=True)
+def _remove_all(lake: Lake, files: Sequence[Path]) -> str:
+    remove(lake, files)
     return f"{', '.join(path.name for path in files)} removed"
 
 
-def _remove_old(lake: Lake, files: Sequence[Path], now: float) -> str:
+def _remove_old(lake: Lake, files: Sequence[Listed], now: float) -> str:
     """Remove what has not been written again since it was looked at: a run that begins meanwhile may make the same file."""
-    removed = [path for path in files if path.exists() and path.stat().st_mtime <= now]
+    removed = [file.path for file in files if (found := look_again(lake, file.path)) is not None and found.written <= now]
     remove(lake, removed)
     return f"{len(removed)} files removed"
+
+
+def _push(lake: Lake, files: Sequence[Path]) -> str:
+    push(lake, *files)
+    return f"{len(files)} files are in the store"
 
 
 def _reopen(lake: Lake, slices: Sequence[Slice]) -> str:

@@ -19,7 +19,7 @@ from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
 from transforms.fetching import Fetched, fetch
-from transforms.lake.remote.working_copy import brought
+from transforms.lake.remote.working_copy import brought, refuse_half_restored
 from transforms.lake.tables import Lake
 from transforms.landing import (
     REFERENCES,
@@ -180,6 +180,8 @@ def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | No
     exists = brought(lake, FILE).exists()
     if exists:
         _refuse_other(lake, spec, horizons)
+    else:
+        refuse_half_restored(lake)
     dropped = drop(lake, spec, landing) if landing is not None else Dropped([], [])
     kept = keep(lake, Path(provider)) if is_path(provider) else provider
     if not exists:

@@ -28,7 +28,8 @@ def keep(lake: Lake, source: Path) -> str:
     content = source.read_bytes()
     if target.exists() and target.read_bytes() != content:
         raise ConfigurationError(
-            f"{target} differs from {source}: the lake reads its files as its own copy says. Edit that one, or remove it to take in {source} instead."
+            f"{lake.address(FOLDER, source.name)} differs from {source}: the lake reads its files as its own copy says. Edit that one, or remove it "
+            f"to take in {source} instead."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.tmp")
@@ -46,13 +47,13 @@ def take_in_provider(lake: Lake, tell: Callable[[str], None]) -> Project:
         return project
     if not source.is_file():
         raise MissingData(
-            f"{root / FILE} names the provider file {source}, which does not exist: put it back, or put a copy into {root / FOLDER} and write "
-            f"'provider: {FOLDER}/{source.name}' there."
+            f"{lake.address(FILE)} names the provider file {source}, which does not exist: put it back, or put a copy into {lake.address(FOLDER)} "
+            f"and write 'provider: {FOLDER}/{source.name}' there."
         )
     kept = project.model_copy(update={"provider": keep(lake, source)})
     _rename(root, kept)
     push(lake, root / FILE)
-    tell(f"{source} was copied to {root / kept.provider}, so that it is part of the lake and of its backups: edit it there from now on")
+    tell(f"{source} was copied to {lake.address(kept.provider)}, so that it is part of the lake and of its backups: edit it there from now on")
     return kept
 
 

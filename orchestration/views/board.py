@@ -16,6 +16,7 @@ from transforms.calendar import SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.contracts.gold import FORECASTS, LEADERBOARD
 from transforms.contracts.rungs import CHAMPION
+from transforms.lake.remote.working_copy import listed, on_this_machine
 from transforms.lake.tables import Lake
 from transforms.landing import (
     Conservation,
@@ -169,15 +170,16 @@ def show_status(settings: Settings, console: Console) -> None:
 
 
 def _show_size(lake: Lake, console: Console) -> None:
-    """What the lake's folders take on disk, and how many files."""
-    if not lake.is_local:
-        return
-    told = []
-    for name in ("lake", "models", "staged", "landing", "reports", "dagster"):
-        sizes = [path.lstat().st_size for path in lake.path(name).rglob("*") if not path.is_dir()]
-        if sizes:
-            told.append(f"{name} {size_text(sum(sizes))} in {len(sizes):,} files")
-    console.print(f"On disk: {', '.join(told) or 'nothing yet'}; 'shelfcast maintain --dry-run' shows what may go.", highlight=False, soft_wrap=True)
+    """What the lake's folders take, and how many files."""
+    # The run history lies on this machine, wherever the lake does.
+    found = {name: [file.size for file in listed(lake, name)] for name in ("lake", "models", "staged", "landing", "reports")}
+    found["dagster"] = [file.size for file in on_this_machine(lake, "dagster")]
+    told = [f"{name} {size_text(sum(sizes))} in {len(sizes):,} files" for name, sizes in found.items() if sizes]
+    console.print(
+        f"{'On disk' if lake.is_local else 'In the store'}: {', '.join(told) or 'nothing yet'}; 'shelfcast maintain --dry-run' shows what may go.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _show_conservation(found: Conservation, console: Console) -> None:

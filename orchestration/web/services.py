@@ -40,7 +40,7 @@ def serve(settings: Settings, port: int, console: Console) -> None:
         "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port)],
         "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(CHECKOUT / "workspace.yaml")],
     }
-    door = proxy_door(settings, lake.path())
+    door = proxy_door(settings, lake)
     shown = nullcontext("") if door is not None else new_token(lake.path(), port)
     with shown as token, (lake.path() / "services.log").open("a") as log:
         processes = {name: subprocess.Popen(command, env=environment, stdout=log, stderr=log) for name, command in commands.items()}  # noqa: S603

@@ -4,7 +4,7 @@ How people prove who they are is the proxy's business (deploy/). What comes past
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +18,8 @@ from orchestration.people import Person, Role
 from orchestration.settings import Settings, held_by
 from orchestration.web.access import same
 from transforms.errors import ConfigurationError
+from transforms.lake.remote.working_copy import brought
+from transforms.lake.tables import Lake
 from transforms.yaml_files import read_model
 
 ROLES = "roles.yaml"
@@ -46,8 +48,12 @@ class Roles(BaseModel):
 def read_roles(file: Path) -> Roles:
     """Read the file; raise `ConfigurationError` if it is not there, or not as expected."""
     if not file.is_file():
-        raise ConfigurationError(f"{file} is not there: it says who may do what, like 'users: {{ann: operator}}'. See SECURITY.md.")
+        raise ConfigurationError(_no_roles(str(file)))
     return read_model(file, Roles, "Roles file")
+
+
+def _no_roles(file: str) -> str:
+    return f"{file} is not there: it says who may do what, like 'users: {{ann: operator}}'. See SECURITY.md."
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class ProxyDoor:
     address: str
     secret: str = field(repr=False)
     roles: Path
+    is_current: Callable[[], bool] = lambda: True
+    """Whether the file is what the lake holds, as far as anybody can tell: of a lake in a store it is a copy."""
 
     @property
     def origins(self) -> frozenset[str]:
@@ -71,6 +79,8 @@ class ProxyDoor:
             return _refuse(401, f"This request did not come through the proxy that signs people in. Open {self.address}.")
         if len(names) != 1 or not _NAME.fullmatch(names[0]):
             return _refuse(401, "The proxy does not say who asks: expected one header X-Forwarded-User with a name of up to 120 letters.")
+        if not self.is_current():
+            return _refuse(503, f"The store that holds {self.roles.name} does not answer, and roles may have been taken away. Try again later.")
         groups = [group.strip() for value in headers.getlist("x-forwarded-groups") for group in value.split(",")]
         try:
             role = read_roles(self.roles).of(names[0], groups)
@@ -81,8 +91,8 @@ class ProxyDoor:
         return Person(names[0], role)
 
 
-def proxy_door(settings: Settings, root: Path) -> ProxyDoor | None:
-    """The door behind the proxy of the settings; None where there is no proxy.
+def proxy_door(settings: Settings, lake: Lake, is_current: Callable[[], bool] = lambda: True) -> ProxyDoor | None:
+    """The door behind the proxy of the settings; None where there is no proxy. `is_current` is the door's.
 
     Raises
     ------
@@ -101,8 +111,11 @@ def proxy_door(settings: Settings, root: Path) -> ProxyDoor | None:
             f"{SECRET}: expected a secret of {_SHORTEST} characters or more that the proxy sends as X-Shelfcast-Proxy, came {len(secret)}. "
             f"Make one: openssl rand -hex 32. Keep it in a file that {SECRET}_FILE names."
         )
-    read_roles(root / ROLES)
-    return ProxyDoor(address, secret, root / ROLES)
+    roles = brought(lake, ROLES)
+    if not roles.is_file():
+        raise ConfigurationError(_no_roles(lake.address(ROLES)))
+    read_roles(roles)
+    return ProxyDoor(address, secret, roles, is_current)
 
 
 def _refuse(status: int, sentence: str) -> Response:

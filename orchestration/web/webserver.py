@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import dagster as dg
@@ -23,15 +24,17 @@ from orchestration.web.access import Door, SignedIn, TokenDoor, token_at
 from orchestration.web.front import BASE_HEADERS, POLICY, SameOriginOnly, WithHeaders, ui_policy
 from orchestration.web.reports_server import create_app
 from orchestration.web.run_coordinator import PersonalRunCoordinator
-from orchestration.web.team import proxy_door
+from orchestration.web.team import ROLES, proxy_door
 from orchestration.web.workspace import PersonalProcessContext
 from transforms.errors import ConfigurationError
-from transforms.lake.remote.working_copy import pulled
+from transforms.lake.remote.working_copy import brought, pulled
 from transforms.lake.tables import Lake
 
 _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _POOL_OVERFLOW = 15_000, 3600, 20  # as `dagster-webserver` has them
 _GRACE_SECONDS = 5
-_REPORTS_SECONDS = 15
+_ROLES_SECONDS, _REPORTS_EVERY = 2, 8
+_SILENT_SECONDS = 60
+"""So long the roles hold that a store had last; then nobody is admitted until it answers."""
 
 
 def behind_front(dagster: ASGIApp, reports: Path, door: Door) -> ASGIApp:
@@ -45,9 +48,10 @@ def main(port: int) -> None:
     chosen = settings()
     lake = Lake(chosen.root, chosen.storage_options)
     root = lake.path()
+    copied = Copies(lake)
     if not lake.is_local:
-        threading.Thread(target=_keep_current, args=(lake,), daemon=True).start()
-    door = proxy_door(chosen, root) or TokenDoor(port, token_at(root, port), login())
+        threading.Thread(target=copied.keep_current, daemon=True).start()
+    door = proxy_door(chosen, lake, copied.is_current) or TokenDoor(port, token_at(root, port), login())
     with dg.DagsterInstance.get() as instance:
         if not isinstance(instance.run_coordinator, PersonalRunCoordinator):
             raise ConfigurationError(
@@ -70,13 +74,30 @@ def main(port: int) -> None:
             )
 
 
-def _keep_current(lake: Lake) -> None:
-    """Copy reports from the store as they come: what is served is the working copy."""
-    while True:
-        # A store that does not answer now does so later; the reports that were copied are served meanwhile.
-        with suppress(ConfigurationError):
-            pulled(lake, "reports")
-        time.sleep(_REPORTS_SECONDS)
+class Copies:
+    """What the UI serves, and whom it admits, of a lake in a store: copies, brought up to date as long as the store answers."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake, self._answered = lake, time.monotonic()
+
+    def is_current(self) -> bool:
+        """Whether the store has answered lately; always of a lake that is a folder."""
+        return self._lake.is_local or time.monotonic() - self._answered < _SILENT_SECONDS
+
+    def look(self, reports: bool) -> None:
+        """Copy the roles as they are now, and the reports that changed."""
+        brought(self._lake, ROLES)
+        self._answered = time.monotonic()
+        if reports:
+            pulled(self._lake, "reports")
+
+    def keep_current(self) -> None:
+        """Look again and again, at the reports less often."""
+        for number in count():
+            # A store that does not answer now does so later; the reports that were copied are served meanwhile.
+            with suppress(ConfigurationError):
+                self.look(reports=number % _REPORTS_EVERY == 0)
+            time.sleep(_ROLES_SECONDS)
 
 
 if __name__ == "__main__":

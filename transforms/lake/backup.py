@@ -1,6 +1,6 @@
 """Backup and restore of a lake root: content-addressed copies of its files, and a manifest for each backup.
 
-A backup folder holds `objects/<aa>/<sha256>` (file contents, each once however many backups hold it) and `manifests/<time>-<sha256>.json`. A Delta
+A vault (see `transforms.lake.vaults`) holds file contents, each once however many backups hold it, and manifests `<time>-<sha256>.json`. A Delta
 table is copied as of one version: its log up to there, and every data file that the log tells of, so that past versions stay readable. SQLite files
 are copied through SQLite, so that a running UI does not matter. Contents go first and the manifest last, each under another name until it is whole:
 what is half-written is never taken for a backup, and a restored root appears at once or not at all.
@@ -9,6 +9,7 @@ what is half-written is never taken for a backup, and a restored root appears at
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,9 @@ from pathlib import Path
 
 from transforms.errors import AuditFailed, ConfigurationError, MissingData
 from transforms.lake.delta_log import data_files, log_files, read_log
-from transforms.lake.remote.working_copy import holds_anything, probe, pull_beside_tables, pulled, push_everything, table_folders
+from transforms.lake.remote.working_copy import begin_restore, end_restore, probe, pull_beside_tables, pulled, push_everything, table_folders
 from transforms.lake.tables import Lake
+from transforms.lake.vaults import Vault
 
 FORMAT = 1
 _SKIPPED = (".part", ".tmp", ".lock", "-wal", "-shm", "-journal", ".token")
@@ -74,8 +76,8 @@ class Copied:
     new_bytes: int
 
 
-def back_up(root: Path, target: Path, heads: dict[str, tuple[int, str]], now: datetime) -> Copied:
-    """Copy what is new below `root` and write a manifest.
+def back_up(lake: Lake, vault: Vault, heads: dict[str, tuple[int, str]], now: datetime) -> Copied:
+    """Copy what is new of a lake's root and write a manifest.
 
     Parameters
     ----------
@@ -85,31 +87,28 @@ def back_up(root: Path, target: Path, heads: dict[str, tuple[int, str]], now: da
     Raises
     ------
     ConfigurationError
-        If the backup folder lies inside the root, or the root inside it.
+        If the vault lies inside the root, or the root inside it.
     """
-    root, target = root.resolve(), target.resolve()
+    vault.refuse_overlap(lake)
+    root = gather(lake).resolve()
     if not root.is_dir():
         raise MissingData(f"{root} does not exist: there is nothing to back up.")
-    if target.is_relative_to(root) or root.is_relative_to(target):
-        raise ConfigurationError(
-            f"Backup folder {target} and lake root {root} lie inside each other: choose a folder elsewhere, best on another disk."
-        )
-    (target / "objects").mkdir(parents=True, exist_ok=True)
     tables, entries, new_files, new_bytes = {}, [], 0, 0
     newest: datetime | None = None
-    with tempfile.TemporaryDirectory(prefix=".staging-", dir=target) as staging:
+    with vault.staging() as staging:
         for table, files, version, time in _tables(root):
             tables[table] = version
             newest = time if newest is None else max(newest, time)
             for path in files:
-                entry, is_new = _keep(root, path, target, Path(staging))
+                entry, is_new = _keep(root, path, vault, Path(staging))
                 entries.append(entry)
                 new_files, new_bytes = new_files + is_new, new_bytes + is_new * entry.size
         for path in _others(root):
-            entry, is_new = _keep(root, path, target, Path(staging))
+            entry, is_new = _keep(root, path, vault, Path(staging))
             entries.append(entry)
             new_files, new_bytes = new_files + is_new, new_bytes + is_new * entry.size
-    backup = _write_manifest(target, now, root, sorted(entries, key=lambda entry: entry.path), tables, heads, newest)
+    named = str(root) if lake.is_local else lake.root
+    backup = _write_manifest(vault, now, named, sorted(entries, key=lambda entry: entry.path), tables, heads, newest)
     return Copied(backup, new_files, new_bytes)
 
 
@@ -125,23 +124,39 @@ def gather(lake: Lake) -> Path:
     return lake.path()
 
 
-def restore_lake(source: Path, backup: Backup, lake: Lake) -> None:
-    """`restore` for a root that is a folder or lies in an object store, which has to hold nothing there yet."""
+def restore_lake(vault: Vault, backup: Backup, lake: Lake) -> str:
+    """`restore` for a root that is a folder or lies in an object store: there it has to hold nothing yet, or what a restore left that was cut off.
+
+    Returns
+    -------
+    str
+        Where what this machine had of a root in a store lies now; empty where it had nothing.
+    """
+    aside = ""
     if not lake.is_local:
         probe(lake)
-        if holds_anything(lake):
-            raise ConfigurationError(f"{lake.root} is not empty: a backup is restored into a root that does not exist yet. Give another --root.")
-    restore(source, backup, lake.path())
+        again = begin_restore(lake, backup.name)
+        aside = _put_aside(lake.path().resolve(), again)
+    restore(vault, backup, lake.path())
     if not lake.is_local:
         push_everything(lake)
+        end_restore(lake)
+    return aside
 
 
-def backups(source: Path) -> list[str]:
-    """Names of the backups in a folder, oldest first."""
-    return sorted(path.stem for path in (source / "manifests").glob("*.json"))
+def _put_aside(copy: Path, again: bool) -> str:
+    """Make room for the working copy of a lake that is restored: its store holds nothing of it, and this machine may have its run history still."""
+    if not copy.is_dir() or not any(copy.iterdir()):
+        return ""
+    if again:
+        shutil.rmtree(copy)
+        return ""
+    aside = copy.with_name(f"{copy.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
+    copy.replace(aside)
+    return str(aside)
 
 
-def read_backup(source: Path, name: str | None = None) -> Backup:
+def read_backup(vault: Vault, name: str | None = None) -> Backup:
     """Read a manifest, the latest where no name is given, and verify it.
 
     Raises
@@ -151,14 +166,14 @@ def read_backup(source: Path, name: str | None = None) -> Backup:
     AuditFailed
         If the manifest is not as it was written.
     """
-    known = backups(source)
+    known = vault.manifests()
     if not known or (name is not None and name not in known):
         there = f"it holds {', '.join(known)}" if known else "it holds none"
-        raise MissingData(f"{source} holds no backup{f' {name!r}' if name else ''}: {there}. 'shelfcast backup --to FOLDER' makes one.")
+        raise MissingData(f"{vault.address} holds no backup{f' {name!r}' if name else ''}: {there}. 'shelfcast backup --to FOLDER' makes one.")
     chosen = name or known[-1]
-    content = (source / "manifests" / f"{chosen}.json").read_bytes()
+    content = vault.manifest(chosen)
     if not chosen.endswith(hashlib.sha256(content).hexdigest()[:12]):
-        raise AuditFailed(f"Manifest {chosen} in {source} is damaged: its content does not hash to its name. {_earlier(known, chosen)}")
+        raise AuditFailed(f"Manifest {chosen} in {vault.address} is damaged: its content does not hash to its name. {_earlier(known, chosen)}")
     found = json.loads(content)
     if found["format"] != FORMAT:
         raise AuditFailed(f"Backup {chosen} has layout {found['format']}, expected {FORMAT}: restore it with the Shelfcast that made it.")
@@ -173,7 +188,7 @@ def read_backup(source: Path, name: str | None = None) -> Backup:
     )
 
 
-def restore(source: Path, backup: Backup, root: Path) -> None:
+def restore(vault: Vault, backup: Backup, root: Path) -> None:
     """Make `root` from a backup; every file is verified as it is copied, and the root appears only when all of them are there.
 
     Raises
@@ -194,22 +209,22 @@ def restore(source: Path, backup: Backup, root: Path) -> None:
         for entry in backup.entries:
             place = restored / entry.path
             place.parent.mkdir(parents=True, exist_ok=True)
-            if reason := _fetch(source, entry, place):
+            if reason := _fetch(vault, entry, place):
                 wrong.append(f"{entry.path} {reason}")
         if wrong:
             more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise AuditFailed(f"Backup {backup.name} is damaged: {wrong[0]}{more}. Nothing was restored. {_earlier(backups(source), backup.name)}")
+            raise AuditFailed(f"Backup {backup.name} is damaged: {wrong[0]}{more}. Nothing was restored. {_earlier(vault.manifests(), backup.name)}")
         restored.mkdir(exist_ok=True)
         if root.exists():
             root.rmdir()
         restored.replace(root)
 
 
-def damage(source: Path, backup: Backup) -> list[str]:
+def damage(vault: Vault, backup: Backup) -> list[str]:
     """Files of a backup whose content is missing or not what was copied, without restoring anything."""
-    with tempfile.TemporaryDirectory(prefix=".check-", dir=source) as staging:
+    with vault.staging() as staging:
         copy = Path(staging) / "object"
-        return [f"{entry.path} {reason}" for entry in backup.entries if (reason := _fetch(source, entry, copy))]
+        return [f"{entry.path} {reason}" for entry in backup.entries if (reason := _fetch(vault, entry, copy))]
 
 
 def _tables(root: Path) -> Iterator[tuple[str, list[Path], int, datetime]]:
@@ -249,7 +264,7 @@ def _others(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _keep(root: Path, path: Path, target: Path, staging: Path) -> tuple[Entry, bool]:
+def _keep(root: Path, path: Path, vault: Vault, staging: Path) -> tuple[Entry, bool]:
     """Copy a file's content where it is new; its hash is that of the copy, so a file that changes meanwhile does no harm."""
     source = path
     if _starts_with(path, _SQLITE):
@@ -265,11 +280,9 @@ def _keep(root: Path, path: Path, target: Path, staging: Path) -> tuple[Entry, b
             size += len(chunk)
             writer.write(chunk)
     name = digest.hexdigest()
-    place = _object(target, name)
-    is_new = not (place.exists() and place.stat().st_size == size)
+    is_new = not vault.holds(name, size)
     if is_new:
-        place.parent.mkdir(exist_ok=True)
-        draft.replace(place)
+        vault.keep(name, draft)
     return Entry(path.relative_to(root).as_posix(), name, size), is_new
 
 
@@ -278,22 +291,23 @@ def _starts_with(path: Path, mark: bytes) -> bool:
         return reader.read(len(mark)) == mark
 
 
-def _fetch(source: Path, entry: Entry, place: Path) -> str:
+def _fetch(vault: Vault, entry: Entry, place: Path) -> str:
     """Copy a content to its place; return what is wrong with it."""
-    stored, digest = _object(source, entry.sha256), hashlib.sha256()
-    if not stored.is_file():
-        return f"has no content any more (expected {stored})"
-    with stored.open("rb") as reader, place.open("wb") as writer:
-        while chunk := reader.read(1 << 20):
-            digest.update(chunk)
-            writer.write(chunk)
+    digest = hashlib.sha256()
+    try:
+        with place.open("wb") as writer:
+            for chunk in vault.read(entry.sha256):
+                digest.update(chunk)
+                writer.write(chunk)
+    except MissingData as missing:
+        return f"has no content any more (expected {missing})"
     return "" if digest.hexdigest() == entry.sha256 else f"was SHA-256 {entry.sha256[:12]}..., its content is {digest.hexdigest()[:12]}... now"
 
 
 def _write_manifest(
-    target: Path,
+    vault: Vault,
     now: datetime,
-    root: Path,
+    root: str,
     entries: Sequence[Entry],
     tables: dict[str, int],
     heads: dict[str, tuple[int, str]],
@@ -303,7 +317,7 @@ def _write_manifest(
         {
             "format": FORMAT,
             "made_at": now.isoformat(),
-            "root": str(root),
+            "root": root,
             "last_commit": last_commit.isoformat() if last_commit else None,
             "tables": tables,
             "heads": heads,
@@ -313,19 +327,8 @@ def _write_manifest(
         sort_keys=True,
     ).encode()
     name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{hashlib.sha256(content).hexdigest()[:12]}"
-    folder = target / "manifests"
-    folder.mkdir(exist_ok=True)
-    draft = folder / f".{name}.part"
-    with draft.open("wb") as writer:
-        writer.write(content)
-        writer.flush()
-        os.fsync(writer.fileno())
-    draft.replace(folder / f"{name}.json")
-    return Backup(name, now, str(root), tuple(entries), tables, heads, last_commit)
-
-
-def _object(folder: Path, sha256: str) -> Path:
-    return folder / "objects" / sha256[:2] / sha256
+    vault.add_manifest(name, content)
+    return Backup(name, now, root, tuple(entries), tables, heads, last_commit)
 
 
 def _earlier(known: Sequence[str], chosen: str) -> str:

@@ -1,20 +1,20 @@
 """Which backups were made of a root: one line each in a file of it. The backups themselves are `transforms.lake.backup`'s."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from transforms.errors import AuditFailed
 from transforms.lake.backup import Backup
 from transforms.lake.remote.working_copy import brought, push
 from transforms.lake.tables import Lake
+from transforms.lake.vaults import Vault
 
 FILE = "backups.jsonl"
 
 
-def note_backup(lake: Lake, backup: Backup, target: Path) -> None:
-    """Put on record that `backup` was made of `lake` below `target`."""
-    line = {"backup": backup.name, "made_at": backup.made_at.isoformat(), "target": str(target.resolve())}
+def note_backup(lake: Lake, backup: Backup, vault: Vault) -> None:
+    """Put on record that `backup` was made of `lake` in `vault`."""
+    line = {"backup": backup.name, "made_at": backup.made_at.isoformat(), "target": vault.place}
     path = brought(lake, FILE)
     with path.open("a") as log:
         log.write(f"{json.dumps(line)}\n")

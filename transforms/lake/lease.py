@@ -108,16 +108,18 @@ class Holder:
 def holder(lake: Lake, kind: Kind) -> Holder | None:
     """Who holds a lease at the moment, this process left aside; None while nobody does."""
     path = lake.path(f".{kind}.lock").resolve()
-    if path in _held or not path.exists():
+    if path in _held:
         return None
-    with path.open("r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            text = path.read_text()
-        else:
-            return None
-    return Holder(leases.announced(text), _is_gone(text))
+    if path.exists():
+        with path.open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = path.read_text()
+                return Holder(leases.announced(text), _is_gone(text))
+    if not lake.is_local and (text := leases.description_of_holder(lake, kind)) and not leases.is_of_this_machine(lake, text):
+        return Holder(leases.announced(text), gone=False)
+    return None
 
 
 def _is_gone(text: str) -> bool:

@@ -5,7 +5,7 @@ the log itself, which is never shortened: it is the record of who wrote what and
 their own, so that whatever is killed in between leaves every kept version whole and every hash chain as it was.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -17,20 +17,13 @@ from transforms.contracts import CONTRACTS
 from transforms.errors import AuditFailed
 from transforms.lake.delta_log import Commit, last_checkpoint, old_checkpoints, read_log
 from transforms.lake.layout import pieces, plan, rearrange
+from transforms.lake.remote.working_copy import Listed, listed, pulled, remove
 from transforms.lake.tables import Lake
 
 GRACE = timedelta(days=1)
 """Age from which a file that nothing names was left by a process that is gone, and not just written by one that has not committed yet."""
 _CHECKPOINT_AFTER = 40
 """Commits after the last checkpoint from which a new one is made: a reader opens every commit since."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file that may go, and its bytes."""
-
-    path: Path
-    size: int
 
 
 @dataclass
@@ -56,7 +49,7 @@ class TableUpkeep:
     size: int = 0
     merged: int = 0
     checkpoint: bool = False
-    removed: list[Found] = field(default_factory=list)
+    removed: list[Listed] = field(default_factory=list)
     left: str = ""
 
     @property
@@ -79,22 +72,21 @@ def maintain_table(lake: Lake, table: str, named: Collection[int], since: dateti
     merge_from
         Small files in a region from which they are merged.
     """
-    if not lake.is_local:
-        return TableUpkeep(table, left=f"{lake.root} is an object store: its files are not merged or removed yet.")
-    folder = lake.path("lake", table)
-    there = list(_files(folder))
+    there = list(listed(lake, "lake", *table.split("/")))
     upkeep = TableUpkeep(table, len(there), sum(found.size for found in there))
-    commits = _commits(folder, upkeep)
+    commits = _commits(lake, table, upkeep)
     if not commits:
         return upkeep
+    folder = lake.path("lake", table)
     if _merge(lake, table, merge_from, upkeep, dry_run):
-        commits = _commits(folder, upkeep)
+        commits = _commits(lake, table, upkeep)
     if commits and commits[-1].version - last_checkpoint(folder) >= _CHECKPOINT_AFTER:
         upkeep.checkpoint = True
         if not dry_run:
-            _open(lake, table).create_checkpoint()
+            with lake.one_at_a_time():
+                _open(lake, table).create_checkpoint()
     if commits:
-        _remove(folder, commits, named, since, now, upkeep, dry_run)
+        _remove(lake, table, commits, named, since, now, upkeep, dry_run)
     return upkeep
 
 
@@ -118,10 +110,11 @@ def files_of_versions(commits: Sequence[Commit], versions: Collection[int]) -> s
     return found
 
 
-def _commits(folder: Path, upkeep: TableUpkeep) -> list[Commit]:
+def _commits(lake: Lake, table: str, upkeep: TableUpkeep) -> list[Commit]:
     """The whole log; none where it cannot be read or has gaps: then nobody can say which files are needed, and nothing is touched."""
+    pulled(lake, "lake", *table.split("/"), "_delta_log")
     try:
-        commits = read_log(folder)
+        commits = read_log(lake.path("lake", table))
     except AuditFailed as error:
         upkeep.left = str(error)
         return []
@@ -143,33 +136,41 @@ def _merge(lake: Lake, table: str, merge_from: int, upkeep: TableUpkeep, dry_run
     if contract is None or not contract.sliced or contract.append_only:
         return False
     delta = _open(lake, table)
-    wanted = plan(pieces(delta, contract), merge_from)
-    if not wanted.files:
-        return False
-    upkeep.merged = wanted.files if dry_run else rearrange(delta, contract, wanted, lake.storage_options or None)
+    with lake.one_at_a_time():
+        wanted = plan(pieces(delta, contract), merge_from)
+        if not wanted.files:
+            return False
+        upkeep.merged = wanted.files if dry_run else rearrange(delta, contract, wanted, lake.delta_options)
     if not upkeep.merged:
         upkeep.left = "another process replaced what was to be merged: the next maintenance merges it."
     return True
 
 
 def _remove(
-    folder: Path, commits: Sequence[Commit], named: Collection[int], since: datetime, now: datetime, upkeep: TableUpkeep, dry_run: bool
+    lake: Lake,
+    table: str,
+    commits: Sequence[Commit],
+    named: Collection[int],
+    since: datetime,
+    now: datetime,
+    upkeep: TableUpkeep,
+    dry_run: bool,
 ) -> None:
+    folder = lake.path("lake", table)
     kept = files_of_versions(commits, {*named, *versions_since(commits, since)})
     known = {name for commit in commits for name in commit.added}
     superseded = old_checkpoints(folder)
-    for found in _files(folder):
+    for found in listed(lake, "lake", *table.split("/")):
         name = found.path.relative_to(folder).as_posix()
         if name in kept:
             continue
         in_log = name.startswith("_delta_log/")
         nameless = name not in known and (not in_log or _is_draft(found.path))
-        stale = now.timestamp() - found.path.stat().st_mtime > GRACE.total_seconds()
+        stale = now.timestamp() - found.written > GRACE.total_seconds()
         if (not in_log and name in known) or ((nameless or found.path in superseded) and stale):
             upkeep.removed.append(found)
     if not dry_run:
-        for found in upkeep.removed:
-            found.path.unlink(missing_ok=True)
+        remove(lake, [found.path for found in upkeep.removed])
 
 
 def _is_draft(path: Path) -> bool:
@@ -177,11 +178,6 @@ def _is_draft(path: Path) -> bool:
     return "#" in path.name or path.name.endswith(".tmp") or path.name.startswith("_commit_")
 
 
-def _files(folder: Path) -> Iterator[Found]:
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            yield Found(path, path.stat().st_size)
-
-
 def _open(lake: Lake, table: str) -> DeltaTable:
-    return DeltaTable(lake.uri(table), storage_options=lake.storage_options or None)
+    with lake.one_at_a_time():
+        return DeltaTable(lake.uri(table), storage_options=lake.delta_options)

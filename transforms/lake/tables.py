@@ -9,7 +9,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -30,6 +30,7 @@ from transforms.errors import AuditFailed, ConfigurationError, ContractViolation
 from transforms.lake.database import literal, open_database, read_from_store
 from transforms.lake.evolution import additions, datafusion_columns, duckdb_columns, plain
 from transforms.lake.hash_chain import Link, genesis, seal_name, seal_of_nothing, slice_seals
+from transforms.lake.remote.opening import store_at, told
 from transforms.redaction import blotted
 from transforms.stores import STATE
 
@@ -100,7 +101,11 @@ class Lake:
             raise ConfigurationError(f"{self.root} is no folder, and none is named for what has to lie on this machine: set SHELFCAST_STATE.")
         return Path(self.storage_options[STATE]).joinpath(*parts)
 
-    def _one_at_a_time(self) -> AbstractContextManager[Any]:
+    def address(self, *parts: str) -> str:
+        """Where people find a part of the lake: a path where the root is a folder, else an address in the store."""
+        return str(self.path(*parts)) if self.is_local else "/".join([self.root.rstrip("/"), *parts])
+
+    def one_at_a_time(self) -> AbstractContextManager[Any]:
         """Let one thread of this process at a time ask an object store through deltalake.
 
         Some of its calls keep Python's lock while they wait for the store (1.6), and the writer of another thread needs that lock for its rows: both
@@ -109,7 +114,7 @@ class Lake:
         return nullcontext() if self.is_local else _asking
 
     @property
-    def _options(self) -> dict[str, str] | None:
+    def delta_options(self) -> dict[str, str] | None:
         """Options as deltalake takes them."""
         return {name: value for name, value in self.storage_options.items() if name != STATE} or None
 
@@ -121,8 +126,8 @@ class Lake:
         """True when the table has been written at least once."""
         if self.pinned.get(table) == _ABSENT:
             return False
-        with self._one_at_a_time():
-            return DeltaTable.is_deltatable(self.uri(table), storage_options=self._options)
+        with self.one_at_a_time():
+            return DeltaTable.is_deltatable(self.uri(table), storage_options=self.delta_options)
 
     def require(self, table: str) -> None:
         """Raise `MissingData` if the table does not exist yet."""
@@ -145,17 +150,25 @@ class Lake:
             If a file of a past version is gone: maintenance removes those of versions that nothing names.
         """
         names = [unquote(uri) for uri in self._open(table).file_uris()]
-        if table in self.pinned and self.is_local and (gone := next((name for name in names if not Path(name).is_file()), None)):
+        if table in self.pinned and (gone := self._gone(table, names)):
             raise MissingData(
                 f"{table}: version {self.pinned[table]} cannot be read any more: {Path(gone).name} is gone. Versions that data or models name are "
                 "kept for good, others as many days as maintenance.keep_days in the project file says. Choose a later time, or restore a backup."
             )
         return names
 
+    def _gone(self, table: str, names: Sequence[str]) -> str:
+        """The first of these data files of a table that is not there; empty where all are."""
+        if self.is_local:
+            return next((name for name in names if not Path(name).is_file()), "")
+        with told(self.root):
+            there = {self.address(one.key) for page in store_at(self.root, self.storage_options).pages(f"lake/{table}") for one in page}
+        return next((name for name in names if name not in there), "")
+
     def history(self, table: str, limit: int | None = 20) -> list[dict[str, Any]]:
         """The latest commits of the table, newest first; all of them with None."""
         delta = self._open(table)
-        with self._one_at_a_time():
+        with self.one_at_a_time():
             return list(delta.history(limit))
 
     def stored_columns(self, table: str) -> dict[str, str]:
@@ -188,10 +201,10 @@ class Lake:
         if evolved:
             sql = f"with {', '.join(evolved)} {sql}"
         # A query that cannot be planned is a defect of ours.
-        with self._one_at_a_time():
+        with self.one_at_a_time():
             planned = builder.execute(sql)
         try:
-            with self._one_at_a_time():
+            with self.one_at_a_time():
                 return plain(pa.table(planned.read_all()))
         except Exception as error:
             # DataFusion's errors have no type of their own.
@@ -355,8 +368,8 @@ class Lake:
         if wanted == _ABSENT:
             raise MissingData(missing.format("as of that time"))
         try:
-            with self._one_at_a_time():
-                return DeltaTable(self.uri(table), version=wanted, storage_options=self._options)
+            with self.one_at_a_time():
+                return DeltaTable(self.uri(table), version=wanted, storage_options=self.delta_options)
         except TableNotFoundError as error:
             raise MissingData(missing.format("yet")) from error
         except (DeltaError, OSError) as error:
@@ -384,7 +397,7 @@ class Lake:
         )
 
     def _last_commit(self, delta: DeltaTable) -> dict[str, Any]:
-        with self._one_at_a_time():
+        with self.one_at_a_time():
             return dict(delta.history(1)[0])
 
     def _after_last(self, contract: Contract, data: pa.Table, delta: DeltaTable | None) -> tuple[pa.Table, dict[str, str]]:
@@ -439,8 +452,8 @@ class Lake:
         elif _change(CONTRACTS[table], delta).added:
             how |= {"schema_mode": "merge"}
         target = self.uri(table) if delta is None else delta
-        with self._one_at_a_time():
-            write_deltalake(target, data, commit_properties=properties, storage_options=self._options, **how)
+        with self.one_at_a_time():
+            write_deltalake(target, data, commit_properties=properties, storage_options=self.delta_options, **how)
 
 
 def region_list(regions: Iterable[Region]) -> str:

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +19,7 @@ from transforms.contracts import CONTRACTS, SOURCES
 from transforms.contracts.bronze import CONDITIONED_REFERENCES, CONDITIONED_SLICES, LANDING_FILES, LANDING_SLICES, SHIPMENTS, STORES
 from transforms.contracts.gold import DEMAND
 from transforms.errors import ConfigurationError
-from transforms.lake.remote.working_copy import pulled
+from transforms.lake.remote.working_copy import Listed, listed, pulled
 from transforms.lake.tables import Lake
 from transforms.landing.files import REFERENCES, Identity, LandingFile, scan
 from transforms.landing.staging import Staging
@@ -60,11 +59,12 @@ def staging(lake: Lake, provider: ProviderSpec) -> Staging:
     return Staging(pulled(lake, "staged", provider.name))
 
 
-def unneeded_copies(lake: Lake, provider: ProviderSpec) -> list[Path]:
+def unneeded_copies(lake: Lake, provider: ProviderSpec) -> list[Listed]:
     """Copies of the rows of versions that do not count, nor will before they are read again."""
     staged = staging(lake, provider)
     needed = {staged.path(identity) for identity in accepted_last(records(lake)).values()}
-    return sorted(path for path in staged.folder.glob("*/*.parquet") if path not in needed)
+    copies = (file for file in listed(lake, "staged", provider.name) if file.path.suffix == ".parquet" and file.path not in needed)
+    return sorted(copies, key=lambda file: file.path)
 
 
 def records(lake: Lake) -> dict[Identity, FileRecord]:

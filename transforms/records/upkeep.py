@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from transforms.contracts import CONTRACTS
 from transforms.contracts.life_cycle import MODEL_VERSIONS
-from transforms.errors import ConfigurationError
 from transforms.lake.lease import lease
-from transforms.lake.maintenance import GRACE, Found, TableUpkeep, maintain_table
+from transforms.lake.maintenance import GRACE, TableUpkeep, maintain_table
+from transforms.lake.remote.working_copy import Listed, remove
 from transforms.lake.tables import Lake
 from transforms.records.kept_versions import named_versions
-from transforms.records.leftovers import drafts, is_older, orphan_artifacts
+from transforms.records.leftovers import drafts, orphan_artifacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Upkeep:
     """What was done, or would be: for each table, and the files removed beside them."""
 
     tables: list[TableUpkeep]
-    leftovers: list[Found]
+    leftovers: list[Listed]
 
     @property
     def freed(self) -> int:
@@ -50,28 +50,23 @@ def maintain(lake: Lake, keep_days: int, merge_from: int, now: datetime, dry_run
 
     Raises
     ------
-    ConfigurationError
-        If the lake lies in an object store.
     AuditFailed
         If the record cannot be read; nothing is removed then.
     """
-    if not lake.is_local:
-        raise ConfigurationError(f"{lake.root} is an object store: maintenance works on a lake in a folder. Nothing was changed.")
     with lease(lake, "files", "shelfcast maintain", tell):
         named, since = named_versions(lake), now - timedelta(days=keep_days)
         tables = [maintain_table(lake, table, named.get(table, set()), since, now, merge_from, dry_run) for table in CONTRACTS if lake.exists(table)]
         leftovers = sorted(_leftovers(lake, now), key=lambda found: found.path)
         if not dry_run:
-            for found in leftovers:
-                found.path.unlink(missing_ok=True)
+            remove(lake, [found.path for found in leftovers])
     return Upkeep(tables, leftovers)
 
 
-def _leftovers(lake: Lake, now: datetime) -> Iterator[Found]:
+def _leftovers(lake: Lake, now: datetime) -> Iterator[Listed]:
     """Drafts of files and artifacts of models that nothing names, once no process can be about to name them.
 
     Where the record of the models is gone every artifact would look so: `shelfcast audit verify` tells of that.
     """
-    for path in [*drafts(lake), *(orphan_artifacts(lake) if lake.exists(MODEL_VERSIONS.name) else ())]:
-        if is_older(path, GRACE, now.timestamp()):
-            yield Found(path, path.lstat().st_size)
+    for found in [*drafts(lake), *(orphan_artifacts(lake) if lake.exists(MODEL_VERSIONS.name) else ())]:
+        if found.is_older(GRACE, now.timestamp()):
+            yield found

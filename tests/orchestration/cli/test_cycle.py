@@ -38,6 +38,7 @@ from transforms.contracts.gold import CONTRIBUTIONS
 from transforms.features.feature import GROUPS
 from transforms.lake.backup import read_backup
 from transforms.lake.tables import Lake
+from transforms.lake.vaults import FolderVault
 from transforms.landing import folder
 from transforms.monitoring.savings import savings
 from transforms.records.model_registry import ModelEvent, decide, events_of, states
@@ -243,7 +244,7 @@ def test_a_lake_that_was_destroyed_is_restored_from_its_backup(root: Path, tmp_p
     shutil.copytree(root, at_work)
     code, output = shelfcast("backup", "--to", str(vault), "--root", str(at_work))
     assert code == 0, output
-    held = read_backup(vault)
+    held = read_backup(FolderVault(vault))
     lake = Lake(str(at_work))
     decide(lake, [ModelEvent("late", "north_texas", "large", "fast", datetime.now(UTC), ORIGIN.monday, "retired", "drill", "after the backup")])
     lost = lake.history("gold/model_events", 1)[0]["timestamp"] / 1000

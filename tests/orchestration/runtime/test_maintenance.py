@@ -17,9 +17,10 @@ from orchestration.views.board import show_status
 from orchestration.views.maintenance import show_maintenance
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
-from transforms.errors import AuditFailed, ConfigurationError
+from transforms.errors import AuditFailed
 from transforms.lake.backup import back_up, read_backup, restore
 from transforms.lake.tables import Lake, block_predicate
+from transforms.lake.vaults import FolderVault
 from transforms.records.audit import heads_of, verify_artifacts, verify_data, verify_seals, verify_tables
 from transforms.records.dataset_versions import contents_of, log, usable
 from transforms.records.kept_versions import named_versions
@@ -111,15 +112,15 @@ def test_bronze_stays_as_it_stood_when_a_version_of_the_data_was_recorded(lake: 
 
 def test_a_backup_of_a_maintained_lake_holds_all_that_is_named(lake: Lake, tmp_path: Path) -> None:
     in_a_year(lake)
-    back_up(lake.path(), tmp_path / "backup", heads_of(lake), datetime.now(UTC))
-    restore(tmp_path / "backup", read_backup(tmp_path / "backup"), tmp_path / "again")
+    back_up(lake, FolderVault(tmp_path / "backup"), heads_of(lake), datetime.now(UTC))
+    restore(FolderVault(tmp_path / "backup"), read_backup(FolderVault(tmp_path / "backup")), tmp_path / "again")
     assert findings(Lake(str(tmp_path / "again"))) == []
 
 
 def test_a_backup_of_before_is_restored_as_it_was(lake: Lake, tmp_path: Path) -> None:
-    back_up(lake.path(), tmp_path / "backup", heads_of(lake), datetime.now(UTC))
+    back_up(lake, FolderVault(tmp_path / "backup"), heads_of(lake), datetime.now(UTC))
     in_a_year(lake)
-    restore(tmp_path / "backup", read_backup(tmp_path / "backup"), tmp_path / "again")
+    restore(FolderVault(tmp_path / "backup"), read_backup(FolderVault(tmp_path / "backup")), tmp_path / "again")
     assert findings(Lake(str(tmp_path / "again"))) == []
 
 
@@ -145,11 +146,6 @@ def test_nothing_is_removed_where_the_record_of_what_is_named_is_damaged(lake: L
     with pytest.raises((AuditFailed, duckdb.Error)):
         in_a_year(lake)
     assert sorted(lake.path().rglob("*.parquet")) == before
-
-
-def test_maintenance_of_an_object_store_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ConfigurationError, match="is an object store: maintenance works on a lake in a folder"):
-        maintain(Lake("s3://bucket/lake"), KEPT, MERGED, datetime.now(UTC), True, lambda _: None)
 
 
 def test_a_lake_of_before_there_were_settings_is_maintained_with_the_defaults(lake: Lake) -> None:

@@ -13,6 +13,7 @@ from transforms.contracts import CONTRACTS
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.backup import read_backup
 from transforms.lake.tables import Lake
+from transforms.lake.vaults import FolderVault
 
 
 def shelfcast(*arguments: str) -> tuple[int, str]:
@@ -94,7 +95,7 @@ def test_a_backup_holds_the_provider_file(shop: Path, tmp_path: Path) -> None:
     outside(shop, tmp_path / "root")
     code, output = shelfcast("backup", "--to", str(tmp_path / "vault"), "--root", str(tmp_path / "root"))
     assert code == 0, output
-    assert "provider/corner_shop.yaml" in {entry.path for entry in read_backup(tmp_path / "vault").entries}
+    assert "provider/corner_shop.yaml" in {entry.path for entry in read_backup(FolderVault(tmp_path / "vault")).entries}
     (shop / "corner_shop.yaml").unlink()
     assert shelfcast("restore", str(tmp_path / "vault"), "--root", str(tmp_path / "again"))[0] == 0
     take_in_provider(Lake(str(tmp_path / "again")), pytest.fail)

@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import obstore
 import pytest
+from obstore.store import S3Store
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -25,11 +28,13 @@ from starlette.testclient import TestClient
 from orchestration.people import decider, login, named_on_command_line
 from orchestration.project import Project
 from orchestration.runtime.instance import open_instance
-from orchestration.settings import CHECKOUT, use_root
+from orchestration.settings import CHECKOUT, settings_of, use_root
 from orchestration.web.access import PERSON, SignedIn
 from orchestration.web.team import ProxyDoor, proxy_door
+from orchestration.web.webserver import Copies
 from tests.orchestration.web.test_web_front import FORGED, MUTATION, free_port, wait_for
 from transforms.errors import ConfigurationError
+from transforms.lake.tables import Lake
 
 CADDY = shutil.which("caddy")
 SECRET = "c4n4ry-of-the-proxy-0123456789abcdef"
@@ -106,7 +111,35 @@ def test_a_team_s_ui_starts_with_nothing_missing(
     if roles is not None:
         (tmp_path / "roles.yaml").write_text(roles)
     with pytest.raises(ConfigurationError, match=told):
-        proxy_door(use_root(str(tmp_path)), tmp_path)
+        proxy_door(use_root(str(tmp_path)), Lake(str(tmp_path)))
+
+
+def test_roles_of_a_lake_in_a_store_are_read_there(s3_server: Any, bucket: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were read in this machine's copy, where nobody looks for them and no other machine finds them."""
+    for name, value in {**s3_server.environment, "SHELFCAST_STATE": str(tmp_path / "state")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SHELFCAST_TRUSTED_PROXY", "https://forecasts.example.com")
+    monkeypatch.setenv("SHELFCAST_PROXY_SECRET", SECRET)
+    settings = settings_of(f"s3://{bucket.config['bucket']}/lake")
+    lake = Lake(settings.root, settings.storage_options)
+    with pytest.raises(ConfigurationError, match=f"^{settings.root}/roles.yaml is not there: it says who may do what"):
+        proxy_door(settings, lake)
+    obstore.put(bucket, "lake/roles.yaml", ROLES.encode())
+    door = proxy_door(settings, lake)
+    assert door is not None
+    assert asked(door, PROXY, ("x-forwarded-user", "ann"))[0] == 200
+    copied = Copies(lake)
+    obstore.put(bucket, "lake/roles.yaml", ROLES.replace("ann: operator, ", "").encode())
+    copied.look(reports=False)
+    assert asked(door, PROXY, ("x-forwarded-user", "ann"))[0] == 403
+
+
+def test_nobody_is_admitted_by_roles_that_a_silent_store_may_have_taken_away(door: ProxyDoor) -> None:
+    silent = replace(door, is_current=lambda: False)
+    assert asked(silent, PROXY, ("x-forwarded-user", "ann")) == (
+        503,
+        "The store that holds roles.yaml does not answer, and roles may have been taken away. Try again later.",
+    )
 
 
 def test_decisions_carry_the_name_of_who_signed_in_and_are_an_operator_s() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from transforms.errors import AuditFailed, ConfigurationError, MissingData
-from transforms.lake.backup import Copied, back_up, backups, damage, read_backup, restore
+from transforms.lake.backup import Copied, back_up, damage, read_backup, restore
 from transforms.lake.tables import Lake
+from transforms.lake.vaults import FolderVault
 from transforms.records.audit import heads_of
 from transforms.records.model_registry import ModelEvent, decide
 
@@ -33,7 +34,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def back_up_at(lake: Lake, target: Path, hours: int = 0) -> Copied:
-    return back_up(lake.path(), target, heads_of(lake), NOON + timedelta(hours=hours))
+    return back_up(lake, FolderVault(target), heads_of(lake), NOON + timedelta(hours=hours))
 
 
 def content(root: Path) -> dict[str, str]:
@@ -42,7 +43,7 @@ def content(root: Path) -> dict[str, str]:
 
 def test_a_restored_root_holds_the_same_files(lake: Lake, tmp_path: Path) -> None:
     back_up_at(lake, tmp_path / "backup")
-    restore(tmp_path / "backup", read_backup(tmp_path / "backup"), tmp_path / "again")
+    restore(FolderVault(tmp_path / "backup"), read_backup(FolderVault(tmp_path / "backup")), tmp_path / "again")
     assert content(tmp_path / "again") == content(lake.path())
     assert heads_of(Lake(str(tmp_path / "again"))) == heads_of(lake)
 
@@ -53,8 +54,8 @@ def test_a_second_backup_copies_only_what_is_new(lake: Lake, tmp_path: Path) -> 
     lake.path("models/ohio/b.safetensors").write_text("other weights")
     third = back_up_at(lake, tmp_path / "backup", 2)
     assert (third.new_files, third.new_bytes) == (1, len("other weights"))
-    assert len(backups(tmp_path / "backup")) == 3
-    assert read_backup(tmp_path / "backup", first.backup.name).entries == first.backup.entries
+    assert len(FolderVault(tmp_path / "backup").manifests()) == 3
+    assert read_backup(FolderVault(tmp_path / "backup"), first.backup.name).entries == first.backup.entries
 
 
 def test_an_older_backup_brings_back_what_it_held(lake: Lake, tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_an_older_backup_brings_back_what_it_held(lake: Lake, tmp_path: Path) ->
     decide(lake, [decision(2)])
     lake.path("models/ohio/a.safetensors").write_text("changed")
     back_up_at(lake, tmp_path / "backup", 1)
-    restore(tmp_path / "backup", first, tmp_path / "again")
+    restore(FolderVault(tmp_path / "backup"), first, tmp_path / "again")
     assert content(tmp_path / "again") == before
 
 
@@ -79,7 +80,7 @@ def test_what_a_table_got_after_its_version_was_taken_is_left_out(lake: Lake, tm
 def test_past_versions_stay_readable_after_a_restore(lake: Lake, tmp_path: Path) -> None:
     decide(lake, [decision(2)])
     back_up_at(lake, tmp_path / "backup")
-    restore(tmp_path / "backup", read_backup(tmp_path / "backup"), tmp_path / "again")
+    restore(FolderVault(tmp_path / "backup"), read_backup(FolderVault(tmp_path / "backup")), tmp_path / "again")
     again = Lake(str(tmp_path / "again"))
     assert [again.read("gold/model_events", version=version).num_rows for version in (0, 1)] == [1, 2]
 
@@ -96,13 +97,13 @@ def test_run_history_is_copied_whole_while_it_is_written(lake: Lake, tmp_path: P
         live.commit()
         live.execute("insert into runs values ('not committed')")
         back_up_at(lake, tmp_path / "backup")
-    restore(tmp_path / "backup", read_backup(tmp_path / "backup"), tmp_path / "again")
+    restore(FolderVault(tmp_path / "backup"), read_backup(FolderVault(tmp_path / "backup")), tmp_path / "again")
     with closing(sqlite3.connect(tmp_path / "again" / "dagster" / "runs.db")) as restored:
         assert restored.execute("select id from runs").fetchall() == [("a",)]
 
 
 def damaged(source: Path, name: str) -> Path:
-    entry = next(entry for entry in read_backup(source).entries if entry.path == name)
+    entry = next(entry for entry in read_backup(FolderVault(source)).entries if entry.path == name)
     return source / "objects" / entry.sha256[:2] / entry.sha256
 
 
@@ -111,10 +112,10 @@ def test_a_damaged_content_is_refused_by_name_and_nothing_is_restored(lake: Lake
     back_up_at(lake, source)
     damaged(source, "models/ohio/a.safetensors").write_text("weightz")
     with pytest.raises(AuditFailed, match=r"is damaged: models/ohio/a.safetensors was SHA-256 \w+\.\.\., its content is .* Nothing was restored\."):
-        restore(source, read_backup(source), tmp_path / "again")
+        restore(FolderVault(source), read_backup(FolderVault(source)), tmp_path / "again")
     assert not (tmp_path / "again").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup", "root"]
-    assert len(damage(source, read_backup(source))) == 1
+    assert len(damage(FolderVault(source), read_backup(FolderVault(source)))) == 1
 
 
 def test_a_content_that_is_gone_is_refused_by_name(lake: Lake, tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_a_content_that_is_gone_is_refused_by_name(lake: Lake, tmp_path: Path) -
     back_up_at(lake, source)
     damaged(source, "landing/sample/a.csv").unlink()
     with pytest.raises(AuditFailed, match=r"landing/sample/a.csv has no content any more"):
-        restore(source, read_backup(source), tmp_path / "again")
+        restore(FolderVault(source), read_backup(FolderVault(source)), tmp_path / "again")
 
 
 def test_an_edited_manifest_is_refused(lake: Lake, tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_an_edited_manifest_is_refused(lake: Lake, tmp_path: Path) -> None:
     manifest = source / "manifests" / f"{second.name}.json"
     manifest.write_text(manifest.read_text().replace("landing/", "elsewhere/"))
     with pytest.raises(AuditFailed, match=r"its content does not hash to its name\. Take an earlier one with --backup: 20240506T12"):
-        read_backup(source)
+        read_backup(FolderVault(source))
 
 
 def test_a_backup_that_was_broken_off_is_no_backup(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,13 +144,13 @@ def test_a_backup_that_was_broken_off_is_no_backup(lake: Lake, tmp_path: Path, m
     with pytest.raises(KeyboardInterrupt):
         back_up_at(lake, tmp_path / "backup")
     with pytest.raises(MissingData, match="holds no backup: it holds none"):
-        read_backup(tmp_path / "backup")
+        read_backup(FolderVault(tmp_path / "backup"))
 
 
 def test_a_root_that_holds_anything_is_not_restored_over(lake: Lake, tmp_path: Path) -> None:
     back_up_at(lake, tmp_path / "backup")
     with pytest.raises(ConfigurationError, match="is not empty: a backup is restored into a root that does not exist yet"):
-        restore(tmp_path / "backup", read_backup(tmp_path / "backup"), lake.path())
+        restore(FolderVault(tmp_path / "backup"), read_backup(FolderVault(tmp_path / "backup")), lake.path())
 
 
 def test_a_backup_inside_the_root_is_refused(lake: Lake) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from orchestration.settings import settings_of
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.errors import ConfigurationError, MissingData
-from transforms.lake.backup import back_up, gather, read_backup, restore_lake
+from transforms.lake.backup import back_up, read_backup, restore_lake
 from transforms.lake.lease import lease
+from transforms.lake.maintenance import maintain_table
 from transforms.lake.remote import leases
-from transforms.lake.remote.working_copy import brought, holds_anything, probe, pulled, push, remove, store_of
+from transforms.lake.remote.working_copy import brought, holds_anything, look_again, probe, pulled, push, remove, store_of
 from transforms.lake.tables import Lake
+from transforms.lake.vaults import FolderVault
 from transforms.stores import STATE
 
 WEEK = Week.parse("2022-05-02")
@@ -154,17 +156,45 @@ def test_a_backup_of_a_lake_in_a_store_is_restored_into_a_folder_and_into_a_stor
         file.write_text(file.name)
     push(in_store, *files)
     store_of(in_store).write("reports/made elsewhere.html", b"a page")
-    back_up(gather(in_store), tmp_path / "vault", {}, datetime.now(UTC))
-    kept = read_backup(tmp_path / "vault")
+    back_up(in_store, FolderVault(tmp_path / "vault"), {}, datetime.now(UTC))
+    kept = read_backup(FolderVault(tmp_path / "vault"))
     elsewhere = Lake(f"{in_store.root}-again", {**in_store.storage_options, STATE: str(tmp_path / "another machine")})
     for lake in (Lake(str(tmp_path / "again")), elsewhere):
-        restore_lake(tmp_path / "vault", kept, lake)
+        restore_lake(FolderVault(tmp_path / "vault"), kept, lake)
         assert lake.read("gold/demand")["demand"].to_pylist() == [2]
         assert lake.read("gold/demand", version=0)["demand"].to_pylist() == [1]
         assert brought(lake, "models", "ohio", "a.safetensors").read_text() == "a.safetensors"
         assert pulled(lake, "reports").joinpath("made elsewhere.html").read_text() == "a page"
     with pytest.raises(ConfigurationError, match="is not empty: a backup is restored into a root that does not exist yet"):
-        restore_lake(tmp_path / "vault", kept, elsewhere)
+        restore_lake(FolderVault(tmp_path / "vault"), kept, elsewhere)
+
+
+def test_maintenance_in_a_store_merges_and_removes_what_it_does_in_a_folder(in_store: Lake, tmp_path: Path) -> None:
+    found, table = [], "gold/demand"
+    for lake in (in_store, Lake(str(tmp_path / "folder"))):
+        for number in range(16):
+            week = WEEK + number
+            lake.replace(table, SliceBlock(REGIONS[:1], week, week), demand(REGIONS[0], week, 0))
+            lake.replace(table, SliceBlock(REGIONS[:1], week, week), demand(REGIONS[0], week, number))
+        rows, named, later = lake.read(table).sort_by("week"), lake.read(table, version=5).sort_by("week"), datetime.now(UTC) + timedelta(days=100)
+        tried = maintain_table(lake, table, {5}, later, later, 6, dry_run=True)
+        done = maintain_table(lake, table, {5}, later, later, 6, dry_run=False)
+        assert lake.read(table).sort_by("week") == rows
+        assert lake.at({table: 5}).read(table).sort_by("week") == named
+        with lake.at({table: 5}).connect(table) as connection:
+            assert connection.execute("select count(*) from gold_demand").fetchall() == [(named.num_rows,)]
+        with pytest.raises(MissingData, match=r"gold/demand: version 12 cannot be read any more: part-.*\.parquet is gone"):
+            lake.at({table: 12}).select(table)
+        found.append((tried.merged, done.merged, len(done.removed), {path.path.exists() or lake_holds(lake, path.path) for path in done.removed}))
+        assert not maintain_table(lake, table, {5}, later, later, 6, dry_run=False).removed
+    in_the_store, in_a_folder = found
+    assert in_the_store == in_a_folder
+    assert in_a_folder[1] > 0
+    assert in_a_folder[3] == {False}
+
+
+def lake_holds(lake: Lake, path: Path) -> bool:
+    return look_again(lake, path) is not None
 
 
 def _hold(lake: Lake, told: list[str]) -> None:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from transforms.errors import ConfigurationError
-from transforms.lake.remote.working_copy import store_of, told
+from transforms.lake.remote.opening import told
+from transforms.lake.remote.working_copy import store_of
 from transforms.lake.tables import Lake
 from transforms.stores.objects import NotWritten, ObjectNotTaken, ObjectStore, StoredObject, StoreUnreachable
 
@@ -39,7 +40,7 @@ def held(lake: Lake, name: str, what: str, tell: Callable[[str], None]) -> Itera
     ConfigurationError
         At the end, if another process took the lease over meanwhile.
     """
-    with told(lake):
+    with told(lake.root):
         mine = _Lease(store_of(lake), object_of(name), _description(lake, what))
         mine.take(tell)
     mine.start()
@@ -56,18 +57,31 @@ def held(lake: Lake, name: str, what: str, tell: Callable[[str], None]) -> Itera
 
 def is_held(lake: Lake, name: str) -> bool:
     """Whether somebody holds a lease, as far as its last renewal tells."""
-    with told(lake):
-        found = store_of(lake).find(object_of(name))
-    return found is not None and (datetime.now(UTC) - found.modified).total_seconds() < 2 * SECONDS
+    return bool(description_of_holder(lake, name))
+
+
+def description_of_holder(lake: Lake, name: str) -> str:
+    """What the holder of a lease wrote down; empty where nobody holds it, as far as its last renewal tells."""
+    with told(lake.root):
+        store = store_of(lake)
+        found = store.find(object_of(name))
+    if found is None or (datetime.now(UTC) - found.modified).total_seconds() >= 2 * SECONDS:
+        return ""
+    return _text_of(store, found) or "{}"
+
+
+def is_of_this_machine(lake: Lake, text: str) -> bool:
+    """Whether the holder of a lease ran here: one who holds no lock here any more is dead."""
+    return _field(text, "machine") == _machine(lake)
 
 
 def announced(text: str) -> str:
     """What those who wait for a lease are told, from what its holder wrote down."""
     try:
         found = json.loads(text)
-    except json.JSONDecodeError:
+        since = datetime.fromisoformat(found["since"])
+    except (ValueError, KeyError):
         return "waiting for another process, which changes this lake; Ctrl+C gives up"
-    since = datetime.fromisoformat(found["since"])
     return f"waiting for '{found['what']}' (process {found['process']} on {found['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC); Ctrl+C gives up"
 
 
@@ -108,7 +122,7 @@ class _Lease(threading.Thread):
             found = self._store.find(self._key)
             if found is not None and (found.etag or "") != seen:
                 seen, since = found.etag or "", time.monotonic()
-                text = self._read(found)
+                text = _text_of(self._store, found)
                 if _field(text, "machine") != self._holder["machine"] and (now := announced(text)) != said:
                     tell(now)
                     said = now
@@ -137,7 +151,7 @@ class _Lease(threading.Thread):
             except NotWritten:
                 # A renewal whose answer was lost stands there as well.
                 found = self._found()
-                if found is None or _field(self._read(found), "token") != self._holder["token"]:
+                if found is None or _field(_text_of(self._store, found), "token") != self._holder["token"]:
                     self.lost = True
                     return
                 self._one = found
@@ -149,7 +163,7 @@ class _Lease(threading.Thread):
         self._done.set()
         self.join()
         found = None if self.lost else self._found()
-        if found is not None and _field(self._read(found), "token") == self._holder["token"]:
+        if found is not None and _field(_text_of(self._store, found), "token") == self._holder["token"]:
             try:
                 self._store.delete(self._key)
             except StoreUnreachable:
@@ -162,14 +176,15 @@ class _Lease(threading.Thread):
         except StoreUnreachable:
             return None
 
-    def _read(self, one: StoredObject) -> str:
-        try:
-            return b"".join(self._store.read(one, int(SECONDS))).decode(errors="replace")
-        except (ObjectNotTaken, StoreUnreachable):
-            return ""
-
     def _text(self) -> bytes:
         return json.dumps(self._holder).encode()
+
+
+def _text_of(store: ObjectStore, one: StoredObject) -> str:
+    try:
+        return b"".join(store.read(one, int(SECONDS))).decode(errors="replace")
+    except (ObjectNotTaken, StoreUnreachable):
+        return ""
 
 
 def _field(text: str, name: str) -> object:
