@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import psutil
@@ -19,7 +20,7 @@ _MARKS: dict[str, Kind] = {"dbt_process": "dbt", "multiprocessing.forkserver": "
 _WEIGHTS: dict[Kind, int] = {"group": 3, "command": 3, "dbt": 3, "worker": 3, "fork server": 3, "workbook reader": 3, "helper": 1}
 """How often a kind is chosen among those that run; helpers are what Dagster and Python start for logs and semaphores."""
 START = "start"
-_STILL = 0.05
+_STILL = 0.1
 LONGEST = 1800
 """Seconds after which a command counts as wedged."""
 WEDGED = -99
@@ -90,13 +91,12 @@ class Command:
         return there
 
     def until_in(self, phases: list[Phase], number: int) -> bool:
-        """Wait until a stretch, or one behind it, has begun; whether that came."""
-        names = {phase.name for phase in phases[number:]}
-        return number == 0 or self.until(lambda: any(step in names for step, _ in self._begun()))
+        """Wait until a phase, or one behind it, has begun; whether that came."""
+        return number == 0 or self.until(partial(self._has_begun, phases, number))
 
-    def pause(self, seconds: float) -> None:
-        """Let it go on for so long, or to its end."""
-        self.until(lambda: False, seconds)
+    def stay_in(self, phases: list[Phase], number: int, share: float) -> None:
+        """Let it go on for a share of the time that a phase took where nobody disturbed it, or to the beginning of the next one."""
+        self.until(partial(self._has_begun, phases, number + 1), share * phases[number].seconds)
 
     def of_kind(self, kind: Kind) -> list[int]:
         """Processes of a kind that run now."""
@@ -129,6 +129,10 @@ class Command:
         deadline = time.monotonic() + 60
         while self._tree() and time.monotonic() < deadline:
             time.sleep(_STILL)
+
+    def _has_begun(self, phases: list[Phase], number: int) -> bool:
+        names = {phase.name for phase in phases[number:]}
+        return any(step in names for step, _ in self._begun())
 
     def _begun(self) -> list[tuple[str, float]]:
         return [(one.step, one.at) for one in self._place.history.begun(self._home, self._runs)]

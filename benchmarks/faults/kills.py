@@ -35,7 +35,7 @@ def _kill(chain: int, trial: Trial) -> None:
         if phases[number].name == START and chance.random() < _OF_WORKBOOKS and cycle.until(_reads_workbooks(cycle), _LONGEST_START):
             killed = cycle.kill("workbook reader", chance)
         else:
-            cycle.pause(chance.uniform(0, phases[number].seconds))
+            cycle.stay_in(phases, number, chance.random())
             killed = cycle.kill("any", chance)
         if killed is not None:
             trial.ending.kills.append((killed, cycle.at))

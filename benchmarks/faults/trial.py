@@ -72,7 +72,7 @@ class Trial:
         """A random moment of a random phase of the cycle."""
         number = self.chance.randrange(len(self.at.phases))
         if command.until_in(self.at.phases, number):
-            command.pause(self.chance.uniform(0, self.at.phases[number].seconds))
+            command.stay_in(self.at.phases, number, self.chance.random())
 
     def readers(self) -> None:
         """Look at the tables as readers do."""
