@@ -25,7 +25,7 @@ from benchmarks.recording import record
 from benchmarks.servers import postgresql, s3
 
 OTHERS = [*disks.FAULTS, *together.FAULTS, *clock.FAULTS, *damage.FAULTS, *uploads.FAULTS, *stores.FAULTS]
-SHORT = [kills.SHORT, *(fault for fault in OTHERS if fault.name in {"disk full", "checkpoint corrupt"})]
+SHORT = [kills.SHORT, *(fault for fault in OTHERS if fault.name == "disk full")]
 
 
 def undisturbed(place: Place) -> Undisturbed:
