@@ -1,6 +1,7 @@
 """Do all faults, show how they ended, record it. Exits with 1 where one did not recover."""
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -9,13 +10,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.faults import clock, damage, disks, kills, stores, together, uploads
-from benchmarks.faults.command import Command
+from benchmarks.faults.command import Command, Phase
 from benchmarks.faults.ending import Ending, Rows
 from benchmarks.faults.place import Bucket, Folder, Place, Postgresql, Sqlite
 from benchmarks.faults.table import keep, kept, tables
@@ -29,16 +31,19 @@ SHORT = [kills.SHORT, *(fault for fault in OTHERS if fault.name == "disk full")]
 
 
 def undisturbed(place: Place) -> Undisturbed:
-    """Prepare the lake, and run the cycle of a copy without a fault."""
-    base, root = place.files.root("base"), place.files.root("undisturbed")
-    week = prepare(place, base)
-    place.files.copy(base, root)
-    cycle = Command(place, root, "run", "--week", week)
-    if cycle.wait() != 0:
-        raise RuntimeError(f"The undisturbed cycle failed: see {cycle.log}.")
-    phases = cycle.phases()
-    grown = _size(Path(root)) - _size(Path(base)) if place.is_folder else 0
-    return Undisturbed(base, week, phases, grown, Rows.of(base), Rows.of(root))
+    """Prepare the lake, and run the cycle of a copy without a fault; folders that an earlier invocation left there are taken as they are."""
+    base, root, noted = place.files.root("base"), place.files.root("undisturbed"), place.scratch / "undisturbed.json"
+    if not (place.is_folder and noted.exists()):
+        week = prepare(place, base)
+        place.files.copy(base, root)
+        cycle = Command(place, root, "run", "--week", week)
+        if cycle.wait() != 0:
+            raise RuntimeError(f"The undisturbed cycle failed: see {cycle.log}.")
+        grown = _size(Path(root)) - _size(Path(base)) if place.is_folder else 0
+        noted.write_text(json.dumps({"week": week, "grown": grown, "phases": [asdict(phase) for phase in cycle.phases()]}))
+    note = json.loads(noted.read_text())
+    phases = [Phase(**phase) for phase in note["phases"]]
+    return Undisturbed(base, note["week"], phases, note["grown"], Rows.of(base), Rows.of(root))
 
 
 def _size(folder: Path) -> int:
@@ -89,7 +94,7 @@ def main() -> None:
     parser.add_argument("--root", choices=["folder", "s3"], default="folder", help="where the lakes lie; SeaweedFS is started for s3")
     parser.add_argument("--history", choices=["sqlite", "postgresql"], default="sqlite", help="where the run history lies; PostgreSQL is started")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--scratch", type=Path, help="where the lakes are made; those that did not recover stay there")
+    parser.add_argument("--scratch", type=Path, help="where lakes are made, those that did not recover stay, and portions find the prepared one")
     parser.add_argument("--table", type=Path, help="file to which each trial is appended as it ends: the table shows all that it holds")
     arguments = parser.parse_args()
     # However it is stopped, it shows what it has.
@@ -109,7 +114,7 @@ def main() -> None:
                 soft_wrap=True,
             )
             for name, fault in zip(count(1), _plan(wanted, each, number, endings), strict=False):
-                ending = tried(fault, place, f"{name}", at, random.Random(f"{arguments.seed} {name}"))
+                ending = tried(fault, place, f"{arguments.seed}-{name}", at, random.Random(f"{arguments.seed} {name}"))
                 endings.append(ending)
                 keep(ending, arguments.table)
                 console.print(_line(name, ending), highlight=False, markup=False, soft_wrap=True)
