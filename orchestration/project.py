@@ -1,5 +1,6 @@
 """The project file of a lake root, `shelfcast.yaml`: which provider feeds it and what is decided about its models."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +20,7 @@ from transforms.lake.remote.working_copy import brought, holds_anything, probe, 
 from transforms.lake.tables import Lake
 from transforms.panel.panel import SoldOutWeeks
 from transforms.records.data_checks import Limits
+from transforms.records.upkeep import Rules
 from transforms.yaml_files import read_model
 
 FILE = "shelfcast.yaml"
@@ -112,12 +114,19 @@ class MaintenanceSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     keep_days: int = Field(default=35, ge=1)
-    """Days for which every version of a table stays readable, whether anything names it or not: for readers, backups and --as-of. Versions that a
-    version of the data or a model names stay readable for good."""
+    """Days for which every version of a table stays readable, whether anything names it or not: for readers, backups and --as-of."""
+    keep_weeks: int = Field(default=26, ge=5)
+    """Weeks for which every model stays with its artifacts and its data, so that it is trained again to the last bit, and every report. Models that
+    serve, are on trial or that a person decided on, and the latest data, stay whatever their age; so does the record of all others."""
     merge_from: int = Field(default=30, ge=2)
     """Small files of a table in a region from which they are merged."""
     run_log_days: int = Field(default=90, ge=1)
     """Days for which the log of a run that has ended is kept; runs and what they wrote stay on record."""
+
+    @property
+    def rules(self) -> Rules:
+        """What `transforms.records.upkeep` goes by."""
+        return Rules(timedelta(days=self.keep_days), timedelta(weeks=self.keep_weeks), self.merge_from)
 
 
 class Project(BaseModel):

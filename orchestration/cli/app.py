@@ -153,9 +153,10 @@ def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; show what would be merged and removed.")] = False,
     root: Root = None,
 ) -> None:
-    """Merge small files, shorten what readers open, and remove what nothing names: old versions of tables, drafts, logs of old runs.
+    """Merge small files, shorten what readers open, and remove what nothing needs: old versions of tables, models, reports, drafts, logs of runs.
 
-    Versions that data versions or models name stay readable, and so does all that stood in the last days (maintenance in the project file).
+    Models that serve or that a person decided on stay with their data, all others for some weeks, and so does all that stood in the last days
+    (maintenance in the project file).
     """
     from orchestration.views.maintenance import show_maintenance  # noqa: PLC0415
 

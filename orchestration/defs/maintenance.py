@@ -21,8 +21,7 @@ MAINTENANCE_CRON = "0 3 * * 0"
 )
 def maintained_tables(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Small files merged, checkpoints made, and files removed of which no version is made that the record names or that stood lately."""
-    rules = lake.project().maintenance
-    done = maintain(lake.open(), rules.keep_days, rules.merge_from, datetime.now(UTC), False, context.log.info)
+    done = maintain(lake.open(), lake.project().maintenance.rules, datetime.now(UTC), False, context.log.info)
     for table in done.tables:
         if table.left:
             context.log.warning(f"{table.table}: {table.left}")
@@ -62,6 +61,10 @@ def _metadata(done: Upkeep) -> dict[str, dg.MetadataValue | int]:
         "by_table": markdown_table(
             ["table", "files before", "bytes before", "merged", "removed", "bytes freed", "left as it is"],
             [[t.table, t.files, t.size, t.merged, len(t.removed), t.freed, t.left] for t in done.tables if t.merged or t.removed or t.left],
+        ),
+        "by_kind": markdown_table(
+            ["beside the tables", "files before", "bytes before", "removed", "bytes freed"],
+            [[kind.name, kind.files, kind.size, len(kind.removed), kind.freed] for kind in done.kinds],
         ),
     }
 

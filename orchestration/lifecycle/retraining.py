@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ from transforms.contracts.gold import MOVERS
 from transforms.lake.tables import Lake, day
 from transforms.records.dataset_versions import Dataset
 from transforms.records.fingerprints import training_contract, training_slices
+from transforms.records.kept_versions import let_go
 from transforms.records.model_registry import latest_trained
 from transforms.rows import Segment
 
@@ -69,7 +71,10 @@ class Inputs:
 def plan_region(lake: Lake, project: Project, region: Region, week: Week, dataset: Dataset, on_demand: bool) -> list[Decision]:
     """Decide what is to be trained of a region at `week` on the data version that it may use there."""
     spec = TrainingSpec(**project.training)
-    latest = {(row["format"], row["mover"]): row for row in latest_trained(lake, region, week)}
+    trained = latest_trained(lake, region, week)
+    # At an origin of long ago a model is on record that maintenance has let go: it is trained again, as if there were none.
+    gone = {row["model_version"] for row in let_go(lake, trained, datetime.now(UTC) - project.maintenance.rules.keep_past)}
+    latest = {(row["format"], row["mover"]): row for row in trained if row["model_version"] not in gone}
     pinned, code = lake.at(dataset.delta_versions), code_version(spec)
 
     @cache

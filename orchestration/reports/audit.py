@@ -4,16 +4,22 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
+
+from orchestration.project import Project
 from orchestration.reports.report import Report, Section
 from orchestration.reports.trace import moment
 from transforms.contracts.bronze import LANDING_FILES
 from transforms.contracts.life_cycle import DATASET_EVENTS, MODEL_EVENTS, MODEL_VERSIONS
+from transforms.errors import AuditFailed, MissingData
 from transforms.lake.hash_chain import combined
 from transforms.lake.tables import Lake
 from transforms.landing import last_week, regions
 from transforms.records.audit import Heads, TableAudit, verify_artifacts, verify_data, verify_seals, verify_tables
+from transforms.records.kept_versions import kept as what_is_kept
 from transforms.records.model_registry import champions
 
 _SERVING = """
@@ -63,8 +69,7 @@ class Verification:
 def verification(lake: Lake, kept: Heads | None = None, every: bool = False) -> Verification:
     """Check the append-only tables, the artifacts and the data versions of a lake."""
     audits = verify_tables(lake, kept)
-    artifacts, wrong_artifacts = verify_artifacts(lake)
-    versions, wrong_data = verify_data(lake, every)
+    artifacts, wrong_artifacts, versions, wrong_data = _of_the_past(lake, every)
     rows: list[list[Any]] = [[a.table, _state(a.findings), a.commits, a.rows, a.head[1][:16] if a.head else "-", _noticed(a)] for a in audits]
     rows.append(["model artifacts", _state(wrong_artifacts), None, artifacts, "-", "SHA-256 of each file"])
     rows.append(
@@ -79,6 +84,16 @@ def verification(lake: Lake, kept: Heads | None = None, every: bool = False) -> 
     if findings:
         sections.insert(0, Section("Findings", ["what is not as it was written"], [[finding] for finding in findings]))
     return Verification(sections, findings, [f"{table}@{version}:{link}" for table, (version, link) in heads.items()])
+
+
+def _of_the_past(lake: Lake, every: bool) -> tuple[int, list[str], int, list[str]]:
+    """Artifacts and versions of the data, and what is wrong with them. Of what nothing needs any more maintenance may have removed files."""
+    try:
+        stays = what_is_kept(lake, datetime.now(UTC) - Project.of(lake).maintenance.rules.keep_past)
+    except (AuditFailed, MissingData, duckdb.Error):
+        # What is damaged in the record itself is told of its tables; everything has to be there then.
+        return *verify_artifacts(lake), *verify_data(lake, every)
+    return *verify_artifacts(lake, stays.let_go), *verify_data(lake, every, stays.datasets)
 
 
 def audit_report(lake: Lake) -> tuple[Report, Verification]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -11,12 +12,14 @@ from models.ensemble.artifacts import load, manifest_of
 from models.training.code_version import code_version
 from models.training.reproduction import Agreement, compare, retrain, spec_of
 from models.training.spec import TrainingSpec
+from orchestration.project import Project
 from orchestration.provenance import environment, source_commit
 from transforms.calendar import Region, Week
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake, day
 from transforms.panel.panel import Panel
+from transforms.records.kept_versions import let_go
 from transforms.records.model_registry import trained_at
 from transforms.rows import Segment
 
@@ -52,6 +55,7 @@ def reproduce(lake: Lake, region: Region, week: Week, segment: str | None) -> li
         `large-fast`, `small-all`, ...; None for all of the region.
     """
     chosen = _chosen(lake, region, week, segment)
+    _refuse_let_go(lake, chosen)
     found: list[Reproduction] = []
     # The models of one training share data and settings, so they are trained again together.
     for (data_versions, spec_text), rows in _together(chosen, lambda row: manifest_of(brought(lake, row["artifact_uri"]), row["sha256"])).items():
@@ -88,6 +92,18 @@ def _chosen(lake: Lake, region: Region, week: Week, segment: str | None) -> list
     if segment is not None and segment not in names:
         raise ConfigurationError(f"{region} has no model of segment {segment!r} with origin {week}: expected one of {', '.join(sorted(names))}.")
     return rows if segment is None else [names[segment]]
+
+
+def _refuse_let_go(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Say so where a model was let go; an artifact that is missing otherwise is another matter."""
+    rules = Project.of(lake).maintenance
+    if gone := next(iter(let_go(lake, rows, datetime.now(UTC) - rules.rules.keep_past)), None):
+        raise MissingData(
+            f"{gone['model_version']}, trained with origin {gone['trained_week']}, cannot be trained again to the last bit any more: its artifact "
+            f"and its data were let go. Maintenance keeps models for {rules.keep_weeks} weeks (maintenance.keep_weeks in the project file), and "
+            "longer those that serve or that a person decided on. 'shelfcast restore' brings back a backup of a time when it was kept; "
+            f"'shelfcast run --week {gone['trained_week']} --retrain' trains a new one on the present data."
+        )
 
 
 def _together(rows: Sequence[dict[str, Any]], manifest: Any) -> dict[tuple[str, str], dict[Segment, dict[str, Any]]]:

@@ -1,7 +1,8 @@
 """Logs of runs that ended long ago: removed from the run history, which keeps the runs themselves and what stands in each slice of each asset.
 
 A run's own log (a SQLite file, and what its steps printed) is read by that run's page alone. The UI's pages of assets, slices and checks read the
-index of all runs, which keeps of a slice what was written into it last, and every check. One on another database is maintained where that is.
+index of all runs, which keeps of a slice what was written into it last, with its numbers but without tables and plots, and of a check how it came out
+last. An index on another database is maintained where that is.
 """
 
 import json
@@ -14,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from orchestration.event_storage import BatchingSqliteEventLogStorage
 
@@ -34,6 +35,15 @@ _SUPERSEDED = """
     )
 """
 """Events of the index that say nothing any more: what a run that has ended was going to do, and what a later run wrote over."""
+_CHECKED_AGAIN = """
+    select c.id, c.evaluation_event_storage_id from asset_check_executions as c where c.run_id in (select value from json_each(:runs)) and exists (
+        select 1 from asset_check_executions as later
+        where later.asset_key = c.asset_key and later.check_name = c.check_name and later.partition is c.partition and later.id > c.id
+    )
+"""
+"""Results of checks that a later run made again, and the events that tell of them."""
+_LONG = 500
+"""Characters from which an entry of what a run told of a slice is a table or a plot and not a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +82,37 @@ NOTHING = RemovedLogs(0, 0, 0, 0, ())
 
 
 def _forget_superseded(storage: BatchingSqliteEventLogStorage, run_ids: list[str], dry_run: bool) -> int:
-    """Delete events of these runs from the index that say nothing any more, with their tags; return how many."""
+    """Delete events of these runs from the index that say nothing any more, with their tags, and shorten the others; return how many were deleted."""
     runs = {"runs": json.dumps(run_ids)}
     with storage.index_transaction() as connection:
-        count = int(connection.execute(text(f"select count(*) from ({_SUPERSEDED})"), runs).scalar_one())
-        if count and not dry_run:
+        checked_again = connection.execute(text(_CHECKED_AGAIN), runs).all()
+        checks = {
+            "checks": json.dumps([row[0] for row in checked_again]),
+            "events": json.dumps([row[1] for row in checked_again if row[1] is not None]),
+        }
+        count = int(connection.execute(text(f"select count(*) from ({_SUPERSEDED})"), runs).scalar_one()) + len(checked_again)
+        if not dry_run:
             connection.execute(text(f"delete from asset_event_tags where event_id in ({_SUPERSEDED})"), runs)
             connection.execute(text(f"delete from event_logs where id in ({_SUPERSEDED})"), runs)
+            connection.execute(text("delete from event_logs where id in (select value from json_each(:events))"), checks)
+            connection.execute(text("delete from asset_check_executions where id in (select value from json_each(:checks))"), checks)
+            _shorten(connection, runs)
     return count
+
+
+def _shorten(connection: Connection, runs: dict[str, str]) -> None:
+    """Leave out what is long, tables and plots, from what these runs told of slices."""
+    told = (
+        f"select id, event from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION' and length(event) > {_LONG} "
+        "and run_id in (select value from json_each(:runs))"
+    )
+    for number, event in connection.execute(text(told), runs).all():
+        entry = json.loads(str(event))
+        materialization = entry["dagster_event"]["event_specific_data"]["materialization"]
+        short = [one for one in materialization["metadata_entries"] if len(json.dumps(one)) <= _LONG]
+        if len(short) < len(materialization["metadata_entries"]):
+            materialization["metadata_entries"] = short
+            connection.execute(text("update event_logs set event = :event where id = :id"), {"event": json.dumps(entry), "id": number})
 
 
 def _files_of(place: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from orchestration.project import Project
 from orchestration.reports.report import plain
 from orchestration.runtime.instance import FILE, open_instance
-from orchestration.runtime.run_logs import NOTHING, remove_old_logs
+from orchestration.runtime.run_logs import NOTHING, RemovedLogs, remove_old_logs
 from orchestration.settings import Settings
 from orchestration.views.tables import size_text
 from transforms.lake.tables import Lake
@@ -20,32 +20,38 @@ def show_maintenance(settings: Settings, dry_run: bool, console: Console) -> Non
     """Maintain a lake and show it; with `dry_run` change nothing and show what would be done."""
     lake, now = Lake(settings.root, settings.storage_options), datetime.now(UTC)
     rules = Project.of(lake).maintenance
-    done = maintain(lake, rules.keep_days, rules.merge_from, now, dry_run, plain(console))
+    done = maintain(lake, rules.rules, now, dry_run, plain(console))
     logs = NOTHING
     if lake.path("dagster", FILE).is_file():
         with open_instance(lake.path(), False, plain(console)) as instance:
             logs = remove_old_logs(instance, now - timedelta(days=rules.run_log_days), dry_run)
     _show_tables(done, dry_run, console)
+    _show_kinds(done, logs, console)
     would = "would be" if dry_run else "were"
-    console.print(
-        f"{len(done.leftovers):,} files that killed processes left {would} removed "
-        f"({size_text(sum(found.size for found in done.leftovers))}), and the logs of {logs.runs:,} runs that ended more than "
-        f"{rules.run_log_days} days ago ({logs.files:,} files, {size_text(logs.size)}).",
-        highlight=False,
-        soft_wrap=True,
-    )
     if logs.events:
         console.print(f"{logs.events:,} events of these runs, which later ones wrote over, {would} removed from the run history.", highlight=False)
-    for found in done.leftovers:
+    for found in (found for kind in done.kinds if kind.name.startswith("left") for found in kind.removed):
         console.print(f"  {escape(found.path.relative_to(lake.path()).as_posix())}", highlight=False, soft_wrap=True)
     for name in logs.compacted:
         console.print(f"{name} {'would be' if dry_run else 'was'} written anew without its free pages.", highlight=False)
     console.print(
-        f"{'Would free' if dry_run else 'Freed'} {size_text(done.freed + logs.size)}. Versions that data or models name stay readable for good, all "
-        f"others for {rules.keep_days} days.",
+        f"{'Would free' if dry_run else 'Freed'} {size_text(done.freed + logs.size)}. Every version of a table stays readable for {rules.keep_days} "
+        f"days, every model with its data for {rules.keep_weeks} weeks, those that serve for good; logs of runs stay for {rules.run_log_days} days.",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _show_kinds(done: Upkeep, logs: RemovedLogs, console: Console) -> None:
+    table = Table(title="Beside the tables")
+    table.add_column("what", no_wrap=True)
+    for name in ("found", "size", "kept", "removed", "freed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for kind in done.kinds:
+        gone = len(kind.removed)
+        table.add_row(kind.name, f"{kind.files:,}", size_text(kind.size), f"{kind.files - gone:,}", f"{gone:,}", size_text(kind.freed))
+    table.add_row("logs of runs that ended long ago", f"{logs.files:,}", size_text(logs.size), "0", f"{logs.files:,}", size_text(logs.size))
+    console.print(table)
 
 
 def _show_tables(done: Upkeep, dry_run: bool, console: Console) -> None:

@@ -22,6 +22,7 @@ from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake, day
 from transforms.landing import last_week, named_region, regions
+from transforms.records.kept_versions import let_go
 from transforms.records.model_registry import (
     CHAMPION,
     POOLED,
@@ -35,6 +36,7 @@ from transforms.records.model_registry import (
     events_of,
     states,
     version,
+    versions_named,
 )
 
 _TRAINED = "trained"
@@ -181,6 +183,7 @@ def _passed(check: dict[str, Any]) -> str:
 
 
 def _decide(settings: Settings, lake: Lake, events: Sequence[ModelEvent], console: Console) -> None:
+    _refuse_let_go(lake, events)
     decide(lake, events)
     table = narrow_table("Put on record", {"version": 20, "decision": 8, "from origin": 10, "by whom and why": 24})
     for one in events:
@@ -218,3 +221,13 @@ def _number(value: float | None) -> str:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _refuse_let_go(lake: Lake, events: Sequence[ModelEvent]) -> None:
+    """Make no model champion that maintenance has let go: it could not serve."""
+    rows = versions_named(lake, [each.model_version for each in events if each.event == CHAMPION])
+    if gone := let_go(lake, rows, datetime.now(UTC) - Project.of(lake).maintenance.rules.keep_past):
+        raise MissingData(
+            f"{gone[0]['model_version']} is gone: maintenance has let it go, since it neither served nor was decided on for "
+            "maintenance.keep_weeks of the project file. Choose another model or a later date. Nothing was changed."
+        )

@@ -58,7 +58,9 @@ class TableUpkeep:
         return sum(found.size for found in self.removed)
 
 
-def maintain_table(lake: Lake, table: str, named: Collection[int], since: datetime, now: datetime, merge_from: int, dry_run: bool) -> TableUpkeep:
+def maintain_table(
+    lake: Lake, table: str, named: Collection[int], since: datetime, now: datetime, merge_from: int, dry_run: bool, grace: timedelta = GRACE
+) -> TableUpkeep:
     """Merge, sum up and remove, in this order: each of them may be interrupted.
 
     Parameters
@@ -71,6 +73,8 @@ def maintain_table(lake: Lake, table: str, named: Collection[int], since: dateti
         Time against which the age of files is measured that no commit names.
     merge_from
         Small files in a region from which they are merged.
+    grace
+        Age from which a file that nothing names may go.
     """
     there = list(listed(lake, "lake", *table.split("/")))
     upkeep = TableUpkeep(table, len(there), sum(found.size for found in there))
@@ -86,7 +90,7 @@ def maintain_table(lake: Lake, table: str, named: Collection[int], since: dateti
             with lake.one_at_a_time():
                 _open(lake, table).create_checkpoint()
     if commits:
-        _remove(lake, table, commits, named, since, now, upkeep, dry_run)
+        _remove(lake, table, commits, {*named, *versions_since(commits, since)}, now - grace, upkeep, dry_run)
     return upkeep
 
 
@@ -147,17 +151,10 @@ def _merge(lake: Lake, table: str, merge_from: int, upkeep: TableUpkeep, dry_run
 
 
 def _remove(
-    lake: Lake,
-    table: str,
-    commits: Sequence[Commit],
-    named: Collection[int],
-    since: datetime,
-    now: datetime,
-    upkeep: TableUpkeep,
-    dry_run: bool,
+    lake: Lake, table: str, commits: Sequence[Commit], versions: Collection[int], stale_before: datetime, upkeep: TableUpkeep, dry_run: bool
 ) -> None:
     folder = lake.path("lake", table)
-    kept = files_of_versions(commits, {*named, *versions_since(commits, since)})
+    kept = files_of_versions(commits, versions)
     known = {name for commit in commits for name in commit.added}
     superseded = old_checkpoints(folder)
     for found in listed(lake, "lake", *table.split("/")):
@@ -166,7 +163,7 @@ def _remove(
             continue
         in_log = name.startswith("_delta_log/")
         nameless = name not in known and (not in_log or _is_draft(found.path))
-        stale = now.timestamp() - found.written > GRACE.total_seconds()
+        stale = found.written < stale_before.timestamp()
         if (not in_log and name in known) or ((nameless or found.path in superseded) and stale):
             upkeep.removed.append(found)
     if not dry_run:

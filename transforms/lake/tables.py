@@ -153,7 +153,8 @@ class Lake:
         if table in self.pinned and (gone := self._gone(table, names)):
             raise MissingData(
                 f"{table}: version {self.pinned[table]} cannot be read any more: {Path(gone).name} is gone. Versions that data or models name are "
-                "kept for good, others as many days as maintenance.keep_days in the project file says. Choose a later time, or restore a backup."
+                "kept for maintenance.keep_weeks of the project file, longer where these serve, others for maintenance.keep_days. Choose a later "
+                "time, or restore a backup."
             )
         return names
 

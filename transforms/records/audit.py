@@ -7,7 +7,7 @@ kept elsewhere (printed by the check, held in each backup) is given.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,14 @@ def heads_of(lake: Lake) -> dict[str, tuple[int, str]]:
     return found
 
 
-def verify_artifacts(lake: Lake) -> tuple[int, list[str]]:
-    """Number of artifacts on record, and those that are missing or not the bytes that were trained."""
+def verify_artifacts(lake: Lake, let_go: Collection[str] = ()) -> tuple[int, list[str]]:
+    """Number of artifacts that there have to be, and those of them that are missing or not the bytes that were trained.
+
+    Parameters
+    ----------
+    let_go
+        Where artifacts lie that nothing needs: maintenance may have removed them. While they stand they are looked at like all others.
+    """
     if not lake.exists(MODEL_VERSIONS.name):
         return 0, []
     try:
@@ -102,14 +108,16 @@ def verify_artifacts(lake: Lake) -> tuple[int, list[str]]:
     except AuditFailed as error:
         return 0, [f"no artifact can be checked: {error}"]
     artifacts = [(row["model_version"], row[uri], row[sha]) for row in rows for uri, sha in _ARTIFACTS if row[uri] is not None]
-    findings = []
+    findings, gone = [], 0
     for version, uri, recorded in artifacts:
         path = brought(lake, uri)
-        if not path.is_file():
+        if not path.is_file() and uri in let_go:
+            gone += 1
+        elif not path.is_file():
             findings.append(f"artifact {uri} of {version} is gone: restore it from a backup.")
         elif (found := _sha256(path)) != recorded:
             findings.append(f"artifact {uri} of {version}: recorded SHA-256 {recorded[:12]}..., came {found[:12]}...")
-    return len(artifacts), findings
+    return len(artifacts) - gone, findings
 
 
 def verify_seals(lake: Lake) -> tuple[int, list[str]]:
@@ -136,10 +144,16 @@ def verify_seals(lake: Lake) -> tuple[int, list[str]]:
     return slices, findings
 
 
-def verify_data(lake: Lake, every: bool) -> tuple[int, list[str]]:
-    """Hash the data of dataset versions again, as their Delta versions hold them: the latest of each region, or every one on record."""
+def verify_data(lake: Lake, every: bool, needed: Collection[str] | None = None) -> tuple[int, list[str]]:
+    """Hash the data of dataset versions again, as their Delta versions hold them: the latest of each region, or every one on record.
+
+    Parameters
+    ----------
+    needed
+        Versions that have to be there; others are left out, since maintenance may have removed files of theirs. None for all.
+    """
     try:
-        datasets = log(lake) if every else latest_versions(lake)
+        datasets = [dataset for dataset in (log(lake) if every else latest_versions(lake)) if needed is None or dataset.version in needed]
     except (duckdb.Error, AuditFailed) as error:
         return 0, [f"no data version can be checked: {error}"]
     together: dict[str, list[Dataset]] = {}

@@ -295,6 +295,8 @@ def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 if phase == "merging":
     maintenance._merge = die
+elif phase == "written":
+    layout.DeltaTable.create_write_transaction = die
 elif phase == "merged":
     maintenance.last_checkpoint = die
 elif phase == "checkpoint":
@@ -312,7 +314,7 @@ maintenance.maintain_table(lake, "gold/demand", {0, 7, 21}, now - timedelta(days
 """
 
 
-@pytest.mark.parametrize("phase", ["merging", "merged", "checkpoint", "removing"])
+@pytest.mark.parametrize("phase", ["merging", "written", "merged", "checkpoint", "removing"])
 def test_maintenance_killed_in_any_phase_leaves_every_kept_version_and_is_made_up_for(lake: Lake, phase: str) -> None:
     before = {version: rows_of(lake, version) for version in (0, 7, 21, 47)}
     killed = subprocess.run([sys.executable, "-c", _MAINTAIN, lake.root, phase], check=False)
