@@ -2,15 +2,17 @@
 
 from functools import partial
 
-from benchmarks.faults.command import START, Command
+from benchmarks.faults.command import Command, Kind
 from benchmarks.faults.trial import Fault, Trial
 
 NAME = "kill -9"
 CHAIN = 10
 """Kills one after the other on the same lake: all but the first hit a recovery, or what an earlier kill left running."""
-_OF_WORKBOOKS = 0.5
-"""Share of the kills before the first step that wait for the reader of workbooks, which ends within moments."""
-_LONGEST_START = 60.0
+_SHORT_LIVED: tuple[Kind, ...] = ("dbt", "worker", "fork server", "workbook reader")
+_WANTED = 0.5
+"""Share of the kills that wait for one of these within the phase: by chance alone they are hardly ever hit."""
+_LIVES = 0.5
+"""Seconds, about, that the shortest of them goes on."""
 _KILLED = [0, 1, -9]
 
 
@@ -32,8 +34,10 @@ def _kill(chain: int, trial: Trial) -> None:
             if not cycle.until_in(phases, number):
                 trial.end(cycle, [0])
                 return
-        if phases[number].name == START and chance.random() < _OF_WORKBOOKS and cycle.until(_reads_workbooks(cycle), _LONGEST_START):
-            killed = cycle.kill("workbook reader", chance)
+        wanted = chance.choice(_SHORT_LIVED)
+        if chance.random() < _WANTED and cycle.until_there(wanted, phases, number):
+            cycle.pause(chance.uniform(0, _LIVES))
+            killed = cycle.kill(wanted, chance) or cycle.kill("any", chance)
         else:
             cycle.stay_in(phases, number, chance.random())
             killed = cycle.kill("any", chance)
@@ -49,10 +53,6 @@ def _kill(chain: int, trial: Trial) -> None:
 def _begun(trial: Trial) -> Command:
     """With one worker there is no fork server, and everything happens in the command's own process: both ways are gone."""
     return trial.run(environment={"SHELFCAST_WORKERS": trial.chance.choice(["1", "2"])})
-
-
-def _reads_workbooks(cycle: Command) -> partial[bool]:
-    return partial(cycle.is_there, "workbook reader")
 
 
 def _ended(trial: Trial, cycle: Command) -> int:
