@@ -1,54 +1,77 @@
 """Landing while it changes: a file that grows as it is taken in, one under the name of an upload, and a folder that is gone."""
 
-import threading
+import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.faults.trial import Fault, Trial, in_folders
+from benchmarks.faults.world import CORRECTED_WEEKS_AGO, SPEC
+from transforms.calendar import Week
 from transforms.lake.tables import Lake
+from transforms.world import simulate, write_landing
 
-_PIECES, _PAUSE = 40, 0.4
+_PAUSE = 0.4
+"""Seconds between two bytes of an upload: less than the time for which a file has to be quiet."""
 
 
-def _newest(trial: Trial) -> Path:
-    return trial.folder / "landing" / "sample" / "shipments" / f"shipments_{trial.at.week}.csv"
+def _held_back(trial: Trial) -> dict[Path, bytes]:
+    """Take out of landing what was delivered for this cycle, but for a workbook whose rows are the same; return it.
+
+    A file of it alone would be a delivery of its own, with a data version that nobody sees where all come at once.
+    """
+    week, landing, before = Week.parse(trial.at.week), trial.folder / "landing" / "sample", trial.place.beside(trial.root, "-before")
+    write_landing(simulate(SPEC), before, week + -1)
+    corrected = [landing / "shipments" / f"shipments_{week + -CORRECTED_WEEKS_AGO}.csv", landing / "products.csv"]
+    new = sorted(landing.rglob(f"*{week}*"))
+    held = {path: path.read_bytes() for path in [*corrected, *new]}
+    for path in corrected:
+        path.write_bytes((before / path.relative_to(landing)).read_bytes())
+    for path in new:
+        path.unlink()
+    shutil.rmtree(before)
+    return held
+
+
+def _deliver(files: Mapping[Path, bytes]) -> None:
+    """Drop files whole, each under its upload's name first."""
+    for path, content in files.items():
+        draft = _draft_of(path)
+        draft.write_bytes(content)
+        draft.rename(path)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _growing(trial: Trial) -> None:
-    """An upload that begins before the cycle and ends after it has looked: half a file is taken in as no file at all."""
-    path, whole = _newest(trial), _newest(trial).read_bytes()
-    path.write_bytes(b"")
-    done = threading.Event()
-
-    def upload() -> None:
-        size = len(whole) // _PIECES + 1
-        with path.open("wb", buffering=0) as stream:
-            for piece in range(_PIECES):
-                stream.write(whole[piece * size : (piece + 1) * size])
-                time.sleep(_PAUSE)
-        done.set()
-
-    thread = threading.Thread(target=upload)
-    thread.start()
+    """An upload that goes on for as long as the cycle: half a file is taken in as no file at all."""
+    held = _held_back(trial)
+    path = trial.folder / "landing" / "sample" / "shipments" / f"shipments_{trial.at.week}.csv"
+    whole = held[path]
+    path.write_bytes(whole[:1])
     cycle = trial.run()
-    trial.end(cycle, [0, 1])
-    thread.join()
-    trial.ending.moments.append(cycle.at)
+    with path.open("ab", buffering=0) as stream:
+        for byte in whole[1:]:
+            stream.write(bytes([byte]))
+            if not cycle.ended:
+                time.sleep(_PAUSE)
+    trial.end(cycle, [1])
+    trial.ending.moments.append(cycle.text.strip().splitlines()[-1])
     _none_but(trial, path.name, len(whole))
+    _deliver({other: content for other, content in held.items() if other != path})
 
 
 def _draft_name(trial: Trial) -> None:
     """What an uploading program names otherwise until it is whole."""
-    path = _newest(trial)
-    half = path.with_name(f"{path.name}.part")
-    half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    whole = path.read_bytes()
-    path.unlink()
+    held = _held_back(trial)
+    for path, content in held.items():
+        _draft_of(path).write_bytes(content[: len(content) // 2])
     cycle = trial.run()
     trial.end(cycle, [1])
-    trial.ending.moments.append(cycle.at)
-    half.write_bytes(whole)
-    half.rename(path)
+    trial.ending.moments.append(cycle.text.strip().splitlines()[-1])
+    _deliver(held)
 
 
 def _folder_gone(trial: Trial) -> None:
