@@ -121,7 +121,7 @@ def _maintain(lake: Lake, root: Path, starts: list[datetime], console: Console) 
         """Of the cycle so many before this one; more than any where there were not so many."""
         return ages[weeks] if weeks < len(ages) else 2 * ages[-1]
 
-    rules = Rules(age(project.keep_days // 7), age(project.keep_weeks), project.merge_from, age(0))
+    rules = Rules(age(project.keep_days // 7), project.rules.keep_past, age(project.report_weeks), project.merge_from, age(0))
     maintain(lake, rules, now, False, console.print)
     with open_instance(root, False) as instance:
         remove_old_logs(instance, now - age(project.run_log_days // 7 + 1), False)

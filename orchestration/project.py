@@ -108,6 +108,10 @@ class DataSettings(BaseModel):
     """Held-back error on the new data over that on the old."""
 
 
+_CENTURY = 5200
+"""Weeks that are for good."""
+
+
 class MaintenanceSettings(BaseModel):
     """What `shelfcast maintain` and the maintenance schedule keep."""
 
@@ -115,9 +119,11 @@ class MaintenanceSettings(BaseModel):
 
     keep_days: int = Field(default=35, ge=1)
     """Days for which every version of a table stays readable, whether anything names it or not: for readers, backups and --as-of."""
-    keep_weeks: int = Field(default=26, ge=5)
-    """Weeks for which every model stays with its artifacts and its data, so that it is trained again to the last bit, and every report. Models that
+    keep_weeks: int | None = Field(default=None, ge=5)
+    """Weeks for which every model stays with its artifacts and its data, so that it is trained again to the last bit; None for good. Models that
     serve, are on trial or that a person decided on, and the latest data, stay whatever their age; so does the record of all others."""
+    report_weeks: int = Field(default=26, ge=5)
+    """Weeks for which reports are kept, and longer the newest of each kind."""
     merge_from: int = Field(default=30, ge=2)
     """Small files of a table in a region from which they are merged."""
     run_log_days: int = Field(default=90, ge=1)
@@ -126,7 +132,8 @@ class MaintenanceSettings(BaseModel):
     @property
     def rules(self) -> Rules:
         """What `transforms.records.upkeep` goes by."""
-        return Rules(timedelta(days=self.keep_days), timedelta(weeks=self.keep_weeks), self.merge_from)
+        past = timedelta(weeks=self.keep_weeks if self.keep_weeks is not None else _CENTURY)
+        return Rules(timedelta(days=self.keep_days), past, timedelta(weeks=self.report_weeks), self.merge_from)
 
 
 class Project(BaseModel):

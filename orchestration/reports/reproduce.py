@@ -100,7 +100,7 @@ def _refuse_let_go(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> None:
     if gone := next(iter(let_go(lake, rows, datetime.now(UTC) - rules.rules.keep_past)), None):
         raise MissingData(
             f"{gone['model_version']}, trained with origin {gone['trained_week']}, cannot be trained again to the last bit any more: its artifact "
-            f"and its data were let go. Maintenance keeps models for {rules.keep_weeks} weeks (maintenance.keep_weeks in the project file), and "
+            f"and its data were let go. Maintenance keeps models for maintenance.keep_weeks ({rules.keep_weeks}) of the project file, and "
             "longer those that serve or that a person decided on. 'shelfcast restore' brings back a backup of a time when it was kept; "
             f"'shelfcast run --week {gone['trained_week']} --retrain' trains a new one on the present data."
         )

@@ -36,10 +36,15 @@ def show_maintenance(settings: Settings, dry_run: bool, console: Console) -> Non
         console.print(f"{name} {'would be' if dry_run else 'was'} written anew without its free pages.", highlight=False)
     console.print(
         f"{'Would free' if dry_run else 'Freed'} {size_text(done.freed + logs.size)}. Every version of a table stays readable for {rules.keep_days} "
-        f"days, every model with its data for {rules.keep_weeks} weeks, those that serve for good; logs of runs stay for {rules.run_log_days} days.",
+        f"days, every model with its data {_long(rules.keep_weeks)}; reports stay for {rules.report_weeks} weeks, logs of runs for "
+        f"{rules.run_log_days} days.",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _long(weeks: int | None) -> str:
+    return "for good" if weeks is None else f"for {weeks} weeks, those in service for good"
 
 
 def _show_kinds(done: Upkeep, logs: RemovedLogs, console: Console) -> None:

@@ -153,7 +153,7 @@ class Lake:
         if table in self.pinned and (gone := self._gone(table, names)):
             raise MissingData(
                 f"{table}: version {self.pinned[table]} cannot be read any more: {Path(gone).name} is gone. Versions that data or models name are "
-                "kept for maintenance.keep_weeks of the project file, longer where these serve, others for maintenance.keep_days. Choose a later "
+                "kept for good, or for maintenance.keep_weeks where the project file says so, others for maintenance.keep_days. Choose a later "
                 "time, or restore a backup."
             )
         return names

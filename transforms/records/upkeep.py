@@ -32,7 +32,9 @@ class Rules:
     keep
         Age up to which every version of a table stays readable.
     keep_past
-        Age up to which models with their artifacts, versions of the data, and reports stay that nothing needs.
+        Age up to which models with their artifacts and versions of the data stay that nothing needs.
+    keep_reports
+        Age up to which reports stay that are not the newest of their kind.
     merge_from
         Small files of a table in a region from which they are merged.
     grace
@@ -41,6 +43,7 @@ class Rules:
 
     keep: timedelta
     keep_past: timedelta
+    keep_reports: timedelta
     merge_from: int
     grace: timedelta = GRACE
 
@@ -131,7 +134,7 @@ def _reports(lake: Lake, rules: Rules, now: datetime) -> Kind:
         written = (found.written, found.path)
         newest[found.path.parent] = max(written, newest.get(found.path.parent, written))
     stay = {path for _, path in newest.values()}
-    kind.removed = [found for found in there if found.path not in stay and found.is_older(rules.keep_past, now.timestamp())]
+    kind.removed = [found for found in there if found.path not in stay and found.is_older(rules.keep_reports, now.timestamp())]
     return kind
 
 

@@ -32,8 +32,8 @@ from transforms.records.trace import files_of
 from transforms.records.upkeep import LOG_BYTES, Rules, Upkeep, maintain
 
 WRITTEN_OVER = ("bronze/shipments", "silver/returns", "silver/weather_known", "gold/demand", "gold/forecasts", "gold/order_plan")
-RULES = Rules(timedelta(days=35), timedelta(weeks=26), 2)
-LONG = Rules(timedelta(days=35), timedelta(weeks=520), 2)
+RULES = Rules(timedelta(days=35), timedelta(weeks=26), timedelta(weeks=26), 2)
+LONG = Rules(timedelta(days=35), timedelta(weeks=520), timedelta(weeks=26), 2)
 """By the second everything named stays for ten years."""
 
 
@@ -170,14 +170,14 @@ def test_nothing_is_removed_where_the_record_of_what_is_named_is_damaged(lake: L
 def test_a_lake_of_before_there_were_settings_is_maintained_with_the_defaults(lake: Lake) -> None:
     text = lake.path(FILE).read_text()
     lake.path(FILE).write_text(
-        "\n".join(line for line in text.splitlines() if not line.startswith(("maintenance", "  keep_", "  merge_from", "  run_log")))
+        "\n".join(line for line in text.splitlines() if not line.startswith(("maintenance", "  keep_", "  report_", "  merge_from", "  run_log")))
     )
     assert Project.load(lake.path()).maintenance == MaintenanceSettings()
     told = Console(record=True, width=200)
     show_maintenance(Settings(root=lake.root), True, told)
     text = told.export_text()
     assert "Maintenance, tried only: nothing is changed" in text
-    assert "Every version of a table stays readable for 35 days, every model with its data for 26 weeks" in text
+    assert "Every version of a table stays readable for 35 days, every model with its data for good; reports stay for 26 weeks" in text
     assert "model artifacts" in text
 
 
@@ -196,11 +196,17 @@ def superseded(lake: Lake) -> ModelVersion:
     return old
 
 
+def keep_half_a_year(lake: Lake) -> None:
+    project = Project.of(lake)
+    project.model_copy(update={"maintenance": project.maintenance.model_copy(update={"keep_weeks": 26})}).keep(lake)
+
+
 def test_a_model_that_nothing_needs_goes_after_the_weeks_that_are_kept_and_is_told_to_be_gone(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     old = superseded(lake)
     assert removed(maintain(lake, RULES, datetime.now(UTC), False, lambda _: None), "model artifacts") == set()
     assert removed(in_a_year(lake, LONG), "model artifacts") == set()
     assert removed(in_a_year(lake, RULES), "model artifacts") == {lake.path(old.artifact_uri)}
+    keep_half_a_year(lake)
     stays = kept(lake, InAYear.now(UTC) - RULES.keep_past)
     assert verify_artifacts(lake, stays.let_go)[1] == []
     assert verify_data(lake, every=True, needed=stays.datasets)[1] == []
@@ -219,6 +225,11 @@ def test_a_model_that_a_person_decided_on_stays_for_good(lake: Lake) -> None:
     assert lake.path(old.artifact_uri).exists()
 
 
+def test_unless_the_project_says_for_how_long_every_model_stays_for_good(lake: Lake) -> None:
+    superseded(lake)
+    assert removed(in_a_year(lake, MaintenanceSettings().rules), "model artifacts") == set()
+
+
 def test_a_decision_of_a_run_keeps_a_model_no_longer_than_others(lake: Lake) -> None:
     old = superseded(lake)
     segment = (old.region, old.format, old.mover, datetime.now(UTC), old.trained_week)
@@ -230,6 +241,7 @@ def test_a_decision_of_a_run_keeps_a_model_no_longer_than_others(lake: Lake) -> 
 def test_a_model_that_was_let_go_is_not_made_champion_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     old = superseded(lake)
     in_a_year(lake, RULES)
+    keep_half_a_year(lake)
     monkeypatch.setattr("orchestration.views.models.datetime", InAYear)
     with pytest.raises(MissingData, match=r"-old is gone: maintenance has let it go, .* Nothing was changed\.$"):
         approve_version(Settings(root=lake.root), old.model_version, "anna", "it was good", Console(quiet=True))
@@ -254,7 +266,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from transforms.lake.tables import Lake
 from transforms.records.upkeep import Rules, maintain
-maintain(Lake(sys.argv[1]), Rules(timedelta(days=35), timedelta(weeks=520), 2), datetime.now(UTC) + timedelta(days=365), False, print)
+maintain(Lake(sys.argv[1]), Rules(timedelta(days=35), timedelta(weeks=520), timedelta(weeks=26), 2), datetime.now(UTC) + timedelta(days=365), False, print)
 """
 
 
