@@ -29,6 +29,8 @@ _NO_GROWTH = re.compile(r"disk i/o error", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"permission denied|read-only file system|readonly database|os error (13|30)\b", re.IGNORECASE)
 # DuckDB, DataFusion and Arrow each have their own words, DataFusion in errors of no type of its own; a run's failure holds them as text.
 _DAMAGED = re.compile(r"too small to be a parquet|no magic bytes|parquet error|corrupt footer", re.IGNORECASE)
+# DuckDB reads a store's files itself; one that is gone there is damage.
+_OVER_HTTP, _GONE = re.compile(r"\bHTTP\b|Connection error|Could not establish connection"), re.compile(r"\b404\b|Not Found")
 # A file where a folder was to be, or the other way round: what was named on the command line is in the way.
 _IN_THE_WAY = (FileExistsError, NotADirectoryError, IsADirectoryError)
 _BROKEN = {errno.EIO: "the disk reports an error", errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open"}
@@ -65,6 +67,8 @@ def _sentence(one: BaseException, root: Path) -> str:
         )
     elif _FORBIDDEN.search(text) or (of_history and root.is_dir() and not os.access(root, os.W_OK)):
         told = f"{first}: this user may not write there, or read it. Give {root} and all below it to the user who runs Shelfcast."
+    elif isinstance(one, duckdb.Error) and _OVER_HTTP.search(text) and not _GONE.search(text):
+        told = f"The object store does not answer ({first[:300]}). Run the command again once it does: what was finished stays."
     elif _DAMAGED.search(text) or (isinstance(one, duckdb.Error) and ".parquet" in text):
         told = (
             f"A data file of the lake cannot be read: {first} 'shelfcast audit verify' names what else is damaged, 'shelfcast restore' brings back a "

@@ -87,7 +87,7 @@ def maintain_table(
     if commits and commits[-1].version - last_checkpoint(folder) >= _CHECKPOINT_AFTER:
         upkeep.checkpoint = True
         if not dry_run:
-            with lake.one_at_a_time():
+            with lake.asking():
                 _open(lake, table).create_checkpoint()
     if commits:
         _remove(lake, table, commits, {*named, *versions_since(commits, since)}, now - grace, upkeep, dry_run)
@@ -140,7 +140,7 @@ def _merge(lake: Lake, table: str, merge_from: int, upkeep: TableUpkeep, dry_run
     if contract is None or not contract.sliced or contract.append_only:
         return False
     delta = _open(lake, table)
-    with lake.one_at_a_time():
+    with lake.asking():
         wanted = plan(pieces(delta, contract), merge_from)
         if not wanted.files:
             return False
@@ -176,5 +176,5 @@ def _is_draft(path: Path) -> bool:
 
 
 def _open(lake: Lake, table: str) -> DeltaTable:
-    with lake.one_at_a_time():
+    with lake.asking():
         return DeltaTable(lake.uri(table), storage_options=lake.delta_options)

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -105,13 +105,28 @@ class Lake:
         """Where people find a part of the lake: a path where the root is a folder, else an address in the store."""
         return str(self.path(*parts)) if self.is_local else "/".join([self.root.rstrip("/"), *parts])
 
-    def one_at_a_time(self) -> AbstractContextManager[Any]:
-        """Let one thread of this process at a time ask an object store through deltalake.
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Let one thread of this process at a time ask an object store through deltalake, and tell what the store does not answer in a sentence.
 
         Some of its calls keep Python's lock while they wait for the store (1.6), and the writer of another thread needs that lock for its rows: both
         would wait for ever. Other processes are not held up.
+
+        Raises
+        ------
+        ConfigurationError
+            If the store does not answer, also when it is asked again.
         """
-        return nullcontext() if self.is_local else _asking
+        if self.is_local:
+            yield
+            return
+        with _asking:
+            try:
+                yield
+            except (DeltaError, OSError) as error:
+                if not _is_of_a_store(error):
+                    raise
+                raise _unanswered(self, error) from None
 
     @property
     def delta_options(self) -> dict[str, str] | None:
@@ -126,7 +141,7 @@ class Lake:
         """True when the table has been written at least once."""
         if self.pinned.get(table) == _ABSENT:
             return False
-        with self.one_at_a_time():
+        with self.asking():
             return DeltaTable.is_deltatable(self.uri(table), storage_options=self.delta_options)
 
     def require(self, table: str) -> None:
@@ -169,7 +184,7 @@ class Lake:
     def history(self, table: str, limit: int | None = 20) -> list[dict[str, Any]]:
         """The latest commits of the table, newest first; all of them with None."""
         delta = self._open(table)
-        with self.one_at_a_time():
+        with self.asking():
             return list(delta.history(limit))
 
     def stored_columns(self, table: str) -> dict[str, str]:
@@ -202,13 +217,15 @@ class Lake:
         if evolved:
             sql = f"with {', '.join(evolved)} {sql}"
         # A query that cannot be planned is a defect of ours.
-        with self.one_at_a_time():
+        with self.asking():
             planned = builder.execute(sql)
         try:
-            with self.one_at_a_time():
+            with self.asking():
                 return plain(pa.table(planned.read_all()))
         except Exception as error:
             # DataFusion's errors have no type of their own.
+            if not self.is_local and _is_of_a_store(error):
+                raise _unanswered(self, error) from None
             if not isinstance(error, DeltaError) and "Parquet error" not in str(error):
                 raise
             raise _unreadable(self, ", ".join(tables.values()), error) from error
@@ -369,15 +386,11 @@ class Lake:
         if wanted == _ABSENT:
             raise MissingData(missing.format("as of that time"))
         try:
-            with self.one_at_a_time():
+            with self.asking():
                 return DeltaTable(self.uri(table), version=wanted, storage_options=self.delta_options)
         except TableNotFoundError as error:
             raise MissingData(missing.format("yet")) from error
-        except (DeltaError, OSError) as error:
-            if not self.is_local and _OF_A_STORE.search(str(error)):
-                raise _unanswered(self, table, error) from None
-            if not isinstance(error, DeltaError):
-                raise
+        except DeltaError as error:
             raise _unreadable(self, table, error) from error
 
     def _version_at(self, table: str, moment: datetime) -> int:
@@ -398,7 +411,7 @@ class Lake:
         )
 
     def _last_commit(self, delta: DeltaTable) -> dict[str, Any]:
-        with self.one_at_a_time():
+        with self.asking():
             return dict(delta.history(1)[0])
 
     def _after_last(self, contract: Contract, data: pa.Table, delta: DeltaTable | None) -> tuple[pa.Table, dict[str, str]]:
@@ -453,7 +466,7 @@ class Lake:
         elif _change(CONTRACTS[table], delta).added:
             how |= {"schema_mode": "merge"}
         target = self.uri(table) if delta is None else delta
-        with self.one_at_a_time():
+        with self.asking():
             write_deltalake(target, data, commit_properties=properties, storage_options=self.delta_options, **how)
 
 
@@ -527,15 +540,22 @@ def _refuse_outsiders(contract: Contract, block: SliceBlock, data: pa.Table) -> 
         )
 
 
-_OF_A_STORE = re.compile(r"Generic S3 error|error sending request|status code: [45]|Connection|timed out", re.IGNORECASE)
+_OF_A_STORE = re.compile(r"Generic S3 error|error sending request|status code: (4(?!04)|5)|Connection|timed out", re.IGNORECASE)
 """In what deltalake says where the store, and not what it holds, is the cause."""
+_DRAWN = re.compile(r"\x1b\[[\d;]*m|↳")
+"""Colours and arrows in what it says."""
 
 
-def _unanswered(lake: Lake, table: str, error: Exception) -> MissingData:
+def _is_of_a_store(error: Exception) -> bool:
+    return _OF_A_STORE.search(str(error)) is not None
+
+
+def _unanswered(lake: Lake, error: Exception) -> ConfigurationError:
     secrets = [lake.storage_options.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
-    return MissingData(
-        f"Table {table} in {lake.root} could not be reached: {blotted(str(error).splitlines()[0], secrets)[:300]}. Run the command again "
-        "once the object store answers: what was finished stays."
+    text = blotted(" ".join(_DRAWN.sub("", str(error)).split()), secrets)
+    return ConfigurationError(
+        f"The object store of {lake.root} does not do what it is asked for: {text[:300]}. Run the command again once it does: what was finished "
+        "stays."
     )
 
 
