@@ -9,6 +9,7 @@ what is half-written is never taken for a backup, and a restored root appears at
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -17,6 +18,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from transforms.errors import AuditFailed, ConfigurationError, MissingData
 from transforms.lake.delta_log import data_files, log_files, read_log
@@ -168,24 +170,41 @@ def read_backup(vault: Vault, name: str | None = None) -> Backup:
     """
     known = vault.manifests()
     if not known or (name is not None and name not in known):
-        there = f"it holds {', '.join(known)}" if known else "it holds none"
-        raise MissingData(f"{vault.address} holds no backup{f' {name!r}' if name else ''}: {there}. 'shelfcast backup --to FOLDER' makes one.")
+        there = f": it holds {', '.join(known)}" if known else ""
+        raise MissingData(f"{vault.address} holds no backup{f' {name!r}' if name else ''}{there}. 'shelfcast backup --to FOLDER' makes one.")
     chosen = name or known[-1]
     content = vault.manifest(chosen)
     if not chosen.endswith(hashlib.sha256(content).hexdigest()[:12]):
         raise AuditFailed(f"Manifest {chosen} in {vault.address} is damaged: its content does not hash to its name. {_earlier(known, chosen)}")
-    found = json.loads(content)
-    if found["format"] != FORMAT:
-        raise AuditFailed(f"Backup {chosen} has layout {found['format']}, expected {FORMAT}: restore it with the Shelfcast that made it.")
-    return Backup(
-        chosen,
-        datetime.fromisoformat(found["made_at"]),
-        found["root"],
-        tuple(Entry(**entry) for entry in found["entries"]),
-        found["tables"],
-        {table: (version, link) for table, (version, link) in found["heads"].items()},
-        datetime.fromisoformat(found["last_commit"]) if found["last_commit"] else None,
-    )
+    try:
+        found = json.loads(content)
+        if found["format"] != FORMAT:
+            raise AuditFailed(f"Backup {chosen} has layout {found['format']}, expected {FORMAT}: restore it with the Shelfcast that made it.")
+        return Backup(
+            chosen,
+            datetime.fromisoformat(found["made_at"]),
+            found["root"],
+            _entries(found["entries"]),
+            found["tables"],
+            {table: (version, link) for table, (version, link) in found["heads"].items()},
+            datetime.fromisoformat(found["last_commit"]) if found["last_commit"] else None,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise AuditFailed(
+            f"Manifest {chosen} in {vault.address} is none that 'shelfcast backup' wrote ({error}). Nothing was restored. {_earlier(known, chosen)}"
+        ) from error
+
+
+def _entries(written: Sequence[dict[str, Any]]) -> tuple[Entry, ...]:
+    """Read the files of a manifest. Its name is made of its content, so that anybody can name one that he made up: each path is looked at."""
+    entries, paths = tuple(Entry(**one) for one in written), set[str]()
+    for entry in entries:
+        if entry.path in paths or "\0" in entry.path or any(part in {"", ".", ".."} for part in entry.path.split("/")):
+            raise ValueError(f"expected paths below the root, each once, came {entry.path!r}")
+        if not re.fullmatch("[0-9a-f]{64}", entry.sha256) or not isinstance(entry.size, int) or entry.size < 0:
+            raise ValueError(f"expected SHA-256 and bytes of {entry.path!r}, came {entry.sha256!r} and {entry.size!r}")
+        paths.add(entry.path)
+    return entries
 
 
 def restore(vault: Vault, backup: Backup, root: Path) -> None:

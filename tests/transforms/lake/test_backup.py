@@ -1,6 +1,7 @@
 """Backups hold what they say, cost what is new, and are restored whole or not at all."""
 
 import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -46,6 +47,32 @@ def test_a_restored_root_holds_the_same_files(lake: Lake, tmp_path: Path) -> Non
     restore(FolderVault(tmp_path / "backup"), read_backup(FolderVault(tmp_path / "backup")), tmp_path / "again")
     assert content(tmp_path / "again") == content(lake.path())
     assert heads_of(Lake(str(tmp_path / "again"))) == heads_of(lake)
+
+
+@pytest.mark.parametrize("path", ["/tmp/evil", "../evil", "models/../../evil", "./a", "a//b", "a/", "", "a\0b", "shelfcast.yaml"], ids=repr)
+def test_a_manifest_that_names_files_outside_of_the_root_or_twice_restores_nothing(lake: Lake, tmp_path: Path, path: str) -> None:
+    """Whoever could write a backup wrote any file of the operator, since a manifest's name is made of its own content."""
+    made_up(back_up_at(lake, tmp_path / "backup"), tmp_path / "backup", {"path": path})
+    with pytest.raises(AuditFailed, match=r"is none that 'shelfcast backup' wrote .* Nothing was restored"):
+        read_backup(FolderVault(tmp_path / "backup"))
+
+
+@pytest.mark.parametrize("change", [{"sha256": "../../x"}, {"size": -1}, {"size": "many"}, {"more": 1}], ids=str)
+def test_a_manifest_with_other_values_than_are_written_is_told(lake: Lake, tmp_path: Path, change: dict[str, object]) -> None:
+    made_up(back_up_at(lake, tmp_path / "backup"), tmp_path / "backup", {"path": "new", **change})
+    with pytest.raises(AuditFailed, match=r"is none that 'shelfcast backup' wrote"):
+        read_backup(FolderVault(tmp_path / "backup"))
+
+
+def made_up(done: Copied, target: Path, change: dict[str, object]) -> None:
+    """Write another manifest, with one more file, under the name that its content gives it."""
+    [path] = (target / "manifests").glob("*.json")
+    manifest = json.loads(path.read_text())
+    manifest["entries"].append({**manifest["entries"][0], **change})
+    content = json.dumps(manifest).encode()
+    name = f"{done.backup.name.rpartition('-')[0]}-{hashlib.sha256(content).hexdigest()[:12]}"
+    path.unlink()
+    path.with_name(f"{name}.json").write_bytes(content)
 
 
 def test_a_second_backup_copies_only_what_is_new(lake: Lake, tmp_path: Path) -> None:
@@ -143,7 +170,7 @@ def test_a_backup_that_was_broken_off_is_no_backup(lake: Lake, tmp_path: Path, m
     monkeypatch.setattr("transforms.lake.backup._write_manifest", killed)
     with pytest.raises(KeyboardInterrupt):
         back_up_at(lake, tmp_path / "backup")
-    with pytest.raises(MissingData, match="holds no backup: it holds none"):
+    with pytest.raises(MissingData, match="holds no backup"):
         read_backup(FolderVault(tmp_path / "backup"))
 
 
