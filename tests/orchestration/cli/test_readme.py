@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from benchmarks.servers import S3Server
 from docs.generate import AGAIN, generated, packages
 from models.members.settings import BoostingSettings, Settings
 from orchestration.cli.app import app
@@ -104,6 +105,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory, shop_kept: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def store(s3_server: S3Server) -> dict[str, str]:
+    """The variables of a store that has the bucket which the examples name."""
+    s3_server.bucket("bucket")
+    return s3_server.environment
+
+
 @pytest.fixture
 def work(demo: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder to run a command in; the demo's root is the default one, whatever root the command before it had named."""
@@ -127,7 +135,7 @@ def filled(command: str, root: Path, work: Path) -> list[str]:
         "TARGET": last + 1, "DATE": last, "TIME": "2100-01-01",
         "VERSION": versions[0]["model_version"], "TEST": tests[0] if tests else "",
         "DATASET": lake.read("gold/dataset_versions")["dataset_version"][0].as_py(), "NAME": "ada", "WHY": "as asked",
-        "FILE": lake.read("bronze/landing_files")["source_file"][0].as_py(), "FOLDER": work / "out", "NEW": work / "restored",
+        "FILE": lake.read("bronze/landing_files")["source_file"][0].as_py(), "FOLDER": work / "out", "NEW": work / f"restored{'_from_store' if 's3://' in command else ''}",
         # The pages name a region of the demo, and places as a shell has them.
         "ohio": forecast["region"], "~/drops": work / "drops", "/mnt/backup": work / "backup",
     }  # fmt: skip
@@ -139,8 +147,11 @@ def filled(command: str, root: Path, work: Path) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [command for command in printed() if not run_elsewhere(command)])
 def test_a_command_that_the_pages_print_works_on_the_demo_as_it_is_printed(
-    command: str, demo: tuple[Path, str], work: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, demo: tuple[Path, str], work: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    if "s3://" in command:
+        for name, value in request.getfixturevalue("store").items():
+            monkeypatch.setenv(name, value)
     if "--members" in command or "--trials" in command:
         # Searching and boosting take their time: one try, and few trees.
         command = command.replace("--trials 20", "--trials 1")
