@@ -16,13 +16,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 
 from orchestration.settings import DAGSTER_DATABASE
 from transforms.errors import ConfigurationError
-from transforms.redaction import redacted
+from transforms.redaction import has_plain_parts, redacted
 
 SQLITE = "sqlite"
 EXECUTED = "shelfcast_executed_runs"
 """Table of the runs whose locks were taken, beside Dagster's own."""
 SCHEMA_FILE = "postgresql_schema"
 _EXPECTED = "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or 'sqlite' for files below the root"
+_ESCAPED = "In user and password write @ as %40, / as %2F, ? as %3F and # as %23."
 _CONNECT_SECONDS = "10"
 # A server that is there and lets nobody in yet, or has lost the database; whatever else it refuses is a matter of the address.
 _GONE = re.compile(r"database \S+ does not exist|starting up|shutting down|in recovery|too many (clients|connections)|remaining connection slots")
@@ -50,6 +51,8 @@ def _url(database: str) -> URL:
         raise ConfigurationError(f"{DAGSTER_DATABASE} holds no address of a database: {_EXPECTED}.") from None
     if url.drivername.partition("+")[0] not in {"postgresql", "postgres"} or not url.database:
         raise ConfigurationError(f"{DAGSTER_DATABASE} holds an address of {url.drivername!r} or names no database: {_EXPECTED}.")
+    if not has_plain_parts(database):
+        raise ConfigurationError(f"{DAGSTER_DATABASE} holds an address whose parts cannot be told apart: {_EXPECTED}. {_ESCAPED}")
     return url
 
 
