@@ -3,7 +3,8 @@
 How people prove who they are is the proxy's business (deploy/). What comes past it has not its secret and is refused.
 """
 
-import re
+import logging
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,8 @@ ROLES = "roles.yaml"
 SECRET = "SHELFCAST_PROXY_SECRET"  # noqa: S105 - the name of a variable
 _SHORTEST = 32
 _RANK: tuple[Role, ...] = ("viewer", "planner", "operator")
-_NAME = re.compile(r"[\w.@+\- ]{1,120}")
+_LONGEST = 120
+_LOG = logging.getLogger(__name__)
 
 
 class Roles(BaseModel):
@@ -77,18 +79,23 @@ class ProxyDoor:
         shown, names = headers.getlist("x-shelfcast-proxy"), headers.getlist("x-forwarded-user")
         if len(shown) != 1 or not same(shown[0], self.secret):
             return _refuse(401, f"This request did not come through the proxy that signs people in. Open {self.address}.")
-        if len(names) != 1 or not _NAME.fullmatch(names[0]):
-            return _refuse(401, "The proxy does not say who asks: expected one header X-Forwarded-User with a name of up to 120 letters.")
+        name = _text(names[0]) if len(names) == 1 else ""
+        if not _is_name(name):
+            return _refuse(
+                401, f"The proxy does not say who asks: expected one header X-Forwarded-User with a name of up to {_LONGEST} printable characters."
+            )
         if not self.is_current():
             return _refuse(503, f"The store that holds {self.roles.name} does not answer, and roles may have been taken away. Try again later.")
-        groups = [group.strip() for value in headers.getlist("x-forwarded-groups") for group in value.split(",")]
+        groups = [group.strip() for value in headers.getlist("x-forwarded-groups") for group in _text(value).split(",")]
         try:
-            role = read_roles(self.roles).of(names[0], groups)
+            role = read_roles(self.roles).of(name, groups)
         except ConfigurationError as error:
-            return _refuse(503, str(error))
+            # It may quote the file, and who has no role yet is not to read who has one.
+            _LOG.error("%s refused: %s", name, error)
+            return _refuse(503, f"{self.roles.name} is not there, or not as expected: ask an operator, who finds the reason in services.log.")
         if role is None:
-            return _refuse(403, f"{names[0]} has no role here. Ask an operator for one in {self.roles.name}.")
-        return Person(names[0], role)
+            return _refuse(403, f"{name} has no role here. Ask an operator for one in {self.roles.name}.")
+        return Person(name, role)
 
 
 def proxy_door(settings: Settings, lake: Lake, is_current: Callable[[], bool] = lambda: True) -> ProxyDoor | None:
@@ -116,6 +123,18 @@ def proxy_door(settings: Settings, lake: Lake, is_current: Callable[[], bool] = 
         raise ConfigurationError(_no_roles(lake.address(ROLES)))
     read_roles(roles)
     return ProxyDoor(address, secret, roles, is_current)
+
+
+def _text(header: str) -> str:
+    """What a header says: proxies send UTF-8, of which the server's interface makes a character of each byte; empty where it is none."""
+    try:
+        return unicodedata.normalize("NFC", header.encode("latin-1").decode())
+    except UnicodeDecodeError:
+        return ""
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST and text.isprintable() and text == text.strip()
 
 
 def _refuse(status: int, sentence: str) -> Response:

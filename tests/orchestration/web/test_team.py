@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from typing import Any
 import httpx
 import obstore
 import pytest
+import yaml
 from obstore.store import S3Store
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -64,16 +66,24 @@ def asked(door: ProxyDoor, *headers: tuple[str, str]) -> tuple[int, str]:
 PROXY = ("x-shelfcast-proxy", SECRET)
 
 
-def test_the_proxy_says_who_asks_and_the_file_what_they_may(door: ProxyDoor) -> None:
+def test_the_proxy_says_who_asks_and_the_file_what_they_may(door: ProxyDoor, caplog: pytest.LogCaptureFixture) -> None:
     assert SECRET not in repr(door)
     assert asked(door, PROXY, ("x-forwarded-user", "ann")) == (200, "ann operator")
     assert asked(door, PROXY, ("x-forwarded-user", "eve"), ("x-forwarded-groups", "staff, planning,readers")) == (200, "eve planner")
     assert asked(door, PROXY, ("x-forwarded-user", "eve")) == (403, "eve has no role here. Ask an operator for one in roles.yaml.")
     door.roles.write_text("users: {ann: king}")
-    status, told = asked(door, PROXY, ("x-forwarded-user", "ann"))
-    assert status == 503
-    assert "roles.yaml" in told
-    assert "users.ann" in told
+    status, told = asked(door, PROXY, ("x-forwarded-user", "eve"))
+    assert (status, told) == (503, "roles.yaml is not there, or not as expected: ask an operator, who finds the reason in services.log.")
+    assert "users.ann" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["jürgen", "o'neil", "李雷", "Ann Example <ann@example.com>", "ann\\bea"])
+def test_a_name_is_whatever_people_are_called(door: ProxyDoor, name: str) -> None:
+    """Proxies send UTF-8, and umlauts were read as two letters each: nobody with such a name had a role."""
+    door.roles.write_text(yaml.safe_dump({"users": {name: "planner"}, "groups": {"Verkäufer": "viewer"}}))
+    assert asked(door, PROXY, ("x-forwarded-user", name)) == (200, f"{name} planner")
+    assert asked(door, PROXY, ("x-forwarded-user", unicodedata.normalize("NFD", name))) == (200, f"{name} planner")
+    assert asked(door, PROXY, ("x-forwarded-user", "eve"), ("x-forwarded-groups", "Verkäufer")) == (200, "eve viewer")
 
 
 @pytest.mark.parametrize(
@@ -86,8 +96,10 @@ def test_the_proxy_says_who_asks_and_the_file_what_they_may(door: ProxyDoor) -> 
         [PROXY, ("x-forwarded-user", "")],
         [PROXY, ("x-forwarded-user", "eve"), ("x-forwarded-user", "ann")],
         [PROXY, ("x-forwarded-user", "ann\tbea")],
+        [PROXY, ("x-forwarded-user", "\u202enna")],
+        [PROXY, ("x-forwarded-user", "a" * 121)],
     ],
-    ids=["no secret", "wrong secret", "two secrets", "nobody", "empty name", "two names", "odd name"],
+    ids=["no secret", "wrong secret", "two secrets", "nobody", "empty name", "two names", "tab", "turned name", "long name"],
 )
 def test_who_does_not_come_through_the_proxy_with_one_name_is_refused(door: ProxyDoor, headers: list[tuple[str, str]]) -> None:
     assert asked(door, *headers)[0] == 401
@@ -221,9 +233,9 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     place = tmp_path_factory.mktemp("team")
     root = place / "lake"
     Project(provider="sample").save(root)
-    (root / "roles.yaml").write_text(ROLES.replace("users: {", "users: {vic: viewer, "))
+    (root / "roles.yaml").write_text(ROLES.replace("users: {", "users: {vic: viewer, jürgen: viewer, "))
     hashed = subprocess.run([CADDY, "hash-password", "--plaintext", PASSWORD], capture_output=True, text=True, check=True).stdout.strip()
-    (place / "users").write_text("".join(f"{name} {hashed}\n" for name in ("ann", "bea", "vic", "eve")))
+    (place / "users").write_text("".join(f"{name} {hashed}\n" for name in ("ann", "bea", "vic", "jürgen", "eve")))
     inner, outer = free_port(), free_port()
     settings = {"SHELFCAST_ROOT": str(root), "SHELFCAST_TRUSTED_PROXY": f"https://localhost:{outer}", "SHELFCAST_PROXY_SECRET": SECRET}
     ui = [sys.executable, "-m", "orchestration", "ui", "--root", str(root), "--port", str(inner)]
@@ -249,6 +261,7 @@ def forged(root: Path) -> int:
 @pytest.mark.slow
 def test_a_viewer_reads_and_changes_nothing(team: Team) -> None:
     assert team.ask("GET", "/runs", "vic").status_code == 200
+    assert team.ask("GET", "/runs", "jürgen").status_code == 200
     assert team.ask("GET", "/reports/", "vic").status_code == 200
     assert team.graphql("vic", MUTATION)["reportRunlessAssetEvents"]["__typename"] == "UnauthorizedError"
     decided = team.launch("vic", "data_decision", {}, {})
@@ -306,6 +319,18 @@ def test_who_started_a_run_is_who_signed_in_whatever_the_form_says(team: Team) -
         }
     assert "ohio has no data version yet" in told["ann"]
     assert "bea is a planner: decisions are an operator's" in told["bea"]
+
+
+@pytest.mark.slow
+def test_a_planner_s_run_works_on_the_lake_that_is_served(team: Team, tmp_path: Path) -> None:
+    """Run configuration could name another root, in which the run wrote as the machine's user."""
+    elsewhere = {"resources": {"lake": {"config": {"root": str(tmp_path / "elsewhere")}}}}
+    answer = team.launch("bea", "data_decision", {**decision("fine"), **elsewhere}, {})
+    assert answer["__typename"] == "PythonError"
+    assert "bea is a planner, and the run's configuration holds 'resources'" in answer["message"]
+    assert not (tmp_path / "elsewhere").exists()
+    with open_instance(team.root, local=False) as instance:
+        assert {run.status.value for run in instance.get_runs() if "resources" in run.run_config} == {"FAILURE"}
 
 
 @pytest.mark.slow
