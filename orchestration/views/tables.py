@@ -11,18 +11,22 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
-_RUN_ID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+from transforms.printing import MOVING
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_RUN_ID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
 
 class PlainConsole(Console):
-    """A console on which texts move no cursor, colour nothing and write no title: a name out of a foreign file may hold sequences that do."""
+    """A console on which texts move no cursor, turn no direction, colour nothing and write no title: a name of a foreign file may hold what does."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Render, with a sign in place of each control character of a text."""
+        """Render, with a sign in place of each character of a text that moves what stands around it; ends of lines stay, and tabs."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", segment.text), segment.style)
+            yield segment if segment.control else Segment(MOVING.sub(_sign, segment.text), segment.style)
+
+
+def _sign(found: re.Match[str]) -> str:
+    return found[0] if found[0] in "\n\t" else "\N{REPLACEMENT CHARACTER}"
 
 
 def output_console() -> Console:

@@ -19,6 +19,7 @@ from transforms.adapters import Lookups, ProviderSpec
 from transforms.adapters.beside.calendars import calendars_of
 from transforms.adapters.beside.names import patterns_of
 from transforms.patterns import find, meets
+from transforms.printing import MOVING
 
 UNREAD = "unread-"
 """Starts the digest of a file that is not read at all: of its name, fault, size and time of change, so that it is looked at again when it changes."""
@@ -53,10 +54,8 @@ def opened(path: Path, top: Path | None = None) -> BufferedReader:
     """
     if path.name.startswith(_BESIDE_OPEN):
         raise NoFile("it is what a program leaves beside a file that is open or copied, and holds no rows. Close the file and delete this one.")
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise NoFile("expected a file name in UTF-8, came other bytes. Rename the file.") from None
+    if fault := _fault_of_name(path, top):
+        raise NoFile(f"{fault} Rename the file.")
     if top is not None and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(top)):
         raise NoFile("it is a link that leads out of the landing folder. Put the file itself there.")
     try:
@@ -118,8 +117,17 @@ def identity_of(path: Path, name: str, fault: str) -> tuple[str, int]:
 
 
 def printable(path: Path) -> str:
-    """A path as UTF-8 text; other bytes are written as backslash, x and two digits."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+    """A path as UTF-8 text of one line: other bytes, and characters that move what stands around them, are written as backslash and hex digits."""
+    return MOVING.sub(lambda found: found[0].encode("unicode_escape").decode(), os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace"))
+
+
+def _fault_of_name(path: Path, top: Path | None) -> str:
+    name = path.relative_to(top) if top is not None and path.is_relative_to(top) else Path(path.name)
+    try:
+        found = MOVING.search(str(name).encode().decode())
+    except UnicodeEncodeError:
+        return "expected a file name in UTF-8, came other bytes."
+    return "" if found is None else f"its name holds U+{ord(found[0]):04X}, which shows it as what it is not."
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from orchestration.reports.report import Report, Section, page
 from orchestration.runtime.metadata import Link, markdown_table, picture
 from orchestration.settings import use_root
 from orchestration.views.data import export_table, show_table
+from orchestration.views.tables import PlainConsole
 from orchestration.web.access import TokenDoor
 from orchestration.web.webserver import behind_front
 from transforms.calendar import Region, SliceBlock, Week
@@ -81,6 +82,14 @@ def test_brackets_in_names_are_no_markup_of_the_terminal(tmp_path: Path) -> None
     assert done.exit_code == 0, done.output
     assert "[/bold]" in done.output
     assert "[red]" in done.output
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200f", "\u2028", "\x1b", "\x9b"])
+def test_no_text_turns_or_moves_what_a_terminal_shows(sign: str) -> None:
+    """A file called so read as another one, of another kind."""
+    console = PlainConsole(file=io.StringIO(), width=80)
+    console.print(f"gnp{sign}vsc.exe\nnext", markup=False, highlight=False)
+    assert console.file.getvalue() == "gnp\N{REPLACEMENT CHARACTER}vsc.exe\nnext\n"
 
 
 def test_rows_wider_than_the_terminal_are_shown_column_by_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from transforms.calendar import blocks_of
 from transforms.errors import ConfigurationError, LandingFileRefused
 from transforms.lake.tables import Lake
 from transforms.landing import FileNotice, drop, folder, ingest, ingest_reference, pending, readings, refused_files, register
+from transforms.landing.odd_files import printable
 
 NOW = datetime(2022, 6, 1, tzinfo=UTC)
 COLUMNS = {"store_id": "id", "product_id": "sku", "week": "week", "units_shipped": "units"}
@@ -92,6 +93,8 @@ ODD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a socket": ("shipments/socket.csv", listening, "expected a file, came a socket or a device"),
     "a file without end": ("shipments/sparse.csv", lambda path: [path.touch(), os.truncate(path, 1 << 42)], "expected at most 32 GiB, came 4096 GiB"),
     "a name that is not UTF-8": (os.fsdecode(b"shipments/caf\xe9.csv"), content(b"id,sku,week,units\n1,A,2022-05-16,1\n"), "expected a file name in UTF-8"),
+    "a name of two lines": ("shipments/a.csv\n2022-05-16 accepted.csv", content(b"id,sku,week,units\n1,A,2022-05-16,1\n"), "its name holds U\\+000A, which shows it as what it is not. Rename the file"),
+    "a name that is turned round": ("shipments/\u202evsc.tpircs.csv", content(b"id,sku,week,units\n1,A,2022-05-16,1\n"), "shipments/\\\\u202evsc.tpircs.csv: its name holds U\\+202E"),
     "JSON that is nested deeply": ("lines/deep.jsonl", content(b'{"id": "1", "x": ' + b"[" * 500_000 + b"]" * 500_000 + b"}\n"), "row 1: expected a flat JSON object"),
     "JSON that is nested deeply and compressed": ("lines/deep.jsonl.gz", content(gzip.compress(b'{"id": 1}\n{"x": ' + b'{"a":' * 300_000 + b"1" + b"}" * 300_001)), "row 2: expected a flat JSON object"),
     "JSON in one line without end": ("lines/long.jsonl", content(b'{"id": "' + b"x" * 40 * MB), "expected a JSON object in a line of at most 16 MiB"),
@@ -153,7 +156,7 @@ def test_an_odd_file_is_refused_and_all_others_are_taken_in(name: str, shop: Pat
     started = time.monotonic()
     (refused,) = take_in(lake, provider)
     assert time.monotonic() - started < 60
-    assert refused.source_file == os.fsencode(place).decode(errors="backslashreplace")
+    assert refused.source_file == printable(Path(place))
     assert refused.message.startswith(refused.source_file)
     assert re.search(reason, refused.message), refused.message
     assert lake.read("bronze/shipments", columns="sum(units_shipped) as n")["n"].to_pylist() == [12 + 24 + 6 + 18 + 12 + 12 + 24]
