@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from orchestration.web.access import PUBLIC
 
 _READING = frozenset({"GET", "HEAD"})
+_NOTEBOOKS = frozenset({"notebook", "dagit/notebook"})
 _FOREIGN = frozenset({"cross-site", "same-site"})
 
 POLICY = "Content-Security-Policy"
@@ -103,8 +104,13 @@ class SameOriginOnly:
 
 def _not_asked_for(scope: Scope) -> PlainTextResponse | None:
     """A refusal of what another page could send without asking first: reading must change nothing, and all else is JSON by POST."""
+    path = scope["path"].strip("/").lower()
+    if path in _NOTEBOOKS:
+        return _refuse(
+            404, "Notebooks are not shown here: Dagster would show any file of this machine, with its scripts as the UI's own. Use Jupyter."
+        )
     if scope["method"] in _READING:
-        if scope["path"].strip("/").lower() == "graphql" and scope["query_string"]:
+        if path == "graphql" and scope["query_string"]:
             return _refuse(405, "GraphQL is asked by POST: a GET can be sent by any web page. Post JSON with the field 'query'.")
         return None
     if scope["method"] != "POST":

@@ -202,6 +202,14 @@ def test_every_answer_of_the_ui_says_what_a_browser_may_do_with_it(ui: Ui) -> No
 
 
 @pytest.mark.slow
+def test_no_notebook_of_the_machine_becomes_a_page_of_the_ui(ui: Ui) -> None:
+    """Where nbconvert is installed Dagster shows any notebook, one among landing files too, with its scripts in the UI's origin."""
+    for path in ("/notebook?path=landing/x.ipynb&repoLocName=shelfcast", "/dagit/notebook?path=/etc/x.ipynb&repoLocName=shelfcast", "/Notebook/"):
+        answer = ui.ask("GET", path)
+        assert (answer.status_code, answer.text[:28]) == (404, "Notebooks are not shown here"), path
+
+
+@pytest.mark.slow
 def test_nobody_without_a_session_sees_or_changes_anything(ui: Ui) -> None:
     """Every program and every other user of the machine could."""
     told = "Open the address that 'shelfcast ui' printed, or 'shelfcast ui --address' prints"
