@@ -4,6 +4,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from transforms.errors import ConfigurationError
@@ -34,6 +35,11 @@ def login() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
+
+
+def token_files(root: Path) -> list[Path]:
+    """The files with the tokens by which the machine's user signs in: that of the UI which runs, and those of UIs that were killed."""
+    return sorted(root.glob("ui-*.token"))
 
 
 def named_on_command_line(name: str) -> str:

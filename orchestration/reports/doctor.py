@@ -4,6 +4,7 @@ While somebody changes the lake, what looks left over may be work under way: onl
 a run's work, and belongs to whoever calls `wedged`.
 """
 
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +18,13 @@ from sqlite3 import SQLITE_BUSY, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_IOERR, SQLI
 import dagster as dg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from orchestration.people import token_files
+from orchestration.process_group import signal_group
 from orchestration.runtime.instance import FILE, dead_runs, executed_runs, of_another_root, open_instance
 from orchestration.settings import dagster_home_at
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Slice, blocks_of
+from transforms.errors import ConfigurationError
 from transforms.lake.lease import holder
 from transforms.lake.remote.working_copy import Listed, look_again, push, remove, unpushed
 from transforms.lake.tables import Lake
@@ -29,6 +33,7 @@ from transforms.records.leftovers import bad_checkpoints, drafts, orphan_artifac
 
 YOUNG = timedelta(minutes=10)
 """Age below which a file that nobody names may be one that a reader of landing or a notebook is about to name."""
+_POLL_SECONDS = 0.1
 _RUN_HISTORY = "shelfcast-runs-*"
 _DAY = timedelta(days=1)
 _NOT_OF_FILES = {SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_READONLY}
@@ -50,7 +55,7 @@ class Finding:
 def busy(lake: Lake) -> str:
     """Who changes the lake at the moment; empty while nobody does."""
     if (held := holder(lake, "cycle") or holder(lake, "decisions")) is not None and not held.gone:
-        return held.told.removeprefix("waiting for ").partition("; Ctrl+C")[0]
+        return held.who
     if running := executed_runs(lake.path("dagster")):
         return f"run {running[0]}"
     return "a step that conditions" if under_way(lake) else ""
@@ -58,7 +63,7 @@ def busy(lake: Lake) -> str:
 
 def examine(lake: Lake, provider: ProviderSpec, young: timedelta = YOUNG) -> list[Finding]:
     """Look for everything that can be left over; while somebody changes the lake, for what does not depend on what he is doing."""
-    found = [*_locks(lake), *_history(lake), *_tables(lake)]
+    found = [*_locks(lake), *_services(lake), *_history(lake), *_tables(lake)]
     if busy(lake):
         return found
     now = datetime.now(UTC).timestamp()
@@ -91,9 +96,30 @@ def _locks(lake: Lake) -> Iterator[Finding]:
         if held is not None and held.gone:
             yield Finding(
                 "stale lock",
-                f"{held.told.removeprefix('waiting for ').partition('; Ctrl+C')[0]} is gone, and a process that it started still holds the lock",
+                f"{held.who} is gone, and a process that it started still holds the lock",
                 f"end the process that has {lake.path(f'.{kind}.lock')} open ('fuser' or 'lsof' names it)",
             )
+
+
+def _services(lake: Lake) -> Iterator[Finding]:
+    held = holder(lake, "ui")
+    if held is not None and held.gone:
+        yield Finding("left services", f"{held.who} is gone, and its daemon or webserver goes on", "end them", partial(_end_services, lake))
+    if (held is None or held.gone) and (files := token_files(lake.path())):
+        what = f"{', '.join(file.name for file in files)} of a UI that was killed"
+        yield Finding("left token", what, "remove it", partial(_remove_all, lake, files))
+
+
+def _end_services(lake: Lake) -> str:
+    # As long as the lock is held there is a process of the group, and its number is nobody else's.
+    try:
+        while (held := holder(lake, "ui")) is not None and held.gone and held.group is not None and signal_group(held.group, signal.SIGKILL):
+            time.sleep(_POLL_SECONDS)
+    except PermissionError:
+        raise ConfigurationError(
+            "The daemon and webserver that are left belong to another user: run 'shelfcast doctor --mend' as that user."
+        ) from None
+    return "they are ended"
 
 
 def _history(lake: Lake) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from orchestration.people import Person
+from orchestration.people import Person, token_files
 from transforms.errors import ConfigurationError
 
 PERSON = "shelfcast.person"
@@ -31,7 +31,7 @@ PERSON = "shelfcast.person"
 _LOOPBACK = ("127.0.0.1", "localhost")
 _HTTP_PORT = 80
 _PARAMETER = "token"
-_FILE = re.compile(r"ui-(\d+)\.token")
+_PORT = re.compile(r"ui-(\d+)")
 PUBLIC = "/reports/assets/"
 """Libraries that draw a report's plots; there is nothing of the lake in one, and a page in a sandbox has no session to show."""
 
@@ -159,7 +159,6 @@ def new_token(root: Path, port: int) -> Iterator[str]:
     if _answers(port):
         raise ConfigurationError(f"Port {port} is in use: choose another with --port. 'shelfcast ui --address' prints where a UI of this lake runs.")
     token, file = secrets.token_urlsafe(32), _file(root, port)
-    file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(token)
     try:
@@ -176,12 +175,17 @@ def token_at(root: Path, port: int) -> str:
 
 def address(port: int, token: str) -> str:
     """The address that a person opens to sign in."""
-    return f"http://127.0.0.1:{port}/?{_PARAMETER}={token}"
+    return f"{origin_at(port)}/?{_PARAMETER}={token}"
+
+
+def origin_at(port: int) -> str:
+    """The origin of the UI at `port`."""
+    return f"http://{_LOOPBACK[0]}:{port}"
 
 
 def addresses(root: Path) -> list[str]:
     """The address of each UI of a lake that answers."""
-    ports = sorted(int(found[1]) for file in root.iterdir() if (found := _FILE.fullmatch(file.name)))
+    ports = sorted(int(found[1]) for file in token_files(root) if (found := _PORT.fullmatch(file.stem)))
     return [address(port, token_at(root, port)) for port in ports if _answers(port)]
 
 

@@ -1,59 +1,58 @@
 """`shelfcast ui`: the Dagster webserver and daemon of a lake, on loopback. What is served, and to whom, is orchestration.web.webserver's."""
 
 import signal
-import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from orchestration.people import token_files
+from orchestration.process_group import ProcessGroup, noted_signals
 from orchestration.reports.report import plain
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.provider_file import take_in_provider
 from orchestration.settings import CHECKOUT, Settings, child_environment
-from orchestration.web.access import address, addresses, new_token
+from orchestration.web.access import address, addresses, new_token, origin_at
 from orchestration.web.team import proxy_door
 from transforms.errors import ConfigurationError, MissingData
+from transforms.lake.lease import holder, taken
 from transforms.lake.tables import Lake
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 20.0
+_LEFT_SECONDS = 5.0
+"""So long it may take until what a UI that was killed had started has ended."""
 
 
 def serve(settings: Settings, port: int, console: Console) -> None:
-    """Run until interrupted or told to end (SIGTERM); when one of the processes ends, the others are ended too."""
-    # A service manager stops with SIGTERM, which by default ends this process alone and leaves webserver and daemon running.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    """Run until interrupted or told to end (SIGTERM, or the terminal is closed); when one of the processes ends, the others are ended too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: sys.exit(0))
     lake = Lake(settings.root, settings.storage_options)
     take_in_provider(lake, plain(console))
-    with open_instance(lake.path(), False, plain(console)):
-        pass
-    environment = child_environment(
-        SHELFCAST_ROOT=settings.root,
-        # Looking at a large landing folder for the first time takes longer than the default minute.
-        DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS="900",
-    )
-    commands = {
-        "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port)],
-        "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(CHECKOUT / "workspace.yaml")],
-    }
     door = proxy_door(settings, lake)
-    shown = nullcontext("") if door is not None else new_token(lake.path(), port)
-    with shown as token, (lake.path() / "services.log").open("a") as log:
-        processes = {name: subprocess.Popen(command, env=environment, stdout=log, stderr=log) for name, command in commands.items()}  # noqa: S603
-        opened = f"[bold]{door.address}[/] through its proxy, which finds it" if door is not None else _opened(port, token, console.is_terminal)
-        console.print(
-            f"Dagster UI {opened} at port {port}, reports below its /reports/. Ctrl+C stops it; its log is {escape(log.name)}.",
-            highlight=False,
-            soft_wrap=True,
-        )
-        try:
-            _watch(processes, Path(log.name))
-        finally:
-            _end(list(processes.values()))
+    with noted_signals() as told_to_end, _group() as group, _claimed(lake, origin_at(port) if door is None else door.address, group.number) as claim:
+        with open_instance(lake.path(), False, plain(console)):
+            pass
+        for left in token_files(lake.path()):
+            left.unlink()
+        shown = nullcontext("") if door is not None else new_token(lake.path(), port)
+        with shown as token, (lake.path() / "services.log").open("a") as log:
+            for name, command in _commands(port).items():
+                group.start(name, command, _environment(settings), log, claim)
+            opened = f"[bold]{door.address}[/] through its proxy, which finds it" if door is not None else _opened(port, token, console.is_terminal)
+            console.print(
+                f"Dagster UI {opened} at port {port}, reports below its /reports/. Ctrl+C stops it; its log is {escape(log.name)}.",
+                highlight=False,
+                soft_wrap=True,
+            )
+            _watch(group, Path(log.name), told_to_end)
 
 
 def show_addresses(settings: Settings, console: Console) -> None:
@@ -70,22 +69,48 @@ def _opened(port: int, token: str, is_terminal: bool) -> str:
     return f"[bold]{address(port, token)}[/]" if is_terminal else "under the address that 'shelfcast ui --address' prints,"
 
 
-def _end(processes: "list[subprocess.Popen[bytes]]") -> None:
-    for process in processes:
-        process.terminate()
-    until = time.monotonic() + _GRACE_SECONDS
-    for process in processes:
-        try:
-            process.wait(timeout=max(until - time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired:
-            # One that is still starting may not listen to signals yet. Code servers end by themselves once nobody calls.
-            process.kill()
-            process.wait()
+def _commands(port: int) -> dict[str, list[str]]:
+    return {
+        "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port)],
+        "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(CHECKOUT / "workspace.yaml")],
+    }
 
 
-def _watch(processes: dict[str, "subprocess.Popen[bytes]"], log: Path) -> None:
-    while True:
-        for name, process in processes.items():
-            if process.poll() is not None:
-                raise ConfigurationError(f"The Dagster {name} ended with code {process.returncode}: see the end of {log}. Is the port in use?")
+def _environment(settings: Settings) -> dict[str, str]:
+    # Looking at a large landing folder for the first time takes longer than the default minute.
+    return child_environment(SHELFCAST_ROOT=settings.root, DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS="900")
+
+
+@contextmanager
+def _group() -> Iterator[ProcessGroup]:
+    group = ProcessGroup()
+    try:
+        yield group
+    finally:
+        group.end(_GRACE_SECONDS)
+
+
+def _claimed(lake: Lake, at: str, group: int) -> TextIOWrapper:
+    """The lock of the UI, which webserver and daemon have too: a second daemon would start everything that the first one starts."""
+    until = time.monotonic() + _LEFT_SECONDS
+    while (lock := taken(lake, "ui", f"shelfcast ui at {at}", group)) is None:
+        held = holder(lake, "ui")
+        if held is not None and not held.gone:
+            raise ConfigurationError(
+                f"{held.who} serves this lake, and a second one would start everything twice. Open that one ('shelfcast ui --address' prints where), "
+                "or end it first."
+            )
+        if held is not None and time.monotonic() > until:
+            raise ConfigurationError(
+                f"{held.who} is gone, and its daemon or webserver goes on: 'shelfcast doctor --mend' ends them, and a UI can be started then."
+            )
+        time.sleep(_POLL_SECONDS)
+    return lock
+
+
+def _watch(group: ProcessGroup, log: Path, told_to_end: Sequence[int]) -> None:
+    while not told_to_end:
+        if (ended := group.ended()) is not None:
+            name, code = ended
+            raise ConfigurationError(f"The UI's {name} ended with code {code}: see the end of {log}. Is the port in use?")
         time.sleep(_POLL_SECONDS)

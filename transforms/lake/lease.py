@@ -4,7 +4,7 @@ A lease is a lock on a file of the root, which the kernel frees however its hold
 wait. `cycle` is held for as long as a command that runs steps or changes the project file takes; `decisions` for as long as something is read, judged
 and put on record, by commands and by runs that the UI launched alike. Who holds both took `cycle` first. `files` is held by whoever removes files of
 past versions or copies them. For a lake in an object store the lock is one of this machine, and an object of the store keeps other machines away: see
-`transforms.lake.remote.leases`.
+`transforms.lake.remote.leases`. `ui` is held by the UI and nobody waits for it: who finds it held is told so, on this machine alone.
 """
 
 import fcntl
@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal
 
 from transforms.lake.remote import leases
 from transforms.lake.tables import Lake
 
-Kind = Literal["cycle", "decisions", "files"]
+Kind = Literal["cycle", "decisions", "files", "ui"]
 _POLL_SECONDS = 0.2
 _held: dict[Path, int] = {}
 """Leases of this process, with how many blocks hold each: a command and the steps that it runs share one."""
@@ -46,7 +47,7 @@ def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Ite
     tell
         Told once for each holder that is waited for.
     """
-    path = lake.path(f".{kind}.lock").resolve()
+    path = _lock_of(lake, kind)
     if path in _held:
         _held[path] += 1
         try:
@@ -57,15 +58,35 @@ def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Ite
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as lock:
         _wait(lock.fileno(), path, tell)
-        lock.truncate(0)
-        lock.write(json.dumps(leases.description(what)))
-        lock.flush()
+        _note(lock, leases.description(what))
         with _elsewhere(lake, kind, what, tell):
             _held[path] = 1
             try:
                 yield
             finally:
                 del _held[path]
+
+
+def taken(lake: Lake, kind: Kind, what: str, group: int) -> TextIOWrapper | None:
+    """Take this machine's lock of a kind, an open file; None where another process has it.
+
+    It is held as long as some process has the file open: one that is started by the holder may be given it (`pass_fds`).
+
+    Parameters
+    ----------
+    group
+        Process group of all that may be given it.
+    """
+    path = _lock_of(lake, kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    _note(lock, {**leases.description(what), "group": group})
+    return lock
 
 
 @contextmanager
@@ -99,15 +120,16 @@ def _elsewhere(lake: Lake, name: str, what: str, tell: Callable[[str], None]) ->
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lease: the sentence that those who wait are told, and whether it is a process of this machine that is gone."""
+    """Who holds a lease: what is said of it, whether it is a process of this machine that is gone, and the process group that may have it still."""
 
-    told: str
+    who: str
     gone: bool
+    group: int | None = None
 
 
 def holder(lake: Lake, kind: Kind) -> Holder | None:
     """Who holds a lease at the moment, this process left aside; None while nobody does."""
-    path = lake.path(f".{kind}.lock").resolve()
+    path = _lock_of(lake, kind)
     if path in _held:
         return None
     if path.exists():
@@ -115,20 +137,30 @@ def holder(lake: Lake, kind: Kind) -> Holder | None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                text = path.read_text()
-                return Holder(leases.announced(text), _is_gone(text))
+                return _holder(path.read_text())
     if not lake.is_local and (text := leases.description_of_holder(lake, kind)) and not leases.is_of_this_machine(lake, text):
-        return Holder(leases.announced(text), gone=False)
+        return Holder(leases.named(text), gone=False)
     return None
 
 
-def _is_gone(text: str) -> bool:
-    """A lock outlives its holder where a process that the holder started has it still."""
+def _lock_of(lake: Lake, kind: Kind) -> Path:
+    return lake.path(f".{kind}.lock").resolve()
+
+
+def _note(lock: TextIOWrapper, description: dict[str, object]) -> None:
+    lock.truncate(0)
+    lock.write(json.dumps(description))
+    lock.flush()
+
+
+def _holder(text: str) -> Holder:
+    """The holder of a lock of this machine: a lock outlives its holder where a process that the holder started has it still."""
     try:
         found = json.loads(text)
     except json.JSONDecodeError:
-        return False
-    return found["host"] == socket.gethostname() and not Path("/proc", str(found["process"])).exists() and Path("/proc").is_dir()
+        return Holder(leases.named(text), gone=False)
+    gone = found["host"] == socket.gethostname() and not Path("/proc", str(found["process"])).exists() and Path("/proc").is_dir()
+    return Holder(leases.named(text), gone, found.get("group"))
 
 
 def _wait(lock: int, path: Path, tell: Callable[[str], None]) -> None:

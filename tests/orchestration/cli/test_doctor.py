@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -251,6 +252,31 @@ def test_a_lock_that_outlives_its_holder_is_told(lake: Lake) -> None:
     assert f"stale lock: 'shelfcast run' (process {gone.pid} on" in told
     assert "end the process that has" in told
     assert doctor(lake)[0] == 0
+
+
+def test_what_a_killed_ui_leaves_is_told_and_ended(lake: Lake) -> None:
+    """Both it and the process that ends the others with it were killed: a daemon goes on."""
+    lake.path("ui-3000.token").write_text("token")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with lake.path(".ui.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        daemon = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], pass_fds=(lock.fileno(),), process_group=0)
+        noted = {"what": "shelfcast ui at http://127.0.0.1:3000", "process": gone.pid, "host": socket.gethostname(), "group": daemon.pid}
+        lock.write(json.dumps({**noted, "since": datetime.now(UTC).isoformat()}))
+    try:
+        code, told = doctor(lake)
+        assert code == 1
+        assert f"left services: 'shelfcast ui at http://127.0.0.1:3000' (process {gone.pid} on" in told
+        assert "is gone, and its daemon or webserver goes on. To do: end them ('shelfcast doctor --mend' does it)." in told
+        assert "left token: ui-3000.token of a UI that was killed." in told
+        code, told = doctor(lake, "--mend")
+        assert code == 0, told
+        assert daemon.wait(timeout=10) == -signal.SIGKILL
+        assert not lake.path("ui-3000.token").exists()
+    finally:
+        daemon.kill()
+        daemon.wait()
 
 
 def test_temporary_run_histories_of_killed_commands_are_removed(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

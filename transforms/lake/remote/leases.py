@@ -77,12 +77,17 @@ def is_of_this_machine(lake: Lake, text: str) -> bool:
 
 def announced(text: str) -> str:
     """What those who wait for a lease are told, from what its holder wrote down."""
+    return f"waiting for {named(text)}; Ctrl+C gives up"
+
+
+def named(text: str) -> str:
+    """The holder of a lease, from what it wrote down."""
     try:
         found = json.loads(text)
         since = datetime.fromisoformat(found["since"])
     except (ValueError, KeyError):
-        return "waiting for another process, which changes this lake; Ctrl+C gives up"
-    return f"waiting for '{found['what']}' (process {found['process']} on {found['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC); Ctrl+C gives up"
+        return "another process, which changes this lake"
+    return f"'{found['what']}' (process {found['process']} on {found['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC)"
 
 
 def description(what: str) -> dict[str, object]:
