@@ -1,6 +1,20 @@
-"""`python -m orchestration` is the command line `shelfcast`."""
+"""The command `shelfcast`, also as `python -m orchestration`: it can be interrupted from the start, while what it needs is still being imported."""
 
-from orchestration.cli.app import app
+import sys
+
+_STOPPED = 130
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from orchestration.cli.app import app  # noqa: PLC0415 - takes a second or more, in which somebody may press Ctrl+C
+
+        app(prog_name="shelfcast")
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        sys.exit(_STOPPED)
+
 
 if __name__ == "__main__":
-    app(prog_name="shelfcast")
+    main()

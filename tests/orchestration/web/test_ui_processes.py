@@ -1,6 +1,7 @@
 """The processes of `shelfcast ui`: they end with it, however it ends, and there is one daemon for a lake."""
 
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -114,6 +115,22 @@ def test_an_interrupt_waits_until_what_must_not_be_broken_off_is_done() -> None:
         done.append(list(noted))
     assert done == [[signal.SIGINT, signal.SIGTERM]]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_while_a_command_is_still_being_loaded_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "orchestration.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "orchestration.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("orchestration", run_name="__main__")
+    assert (left.value.code, capsys.readouterr().err) == (130, "Stopped.\n")
 
 
 @pytest.mark.slow
