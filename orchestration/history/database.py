@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
@@ -62,15 +62,22 @@ def schema_of(home: Path) -> str:
     Its name ends with the folder's number on its disk: a root that was copied, or moved to another disk, has another one and begins a history of its
     own, so that no two roots write into one. One that is renamed, or mounted elsewhere, keeps it.
     """
-    number, place = home.stat().st_ino, home / SCHEMA_FILE
     with _locked(home):
-        named = place.read_text().strip() if place.exists() else ""
-        if not re.fullmatch(rf"shelfcast_[0-9a-f]{{8}}_{number}", named):
-            named = f"shelfcast_{secrets.token_hex(4)}_{number}"
+        named = _schema_named(home)
+        if not named:
+            named = f"shelfcast_{secrets.token_hex(4)}_{home.stat().st_ino}"
+            place = home / SCHEMA_FILE
             draft = place.with_suffix(".tmp")
             draft.write_text(f"{named}\n")
             draft.replace(place)
     return named
+
+
+def _schema_named(home: Path) -> str:
+    """The schema that the folder names as its own; empty where it names none, or that of the root from which it was copied."""
+    place = home / SCHEMA_FILE
+    named = place.read_text().strip() if place.exists() else ""
+    return named if named and re.fullmatch(rf"shelfcast_[0-9a-f]{{8}}_{home.stat().st_ino}", named) else ""
 
 
 @contextmanager
@@ -87,15 +94,32 @@ def _locked(folder: Path) -> Iterator[None]:
 def make_schema(database: str, home: Path) -> None:
     """Reach the database, and make the root's schema in it where it is missing; raise `HistoryLost` or `ConfigurationError` with what to do."""
     schema = schema_of(home)
+    with _connected(database, schema) as connection:
+        if _is_made(connection, schema):
+            return
+        # One after the other: two that make a schema at once get in each other's way. The lock ends with the connection.
+        connection.execute(text("select pg_advisory_lock(hashtextextended(:name, 0))"), {"name": schema})
+        connection.execute(text(f"create schema if not exists {schema}"))
+        connection.execute(text(f"create table if not exists {EXECUTED} (run_id text primary key)"))
+
+
+def has_schema(database: str, home: Path) -> bool:
+    """Reach the database, and tell whether the root's schema is in it; raise as `make_schema` does."""
+    schema = _schema_named(home)
+    with _connected(database, schema) as connection:
+        return bool(schema) and _is_made(connection, schema)
+
+
+def _is_made(connection: Connection, schema: str) -> bool:
+    return connection.execute(text("select to_regclass(:name)"), {"name": f"{schema}.{EXECUTED}"}).scalar_one() is not None
+
+
+@contextmanager
+def _connected(database: str, schema: str) -> Iterator[Connection]:
     engine = create_engine(engine_address(database, schema), isolation_level="AUTOCOMMIT", poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            if connection.execute(text("select to_regclass(:name)"), {"name": f"{schema}.{EXECUTED}"}).scalar_one() is not None:
-                return
-            # One after the other: two that make a schema at once get in each other's way. The lock ends with the connection.
-            connection.execute(text("select pg_advisory_lock(hashtextextended(:name, 0))"), {"name": schema})
-            connection.execute(text(f"create schema if not exists {schema}"))
-            connection.execute(text(f"create table if not exists {EXECUTED} (run_id text primary key)"))
+            yield connection
     except SQLAlchemyError as error:
         raise _told(error, database) from None
 

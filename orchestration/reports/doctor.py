@@ -15,13 +15,11 @@ from pathlib import Path
 from shutil import rmtree
 from sqlite3 import SQLITE_BUSY, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_READONLY, DatabaseError
 
-import dagster as dg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from orchestration.people import token_files
 from orchestration.process_group import signal_group
-from orchestration.runtime.instance import FILE, dead_runs, executed_runs, of_another_root, open_instance
-from orchestration.settings import dagster_home_at
+from orchestration.runtime.instance import FILE, dead_runs, executed_in_files, executed_runs, history_as_it_is, of_another_root, open_instance
 from transforms.adapters import ProviderSpec
 from transforms.calendar import Slice, blocks_of
 from transforms.errors import ConfigurationError
@@ -56,7 +54,7 @@ def busy(lake: Lake) -> str:
     """Who changes the lake at the moment; empty while nobody does."""
     if (held := holder(lake, "cycle") or holder(lake, "decisions")) is not None and not held.gone:
         return held.who
-    if running := executed_runs(lake.path("dagster")):
+    if running := executed_runs(lake.path()):
         return f"run {running[0]}"
     return "a step that conditions" if under_way(lake) else ""
 
@@ -124,8 +122,6 @@ def _end_services(lake: Lake) -> str:
 
 def _history(lake: Lake) -> Iterator[Finding]:
     home = lake.path("dagster")
-    if not (home / FILE).exists():
-        return
     if elsewhere := of_another_root(home):
         yield Finding(
             "foreign run history",
@@ -135,8 +131,8 @@ def _history(lake: Lake) -> Iterator[Finding]:
         )
         return
     try:
-        with dagster_home_at(home, for_good=False), dg.DagsterInstance.from_config(str(home)) as instance:
-            phantoms = dead_runs(instance)
+        with history_as_it_is(lake.path()) as instance:
+            phantoms = dead_runs(instance) if instance is not None else []
     except (SQLAlchemyError, DatabaseError) as error:
         if not _is_unreadable(error):
             raise
@@ -212,7 +208,7 @@ def _old_histories() -> Iterator[Finding]:
     folders = [
         path
         for path in Path(tempfile.gettempdir()).glob(_RUN_HISTORY)
-        if now - path.stat().st_mtime >= _DAY.total_seconds() and not executed_runs(path)
+        if now - path.stat().st_mtime >= _DAY.total_seconds() and not executed_in_files(path)
     ]
     if folders:
         what = f"{len(folders)} run histories of commands with --local that were killed, the first being {folders[0]}"

@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 
 import dagster as dg
 import yaml
+from dagster._core.instance.ref import InstanceRef
 
 from orchestration.history.batches import BatchingEventLog
-from orchestration.history.database import SQLITE, HistoryLost, engine_address, make_schema, schema_of, set_aside_damaged
+from orchestration.history.database import SQLITE, HistoryLost, engine_address, has_schema, make_schema, schema_of, set_aside_damaged
 from orchestration.history.locks import FileRunLocks, RunLocks
 from orchestration.settings import DAGSTER_DATABASE, dagster_database, dagster_home_at
 from transforms.errors import ConfigurationError
@@ -79,6 +80,26 @@ def open_instance(root: Path, local: bool, tell: Callable[[str], None] = _LOG.wa
             yield instance
 
 
+@contextmanager
+def history_as_it_is(root: Path) -> Iterator[dg.DagsterInstance | None]:
+    """The run history that `open_instance` would open for good, where it would lie and with nothing done to it; None where it is not begun.
+
+    Raises
+    ------
+    ConfigurationError
+        As `open_instance` does; `HistoryLost` where the database cannot be reached.
+    """
+    home, database = root / "dagster", dagster_database()
+    settings = _settings(home / FILE, database, lambda _: None)
+    if not _is_begun(home, database):
+        yield None
+        return
+    with TemporaryDirectory(prefix="shelfcast-settings-") as folder, dagster_home_at(home, for_good=False):
+        Path(folder, FILE).write_text(settings)
+        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), config_dir=folder)) as instance:
+            yield instance
+
+
 def hold_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """Hold the lock of a run that this process is about to create and execute."""
     storage = instance.event_log_storage
@@ -122,14 +143,22 @@ def dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return [run_id for run_id in sorted(of_ours) if not storage.locks.is_held(run_id)]
 
 
-def executed_runs(home: Path) -> list[str]:
-    """Runs that some process executes at the moment, below a run history's home."""
-    config = home / FILE
-    locks: RunLocks = FileRunLocks(home / "history" / "executed")
-    if config.exists() and _POSTGRESQL in config.read_text():
-        from orchestration.history.postgresql import PostgresqlRunLocks  # noqa: PLC0415 - an extra that files do not need
+def executed_runs(root: Path) -> list[str]:
+    """Runs of a root that some process executes at the moment, in files below it or in the database that the environment names."""
+    home, database = root / "dagster", dagster_database()
+    if (found := executed_in_files(home)) or database in {"", SQLITE} or not _is_begun(home, database):
+        return found
+    from orchestration.history.postgresql import PostgresqlRunLocks  # noqa: PLC0415 - an extra that files do not need
 
-        locks = PostgresqlRunLocks(engine_address(dagster_database(), schema_of(home)))
+    return _held(PostgresqlRunLocks(engine_address(database, schema_of(home))))
+
+
+def executed_in_files(home: Path) -> list[str]:
+    """Runs that some process of this machine executes at the moment, of a history in files."""
+    return _held(FileRunLocks(home / "history" / "executed"))
+
+
+def _held(locks: RunLocks) -> list[str]:
     return [run_id for run_id in sorted(locks.known()) if locks.is_held(run_id)]
 
 
@@ -151,25 +180,42 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 def _reach(database: str, home: Path) -> None:
     """Make sure that the database can hold the history."""
-    if importlib.util.find_spec("dagster_postgres") is None:
-        raise ConfigurationError(
-            f"{DAGSTER_DATABASE} names a PostgreSQL database, for which the extra is missing: pip install 'shelfcast[postgresql]', or unset it."
-        )
+    _need_extra()
     home.mkdir(parents=True, exist_ok=True)
     make_schema(database, home)
 
 
+def _is_begun(home: Path, database: str) -> bool:
+    """Whether there is a history where the environment wants it."""
+    if database in {"", SQLITE}:
+        return (home / FILE).exists() or (home / "history").is_dir()
+    _need_extra()
+    return has_schema(database, home)
+
+
+def _need_extra() -> None:
+    if importlib.util.find_spec("dagster_postgres") is None:
+        raise ConfigurationError(
+            f"{DAGSTER_DATABASE} names a PostgreSQL database, for which the extra is missing: pip install 'shelfcast[postgresql]', or unset it."
+        )
+
+
 def _prepare(config: Path, database: str, tell: Callable[[str], None]) -> None:
-    """Write the settings file where there is none, and bring one of before up to date; whatever else stands in it is the user's."""
+    """Write the settings file where there is none, and bring one of before up to date."""
+    text = _settings(config, database, tell)
+    if not config.exists() or text != config.read_text():
+        draft = config.with_suffix(".tmp")
+        draft.write_text(text)
+        draft.replace(config)
+
+
+def _settings(config: Path, database: str, tell: Callable[[str], None]) -> str:
+    """What the settings file is to hold; whatever else stands in it is the user's."""
     before = config.read_text() if config.exists() else _HEAD
     text = _placed(_FOLDER_OF_BEFORE.sub(r"\1", before), database, config, tell)
     there = _parsed(text, config)
     wanted = _ADDED_LATER if config.exists() else [name for name in _BLOCKS if name not in _STORAGES]
-    text += "".join(_BLOCKS[name] for name in wanted if name not in there)
-    if text != before:
-        draft = config.with_suffix(".tmp")
-        draft.write_text(text)
-        draft.replace(config)
+    return text + "".join(_BLOCKS[name] for name in wanted if name not in there)
 
 
 def _placed(text: str, database: str, config: Path, tell: Callable[[str], None]) -> str:

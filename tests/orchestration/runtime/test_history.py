@@ -39,8 +39,10 @@ from benchmarks.contents import contents
 from orchestration.cli.app import app, console
 from orchestration.history.database import HistoryLost, schema_of
 from orchestration.project import Project
-from orchestration.runtime.instance import open_instance
+from orchestration.reports.doctor import busy, examine
+from orchestration.runtime.instance import hold_run, open_instance
 from orchestration.web.access import token_at
+from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "c4n4ry-p4ss"
 VARIABLE = "SHELFCAST_DAGSTER_DATABASE"
+PHANTOM = "11111111-1111-1111-1111-111111111111"
 
 
 def shelfcast(*arguments: str) -> tuple[int, str]:
@@ -324,7 +327,8 @@ job = dg.define_asset_job("job", selection=[slow])
 definitions = dg.Definitions(assets=[slow], jobs=[job], executor=dg.in_process_executor)
 """
 BY_COMMAND = """
-from orchestration.runtime.instance import open_instance
+from orchestration.reports.doctor import busy, examine
+from orchestration.runtime.instance import hold_run, open_instance
 from orchestration.runtime.runs import Runner
 root = Path(sys.argv[1])
 with open_instance(root, local=False) as instance:
@@ -449,6 +453,54 @@ def test_locks_leave_no_threads_behind(tmp_path: Path, database: str, monkeypatc
     for number in range(3):
         one_run(tmp_path, f"{number}")
     assert threading.active_count() <= before
+
+
+# ---- what the doctor looks at ----
+
+
+def test_the_doctor_looks_at_the_history_that_runs_would_use_and_leaves_it_where_it_is(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked where the settings file said, whatever the variable said."""
+    Project(provider="sample").save(tmp_path)
+    lake, provider, settings = Lake(str(tmp_path)), load_provider("sample"), tmp_path / "dagster" / "dagster.yaml"
+    monkeypatch.setenv(VARIABLE, database)
+    assert [finding for finding in examine(lake, provider) if "run" in finding.kind] == []
+    assert not settings.exists(), "looking begins no history"
+    with open_instance(tmp_path, local=False) as instance:
+        hold_run(instance, PHANTOM)
+        create_run_for_test(instance, run_id=PHANTOM, status=dg.DagsterRunStatus.STARTED)
+        assert busy(lake) == f"run {PHANTOM}"
+    monkeypatch.setenv(VARIABLE, "sqlite")
+    one_run(tmp_path, "files")
+    before = settings.read_text()
+    assert [finding.kind for finding in examine(lake, provider)] == []
+    monkeypatch.setenv(VARIABLE, database)
+    [found] = examine(lake, provider)
+    assert (found.kind, PHANTOM in found.what) == ("phantom run", True)
+    assert settings.read_text() == before
+    assert found.mend is not None
+    found.mend()
+    assert examine(lake, provider) == []
+    monkeypatch.delenv(VARIABLE)
+    code, shown = shelfcast("doctor", "--root", str(tmp_path))
+    assert code == 1
+    assert f"is in PostgreSQL, and {VARIABLE} is not set" in shown
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_the_doctor_names_a_database_that_runs_would_not_reach(tmp_path: Path, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    Project(provider="sample").save(tmp_path)
+    if begun:
+        one_run(tmp_path, "files")
+    monkeypatch.setenv(VARIABLE, f"postgresql://ann:{PASSWORD}@127.0.0.1:1/history")
+    code, shown = shelfcast("doctor", "--root", str(tmp_path))
+    assert code == 1
+    assert "The run history's database 127.0.0.1:1/history cannot be reached" in shown
+    monkeypatch.setenv(VARIABLE, "mysql://ann@host/history")
+    code, shown = shelfcast("doctor", "--root", str(tmp_path))
+    assert code == 1
+    assert f"{VARIABLE} holds an address of 'mysql' or names no database: expected postgresql://" in shown
 
 
 # ---- whole weekly cycles ----
