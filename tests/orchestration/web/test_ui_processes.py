@@ -163,4 +163,3 @@ def test_a_ui_ends_with_all_that_it_started_and_has_none_beside_it(tmp_path: Pat
             assert "Exception" not in errors
         assert holder(Lake(str(tmp_path)), "ui") is None
         assert [file.name for file in token_files(tmp_path)] == ([] if ending == signal.SIGINT else [f"ui-{port}.token"])
-    assert "Traceback" not in (tmp_path / "services.log").read_text()
