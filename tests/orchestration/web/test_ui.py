@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from models.members.settings import BoostingSettings, Settings
 from orchestration.project import Project
 from orchestration.web.access import address, token_at
 from transforms.adapters import load_provider
@@ -107,7 +108,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     root = tmp_path_factory.mktemp("ui") / "lake"
     world, provider = simulate(SPEC), load_provider("sample")
     write_landing(world, folder(Lake(str(root)), provider), last=world.last + -1)
-    Project(provider="sample").save(root)
+    settings = Settings(boosting=BoostingSettings(iterations=8, learning_rate=0.05, leaves=8))
+    Project(provider="sample", train_weeks=56, members=("lasso", "boosting"), settings=settings).save(root)
     shelfcast = [sys.executable, "-m", "orchestration", "--help"]
     assert subprocess.run(shelfcast, capture_output=True, check=True).stdout
     subprocess.run([sys.executable, "-m", "orchestration", "status", "--root", str(root)], check=True, capture_output=True)
@@ -180,7 +182,7 @@ def test_the_sensor_takes_in_history_then_exactly_what_a_new_week_touches(ui: Ui
 @pytest.mark.slow
 def test_a_backfill_of_all_assets_over_weeks_and_regions_succeeds(ui: Ui) -> None:
     first = ui.world.last + -5
-    keys = [f"{region}|{first + step}" for region in ("north_texas", "south_texas") for step in range(4)]
+    keys = [f"{region}|{first + step}" for region in ("north_texas", "south_texas") for step in range(2)]
     ui.await_backfill(ui.backfill(ASSETS, keys))
     forecasts = ui.lake.read("gold/forecasts", columns="distinct region, origin_week").to_pylist()
     assert {f"{row['region']}|{row['origin_week']}" for row in forecasts} == set(keys)
@@ -208,13 +210,14 @@ def test_one_slice_materializes_and_its_drift_report_opens_from_the_asset_page(u
 
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        context = browser.new_context(viewport={"width": 1500, "height": 1000})
+        page = context.new_page()
         page.goto(address(ui.port, token_at(ui.root, ui.port)))
         page.goto(f"http://127.0.0.1:{ui.port}/assets/reports/drift_report?partition=south_texas%7C{week}&view=partitions")
         link = page.locator(f"a[href$='drift/south_texas/{week}.html']").first
         link.wait_for(timeout=60_000)
         errors: list[str] = []
-        report = page.context.new_page()
+        report = context.new_page()
         report.on("pageerror", lambda error: errors.append(str(error)))
         report.goto(link.evaluate("link => link.href"))
         report.get_by_text("Drift in column 'demand'").wait_for(timeout=30_000)
