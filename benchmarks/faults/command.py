@@ -102,11 +102,6 @@ class Command:
         """Let it go on for so long, or to its end."""
         self.until(lambda: False, seconds)
 
-    def until_there(self, kind: Kind, phases: list[Phase], number: int) -> bool:
-        """Wait in a phase for a process of a kind; whether one came."""
-        self.until(lambda: self.is_there(kind) or self._has_begun(phases, number + 1), 2 * phases[number].seconds)
-        return self.is_there(kind)
-
     def of_kind(self, kind: Kind) -> list[int]:
         """Processes of a kind that run now."""
         return [pid for pid, found in self._tree() if kind in {"group", found}]

@@ -8,15 +8,32 @@ from benchmarks.faults.trial import Fault, Trial
 NAME = "kill -9"
 CHAIN = 10
 """Kills one after the other on the same lake: all but the first hit a recovery, or what an earlier kill left running."""
-_SHORT_LIVED: tuple[Kind, ...] = ("dbt", "worker", "fork server", "workbook reader")
-_WANTED = 0.5
-"""Share of the kills that wait for one of these within the phase: by chance alone they are hardly ever hit."""
-_LIVES = 0.5
-"""Seconds, about, that the shortest of them goes on."""
+_SHORT_LIVED: dict[Kind, float] = {"dbt": 3.0, "worker": 1.5, "fork server": 3.0, "workbook reader": 0.3}
+"""Processes of a cycle that come and go, and the seconds that they live, about."""
 _KILLED = [0, 1, -9]
 
 
 def _kill(chain: int, trial: Trial) -> None:
+    """Half of the lakes have their processes killed at moments of all phases; the others those of one kind, which by chance alone are hardly hit."""
+    if trial.chance.random() < 0.5:
+        _kill_of_kind(trial.chance.choice([*_SHORT_LIVED]), chain, trial)
+    else:
+        _kill_at_moments(chain, trial)
+
+
+def _kill_of_kind(kind: Kind, chain: int, trial: Trial) -> None:
+    for _ in range(chain):
+        # There is no worker and no fork server with less than two.
+        cycle = trial.run(environment={"SHELFCAST_WORKERS": "2"})
+        if cycle.until(partial(cycle.is_there, kind)):
+            cycle.pause(trial.chance.uniform(0, _SHORT_LIVED[kind]))
+            if killed := cycle.kill(kind, trial.chance) or cycle.kill("any", trial.chance):
+                trial.ending.kills.append((killed, cycle.at))
+        if _ended(trial, cycle) == 0:
+            return
+
+
+def _kill_at_moments(chain: int, trial: Trial) -> None:
     phases, chance = trial.at.phases, trial.chance
     cycle: Command | None = None
     # In the order of a cycle: what is finished does not come again.
@@ -34,13 +51,8 @@ def _kill(chain: int, trial: Trial) -> None:
             if not cycle.until_in(phases, number):
                 trial.end(cycle, [0])
                 return
-        wanted = chance.choice(_SHORT_LIVED)
-        if chance.random() < _WANTED and cycle.until_there(wanted, phases, number):
-            cycle.pause(chance.uniform(0, _LIVES))
-            killed = cycle.kill(wanted, chance) or cycle.kill("any", chance)
-        else:
-            cycle.stay_in(phases, number, chance.random())
-            killed = cycle.kill("any", chance)
+        cycle.stay_in(phases, number, chance.random())
+        killed = cycle.kill("any", chance)
         if killed is not None:
             trial.ending.kills.append((killed, cycle.at))
         if killed in {"group", "command"}:
