@@ -28,6 +28,8 @@ _BATCHED = {
 class BatchingEventLog(SqlEventLogStorage):
     """Event log that takes a batch of asset events in a few statements and knows the locks of runs; the other parent is Dagster's of the database."""
 
+    _has_partitions_table = False
+
     @property
     @abstractmethod
     def locks(self) -> RunLocks:
@@ -39,6 +41,12 @@ class BatchingEventLog(SqlEventLogStorage):
 
     def _insert_for_run(self, run_id: str, rows: Sequence[EventRow]) -> None:
         """Write what a database keeps of a run's events apart."""
+
+    def _check_partitions_table(self) -> None:
+        # Dagster looks for it, with a connection of its own, before each look at partitions; a table that is there stays.
+        if not self._has_partitions_table:
+            super()._check_partitions_table()
+            self._has_partitions_table = True
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event; before a run counts as started, its lock is held."""

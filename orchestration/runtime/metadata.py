@@ -63,10 +63,21 @@ def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, make: Callabl
 
 
 def add_by_slice(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Sequence[Slice], make: Callable[[Slice], Metadata]) -> None:
-    """Make and add metadata for each slice's own page, unless the run is for very many (see `add_large`)."""
-    if len(slices) <= MANY_SLICES:
-        for item in slices:
-            context.add_asset_metadata(make(item), key, str(key_of(item)))
+    """Make and add metadata for each slice's own page, unless the run is for very many (see `add_large`).
+
+    Dagster's `add_asset_metadata` lists all partitions of the run from its database for each of them, which takes longer than the work itself: here
+    they are listed once, and the metadata put where it puts them.
+    """
+    if not slices or len(slices) > MANY_SLICES:
+        return
+    made = {str(key_of(item)): make(item) for item in slices}
+    if others := made.keys() - {*map(str, context.partition_keys)}:
+        raise ValueError(f"The slices {sorted(others)[:3]} are none of this run.")
+    step = context.get_step_execution_context()
+    gathered = step._metadata_accumulator
+    for partition, metadata in made.items():
+        gathered = gathered.with_additional_asset_metadata(key, partition, metadata)
+    step._metadata_accumulator = gathered
 
 
 def written(lake: Lake, table: str) -> dict[str, Any]:
