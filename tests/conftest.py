@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: where the real data are, and a small provider folder to break in many ways."""
 
+import fcntl
 import os
 import shutil
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from urllib.error import URLError
@@ -52,13 +54,34 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A conditioned lake of north_texas alone, its weekly cycle run for 2023-07-10; four more weeks have landed. For copying, not for writing to."""
-    root, world = tmp_path_factory.mktemp("small_lake"), simulate(WorldSpec(regions=1, stores_per_region=8, products=10, weeks=84))
+    root, made = _shared(tmp_path_factory) / "small_lake", _shared(tmp_path_factory) / "small_lake.made"
+    with _locked(made):
+        if not made.read_text():
+            _make_small_lake(root)
+            made.write_text("as it is to be")
+    return root
+
+
+def _shared(factory: pytest.TempPathFactory) -> Path:
+    """The folder that all processes of a test run have."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _make_small_lake(root: Path) -> None:
+    world = simulate(WorldSpec(regions=1, stores_per_region=8, products=10, weeks=84))
     settings = Settings(boosting=BoostingSettings(iterations=8, learning_rate=0.05, leaves=8))
     Project(provider="sample", train_weeks=56, members=("lasso", "boosting"), settings=settings).save(root)
     write_landing(world, folder(Lake(str(root)), load_provider("sample")))
     done = CliRunner().invoke(app, ["run", "--week", str(world.last + -4), "--root", str(root), "--local"])
     assert done.exit_code == 0, done.output
-    return root
 
 
 @pytest.fixture(scope="session")
