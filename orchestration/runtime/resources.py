@@ -10,10 +10,7 @@ from transforms.lake.tables import Lake
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The lake root with its project and provider."""
-
-    root: str = ""
-    """Empty: the root of the environment (SHELFCAST_ROOT)."""
+    """The lake root with its project and provider: of the environment (SHELFCAST_ROOT), and by no configuration of a run another one."""
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Before a step, sensor or schedule works on the lake: what a command does before it starts."""
@@ -23,7 +20,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self) -> Lake:
         """Return the lake."""
         current = settings()
-        return Lake(self.root or current.root, current.storage_options)
+        return Lake(current.root, current.storage_options)
 
     def project(self) -> Project:
         """Return the project file's contents."""

@@ -4,7 +4,10 @@ The webserver itself refuses what a role has no permission for, as `dagster-webs
 """
 
 from collections.abc import Mapping
+from copy import copy
 
+from dagster import DagsterInstance
+from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
 from dagster._core.workspace.permissions import EDITOR_PERMISSIONS, LOCATION_SCOPED_PERMISSIONS, PermissionResult, Permissions
 
@@ -20,6 +23,20 @@ _PLANNER = frozenset(
         Permissions.CANCEL_PARTITION_BACKFILL,
     }
 )
+
+
+def _instance_of(person: Person, instance: DagsterInstance) -> DagsterInstance:
+    """The instance as a person has it: with their name on every backfill, one that another person began and they repeat too.
+
+    Its runs are the daemon's to submit, with the tags of the backfill and no one who asks.
+    """
+
+    def add_backfill(backfill: PartitionBackfill) -> None:
+        instance.add_backfill(backfill._replace(tags={**backfill.tags, **person.tags}))
+
+    personal = copy(instance)
+    personal.add_backfill = add_backfill  # type: ignore[assignment]
+    return personal
 
 
 class PersonalRequestContext(WorkspaceRequestContext):
@@ -59,8 +76,9 @@ class PersonalProcessContext(WorkspaceProcessContext):
 
     def create_request_context(self, source: object | None = None) -> PersonalRequestContext:
         """Make it."""
+        person = getattr(source, "scope", {}).get(PERSON)
         return PersonalRequestContext(
-            instance=self.instance,
+            instance=self.instance if person is None else _instance_of(person, self.instance),
             current_workspace=self.get_current_workspace(),
             process_context=self,
             version=self.version,

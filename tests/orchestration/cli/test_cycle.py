@@ -26,11 +26,11 @@ from orchestration.defs.audit import audit_trail, maturity
 from orchestration.project import Project
 from orchestration.reports.maturity import EvidenceSources, assess, level_of
 from orchestration.reports.reproduce import differences
-from orchestration.runtime.resources import LakeResource
 from orchestration.settings import use_root
 from orchestration.views.board import show_accuracy
 from orchestration.views.plans import show_money
 from orchestration.views.why import show_why
+from tests.orchestration.lakes import LakeAt
 from transforms.adapters import load_provider
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
@@ -228,7 +228,7 @@ def test_a_store_that_is_not_there_is_not_told_to_wait_for_a_run(root: Path, tmp
 
 
 def test_the_audit_asset_checks_the_record_and_writes_its_page(root: Path) -> None:
-    result = dg.materialize([audit_trail, maturity], resources={"lake": LakeResource(root=str(root))}, instance=dg.DagsterInstance.ephemeral())
+    result = dg.materialize([audit_trail, maturity], resources={"lake": LakeAt(root=str(root))}, instance=dg.DagsterInstance.ephemeral())
     assert result.success
     assert [evaluation.passed for evaluation in result.get_asset_check_evaluations()] == [True]
     page = (root / "reports" / "audit" / "index.html").read_text()

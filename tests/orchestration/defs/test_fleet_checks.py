@@ -27,8 +27,8 @@ from orchestration.defs.monitoring import WITHIN_TARGET, accuracy
 from orchestration.defs.scoring import FORECASTS_SANE, NO_FAILOVER, NO_STALE_MODEL, PLAN_SANE
 from orchestration.project import DataSettings, GateSettings, Project
 from orchestration.runtime.ranges import key_of, range_tags
-from orchestration.runtime.resources import LakeResource
 from orchestration.views.board import show_accuracy
+from tests.orchestration.lakes import LakeAt
 from transforms.calendar import Region, Slice, SliceBlock, Week
 from transforms.contracts import CONTRACTS
 from transforms.lake.tables import Lake
@@ -96,7 +96,7 @@ def run_accuracy(lake: Lake, *items: Slice) -> dg.ExecuteInProcessResult:
     else:
         regions, weeks = sorted({item.region for item in items}), sorted({item.week for item in items})
         chosen = {"tags": range_tags(SliceBlock(tuple(regions), weeks[0], weeks[-1]))}
-    return dg.materialize([accuracy], resources={"lake": LakeResource(root=lake.root)}, instance=instance, **chosen)
+    return dg.materialize([accuracy], resources={"lake": LakeAt(root=lake.root)}, instance=instance, **chosen)
 
 
 def test_a_run_that_scored_nothing_turns_no_check_green(lake: Lake) -> None:

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from orchestration.defs.landing import every_file_found, no_file_refused, nothing_lost
 from orchestration.project import Project
-from orchestration.runtime.resources import LakeResource
 from orchestration.settings import Settings
 from orchestration.views.board import show_status
+from tests.orchestration.lakes import LakeAt
 from transforms.adapters import load_provider
 from transforms.contracts.bronze import LANDING_FILES
 from transforms.errors import ConfigurationError
@@ -39,7 +39,7 @@ def lake(tmp_path: Path, shop: Path) -> Lake:
 
 
 def evaluated(check: dg.AssetChecksDefinition, lake: Lake) -> tuple[bool, Any]:
-    result = check(lake=LakeResource(root=lake.root))
+    result = check(lake=LakeAt(root=lake.root))
     return result.passed, result.metadata
 
 

@@ -12,8 +12,8 @@ import pytest
 from models.leaderboard.orange_juice import DEMOGRAPHICS, FIRST_WEEK, LAST_WEEK, PUBLISHED, SALES
 from orchestration.cli.session import run_leaderboard
 from orchestration.defs.experiments import LeaderboardConfig, leaderboard
-from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings, use_leaderboard_data
+from tests.orchestration.lakes import LakeAt
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake
 
@@ -35,7 +35,7 @@ def small_data(tmp_path: Path) -> Path:
 
 
 def materialize(lake: Path, config: LeaderboardConfig) -> dg.ExecuteInProcessResult:
-    resources = {"lake": LakeResource(root=str(lake))}
+    resources = {"lake": LakeAt(root=str(lake))}
     return dg.materialize([leaderboard], resources=resources, run_config=dg.RunConfig(ops={"leaderboard": config}))
 
 

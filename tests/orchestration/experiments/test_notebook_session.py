@@ -17,7 +17,7 @@ from orchestration.defs.experiments import trial_asset
 from orchestration.experiments.frames import as_pandas, meanings
 from orchestration.notebook import ExperimentLog, Session, TooLittleHistory
 from orchestration.runtime.ranges import key_of, register_regions
-from orchestration.runtime.resources import LakeResource
+from tests.orchestration.lakes import LakeAt
 from transforms.calendar import Slice, Week
 from transforms.errors import ConfigurationError
 from transforms.panel.panel import Panel
@@ -123,7 +123,7 @@ def test_a_region_with_too_little_history_is_told_in_a_notebook_and_left_out_by_
         Session.open(str(early.region), str(early.week), root=session.lake.root).try_members(LassoMember)
     with dg.DagsterInstance.ephemeral() as instance:
         register_regions(instance, [early.region])
-        resources = {"lake": LakeResource(root=session.lake.root)}
+        resources = {"lake": LakeAt(root=session.lake.root)}
         done = dg.materialize([trial_asset("lasso")], instance=instance, resources=resources, partition_key=str(key_of(early)))
     (made,) = done.asset_materializations_for_node("trial_lasso")
     assert made.metadata["slices"].value == 0

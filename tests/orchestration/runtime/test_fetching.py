@@ -16,8 +16,8 @@ from orchestration.cli.app import app
 from orchestration.cli.session import fetch_into_landing
 from orchestration.defs.landing import fetch_job, fetch_schedule
 from orchestration.project import Project
-from orchestration.runtime.resources import LakeResource
 from orchestration.settings import Settings
+from tests.orchestration.lakes import LakeAt
 from transforms.lake.tables import Lake
 
 SECRET = "c4n4ry-p4ss"
@@ -99,11 +99,11 @@ def test_a_provider_of_files_alone_has_nothing_to_fetch(shop: Path, tmp_path: Pa
     code, output = shelfcast("fetch", "--root", str(root))
     assert code == 1
     assert "Provider 'corner_shop' has no source that is a query or comes from a store" in output
-    assert isinstance(fetch_schedule(dg.build_schedule_context(resources={"lake": LakeResource(root=str(root))})), dg.SkipReason)
+    assert isinstance(fetch_schedule(dg.build_schedule_context(resources={"lake": LakeAt(root=str(root))})), dg.SkipReason)
 
 
 def test_the_nightly_fetch_fails_for_what_it_could_not_fetch(root: Path, postgresql: str, shipments: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    lake = LakeResource(root=str(root))
+    lake = LakeAt(root=str(root))
     assert isinstance(fetch_schedule(dg.build_schedule_context(resources={"lake": lake})), dg.RunRequest)
     assert not fetch_job.execute_in_process(resources={"lake": lake}, raise_on_error=False).success
     monkeypatch.setenv("ERP", postgresql)
@@ -151,7 +151,7 @@ def test_a_store_is_fetched_every_night(stored: Path, s3_server: Any, tmp_path: 
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     Project(provider=str(stored)).save(tmp_path)
-    lake = LakeResource(root=str(tmp_path))
+    lake = LakeAt(root=str(tmp_path))
     assert isinstance(fetch_schedule(dg.build_schedule_context(resources={"lake": lake})), dg.RunRequest)
     assert fetch_job.execute_in_process(resources={"lake": lake}).success
     assert (tmp_path / "landing/corner_shop/shipments/2022-05-02.csv").exists()

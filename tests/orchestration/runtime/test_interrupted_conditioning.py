@@ -20,8 +20,8 @@ from rich.console import Console
 from orchestration.cli.session import session
 from orchestration.project import Project
 from orchestration.runtime.cycle import take_in
-from orchestration.runtime.resources import LakeResource
 from orchestration.settings import use_root
+from tests.orchestration.lakes import LakeAt
 from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, Slice, SliceBlock, Week, blocks_of
 from transforms.contracts import CONTRACTS
@@ -180,7 +180,7 @@ def test_slices_that_fail_the_tests_of_dbt_stay_pending(lake: Lake) -> None:
 def requested(lake: Lake, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
     from orchestration.defs import automation
 
-    context = dg.build_sensor_context(instance=instance, resources={"lake": LakeResource(root=lake.root)})
+    context = dg.build_sensor_context(instance=instance, resources={"lake": LakeAt(root=lake.root)})
     return list(automation.landing_sensor.evaluate_tick(context).run_requests or [])
 
 

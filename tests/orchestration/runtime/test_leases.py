@@ -50,7 +50,7 @@ with dg.DagsterInstance.ephemeral() as instance:
         time.sleep(0.01)
     made = dg.materialize(
         [*training.ensembles.to_source_assets(), training.champions], selection=[training.champions], instance=instance,
-        partition_key=f"north_texas|{origin}", resources={"lake": LakeResource(root=str(root))},
+        partition_key=f"north_texas|{origin}", resources={"lake": LakeResource()},
     )
     sys.exit(not made.success)
 """

@@ -20,6 +20,7 @@ import httpx
 import obstore
 import pytest
 import yaml
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from obstore.store import S3Store
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -35,6 +36,7 @@ from orchestration.web.access import PERSON, SignedIn
 from orchestration.web.team import ProxyDoor, proxy_door
 from orchestration.web.webserver import Copies
 from tests.orchestration.web.test_web_front import FORGED, MUTATION, free_port, wait_for
+from transforms.calendar import Week
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
 
@@ -322,15 +324,44 @@ def test_who_started_a_run_is_who_signed_in_whatever_the_form_says(team: Team) -
 
 
 @pytest.mark.slow
-def test_a_planner_s_run_works_on_the_lake_that_is_served(team: Team, tmp_path: Path) -> None:
-    """Run configuration could name another root, in which the run wrote as the machine's user."""
+def test_no_configuration_of_a_run_names_another_lake(team: Team, tmp_path: Path) -> None:
+    """A planner's backfill wrote plans and heads of the record into any lake of the machine's user."""
     elsewhere = {"resources": {"lake": {"config": {"root": str(tmp_path / "elsewhere")}}}}
     answer = team.launch("bea", "data_decision", {**decision("fine"), **elsewhere}, {})
-    assert answer["__typename"] == "PythonError"
-    assert "bea is a planner, and the run's configuration holds 'resources'" in answer["message"]
-    assert not (tmp_path / "elsewhere").exists()
+    assert answer["__typename"] == "RunConfigValidationInvalid"
+    answer = team.launch("bea", "data_decision", {**decision("fine"), "resources": {"io_manager": {"config": {"base_dir": str(tmp_path)}}}}, {})
     with open_instance(team.root, local=False) as instance:
-        assert {run.status.value for run in instance.get_runs() if "resources" in run.run_config} == {"FAILURE"}
+        wait_for(lambda: instance.get_run_by_id(answer["run"]["runId"]).is_finished, 240)  # type: ignore[union-attr]
+    assert not any(tmp_path.iterdir())
+
+
+RESTART = """mutation($b: String!){reexecutePartitionBackfill(reexecutionParams: {parentRunId: $b, strategy: ALL_STEPS}){
+__typename ... on LaunchBackfillSuccess{backfillId} ... on PythonError{message}}}"""
+BACKFILL = """mutation($p: LaunchBackfillParams!){launchPartitionBackfill(backfillParams: $p){
+__typename ... on LaunchBackfillSuccess{backfillId} ... on PythonError{message}}}"""
+
+
+@pytest.mark.slow
+def test_a_backfill_that_somebody_repeats_is_theirs_and_not_of_who_began_it(team: Team) -> None:
+    """Dagster copies the tags of the first one, among them that an operator started it."""
+    lie = [{"key": "shelfcast/person", "value": "vic"}, {"key": "shelfcast/role", "value": "viewer"}]
+    params = {"assetSelection": [{"path": ["reports", "drift_report"]}], "partitionNames": [f"ohio|{Week.parse('2024-06-03')}"], "tags": lie}
+    with open_instance(team.root, local=False) as instance:
+        instance.add_dynamic_partitions("region", ["ohio"])
+
+        def by(backfill: PartitionBackfill | None) -> tuple[str, str]:
+            assert backfill is not None
+            return backfill.tags["shelfcast/person"], backfill.tags["shelfcast/role"]
+
+        began = team.graphql("ann", BACKFILL, p=params)["launchPartitionBackfill"]
+        assert began["__typename"] == "LaunchBackfillSuccess", began
+        first = instance.get_backfill(began["backfillId"])
+        assert by(first) == ("ann", "operator")
+        # As the daemon does once its runs have ended.
+        instance.update_backfill(first.with_status(BulkActionStatus.CANCELED))  # type: ignore[union-attr]
+        again = team.graphql("bea", RESTART, b=began["backfillId"])["reexecutePartitionBackfill"]
+        assert again["__typename"] == "LaunchBackfillSuccess", again
+        assert by(instance.get_backfill(again["backfillId"])) == ("bea", "planner")
 
 
 @pytest.mark.slow
