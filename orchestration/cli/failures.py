@@ -26,7 +26,8 @@ _FULL = re.compile(r"no space left on device|disk quota exceeded|disk is full|os
 _LIMITED = re.compile(r"file too large|os error 27\b", re.IGNORECASE)
 # SQLite has no other words for a file that may not grow, be it by the disk, a quota or a limit: its callers see them alone.
 _NO_GROWTH = re.compile(r"disk i/o error", re.IGNORECASE)
-_FORBIDDEN = re.compile(r"permission denied|read-only file system|readonly database|os error (13|30)\b", re.IGNORECASE)
+_READ_ONLY = re.compile(r"read-only file system|os error 30\b", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"permission denied|readonly database|os error 13\b", re.IGNORECASE)
 # DuckDB, DataFusion and Arrow each have their own words, DataFusion in errors of no type of its own; a run's failure holds them as text.
 _DAMAGED = re.compile(r"too small to be a parquet|no magic bytes|parquet error|corrupt footer", re.IGNORECASE)
 # DuckDB reads a store's files itself; one that is gone there is damage.
@@ -65,6 +66,8 @@ def _sentence(one: BaseException, root: Path) -> str:
             f"The disk is full, or reports an error ({first}). Free space on the disk of {root}, or give another one, and run the command again: "
             "what was finished stays."
         )
+    elif _READ_ONLY.search(text):
+        told = f"{first}: nothing can be written there. Mount it for writing, or work on a copy; 'shelfcast status' and 'shelfcast data' only read."
     elif _FORBIDDEN.search(text) or (of_history and root.is_dir() and not os.access(root, os.W_OK)):
         told = f"{first}: this user may not write there, or read it. Give {root} and all below it to the user who runs Shelfcast."
     elif isinstance(one, duckdb.Error) and _OVER_HTTP.search(text) and not _GONE.search(text):

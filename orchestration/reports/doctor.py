@@ -26,8 +26,10 @@ from transforms.errors import ConfigurationError
 from transforms.lake.lease import holder
 from transforms.lake.remote.working_copy import Listed, look_again, push, remove, unpushed
 from transforms.lake.tables import Lake
-from transforms.landing import out_of_step, pending, pending_references, reopen, under_way, unneeded_copies
+from transforms.landing import last_week, out_of_step, pending, pending_references, regions, reopen, under_way, unneeded_copies
+from transforms.records.audit import verify_artifacts
 from transforms.records.leftovers import bad_checkpoints, drafts, orphan_artifacts, unnamed_data, unreadable
+from transforms.records.model_registry import champions
 
 YOUNG = timedelta(minutes=10)
 """Age below which a file that nobody names may be one that a reader of landing or a notebook is about to name."""
@@ -70,6 +72,7 @@ def examine(lake: Lake, provider: ProviderSpec, young: timedelta = YOUNG) -> lis
     damaged = {finding.kind for finding in found} & {"unreadable table", "damaged checkpoint"}
     if damaged:
         return found
+    found += _models(lake)
     found += _files(lake, "orphan artifact", "model artifacts that no model on record names", orphan_artifacts(lake), young, now)
     found += _files(lake, "uncommitted data", "data files that no version of their table names", unnamed_data(lake), young, now)
     found += _files(lake, "staged copy", "copies of landing rows that no version which counts needs", unneeded_copies(lake, provider), young, now)
@@ -146,7 +149,7 @@ def _history(lake: Lake) -> Iterator[Finding]:
     if phantoms:
         yield Finding(
             "phantom run",
-            f"{len(phantoms)} runs look as if they were going on, and no process executes them: {phantoms[0]}",
+            f"{len(phantoms)} runs look as if they were going on, and no process executes them: {', '.join(phantoms)}",
             "mark them as failed",
             partial(_opened, lake, f"{len(phantoms)} runs are marked as failed", ""),
         )
@@ -187,6 +190,16 @@ def _tables(lake: Lake) -> Iterator[Finding]:
         if table not in checkpoints:
             to_do = "'shelfcast restore' brings back a backup ('shelfcast audit verify' names what else is damaged)"
             yield Finding("unreadable table", f"{table}: {wrong}", to_do)
+
+
+def _models(lake: Lake) -> Iterator[Finding]:
+    """Of the models that serve, those whose artifacts are damaged: others take their place in a forecast, and are worse."""
+    if (week := last_week(lake)) is None:
+        return
+    serve = {row["model_version"] for row in champions(lake, regions(lake), week)}
+    if wrong := verify_artifacts(lake, of=serve)[1]:
+        what = f"{len(wrong)} artifacts of models that serve are not what was trained, the first being {wrong[0].removesuffix('.')}"
+        yield Finding("damaged model", what, "'shelfcast restore' brings back a backup, or 'shelfcast run --retrain' puts new ones in their place")
 
 
 def _files(lake: Lake, kind: str, what: str, files: Sequence[Listed], young: timedelta, now: float) -> Iterator[Finding]:

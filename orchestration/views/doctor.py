@@ -30,14 +30,14 @@ def show_findings(findings: Sequence[Finding], under_way: str, console: Console)
         _say(console, f"{under_way} changes the lake: what it has begun is not looked at.")
     for finding in findings:
         how = "'shelfcast doctor --mend' does it" if finding.mend is not None else "a person has to"
-        _say(console, f"{finding.kind}: {finding.what}. To do: {finding.to_do} ({how}).")
+        _say(console, f"{finding.kind}: {finding.what.removesuffix('.')}. To do: {finding.to_do.removesuffix('.')} ({how}).")
     if not findings:
         _say(console, "Nothing is left over.")
 
 
 def show_mended(finding: Finding, did: str, console: Console) -> None:
     """What was done about a finding."""
-    _say(console, f"{finding.kind}: {finding.what}. Done: {did}.")
+    _say(console, f"{finding.kind}: {finding.what.removesuffix('.')}. Done: {did.removesuffix('.')}.")
 
 
 def _say(console: Console, line: str) -> None:

@@ -1,5 +1,6 @@
 """`shelfcast ui`: the Dagster webserver and daemon of a lake, on loopback. What is served, and to whom, is orchestration.web.webserver's."""
 
+import os
 import signal
 import sys
 import time
@@ -52,7 +53,7 @@ def serve(settings: Settings, port: int, console: Console) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
-            _watch(group, Path(log.name), told_to_end)
+            _watch(group, Path(log.name), told_to_end, claim)
 
 
 def show_addresses(settings: Settings, console: Console) -> None:
@@ -108,9 +109,20 @@ def _claimed(lake: Lake, at: str, group: int) -> TextIOWrapper:
     return lock
 
 
-def _watch(group: ProcessGroup, log: Path, told_to_end: Sequence[int]) -> None:
+def _watch(group: ProcessGroup, log: Path, told_to_end: Sequence[int], claim: TextIOWrapper) -> None:
+    lock = os.fstat(claim.fileno())
     while not told_to_end:
+        if not _is_at(Path(claim.name), lock):
+            # Daemon and webserver would begin an empty history where the lake was.
+            raise ConfigurationError(f"{Path(claim.name).parent} was moved or removed while its UI ran: start it again with the --root of today.")
         if (ended := group.ended()) is not None:
             name, code = ended
             raise ConfigurationError(f"The UI's {name} ended with code {code}: see the end of {log}. Is the port in use?")
         time.sleep(_POLL_SECONDS)
+
+
+def _is_at(path: Path, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), file)
+    except FileNotFoundError:
+        return False

@@ -93,13 +93,15 @@ def heads_of(lake: Lake) -> dict[str, tuple[int, str]]:
     return found
 
 
-def verify_artifacts(lake: Lake, let_go: Collection[str] = ()) -> tuple[int, list[str]]:
+def verify_artifacts(lake: Lake, let_go: Collection[str] = (), of: Collection[str] | None = None) -> tuple[int, list[str]]:
     """Number of artifacts that there have to be, and those of them that are missing or not the bytes that were trained.
 
     Parameters
     ----------
     let_go
         Where artifacts lie that nothing needs: maintenance may have removed them. While they stand they are looked at like all others.
+    of
+        Models whose artifacts are looked at; None for all on record.
     """
     if not lake.exists(MODEL_VERSIONS.name):
         return 0, []
@@ -107,7 +109,8 @@ def verify_artifacts(lake: Lake, let_go: Collection[str] = ()) -> tuple[int, lis
         rows = lake.read(MODEL_VERSIONS.name, columns="distinct model_version, artifact_uri, sha256, held_back_uri, held_back_sha256").to_pylist()
     except AuditFailed as error:
         return 0, [f"no artifact can be checked: {error}"]
-    artifacts = [(row["model_version"], row[uri], row[sha]) for row in rows for uri, sha in _ARTIFACTS if row[uri] is not None]
+    chosen = [row for row in rows if of is None or row["model_version"] in of]
+    artifacts = [(row["model_version"], row[uri], row[sha]) for row in chosen for uri, sha in _ARTIFACTS if row[uri] is not None]
     findings, gone = [], 0
     for version, uri, recorded in artifacts:
         path = brought(lake, uri)

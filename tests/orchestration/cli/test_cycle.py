@@ -343,7 +343,11 @@ def test_where_artifacts_are_gone_the_pooled_models_forecast_and_say_why(root: P
     (root / row["artifact_uri"]).unlink()
     assert shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")[0] == 0
     changed = [made for made in forecasts(root).to_pylist() if made["rung"] != "champion"]
+    code, told = shelfcast("doctor", "--root", str(root))
+    assert code == 1
+    assert f"damaged model: 1 artifacts of models that serve are not what was trained, the first being artifact {row['artifact_uri']} of" in told
     (root / row["artifact_uri"]).write_bytes(content)
+    assert "damaged model" not in shelfcast("doctor", "--root", str(root))[1]
     assert changed
     for made in changed:
         assert segment.items() <= made.items()

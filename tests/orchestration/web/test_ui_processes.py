@@ -163,3 +163,21 @@ def test_a_ui_ends_with_all_that_it_started_and_has_none_beside_it(tmp_path: Pat
             assert "Exception" not in errors
         assert holder(Lake(str(tmp_path)), "ui") is None
         assert [file.name for file in token_files(tmp_path)] == ([] if ending == signal.SIGINT else [f"ui-{port}.token"])
+
+
+@pytest.mark.slow
+def test_a_ui_whose_lake_was_moved_away_ends_and_begins_no_other_one_there(tmp_path: Path) -> None:
+    """Webserver and daemon went on, and had an empty history where the lake was."""
+    root, port = tmp_path / "lake", free_port()
+    Project(provider="sample").save(root)
+    command = [sys.executable, "-m", "orchestration", "ui", "--root", str(root), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as ui:
+        try:
+            wait_for(lambda: answers(port), 60)
+            root.rename(tmp_path / "moved")
+            told = " ".join(ui.communicate(timeout=60)[1].split())
+        finally:
+            ui.kill()
+    assert ui.returncode == 1
+    assert told == f"Error: {root} was moved or removed while its UI ran: start it again with the --root of today."
+    assert not root.exists()
