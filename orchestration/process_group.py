@@ -64,6 +64,14 @@ def signal_group(number: int, wanted: int) -> bool:
     return True
 
 
+def is_heeded(number: int) -> bool:
+    """Whether a signal ends this process: one that was started with others ignored ('nohup', a shell's '&') goes on ignoring them, but for SIGTERM.
+
+    That is how service managers end a process, and nobody has it ignored on purpose: a shell that ignores it hands that on unasked.
+    """
+    return number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN
+
+
 @contextmanager
 def noted_signals() -> Iterator[list[int]]:
     """While this is open, signals that ask this process to end are noted; the first takes effect at the end of the block.
@@ -71,8 +79,7 @@ def noted_signals() -> Iterator[list[int]]:
     A signal that raises wherever the process happens to be leaves behind half of what a library was doing, and what that has to say of it.
     """
     noted: list[int] = []
-    # A process that was started with a signal ignored ('nohup', a shell's '&') goes on ignoring it.
-    before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in _SIGNALS if is_heeded(number)}
     for number in before:
         signal.signal(number, lambda number, _: noted.append(number))
     try:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from orchestration.people import token_files
-from orchestration.process_group import ProcessGroup, noted_signals
+from orchestration.process_group import ProcessGroup, is_heeded, noted_signals
 from orchestration.reports.report import plain
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.provider_file import take_in_provider
@@ -33,7 +33,7 @@ _LEFT_SECONDS = 5.0
 def serve(settings: Settings, port: int, console: Console) -> None:
     """Run until interrupted or told to end (SIGTERM, or the terminal is closed); when one of the processes ends, the others are ended too."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if is_heeded(number):
             signal.signal(number, lambda *_: sys.exit(0))
     lake = Lake(settings.root, settings.storage_options)
     take_in_provider(lake, plain(console))

@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from models.members.settings import Settings
 from models.training.spec import TrainingSpec
 from orchestration.cli.app import app
 from orchestration.defs.audit import audit_trail, maturity
@@ -72,7 +73,7 @@ def shown(show: Callable[[Console], None]) -> str:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cycle")
-    Project(provider="sample", train_weeks=56).save(root)
+    Project(provider="sample", train_weeks=56, settings=Settings(network={"epochs": 5})).save(root)
     write_landing(WORLD, folder(Lake(str(root)), load_provider("sample")))
     code, output = shelfcast("run", "--week", str(ORIGIN), "--root", str(root), "--local")
     assert code == 0, output

@@ -29,7 +29,7 @@ from transforms.world.geography import PLACES
 PAGES = {path.name: path.read_text() for path in [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]}
 WORLD_LAST = Week.parse(WORLD.first_week) + (WORLD.weeks - 1)
 # The demo's world ends in the same week; 84 weeks are enough for every command.
-SPEC = WorldSpec(regions=2, stores_per_region=8, products=12, weeks=84, first_week=str(WORLD_LAST + -83))
+SPEC = WorldSpec(regions=2, stores_per_region=6, products=8, weeks=84, first_week=str(WORLD_LAST + -83))
 RUN_ELSEWHERE = {
     "ui": ("tests/orchestration/web/test_ui.py", "serves until it is stopped"),
     "leaderboard": ("tests/orchestration/defs/test_leaderboard.py", "takes minutes and a public data set"),

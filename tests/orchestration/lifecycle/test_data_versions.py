@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from models.members.settings import BoostingSettings, Settings
 from orchestration.cli.app import app
 from orchestration.people import login
 from orchestration.project import Project
@@ -54,7 +55,8 @@ def rewritten(shipments: pa.Table, region: str) -> pa.Table:
 def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], dict[str, list[dict[str, object]]]]:
     """A root that knew the weeks up to ORIGIN when it forecast there, and then got the later weeks with one region's past rewritten."""
     root = tmp_path_factory.mktemp("story")
-    Project(provider=str(SAMPLE / "provider.yaml"), train_weeks=52).save(root)
+    settings = Settings(boosting=BoostingSettings(iterations=8, learning_rate=0.05, leaves=8))
+    Project(provider=str(SAMPLE / "provider.yaml"), train_weeks=52, members=("lasso", "boosting"), settings=settings).save(root)
     full = {path.name: pq.read_table(path) for path in SAMPLE.glob("*.parquet")}
     for name, rows in full.items():
         early = rows.filter(pc.less_equal(rows["week"], pa.scalar(ORIGIN.monday))) if "week" in rows.column_names else rows

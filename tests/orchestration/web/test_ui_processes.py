@@ -117,6 +117,22 @@ def test_an_interrupt_waits_until_what_must_not_be_broken_off_is_done() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_process_that_was_started_with_signals_ignored_ends_by_sigterm_and_by_no_other() -> None:
+    """What a shell that ignored SIGTERM had started in the background went on for good, with its daemon."""
+    script = """
+import os, signal, sys
+from orchestration.process_group import is_heeded, noted_signals
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+with noted_signals() as noted:
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    print(noted == [signal.SIGTERM], is_heeded(signal.SIGTERM), is_heeded(signal.SIGINT), flush=True)
+"""
+    ignoring = ["/bin/sh", "-c", 'trap "" HUP INT TERM; exec "$@"', "sh", sys.executable, "-c", script]
+    done = subprocess.run(ignoring, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (7, "True True False\n"), done.stderr
+
+
 def test_an_interrupt_while_a_command_is_still_being_loaded_is_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
