@@ -126,7 +126,7 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, region: Region, limits: 
                 source_file || ': ' || count(*) || ' rows of no known store or week' as place
             from bronze_quarantine join files using (source, source_file) where region is null or week is null group by source, source_file
         )
-        select * from (from shares union all by name from unplaced) order by share desc limit 1
+        select * from (from shares union all by name from unplaced) order by share desc, place limit 1
         """
     ).fetchone()
     share, place = worst or (0.0, "no rows")
@@ -141,7 +141,7 @@ def _weekly(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Iterator[C
             select week, units, stores, median(units) over past as usual_units, median(stores) over past as usual_stores
             from weeks window past as (order by week range between interval {7 * _LOOK_BACK} days preceding and interval 7 days preceding)
         )
-        select week, units / usual_units, stores / usual_stores from usual semi join changed using (week) where usual_units > 0
+        select week, units / usual_units, stores / usual_stores from usual semi join changed using (week) where usual_units > 0 order by week desc
         """
     ).fetchall()
     most = max(rows, key=lambda row: max(row[1], 1 / row[1] if row[1] else float("inf")), default=(None, 1.0, 1.0))
@@ -165,7 +165,7 @@ def _jumps(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Check:
             )
         )
         select count(*) filter (where known >= 4 and units_shipped > 8 * largest) / count(*) as share, week
-        from past semi join changed using (week) group by week order by share desc limit 1
+        from past semi join changed using (week) group by week order by share desc, week desc limit 1
         """
     ).fetchone()
     share, week = worst or (0.0, None)

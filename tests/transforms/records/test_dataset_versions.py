@@ -12,7 +12,7 @@ from transforms.contracts import CONTRACTS
 from transforms.contracts.life_cycle import DATASET_VERSIONS
 from transforms.lake.tables import Lake
 from transforms.records.audit import verify_data
-from transforms.records.data_checks import Limits
+from transforms.records.data_checks import Limits, data_checks
 from transforms.records.dataset_versions import decide, log, record, usable
 
 OHIO, WEEK = Region("ohio"), Week.parse("2022-05-02")
@@ -50,3 +50,18 @@ def test_data_of_before_a_column_was_added_are_still_those_on_record(tmp_path: P
     [later] = record(lake, [OHIO], Limits(), "run", now)
     assert later.version != recorded.version
     assert verify_data(lake, every=True) == (2, [])
+
+
+def test_of_weeks_that_are_equally_far_out_the_checks_name_the_newest(tmp_path: Path) -> None:
+    """Which one was named was chance, and two conditionings of the same files left different rows on record."""
+    lake, demand = Lake(str(tmp_path)), CONTRACTS["gold/demand"]
+    weeks = [WEEK + number for number in range(30)]
+    rows = [
+        {"region": "ohio", "store_id": str(store), "product_id": "A", "week": week.monday, "units_shipped": 6, "units_returned": 0, "demand": 6}
+        for week in weeks
+        for store in range(3)
+    ]
+    lake.replace(demand.name, SliceBlock((OHIO,), weeks[0], weeks[-1]), pa.Table.from_pylist(rows, schema=demand.schema))
+    details = {check.name: check.detail for check in data_checks(lake, None, OHIO, weeks[-1], Limits())}
+    for name in ("weekly volume ratio", "share of stores", "share of jumps"):
+        assert details[name].startswith(f"week {weeks[-1]}"), details
