@@ -2,6 +2,7 @@
 
 import io
 import re
+import select
 import struct
 import zipfile
 from collections.abc import Callable, Sequence
@@ -12,8 +13,9 @@ import xlwt
 from odf import opendocument, table
 
 from benchmarks.file_writers import BOOKS, Cell, Error, ods_book, openpyxl_book, rezipped, xls_book, xlsb_book
+from transforms.adapters.formats import workbooks
 from transforms.adapters.formats.workbooks import read_sheets
-from transforms.errors import LandingFileRefused
+from transforms.errors import LandingFileRefused, ProcessKilled
 
 NO_RESULT = "#FORMULA WITHOUT A VALUE!"
 ONE_OF_EACH = ["openpyxl", "xlwt", "pyxlsbwriter", "odfpy"]
@@ -284,3 +286,25 @@ def test_a_number_of_more_digits_than_programs_keep_is_written_with_an_exponent(
     """1234567890123456 became 1234567890123456.0, which was taken as an identifier."""
     rows = read(tmp_path, openpyxl_book([["id", "units"], [123456789012345, 6], [1234567890123456, 7]]), "xlsx")
     assert [row["id"] for row in rows] == ["123456789012345", "1.2345678901234560e+15"]
+
+
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_reader_that_is_killed_says_nothing_of_the_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int) -> None:
+    """The workbook was refused for good, as one whose reading takes too much memory."""
+    reader, asked, left = workbooks._Reader(), select.select, [True] * kills
+
+    def killing(*arguments: object) -> object:
+        if left and reader.process is not None:
+            left.pop()
+            reader.process.kill()
+        return asked(*arguments)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(workbooks, "_reader", reader)
+    monkeypatch.setattr(workbooks.select, "select", killing)
+    content = openpyxl_book([["store", "units"], ["1", 7]])
+    if kills == 1:
+        assert len(read(tmp_path, content, "xlsx")) == 1
+    else:
+        with pytest.raises(ProcessKilled, match=r"The process that reads workbooks was killed.*Run the command again"):
+            read(tmp_path, content, "xlsx")
+        assert len(read(tmp_path, content, "xlsx")) == 1

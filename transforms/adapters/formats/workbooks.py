@@ -2,6 +2,7 @@
 
 import json
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import transforms
 from transforms.adapters.formats.bounds import MEMORY
 from transforms.adapters.formats.delimited import Records
 from transforms.adapters.formats.headers import ROW, SHAPE, refuse_other_header, without_header
-from transforms.errors import LandingFileRefused
+from transforms.errors import LandingFileRefused, ProcessKilled
 
 MAX_EXPANDED = 1 << 30
 """Bytes of XML in a workbook."""
@@ -111,22 +112,41 @@ class _Reader:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, request: Mapping[str, object]) -> dict[str, Any]:
-        """Return how many rows are where once the sheets are written, or under `refused` what speaks against the workbook."""
+        """Return how many rows are where once the sheets are written, or under `refused` what speaks against the workbook.
+
+        Raises
+        ------
+        ProcessKilled
+            If the process was killed from outside, twice: that says nothing of the workbook, which is to be read again by the next run.
+        """
         with self.lock:
-            process = self._started()
-            if process.stdin is None or process.stdout is None:
-                raise AssertionError("the process was started with pipes")
+            for _ in range(2):
+                if (answer := self._answer(request)) is not None:
+                    return answer
+        raise ProcessKilled("reads workbooks")
+
+    def _answer(self, request: Mapping[str, object]) -> dict[str, Any] | None:
+        """The answer; None where the process was killed from outside."""
+        process = self._started()
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("the process was started with pipes")
+        try:
             process.stdin.write(f"{json.dumps(request)}\n")
             process.stdin.flush()
-            ready, _, _ = select.select([process.stdout], [], [], SECONDS)
-            answer = process.stdout.readline() if ready else ""
-            if answer:
-                counts: dict[str, Any] = json.loads(answer)
-                return counts
+        except BrokenPipeError:
+            process.wait()
+            return None
+        ready, _, _ = select.select([process.stdout], [], [], SECONDS)
+        answer = process.stdout.readline() if ready else ""
+        if answer:
+            counts: dict[str, Any] = json.loads(answer)
+            return counts
+        if not ready:
             process.kill()
             process.wait()
-            late = f"reading it takes more than {SECONDS} seconds. Split it, or drop it as CSV or Parquet."
-            return {"refused": self._last_words() if ready else late}
+            return {"refused": f"reading it takes more than {SECONDS} seconds. Split it, or drop it as CSV or Parquet."}
+        # Its limit of memory ends it by an error or SIGABRT.
+        return None if process.wait() == -signal.SIGKILL else {"refused": self._last_words()}
 
     def _started(self) -> subprocess.Popen[str]:
         if self.process is None or self.process.poll() is not None:
