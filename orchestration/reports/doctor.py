@@ -69,8 +69,7 @@ def examine(lake: Lake, provider: ProviderSpec, young: timedelta = YOUNG) -> lis
     now = datetime.now(UTC).timestamp()
     found += _files(lake, "draft", "files that were being written and never got their names", drafts(lake), timedelta(0), now)
     found += _not_in_store(lake)
-    damaged = {finding.kind for finding in found} & {"unreadable table", "damaged checkpoint"}
-    if damaged:
+    if hides_more(found):
         return found
     found += _models(lake)
     found += _files(lake, "orphan artifact", "model artifacts that no model on record names", orphan_artifacts(lake), young, now)
@@ -81,6 +80,11 @@ def examine(lake: Lake, provider: ProviderSpec, young: timedelta = YOUNG) -> lis
         what = f"{len(apart)} slices of gold/demand hold other deliveries than silver, the first being {apart[0]}"
         found.append(Finding("out of step", what, "condition them again", partial(_reopen, lake, apart)))
     return found
+
+
+def hides_more(found: Sequence[Finding]) -> bool:
+    """Whether a table among the findings cannot be read: what it would tell can only be looked for once it is mended."""
+    return any(finding.kind in {"unreadable table", "damaged checkpoint"} for finding in found)
 
 
 def wedged(lake: Lake, provider: ProviderSpec) -> str:
@@ -198,7 +202,7 @@ def _models(lake: Lake) -> Iterator[Finding]:
         return
     serve = {row["model_version"] for row in champions(lake, regions(lake), week)}
     if wrong := verify_artifacts(lake, of=serve)[1]:
-        what = f"{len(wrong)} artifacts of models that serve are not what was trained, the first being {wrong[0].removesuffix('.')}"
+        what = f"{len(wrong)} artifacts of models that serve are not what was trained, the first being {wrong[0]}"
         yield Finding("damaged model", what, "'shelfcast restore' brings back a backup, or 'shelfcast run --retrain' puts new ones in their place")
 
 

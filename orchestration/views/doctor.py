@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from orchestration.reports.doctor import Finding, busy, examine, wedged
+from orchestration.reports.doctor import Finding, busy, examine, hides_more, wedged
 from transforms.adapters import ProviderSpec
 from transforms.lake.tables import Lake
 
@@ -15,11 +15,7 @@ _WAITING = "wedged slices"
 def found_in(lake: Lake, provider: ProviderSpec, condition: Callable[[], str]) -> list[Finding]:
     """All findings; what waits to be conditioned is among them unless tables cannot be read or somebody works on it."""
     found = examine(lake, provider)
-    if (
-        not busy(lake)
-        and not any(finding.kind in {"unreadable table", "damaged checkpoint"} for finding in found)
-        and (left := wedged(lake, provider))
-    ):
+    if not busy(lake) and not hides_more(found) and (left := wedged(lake, provider)):
         found.append(Finding(_WAITING, f"taken in and not conditioned: {left}", "'shelfcast run' conditions them", condition))
     return found
 

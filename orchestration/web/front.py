@@ -86,7 +86,7 @@ class SameOriginOnly:
             await refusal(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        return self._foreign(Headers(scope=scope), scope["path"].startswith(PUBLIC)) or (_not_asked_for(scope) if scope["type"] == "http" else None)
+        return self._foreign(Headers(scope=scope), scope["path"].startswith(PUBLIC)) or (_not_served(scope) if scope["type"] == "http" else None)
 
     def _foreign(self, headers: Headers, public: bool) -> PlainTextResponse | None:
         hosts, origins = ([value.lower() for value in headers.getlist(name)] for name in ("host", "origin"))
@@ -102,8 +102,11 @@ class SameOriginOnly:
         return None
 
 
-def _not_asked_for(scope: Scope) -> PlainTextResponse | None:
-    """A refusal of what another page could send without asking first: reading must change nothing, and all else is JSON by POST."""
+def _not_served(scope: Scope) -> PlainTextResponse | None:
+    """A refusal of what another page could send without asking first, and of pages of Dagster's that would run foreign scripts as the UI's own.
+
+    Reading must change nothing, and all else is JSON by POST.
+    """
     path = scope["path"].strip("/").lower()
     if path in _NOTEBOOKS:
         return _refuse(

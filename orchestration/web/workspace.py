@@ -25,6 +25,12 @@ _PLANNER = frozenset(
 )
 
 
+def _person_of(source: object | None) -> Person | None:
+    """Who sent a request; nobody where it is none, or nobody signed in for it."""
+    found = getattr(source, "scope", {}).get(PERSON)
+    return found if isinstance(found, Person) else None
+
+
 def _instance_of(person: Person, instance: DagsterInstance) -> DagsterInstance:
     """The instance as a person has it: with their name on every backfill, one that another person began and they repeat too.
 
@@ -45,8 +51,7 @@ class PersonalRequestContext(WorkspaceRequestContext):
     @property
     def person(self) -> Person | None:
         """Who asks."""
-        found = getattr(self.source, "scope", {}).get(PERSON)
-        return found if isinstance(found, Person) else None
+        return _person_of(self.source)
 
     @property
     def permissions(self) -> Mapping[str, PermissionResult]:
@@ -76,7 +81,7 @@ class PersonalProcessContext(WorkspaceProcessContext):
 
     def create_request_context(self, source: object | None = None) -> PersonalRequestContext:
         """Make it."""
-        person = getattr(source, "scope", {}).get(PERSON)
+        person = _person_of(source)
         return PersonalRequestContext(
             instance=self.instance if person is None else _instance_of(person, self.instance),
             current_workspace=self.get_current_workspace(),

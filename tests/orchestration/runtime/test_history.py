@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,8 @@ from orchestration.project import Project
 from orchestration.reports.doctor import busy, examine
 from orchestration.runtime.instance import hold_run, open_instance
 from orchestration.web.access import token_at
+from tests.orchestration.runtime.test_runs import one_run
+from tests.orchestration.waiting import wait_for
 from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError
@@ -62,26 +64,6 @@ def shelfcast(*arguments: str) -> tuple[int, str]:
     assert "Traceback" not in shown
     assert PASSWORD not in shown
     return result.exit_code, " ".join(shown.split())
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.05)
-
-
-def one_run(root: Path, name: str, tell: Callable[[str], None] = lambda _: None) -> None:
-    @dg.op
-    def nothing() -> None:
-        return None
-
-    @dg.job
-    def job() -> None:
-        nothing()
-
-    with open_instance(root, False, tell) as instance:
-        assert job.execute_in_process(instance=instance, tags={"name": name}).success
 
 
 def names(root: Path) -> list[str]:

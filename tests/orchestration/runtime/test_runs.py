@@ -16,6 +16,7 @@ import pytest
 from orchestration.history.locks import FileRunLocks
 from orchestration.runtime.instance import open_instance
 from orchestration.settings import dagster_home_at
+from tests.orchestration.waiting import wait_for
 
 LONG_RUN = """
 import sys, time
@@ -36,13 +37,6 @@ definitions = dg.Definitions(assets=[slow], jobs=[job], executor=dg.in_process_e
 with open_instance(root, local=False) as instance:
     Runner(lambda: definitions, instance, root / "log", lambda *_: None).execute_unpartitioned("job", {"name": sys.argv[2]})
 """
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -120,7 +114,7 @@ def test_a_run_that_was_killed_while_it_was_being_canceled_counts_as_canceled(tm
         assert statuses(instance) == {"killed": "CANCELED"}
 
 
-def one_run(root: Path, name: str) -> None:
+def one_run(root: Path, name: str, tell: Callable[[str], None] = lambda _: None) -> None:
     @dg.op
     def nothing() -> None:
         return None
@@ -129,7 +123,7 @@ def one_run(root: Path, name: str) -> None:
     def job() -> None:
         nothing()
 
-    with open_instance(root, local=False) as instance:
+    with open_instance(root, False, tell) as instance:
         assert job.execute_in_process(instance=instance, tags={"name": name}).success
 
 

@@ -35,7 +35,8 @@ from orchestration.settings import CHECKOUT, settings_of, use_root
 from orchestration.web.access import PERSON, SignedIn
 from orchestration.web.team import ProxyDoor, proxy_door
 from orchestration.web.webserver import Copies
-from tests.orchestration.web.test_web_front import FORGED, MUTATION, free_port, wait_for
+from tests.orchestration.waiting import free_port
+from tests.orchestration.web.test_web_front import FORGED, MUTATION, wait_for
 from transforms.calendar import Week
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake

@@ -6,9 +6,9 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import pytest
 from models.members.settings import BoostingSettings, Settings
 from orchestration.project import Project
 from orchestration.web.access import address, token_at
+from tests.orchestration import waiting
+from tests.orchestration.waiting import free_port
 from transforms.adapters import load_provider
 from transforms.calendar import Week
 from transforms.lake.tables import Lake
@@ -25,6 +27,7 @@ from transforms.world import World, WorldSpec, simulate, write_landing, write_we
 
 SPEC = WorldSpec(regions=2, stores_per_region=5, products=8, weeks=78)
 CHROMIUM = shutil.which("chromium")
+wait_for = partial(waiting.wait_for, pause=1)
 ASSETS = [
     *(["bronze", name] for name in ("shipments", "returns", "weather_observed", "weather_forecast")),
     *(["staging", f"stg_{name}"] for name in ("shipments", "returns", "weather_observed", "weather_forecast")),
@@ -90,19 +93,6 @@ class Ui:
         assert {run["status"] for run in mine} == {"SUCCESS"}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(1)
-
-
-def free_ports() -> int:
-    with socket.socket() as first:
-        first.bind(("127.0.0.1", 0))
-        return int(first.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     root = tmp_path_factory.mktemp("ui") / "lake"
@@ -113,7 +103,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     shelfcast = [sys.executable, "-m", "orchestration", "--help"]
     assert subprocess.run(shelfcast, capture_output=True, check=True).stdout
     subprocess.run([sys.executable, "-m", "orchestration", "status", "--root", str(root)], check=True, capture_output=True)
-    port = free_ports()
+    port = free_port()
     environment = {**os.environ, "SHELFCAST_ROOT": str(root)}
     process = subprocess.Popen([sys.executable, "-m", "orchestration", "ui", "--root", str(root), "--port", str(port)], env=environment)
     services = Ui(root, world, port)

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 from orchestration.people import token_files
 from orchestration.process_group import noted_signals, signal_group
 from orchestration.project import Project
+from tests.orchestration.waiting import free_port, wait_for
 from transforms.lake.lease import holder
 from transforms.lake.tables import Lake
 
@@ -56,19 +56,6 @@ def starter(root: Path) -> Iterator[tuple["subprocess.Popen[str]", list[psutil.P
 
 def ended(processes: list[psutil.Process]) -> bool:
     return not [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

@@ -4,13 +4,12 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,13 @@ from orchestration.reports.report import report_url
 from orchestration.runtime.instance import open_instance
 from orchestration.settings import settings
 from orchestration.web.access import address, token_at
+from tests.orchestration import waiting
+from tests.orchestration.waiting import free_port
 from transforms.calendar import Region, Slice, Week
 from transforms.contracts.drift import DRIFT
 
 CHROMIUM = shutil.which("chromium")
+wait_for = partial(waiting.wait_for, pause=0.5)
 REBOUND = "evil.example"
 # Left to itself Chromium lets no page of a foreign name ask this machine; here the UI has to refuse it.
 FLAGS = [
@@ -77,19 +79,6 @@ class Ui:
     def runs(self) -> list[str]:
         with open_instance(self.root, local=False) as instance:
             return [run.run_id for run in instance.get_runs()]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")
