@@ -61,7 +61,7 @@ def _run(context: dg.AssetExecutionContext, dbt: DbtCliResource, arguments: list
     except DagsterDbtCliRuntimeError as error:
         # dbt itself has not failed: what it was told to do may be done again.
         if invocation.process.returncode == -signal.SIGKILL:
-            raise ProcessKilled("conditioned by dbt") from error
+            raise ProcessKilled("ran dbt") from error
         raise
 
 
