@@ -1,4 +1,7 @@
-"""Clocks that jump: the cycle is killed under a clock that was set back or forward by more than a year, and run again under the right one."""
+"""Clocks that jump: the cycle is killed under a clock that was set back or forward by more than a year, and run again under the right one.
+
+A store refuses what is signed with a clock that is off by more than minutes: there the cycle says so, and has changed nothing.
+"""
 
 import os
 import shutil
@@ -10,6 +13,7 @@ from benchmarks.faults.trial import Fault, NotHere, Trial
 _LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
 # The library refuses to sleep until a moment of a clock that it leaves alone, as Python does.
 _SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
+_REFUSED = "this machine's clock is wrong by more than it allows"
 
 
 def _jump(shift: str, trial: Trial) -> None:
@@ -28,7 +32,9 @@ def _jump(shift: str, trial: Trial) -> None:
         cycle.kill("group", trial.chance)
     else:
         trial.ending.moments.append(f"clock {shift}")
-    trial.end(cycle, [0, -9])
+    code = trial.end(cycle, [0, -9] if trial.place.is_folder else [0, 1, -9])
+    if code == 1 and _REFUSED not in cycle.text:
+        trial.ending.wedged.append(f"exit code 1 without {_REFUSED!r}")
     shutil.rmtree(awake)
 
 
