@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +37,8 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 # One process opens the lakes of many worlds, and its code location is loaded once.
 os.environ.setdefault("SHELFCAST_FIRST_WEEK", "2017-01-02")
+# A shell that starts the tests in the background lets them, and what they start, ignore Ctrl+C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # As commands set it (`orchestration.settings.QUIET`), for tests of models alone.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 # Tests write a file and look at landing at once.
