@@ -67,7 +67,9 @@ def _sentence(one: BaseException, root: Path) -> str:
             "what was finished stays."
         )
     elif _READ_ONLY.search(text):
-        told = f"{first}: nothing can be written there. Mount it for writing, or work on a copy; 'shelfcast status' and 'shelfcast data log' only read."
+        told = (
+            f"{first}: nothing can be written there. Mount it for writing, or work on a copy; 'shelfcast status' and 'shelfcast data log' only read."
+        )
     elif _FORBIDDEN.search(text) or (of_history and root.is_dir() and not os.access(root, os.W_OK)):
         told = f"{first}: this user may not write there, or read it. Give {root} and all below it to the user who runs Shelfcast."
     elif isinstance(one, duckdb.Error) and _OVER_HTTP.search(text) and not _GONE.search(text):

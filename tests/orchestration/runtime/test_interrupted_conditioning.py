@@ -256,8 +256,6 @@ def test_dbt_that_is_killed_while_it_builds_is_told_with_what_to_do(lake: Lake, 
         dbt[0].kill()
         told = " ".join(process.communicate()[0].split())
     assert process.returncode == 1
-    assert (
-        "The process that ran dbt was killed, most often because memory ran out. Run the command again: what was finished stays." in told
-    )
+    assert "The process that ran dbt was killed, most often because memory ran out. Run the command again: what was finished stays." in told
     run_again(lake)
     assert demand(lake)["3", "A", "2022-05-02"] == 60
