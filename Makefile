@@ -5,8 +5,7 @@ ROOT ?= .shelfcast
 FAULTS ?= --kills 200 --each 3
 # Tests wait for servers and other processes for a third of their time.
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-# Files are handed out as they are collected: by number of tests, as is the default, the slow ones with few tests would come last.
-TESTS := -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+TESTS := -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: demo test coverage test-faults lint audit bench ui clean
 
