@@ -5,7 +5,8 @@ ROOT ?= .shelfcast
 FAULTS ?= --kills 200 --each 3
 # Tests wait for servers and other processes for a third of their time.
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-TESTS := -m pytest -n $(JOBS) --dist loadfile
+# Files are handed out as they are collected: by number of tests, as is the default, the slow ones with few tests would come last.
+TESTS := -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test coverage test-faults lint audit bench ui clean
 

@@ -45,6 +45,16 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("SHELFCAST_QUIET_SECONDS", "0")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _root_of_before() -> Iterator[None]:
+    """Commands name their root in the environment of the process: a file of tests leaves none to the next one, such as an address of no store."""
+    before = os.environ.get("SHELFCAST_ROOT")
+    yield
+    os.environ.pop("SHELFCAST_ROOT", None)
+    if before is not None:
+        os.environ["SHELFCAST_ROOT"] = before
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with the public data sets; tests that need it are skipped where it is absent."""
