@@ -11,12 +11,11 @@ _WRITER = """
 import sys
 from datetime import UTC, date, datetime
 import pyarrow as pa
-from orchestration.settings import settings_of
+from benchmarks.faults.place import lake_of
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS
-from transforms.lake.tables import Lake
 from transforms.records.model_registry import ModelEvent, decide
-lake, writer = Lake(sys.argv[1], settings_of(sys.argv[1]).storage_options), int(sys.argv[2])
+lake, writer = lake_of(sys.argv[1]), int(sys.argv[2])
 for time in range(int(sys.argv[3])):
     now, day = datetime.now(UTC), date(2024, 5, 6)
     decide(lake, [ModelEvent(f"m{writer}-{time}", f"r{writer}", "large", "fast", now, day, "rejected", "gate", "a test")])
