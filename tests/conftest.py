@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -53,6 +55,22 @@ def _root_of_before() -> Iterator[None]:
     os.environ.pop("SHELFCAST_ROOT", None)
     if before is not None:
         os.environ["SHELFCAST_ROOT"] = before
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests kill leaves temporary files, which the doctor of a later day would find; a short path, since sockets lie below it."""
+    tmp_path_factory.getbasetemp()
+    get_temp_dir()  # multiprocessing keeps its own, which goes after all fixtures
+    before = os.environ.get("TMPDIR"), tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL runs as a user of its own
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        yield
+        os.environ.pop("TMPDIR")
+        if before[0] is not None:
+            os.environ["TMPDIR"] = before[0]
+        tempfile.tempdir = before[1]
 
 
 @pytest.fixture(scope="session")
