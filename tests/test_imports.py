@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PACKAGES = ("orchestration", "models", "transforms")
+PACKAGES = ("dashboard", "orchestration", "models", "transforms")
 MOST_MODULES = 13
 
 

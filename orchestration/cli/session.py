@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from dagster import Definitions
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.progress import Progress as ProgressBar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from orchestration.history.steps import record_run
 from orchestration.project import FILE, Project
 from orchestration.reports.report import plain
 from orchestration.runtime.cycle import Progress, Workspace, fetch_sources, initialise, run_cycle, take_in, value_weather
@@ -149,7 +151,8 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
             project = take_in_provider(lake, say)
             workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
             with open_instance(lake.path(), local, say, or_without=True) as instance:
-                yield workspace, Runner(load, instance, lake.path("steps.log"), notify), Progress(say, busy)
+                runner = Runner(load, instance, lake.path("steps.log"), notify, partial(record_run, lake, say))
+                yield workspace, runner, Progress(say, busy)
 
 
 def _with_refusals(error: ShelfcastError, refused: list[FileNotice]) -> ShelfcastError:

@@ -16,15 +16,21 @@ from orchestration.defs.monitoring import accuracy, drift_report, weather_value
 from orchestration.defs.plans import contributions, plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
+from orchestration.history.steps import RunEvents, steps_of
 from orchestration.runtime.partitions import FIRST_WEEK
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.landing import REFERENCES, first_weeks, last_week, pending, pending_references, regions, register, under_way
+from transforms.records.pipeline_steps import record, recorded
 
 WEEKLY_CRON = "0 6 * * 3"
 """Wednesday, once carriers have settled the week before."""
+FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+_LOOKED_BACK, _OVERLAP = timedelta(days=7), timedelta(minutes=1)
+"""How far the record of finished runs looks back when it begins, and each time: a run may be seen later than one that ended after it."""
+_RUNS_A_TICK = 25
 AGAIN_AFTER = timedelta(minutes=15)
 """Time after which the landing sensor requests again what a run failed to do."""
 CHANGE = "shelfcast/change"
@@ -128,6 +134,29 @@ def weekly_schedule(context: dg.ScheduleEvaluationContext, lake: LakeResource) -
         yield dg.RunRequest(run_key=f"{part} {context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(part))
 
 
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Puts on record how the steps of finished runs ended (gold/pipeline_steps), also of runs that were killed. It starts nothing.",
+)
+def finished_runs(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SkipReason:
+    """Record runs that have ended; commands record their own, which are found on record here."""
+    opened, instance = lake.open(), context.instance
+    since = datetime.fromisoformat(context.cursor) if context.cursor else datetime.now(UTC) - _LOOKED_BACK
+    ended = instance.get_run_records(dg.RunsFilter(statuses=FINISHED, updated_after=since - _OVERLAP), order_by="update_timestamp", ascending=True)
+    known = recorded(opened, {run.dagster_run.run_id for run in ended})
+    new = [run for run in ended if run.dagster_run.run_id not in known][:_RUNS_A_TICK]
+    steps = []
+    for run in new:
+        at = run.end_time or run.update_timestamp.timestamp()
+        steps += steps_of(instance, run.dagster_run, RunEvents.of(instance, run.dagster_run.run_id), at)
+    added = record(opened, steps)
+    if ended:
+        last = new[-1] if len(new) == _RUNS_A_TICK else ended[-1]
+        context.update_cursor(last.update_timestamp.astimezone(UTC).isoformat())
+    return dg.SkipReason(f"{added} steps of {len(new)} runs recorded." if new else "No run has ended.")
+
+
 def _request(context: dg.SensorEvaluationContext, job: str, what: str, fingerprints: Iterable[str], tags: Mapping[str, str]) -> dg.RunRequest | None:
     """Request a change once; again where the run did not bring it to its end, a while after one that failed. None while a run is on its way."""
     change = f"{what} {_digest(fingerprints)}"
@@ -150,4 +179,4 @@ def _digest(parts: Iterable[str]) -> str:
 
 def definitions() -> dg.Definitions:
     """Jobs over assets of several stages, and what requests them."""
-    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor], schedules=[weekly_schedule])
+    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor, finished_runs], schedules=[weekly_schedule])

@@ -12,11 +12,12 @@ from orchestration.runtime.metadata import table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import blocks_of
-from transforms.contracts import gold
+from transforms.contracts import gold, orders
 from transforms.contracts.gold import STALE_DAYS
 
 FORECASTS = dg.AssetKey(["gold", "forecasts"])
 ORDER_PLAN = dg.AssetKey(["gold", "order_plan"])
+ORDER_PLAN_FINAL = dg.AssetKey(["gold", "order_plan_final"])
 NO_STALE_MODEL = dg.AssetCheckSpec(
     name="no_stale_model",
     asset=FORECASTS,
@@ -50,18 +51,19 @@ _COMMON = {
 
 @dg.multi_asset(
     name="scoring",
-    specs=[table_spec(gold.FORECASTS.name, **_COMMON), table_spec(gold.ORDER_PLAN.name, **_COMMON)],
+    specs=[table_spec(table, **_COMMON) for table in (gold.FORECASTS.name, gold.ORDER_PLAN.name, orders.ORDER_PLAN_FINAL.name)],
     check_specs=[NO_STALE_MODEL, NO_FAILOVER, FORECASTS_SANE, PLAN_SANE],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
-    """Forecasts for the weeks after the origin, and what to put on the truck."""
+    """Forecasts for the weeks after the origin, what to put on the truck, and that with the edits that planners made meanwhile."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     for block in blocks_of(slices):
         score_block(opened, project, block, context.run_id)
     yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written_slices(context, opened, gold.FORECASTS.name, slices))
     yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written_slices(context, opened, gold.ORDER_PLAN.name, slices))
+    yield dg.MaterializeResult(asset_key=ORDER_PLAN_FINAL, metadata=written_slices(context, opened, orders.ORDER_PLAN_FINAL.name, slices))
     yield from check_results(NO_STALE_MODEL, stale_judgement(opened))
     yield from check_results(NO_FAILOVER, failover_judgement(opened))
     yield from check_results(FORECASTS_SANE, forecasts_judgement(opened, project))

@@ -30,6 +30,7 @@ from transforms.errors import DataNotApproved, MissingData
 from transforms.lake.tables import Lake, block_predicate
 from transforms.landing import last_week
 from transforms.monitoring.accuracy import by_segment_of
+from transforms.orders.final import keep_final
 from transforms.panel.panel import Panel, SoldOutWeeks
 from transforms.records.dataset_versions import Dataset, History, approved_before, usable
 
@@ -62,7 +63,7 @@ class ScoreTask:
 
 
 def score_block(lake: Lake, project: Project, block: SliceBlock, run_id: str) -> None:
-    """Score a block of origins and replace its rows of gold/forecasts, gold/order_plan and, where tests run or ran, gold/ab_forecasts."""
+    """Score a block of origins and replace its rows of gold/forecasts, gold/order_plan(_final) and, where tests run or ran, gold/ab_forecasts."""
     weeks = list(weeks_between(block.first, block.last))
     decided = (project.horizons, project.history, project.clusters, project.sold_out, project.forecast_seconds, project.gate.judged)
     task = ScoreTask(lake.root, lake.storage_options, weeks, *decided)
@@ -70,6 +71,7 @@ def score_block(lake: Lake, project: Project, block: SliceBlock, run_id: str) ->
     forecasts, plan, arms = (pa.concat_tables(parts) for parts in zip(*results, strict=True))
     lake.replace(FORECASTS.name, block, filled(forecasts, "run_id", run_id))
     lake.replace(ORDER_PLAN.name, block, plan)
+    keep_final(lake, block)
     if arms.num_rows or lake.exists(AB_FORECASTS.name):
         lake.replace(AB_FORECASTS.name, block, arms)
 

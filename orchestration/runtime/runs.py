@@ -4,7 +4,6 @@ Runs go through a real Dagster instance whose history the UI shows, or, for `--l
 orchestration.runtime.instance). Both execute the same jobs of the same code location in this process.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
@@ -16,16 +15,14 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
+from orchestration.history.steps import Record, RunEvents, cause
 from orchestration.runtime.instance import hold_run
 from orchestration.runtime.ranges import MANY_SLICES, contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.settings import one_planned_event_for_each_asset
-from transforms import errors
 from transforms.calendar import Region, SliceBlock
 from transforms.errors import ConfigurationError, ShelfcastError
 
 LOCATION = "shelfcast"
-_OURS = {error.__name__ for error in vars(errors).values() if isinstance(error, type) and issubclass(error, ShelfcastError)}
-_EXCERPT = re.compile(r"LINE \d+: ")
 # Whoever gave the command gives it again: it takes up what was left.
 _NOT_RETRIED = {"dagster/max_retries": "0"}
 _QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -40,13 +37,15 @@ class Runner:
     """Executes jobs of the code location.
 
     `load` gives the code location: its partitions begin with the first week that has landed, so it is loaded once landing has been looked at. `log`
-    takes what steps print; `notify` is told of each step as it begins and ends: (step, "started" | "done" | "failed").
+    takes what steps print; `notify` is told of each step as it begins and ends: (step, "started" | "done" | "failed"); `record` is told of
+    each run once it has ended, however it did.
     """
 
     load: Callable[[], dg.Definitions]
     instance: dg.DagsterInstance
     log: Path
     notify: Callable[[str, str], None]
+    record: Record | None = None
 
     def register(self, regions: Iterable[Region]) -> list[str]:
         """Make regions known to Dagster."""
@@ -85,35 +84,27 @@ class Runner:
             tags={**_NOT_RETRIED, **tags, ".dagster/repository": f"__repository__@{LOCATION}"},
             remote_job_origin=origin.get_job_origin(name),
         )
-        failure = ""
+        seen = RunEvents()
         # What steps print (dbt above all) belongs into a log and not between the lines of a progress display.
         with self.log.open("a") as log, redirect_stdout(log):
-            failure = self._watch(job, run)
+            failure = self._watch(job, run, seen)
         finished = self.instance.get_run_by_id(run.run_id)
+        if self.record is not None:
+            self.record(self.instance, finished or run, seen)
         if finished is None or not finished.is_success:
             raise RunFailed(f"{failure or f'Job {name} failed.'} (run {run.run_id}; log: {self.log})")
         return str(run.run_id)
 
-    def _watch(self, job: dg.JobDefinition, run: dg.DagsterRun) -> str:
+    def _watch(self, job: dg.JobDefinition, run: dg.DagsterRun, seen: RunEvents) -> str:
         """Execute to the end and return the first failure."""
         failure = ""
         for event in execute_run_iterator(InMemoryJob(job), run, self.instance):
+            seen.see(event)
             if event.is_step_start:
                 self.notify(str(event.step_key), "started")
             elif event.is_step_success:
                 self.notify(str(event.step_key), "done")
             elif event.is_step_failure:
                 self.notify(str(event.step_key), "failed")
-                failure = failure or f"Step {event.step_key} failed: {_root_cause(event)}"
+                failure = failure or f"Step {event.step_key} failed: {cause(event)}"
         return failure
-
-
-def _root_cause(event: dg.DagsterEvent) -> str:
-    """Message of our own error, which says what to do, else the last line of the innermost one; the rest is in the run's log."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None and error.cls_name not in _OURS and "RemoteTraceback" not in str(error.cause.cls_name):
-        error = error.cause
-    # Neither quotes nor DuckDB's excerpt of the query, with the mark below the place.
-    lines = [] if error is None else error.message.strip().splitlines()
-    lines = [line for line in lines if any(map(str.isalnum, line)) and not _EXCERPT.match(line)]
-    return lines[-1] if lines else "no message"

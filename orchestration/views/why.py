@@ -4,15 +4,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestration.project import Project
-from orchestration.reports.explain import explained
+from orchestration.service.why import why
 from orchestration.settings import Settings
 from orchestration.views.weeks import origin_and_target
-from transforms.contracts.gold import FORECASTS
-from transforms.errors import MissingData
 from transforms.features.feature import GROUPS
-from transforms.lake.tables import Lake, day
-from transforms.landing import named_region
+from transforms.lake.tables import Lake
 
 _BAR = 24
 
@@ -21,20 +17,8 @@ def show_why(settings: Settings, region: str, store: str, product: str, week: st
     """Explain one forecast: a line for each group with a bar, the sum at the end."""
     lake = Lake(settings.root, settings.storage_options)
     weeks = origin_and_target(lake, week, target)
-    where = named_region(lake, region)
-    forecasts = lake.read(FORECASTS.name, where=f"region = '{where}' and origin_week = {day(weeks[0])} and target_week = {day(weeks[1])}")
-    mine = [row for row, found in enumerate(forecasts.select(["store_id", "product_id"]).to_pylist()) if tuple(found.values()) == (store, product)]
-    if not mine:
-        there = (
-            f"but {forecasts.num_rows:,} others of that region and week" if forecasts.num_rows else "and none at all of that region, origin and week"
-        )
-        raise MissingData(
-            f"There is no forecast for {store} {product} made at {weeks[0]} for {weeks[1]}, {there}: 'shelfcast export gold/forecasts --to "
-            f"forecasts.csv --region {where}' writes those that there are."
-        )
-    forecast = forecasts.take(mine)
-    parts = explained(lake, where, weeks[0], forecast, Project.of(lake).sold_out)
-    _show(parts.to_pylist()[0], forecast.to_pylist()[0], console)
+    found = why(lake, region, store, product, *weeks)
+    _show(found.parts, found.forecast, console)
 
 
 def _show(parts: dict[str, float], forecast: dict[str, object], console: Console) -> None:

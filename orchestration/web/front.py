@@ -4,20 +4,20 @@ Dagster's webserver asks nobody who they are and executes mutations, by GET too;
 shows, with its session where the page lies on another port of this machine: cookies know no ports. Who asks is for `orchestration.web.access`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from orchestration.web.access import PUBLIC
+from orchestration.web.headers import POLICY
 
 _READING = frozenset({"GET", "HEAD"})
 _NOTEBOOKS = frozenset({"notebook", "dagit/notebook"})
 _FOREIGN = frozenset({"cross-site", "same-site"})
 
-POLICY = "Content-Security-Policy"
 BASE_HEADERS = {
     POLICY: "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -33,35 +33,21 @@ BASE_HEADERS = {
 """For each answer that does not say better."""
 
 
-def ui_policy(origins: Iterable[str]) -> str:
-    """Content security policy of the Dagster UI, beside its own (browsers enforce both): all comes from here and nothing goes elsewhere."""
+def ui_policy(origins: Iterable[str], scripts: str = "") -> str:
+    """Content security policy of the Dagster UI, beside its own (browsers enforce both), and of the pages: all comes from here and stays here.
+
+    Parameters
+    ----------
+    scripts
+        Where scripts may come from beside: Streamlit makes a module of each component in the browser itself (`blob:`).
+    """
     sockets = " ".join(origin.replace("http", "ws", 1) for origin in sorted(origins))
     return (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        f"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'{scripts and f' {scripts}'}; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
         f"font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' {sockets}; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     )
-
-
-class WithHeaders:
-    """An application whose answers carry `headers` where they have no such header yet, and `added` beside what they have."""
-
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str] | None = None, added: Mapping[str, str] | None = None) -> None:
-        self._app, self._headers, self._added = app, headers or {}, added or {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                for name, value in self._added.items():
-                    headers.append(name, value)
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
 class SameOriginOnly:

@@ -1,4 +1,4 @@
-"""`shelfcast ui`: the Dagster webserver and daemon of a lake, on loopback. What is served, and to whom, is orchestration.web.webserver's."""
+"""`shelfcast ui`: Dagster's webserver and daemon of a lake, and its pages, on loopback. What is served, and to whom, is the webserver's."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.markup import escape
@@ -44,12 +45,13 @@ def serve(settings: Settings, port: int, console: Console) -> None:
         for left in token_files(lake.path()):
             left.unlink()
         shown = nullcontext("") if door is not None else new_token(lake.path(), port)
-        with shown as token, (lake.path() / "services.log").open("a") as log:
-            for name, command in _commands(port).items():
+        # Not below the root: the address of a socket has room for a hundred characters.
+        with shown as token, (lake.path() / "services.log").open("a") as log, TemporaryDirectory(prefix="shelfcast-pages-") as private:
+            for name, command in _commands(port, Path(private) / "pages.socket").items():
                 group.start(name, command, _environment(settings), log, claim)
             opened = f"[bold]{door.address}[/] through its proxy, which finds it" if door is not None else _opened(port, token, console.is_terminal)
             console.print(
-                f"Dagster UI {opened} at port {port}, reports below its /reports/. Ctrl+C stops it; its log is {escape(log.name)}.",
+                f"Pages and Dagster UI {opened} at port {port}, reports below /reports/. Ctrl+C stops it; its log is {escape(log.name)}.",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -70,9 +72,10 @@ def _opened(port: int, token: str, is_terminal: bool) -> str:
     return f"[bold]{address(port, token)}[/]" if is_terminal else "under the address that 'shelfcast ui --address' prints,"
 
 
-def _commands(port: int) -> dict[str, list[str]]:
+def _commands(port: int, socket: Path) -> dict[str, list[str]]:
     return {
-        "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port)],
+        "pages": [sys.executable, "-m", "dashboard", str(socket)],
+        "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port), str(socket)],
         "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(CHECKOUT / "workspace.yaml")],
     }
 

@@ -40,11 +40,17 @@ class Roles(BaseModel):
     groups: dict[str, Role] = Field(default_factory=dict)
     everyone: Role | None = None
     """Role of whoever the proxy signs in."""
+    regions: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Regions whose plans a person, or the members of a group, may edit; who is named nowhere here may edit those of all."""
 
     def of(self, name: str, groups: Iterable[str]) -> Role | None:
         """The role of a person."""
         held = [self.everyone, self.users.get(name), *(self.groups.get(group) for group in groups)]
         return max((role for role in held if role is not None), key=_RANK.index, default=None)
+
+    def regions_of(self, name: str, groups: Iterable[str]) -> tuple[str, ...]:
+        """The regions that a person plans; none where all are."""
+        return tuple(sorted({region for who in (name, *groups) for region in self.regions.get(who, ())}))
 
 
 def read_roles(file: Path) -> Roles:
@@ -88,14 +94,15 @@ class ProxyDoor:
             return _refuse(503, f"The store that holds {self.roles.name} does not answer, and roles may have been taken away. Try again later.")
         groups = [group.strip() for value in headers.getlist("x-forwarded-groups") for group in _text(value).split(",")]
         try:
-            role = read_roles(self.roles).of(name, groups)
+            roles = read_roles(self.roles)
+            role = roles.of(name, groups)
         except ConfigurationError as error:
             # It may quote the file, and who has no role yet is not to read who has one.
             _LOG.error("%s refused: %s", name, error)
             return _refuse(503, f"{self.roles.name} is not there, or not as expected: ask an operator, who finds the reason in services.log.")
         if role is None:
             return _refuse(403, f"{name} has no role here. Ask an operator for one in {self.roles.name}.")
-        return Person(name, role)
+        return Person(name, role, roles.regions_of(name, groups))
 
 
 def proxy_door(settings: Settings, lake: Lake, is_current: Callable[[], bool] = lambda: True) -> ProxyDoor | None:

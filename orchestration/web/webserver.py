@@ -1,6 +1,6 @@
-"""The process behind `shelfcast ui`: the Dagster webserver and, below /reports, the lake's reports, as one application behind one front.
+"""The process behind `shelfcast ui`: the Dagster webserver and, from the process that serves them, pages and reports, behind one front.
 
-Both lie on one port, so that links from asset pages to reports name none; and the webserver has no port of its own that a page could call.
+All lie on one port, so that links between them name none; and neither the webserver nor the pages have a port of their own that a page could call.
 """
 
 import sys
@@ -8,21 +8,23 @@ import threading
 import time
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 
 import dagster as dg
 import uvicorn
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from orchestration.people import login
 from orchestration.settings import CHECKOUT, settings
 from orchestration.web.access import Door, SignedIn, TokenDoor, token_at
-from orchestration.web.front import BASE_HEADERS, POLICY, SameOriginOnly, WithHeaders, ui_policy
-from orchestration.web.reports_server import create_app
+from orchestration.web.front import BASE_HEADERS, SameOriginOnly, ui_policy
+from orchestration.web.headers import POLICY, WithHeaders
+from orchestration.web.relay import Relay
 from orchestration.web.run_coordinator import PersonalRunCoordinator
 from orchestration.web.team import ROLES, proxy_door
 from orchestration.web.workspace import PersonalProcessContext
@@ -37,14 +39,24 @@ _SILENT_SECONDS = 60
 """So long the roles hold that a store had last; then nobody is admitted until it answers."""
 
 
-def behind_front(dagster: ASGIApp, reports: Path, door: Door) -> ASGIApp:
-    """The whole application as it is served to whom `door` admits."""
-    routes = [Mount("/reports", create_app(reports)), Mount("/", WithHeaders(dagster, added={POLICY: ui_policy(door.origins)}))]
+def behind_front(dagster: ASGIApp, pages: ASGIApp, door: Door) -> ASGIApp:
+    """The whole application as it is served to whom `door` admits: people come to the pages first, and find Dagster from there."""
+    routes = [
+        Route("/", _to_pages),
+        Mount("/pages", WithHeaders(pages, added={POLICY: ui_policy(door.origins, "blob:")})),
+        Mount("/reports", pages),
+        Route("/healthz", pages),
+        Mount("/", WithHeaders(dagster, added={POLICY: ui_policy(door.origins)})),
+    ]
     return WithHeaders(SameOriginOnly(SignedIn(Starlette(routes=routes), door), door.origins), BASE_HEADERS)
 
 
-def main(port: int) -> None:
-    """Serve the lake of the environment until told to end."""
+async def _to_pages(_: Request) -> RedirectResponse:
+    return RedirectResponse("/pages/")
+
+
+def main(port: int, pages: str) -> None:
+    """Serve the lake of the environment until told to end, with the pages that answer at a Unix socket."""
     chosen = settings()
     lake = Lake(chosen.root, chosen.storage_options)
     root = lake.path()
@@ -61,7 +73,7 @@ def main(port: int) -> None:
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _POOL_OVERFLOW)
         workspace = WorkspaceFileTarget([str(CHECKOUT / "workspace.yaml")])
         with PersonalProcessContext(instance, workspace_load_target=workspace, version=dg.__version__) as context:
-            app = behind_front(create_app_from_workspace_process_context(context), root / "reports", door)
+            app = behind_front(create_app_from_workspace_process_context(context), Relay(pages, door), door)
             # No log of accesses: the address with which a person signs in would stand in it.
             uvicorn.run(
                 app,
@@ -101,4 +113,4 @@ class Copies:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

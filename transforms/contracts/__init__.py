@@ -1,7 +1,7 @@
 """The one source of schemas: Delta tables, dbt YAML, Dagster column metadata, validation and the documentation follow these definitions.
 
-`base` defines the classes; `bronze`, `silver`, `gold` and, of gold too, `life_cycle`, `ab_tests` and `drift` hold the definitions. A schema is typed
-nowhere else.
+`base` defines the classes; `bronze`, `silver`, `gold` and, of gold too, `life_cycle`, `ab_tests`, `drift`, `orders` and `operations` hold the
+definitions. A schema is typed nowhere else.
 """
 
 from transforms.contracts.ab_tests import AB_TABLES
@@ -10,9 +10,11 @@ from transforms.contracts.bronze import BRONZE, SOURCES
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import GOLD as FORECASTING
 from transforms.contracts.life_cycle import LIFE_CYCLE
+from transforms.contracts.operations import PIPELINE_STEPS
+from transforms.contracts.orders import ORDERS
 from transforms.contracts.silver import SILVER
 
-GOLD: tuple[Contract, ...] = (*FORECASTING, DRIFT, *AB_TABLES, *LIFE_CYCLE)
+GOLD: tuple[Contract, ...] = (*FORECASTING, DRIFT, *AB_TABLES, *LIFE_CYCLE, *ORDERS, PIPELINE_STEPS)
 CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*BRONZE, *SILVER, *GOLD)}
 """Every table of the lake by its name (`layer/table`)."""
 

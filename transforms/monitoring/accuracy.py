@@ -14,7 +14,7 @@ from transforms.lake.database import open_database
 from transforms.lake.tables import Lake, day
 
 # Means over rows are weighted by rows, errors of squares by squares: a summary equals the metric over all rows.
-_SUMS = """
+SUMS = """
     sum(n)::bigint as n,
     sum(n_zero)::bigint as n_zero,
     sum(mape * (n - n_zero)) / nullif(sum(n - n_zero) filter (where mape is not null), 0) as mape,
@@ -45,7 +45,7 @@ def by_segment_of(scored: pa.Table, constants: Mapping[str, Any], contract: Cont
     with open_database() as connection:
         connection.register("scored", scored)
         rows = connection.execute(
-            f"select {_SEGMENT}, {given}, {_SUMS} from scored group by {_SEGMENT} order by all", dict(constants)
+            f"select {_SEGMENT}, {given}, {SUMS} from scored group by {_SEGMENT} order by all", dict(constants)
         ).to_arrow_table()
     return rows.select(contract.names).cast(contract.schema)
 
@@ -54,7 +54,7 @@ def overall(scored: pa.Table) -> dict[str, float | int | None]:
     """Rows of gold/accuracy summed up over all of them."""
     with open_database() as connection:
         connection.register("scored", scored)
-        summed: dict[str, float | int | None] = connection.execute(f"select {_SUMS} from scored").to_arrow_table().to_pylist()[0]
+        summed: dict[str, float | int | None] = connection.execute(f"select {SUMS} from scored").to_arrow_table().to_pylist()[0]
     return summed
 
 
@@ -124,6 +124,6 @@ def drift_by_region(lake: Lake, week: Week) -> dict[str, tuple[int, int]]:
 def _summary(lake: Lake, grouping: str, keys: str, order: str, first: Week, last: Week) -> list[dict[str, Any]]:
     weeks = f"week between {day(first)} and {day(last)}"
     with lake.connect(ACCURACY.name) as connection:
-        found = connection.execute(f"select {keys}, {_SUMS} from gold_accuracy where {weeks} group by {grouping} order by {order}")
+        found = connection.execute(f"select {keys}, {SUMS} from gold_accuracy where {weeks} group by {grouping} order by {order}")
         rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
     return [row for row in rows if row["n"] is not None]

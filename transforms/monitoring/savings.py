@@ -28,14 +28,24 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """USD with the bounds between which they lie in 80 % of the resamples."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Savings:
-    """A region ('all' at the end): stores, demand in units, cost of each policy in USD, and the share of each rival's cost that the plan saves."""
+    """A region ('all' at the end): stores, demand in units, cost of each policy in USD, and what of each rival's cost the plan saves."""
 
     region: str
     stores: int
     demand: int
     cost: dict[str, float]
     saved: dict[str, Interval]
+    saved_usd: dict[str, Amount]
 
 
 def savings(lake: Lake, first: Week, last: Week) -> list[Savings]:
@@ -79,10 +89,12 @@ def _by_region(rows: pa.Table, rng: np.random.Generator, resamples: int) -> Iter
 def _savings(region: str, costs: Floats64, demand: Floats64, drawn: Floats64) -> Savings:
     """Of one region, from the costs by store and policy, and those of the resamples."""
     total = dict(zip(POLICIES, costs.sum(axis=0), strict=True))
-    plan = POLICIES.index("order_plan")
-    saved = {}
+    plan = drawn[:, POLICIES.index("order_plan")]
+    saved, saved_usd = {}, {}
     for rival in RIVALS:
         other = drawn[:, POLICIES.index(rival)]
-        low, high = np.quantile(1 - drawn[:, plan] / np.maximum(other, 1e-9), (0.025, 0.975))
+        low, high = np.quantile(1 - plan / np.maximum(other, 1e-9), (0.025, 0.975))
         saved[rival] = Interval(float(1 - total["order_plan"] / max(total[rival], 1e-9)), float(low), float(high))
-    return Savings(region, len(costs), int(demand.sum()), {name: float(value) for name, value in total.items()}, saved)
+        low, high = np.quantile(other - plan, (0.1, 0.9))
+        saved_usd[rival] = Amount(float(total[rival] - total["order_plan"]), float(low), float(high))
+    return Savings(region, len(costs), int(demand.sum()), {name: float(value) for name, value in total.items()}, saved, saved_usd)

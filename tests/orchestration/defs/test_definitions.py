@@ -7,6 +7,7 @@ import yaml
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from dashboard.serving.reports import create_app
 from orchestration.history.batches import BatchingEventLog
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.partitions import REGION_WEEK, slice_of
@@ -32,7 +33,7 @@ def test_the_code_location_loads_whole(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     repository.load_all_definitions()
     assert {"conditioning", "weekly_cycle", "reference_data", "accuracy_board"} <= set(repository.job_names)
-    assert [sensor.name for sensor in repository.sensor_defs] == ["landing_sensor"]
+    assert [sensor.name for sensor in repository.sensor_defs] == ["finished_runs", "landing_sensor"]
     assert {schedule.name for schedule in repository.schedule_defs} == {"weekly_schedule", "audit_schedule", "fetch_schedule", "maintenance_schedule"}
 
 
@@ -125,7 +126,7 @@ def test_reports_are_served_to_this_machine_only(tmp_path: Path) -> None:
     page.write_text("<h1>ohio</h1>")
     (tmp_path.parent / "secret.html").write_text("secret")
     client = TestClient(
-        behind_front(Starlette(), tmp_path, TokenDoor(3001, "t0k3n", "ann")),
+        behind_front(Starlette(), create_app(tmp_path), TokenDoor(3001, "t0k3n", "ann")),
         base_url="http://127.0.0.1:3001",
         headers={"authorization": "Bearer t0k3n"},
     )

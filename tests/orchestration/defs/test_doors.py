@@ -29,8 +29,11 @@ MADE_WITH = {
 """Gold tables that an asset of another name writes beside its own."""
 RECORDS = {
     "gold/ab_tests": "decisions of persons: shelfcast ab",
+    "gold/overrides": "edits of persons: the page Orders",
+    "gold/plan_events": "decisions of persons: the page Orders",
     "gold/experiments": "tries of persons: shelfcast tune and compare, notebooks",
     "gold/audit_heads": "each commit of an append-only table",
+    "gold/pipeline_steps": "the end of each run",
 }
 """Gold tables that no asset makes, and what writes them."""
 

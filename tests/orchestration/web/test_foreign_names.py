@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from dashboard.serving.reports import create_app
 from orchestration.cli.app import app
 from orchestration.reports.report import Report, Section, page
 from orchestration.runtime.metadata import Link, markdown_table, picture
@@ -48,7 +49,7 @@ def test_the_index_of_reports_links_to_pages_whatever_they_are_called(tmp_path: 
         for name in names:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{name}.html").write_text(f"page {name}")
-    client = TestClient(behind_front(Starlette(), tmp_path, TokenDoor(3001, "t0k3n", "ann")), base_url="http://127.0.0.1:3001")
+    client = TestClient(behind_front(Starlette(), create_app(tmp_path), TokenDoor(3001, "t0k3n", "ann")), base_url="http://127.0.0.1:3001")
     client.headers["authorization"] = "Bearer t0k3n"
     shown = Tags(client.get("/reports/").text)
     assert "script" not in shown.tags

@@ -53,6 +53,10 @@ def test_savings_lie_in_the_interval_that_a_loop_over_resampled_stores_gives(tmp
     saved = found[0].saved["historical_average"]
     assert saved.value == pytest.approx(1 - plan.sum() / rival.sum())
     assert (saved.low, saved.high) == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.01)
+    usd = [rival[rows].sum() - plan[rows].sum() for rows in (rng.integers(0, 30, 30) for _ in range(4000))]
+    amount = found[0].saved_usd["historical_average"]
+    assert amount.value == pytest.approx(rival.sum() - plan.sum())
+    assert (amount.low, amount.high) == pytest.approx(np.quantile(usd, (0.1, 0.9)), rel=0.02)
     assert found == savings(lake, WEEK, WEEK)
 
 

@@ -6,6 +6,7 @@ the UI, and without a way to send anything.
 
 import html
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,8 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from orchestration.reports.report import report_url
-from orchestration.web.front import POLICY, WithHeaders
+from orchestration.web.headers import POLICY, WithHeaders
 
 _SHUT = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -75,5 +75,5 @@ def _index(reports: Path) -> str:
 
 
 def _link(reports: Path, page: Path, text: str) -> str:
-    address = report_url(".", page.relative_to(reports).as_posix())
+    address = f"./{quote(page.relative_to(reports).as_posix())}"
     return f"<a href='{html.escape(address)}'>{html.escape(text)}</a>"

@@ -1,0 +1,112 @@
+"""What needs a person now, on Monitoring: how urgent it is, why, and the commands that end it."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import streamlit as st
+
+from dashboard.pages.monitoring import health
+from dashboard.parts.numbers import moment
+from dashboard.parts.view import View
+from dashboard.parts.words import counted, listed, region_name
+from dashboard.queries import monitoring as queries
+from dashboard.queries.overview import data_waiting, models_waiting
+from transforms.rows import Row
+
+_DECIDE_ON_DATA = "/locations/shelfcast/jobs/data_decision/launchpad"
+_WHO = "--by NAME --why WHY"
+_MOST_COMMANDS = 5
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~!$:#]")
+_RUN_AGAIN = {"weekly_cycle", "conditioning", "reference_data", "accuracy_board"}
+"""Jobs that `shelfcast run` runs; others are started in Dagster."""
+_STEP_NAMES = {
+    "bronze_reference": "Taking in reference data",
+    "bronze_facts": "Taking in deliveries, returns, weather",
+    "reference_models": "Conditioning of reference data",
+    "conditioned_models": "Conditioning",
+    "conditioned_slices": "Conditioning: what is done",
+    "dataset": "Data version and its checks",
+    "ensembles": "Training",
+    "champions": "Validation and promotion",
+    "scoring": "Forecasts and plan",
+    "contributions": "Explanations",
+    "accuracy": "Accuracy of past forecasts",
+    "plan_value": "Worth of past plans",
+    "ab_lift": "A/B tests",
+    "drift_report": "Drift",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Something that needs a person: how urgent, what, why (out of the lake, foreign), the commands that end it, and a page to do it on."""
+
+    act: bool
+    what: str
+    why: str
+    commands: tuple[str, ...] = ()
+    link: tuple[str, str] | None = None
+
+
+def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused: Sequence[Row]) -> list[Cause]:
+    """What needs a person, what is urgent first."""
+    reader, numbers = view.reader, view.numbers
+    found = []
+    if regions := data_waiting(reader):
+        commands = tuple(f"shelfcast data approve --region {shlex.quote(region)} {_WHO}" for region in regions)
+        what = f"New data of {counted(numbers, len(regions), 'region')} wait for approval: {_named(regions)}"
+        why = " ".join(_why(row) for row in queries.why_data_wait(reader) if row["region"] in regions)
+        found.append(Cause(True, what, why, commands, ("decide in Dagster", _DECIDE_ON_DATA)))
+    found += map(_failure, failed)
+    if refused:
+        what = f"{counted(numbers, len(refused), 'file')} in landing {'is' if len(refused) == 1 else 'are'} refused or held"
+        found.append(Cause(True, what, refused[0]["message"] or "", ("shelfcast status", "shelfcast run")))
+    if models := models_waiting(reader):
+        commands = tuple(f"shelfcast models approve {shlex.quote(row['model_version'])} {_WHO}" for row in models)
+        what = f"{counted(numbers, len(models), 'model')} {'awaits' if len(models) == 1 else 'await'} validation by a person"
+        found.append(Cause(False, f"{what}: {_named(sorted({row['region'] for row in models}))}", "", commands))
+    found += [Cause(False, *cause) for cause in health.causes(view, state)]
+    return found
+
+
+def _failure(row: Row) -> Cause:
+    week = f" --week {row['last_week']}" if row["job"] == "weekly_cycle" and row["last_week"] else ""
+    command = (f"shelfcast run{week}",) if row["job"] in _RUN_AGAIN else ()
+    what = f"{step_name(row['step'])} failed on {moment(row['ended_at'])}"
+    return Cause(True, what, row["error"] or "", command, ("its run in Dagster", f"/runs/{quote(row['run_id'])}"))
+
+
+def show(causes: Sequence[Cause]) -> None:
+    """Draw them, each with its commands to copy."""
+    st.subheader("What needs a person", anchor=False)
+    if not causes:
+        st.markdown("Nothing: no data or models wait, no step failed, no file is refused, nothing drifted, and no model is stale.")
+    for cause in causes:
+        link = f" [{cause.link[0]}]({cause.link[1]})" if cause.link else ""
+        why = f"  \n{plain(cause.why)}" if cause.why else ""
+        st.markdown(f"{'▲' if cause.act else '◆'} **{plain(cause.what)}.**{link}{why}")
+        if cause.commands:
+            more = len(cause.commands) - _MOST_COMMANDS
+            lines = [*cause.commands[:_MOST_COMMANDS], *([f"# and {more} more of the same kind"] if more > 0 else [])]
+            st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def step_name(step: str) -> str:
+    """A step as people say it."""
+    return _STEP_NAMES.get(step, step.replace("__", ": ").replace("_", " ").capitalize())
+
+
+def plain(text: str) -> str:
+    """A text out of the lake that stays a text in Markdown."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def _why(row: Row) -> str:
+    return f"{region_name(row['region'])}: {row['reason']}."
+
+
+def _named(regions: Sequence[str]) -> str:
+    return listed([region_name(region) for region in regions])

@@ -1,0 +1,154 @@
+"""Orders: what goes on this truck, and where must I look? For planners: a region's stores, then the lines of one, edited in place."""
+
+import html
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard.pages.orders_store import show_store
+from dashboard.parts.numbers import day, moment
+from dashboard.parts.selection import pick
+from dashboard.parts.states import empty, lead
+from dashboard.parts.table import Cell, Column, Line, show_table
+from dashboard.parts.view import View, address, current
+from dashboard.parts.words import counted, plain, region_name
+from dashboard.queries.orders import (
+    PlanOf,
+    decisions_on,
+    events_of,
+    is_out_of_step,
+    next_to_load,
+    planned_regions,
+    planned_weeks,
+    stores_of,
+)
+from orchestration.service.orders import decide_on_plan, keep_in_step
+from transforms.rows import Row
+
+_STORES = (
+    Column("store", "Store", phone=True),
+    Column(
+        "look",
+        "Lines to look at",
+        "Large moves, new or ending products, promotions, low service, and edits of a plan made again",
+        number=True,
+        phone=True,
+    ),
+    Column("units", "Units", "Units to load", number=True, phone=True),
+    Column("cases", "Cases", "Cases to load", number=True),
+    Column("last", "Last week", "Units delivered in the newest week", number=True),
+    Column("expected", "Expected demand", "Mean of the demand forecast, in units", number=True),
+    Column("returns", "Expected returns", "Mean of the units left over", number=True),
+    Column("lost", "Expected lost sales", "Mean of the demand not met, in units", number=True),
+    Column("edited", "Edited lines", "Lines whose quantity somebody changed", number=True),
+)
+
+
+def show() -> None:
+    """Draw the page."""
+    view = current()
+    regions = planned_regions(view.reader)
+    if not regions:
+        empty("There is no plan yet.", "`shelfcast run` makes one for the week after the newest that has landed.")
+        return
+    answer = st.container()
+    columns = st.columns([2, 2, 3], vertical_alignment="bottom")
+    with columns[0]:
+        region = pick("Region", "region", regions, default=_own_first(regions, view), words=region_name)
+    plans = planned_weeks(view.reader, region)
+    chosen = next_to_load(plans) or plans[0]
+    with columns[1]:
+        week = pick(
+            "Week to load for", "week", [str(plan.target) for plan in plans], default=str(chosen.target), words=lambda week: _words(plans, week)
+        )
+    plan = next(plan for plan in plans if str(plan.target) == week)
+    if is_out_of_step(view.reader, plan):
+        keep_in_step(view.lake, plan.region, plan.origin)
+        view.reader.forget_versions()
+    stores = stores_of(view.reader, plan)
+    names = {row["store_id"]: row["store_name"] or f"Store {row['store_id']}" for row in stores}
+    with columns[2]:
+        store = pick("Store", "store", ["", *names], default="", words=lambda id_: f"{names[id_]}, {id_}" if id_ else "All stores")
+    if store:
+        show_store(view, plan, store, names[store], answer)
+    else:
+        with answer:
+            _lead(view, plan, stores)
+        _show_stores(view, plan, stores)
+    _approval(view, plan)
+
+
+def _own_first(regions: Sequence[str], view: View) -> str:
+    return next((region for region in regions if region in view.person.regions), regions[0])
+
+
+def _words(plans: Sequence[PlanOf], week: str) -> str:
+    plan = next(plan for plan in plans if str(plan.target) == week)
+    return f"{day(plan.target)} (planned from {day(plan.origin)})"
+
+
+def _lead(view: View, plan: PlanOf, stores: Sequence[Row]) -> None:
+    units, cases, look, last = (sum(row[name] for row in stores) for name in ("units", "cases", "to_look_at", "last_week"))
+    number = view.numbers
+    lead(
+        f"{html.escape(region_name(str(plan.region)))}, week of {day(plan.target)}: <b>{number.whole(units)} units</b> in "
+        f"{number.whole(cases)} cases for {counted(number, len(stores), 'store')}; last week {number.whole(last)}. "
+        f"<b>{counted(number, look, 'line')} need{'s' if look == 1 else ''} a look.</b>"
+    )
+    if events := events_of(view.reader, plan):
+        st.caption(plain(f"This week: {', '.join(events)}."))
+
+
+def _show_stores(view: View, plan: PlanOf, stores: Sequence[Row]) -> None:
+    number = view.numbers
+    lines = [
+        Line(
+            row["store_id"],
+            {
+                "store": Cell(row["store_name"] or f"Store {row['store_id']}", small=row["store_id"]),
+                "look": Cell(number.whole(row["to_look_at"]), row["to_look_at"]),
+                "units": Cell(number.whole(row["units"]), row["units"]),
+                "cases": Cell(number.whole(row["cases"]), row["cases"]),
+                "last": Cell(number.whole(row["last_week"]), row["last_week"]),
+                "expected": Cell(number.whole(row["expected"]), row["expected"]),
+                "returns": Cell(number.whole(row["expected_returns"]), row["expected_returns"]),
+                "lost": Cell(number.whole(row["expected_lost_sales"]), row["expected_lost_sales"]),
+                "edited": Cell(number.whole(row["edited"]), row["edited"]),
+            },
+            href=address("orders", region=str(plan.region), week=str(plan.target), store=row["store_id"]),
+        )
+        for row in stores
+    ]
+    show_table("stores", f"Stores of {plan.region} for {plan.target}", _STORES, lines, empty="No store is in this plan.", sort="-look")
+
+
+def _approval(view: View, plan: PlanOf) -> None:
+    """Who approved the plan, and the button to do so."""
+    st.subheader("Approval", anchor=False)
+    decisions = decisions_on(view.reader, plan)
+    latest = decisions[0] if decisions else None
+    approved = latest is not None and latest["event"] == "approved"
+    st.markdown(plain(_state(view, latest)))
+    if not view.person.may_plan(str(plan.region)):
+        st.caption("Planners of this region and operators approve it.")
+        return
+    note = st.text_input("Note", key="approval_note", placeholder="optional")
+    left, right, _ = st.columns([1, 1, 2])
+    event = ""
+    label = f"Approve the plan of {region_name(str(plan.region))} for {day(plan.target)}{' again' if approved else ''}"
+    if left.button(label, type="primary", key="approve"):
+        event = "approved"
+    if approved and right.button("Withdraw the approval", key="withdraw"):
+        event = "approval withdrawn"
+    if event:
+        decide_on_plan(view.lake, view.person, plan.region, plan.target, event, note)
+        view.reader.forget_versions()
+        st.rerun()
+
+
+def _state(view: View, latest: Row | None) -> str:
+    if latest is None:
+        return "Nobody has approved this plan yet."
+    since = f" {counted(view.numbers, latest['edits_since'], 'edit')} since then." if latest["edits_since"] else ""
+    said = f"{latest['event'].capitalize()} by {latest['person']}, {moment(latest['event_time'])}"
+    return f"{said}: {counted(view.numbers, latest['units'], 'unit')}, {counted(view.numbers, latest['edits'], 'edited line')}.{since}"

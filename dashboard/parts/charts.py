@@ -1,0 +1,47 @@
+"""Charts as all pages have them: direct labels, weeks as dates, a table of what is drawn and its download beneath."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard.parts.theme import QUIET
+
+WEEK_FORMAT = "%-d %b"
+ROW_HEIGHT = 22
+
+
+def week_axis(title: str | None = None, ticks: int = 8) -> alt.Axis:
+    """Weeks as 8 Jul, years at their start."""
+    return alt.Axis(
+        title=title, tickCount=ticks, labelExpr=f"timeFormat(datum.value, month(datum.value) == 0 ? '%-d %b %Y' : '{WEEK_FORMAT}')", grid=False
+    )
+
+
+def target_line(value: float, label: str) -> Any:
+    """A thin labelled line at a target."""
+    data = pd.DataFrame({"value": [value], "label": [label]})
+    rule = alt.Chart(data).mark_rule(strokeDash=[4, 3], color=QUIET).encode(y="value:Q")
+    text = alt.Chart(data).mark_text(align="left", dx=4, dy=-6, color=QUIET).encode(y="value:Q", x=alt.value(0), text="label:N")
+    return rule + text
+
+
+def show_chart(chart: Any, described: str, data: pd.DataFrame, name: str, columns: Mapping[str, str] | None = None) -> None:
+    """Draw a chart with its description, and its data beneath to view and download.
+
+    Parameters
+    ----------
+    described
+        What the chart shows, in a sentence: screen readers read it.
+    data
+        What is drawn; `columns` name what of it is shown, with its headings.
+    name
+        Name of the download, unique on the page.
+    """
+    st.altair_chart(chart.properties(description=described), width="stretch")
+    shown = data if columns is None else data[list(columns)].rename(columns=dict(columns))
+    with st.expander("View data", key=f"data_{name}"):
+        st.table(shown.head(200))
+        st.download_button("Download CSV", shown.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv", key=f"download_{name}")

@@ -1,0 +1,172 @@
+// A table that people sort, filter, read on a phone, edit and download. Texts come ready from Python; nothing is ever taken as HTML.
+
+const el = (tag, props = {}, ...children) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name === "text") node.textContent = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter(Boolean));
+  return node;
+};
+
+const compare = (a, b) => {
+  const missing = (value) => value === null || value === undefined || value === "";
+  if (missing(a) || missing(b)) return missing(a) - missing(b);
+  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
+};
+
+const wanted = (data, state) => {
+  const words = state.find.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  const found = data.rows.filter((row) => {
+    const text = data.columns.map((c) => `${row.cells[c.key]?.text ?? ""} ${row.cells[c.key]?.small ?? ""}`).join(" ").toLocaleLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  if (!state.sort) return found;
+  const down = state.sort.startsWith("-");
+  const key = down ? state.sort.slice(1) : state.sort;
+  // What is missing stays at the end, whichever way the rest goes.
+  const absent = (row) => row.cells[key]?.sort === null || row.cells[key]?.sort === undefined;
+  return found
+    .map((row, place) => [row, place])
+    .sort(([a, i], [b, j]) => absent(a) - absent(b) || (down ? -1 : 1) * compare(a.cells[key]?.sort, b.cells[key]?.sort) || i - j)
+    .map(([row]) => row);
+};
+
+// A spreadsheet would take a text that begins like this for a formula.
+const inert = (value) => (typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value);
+const quoted = (value) => {
+  const text = String(inert(value) ?? "");
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+const download = (data, rows) => {
+  const lines = [data.columns.map((c) => quoted(c.title)).join(",")];
+  for (const row of rows) lines.push(data.columns.map((c) => quoted(row.cells[c.key]?.value ?? row.cells[c.key]?.text)).join(","));
+  const address = URL.createObjectURL(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
+  el("a", { href: address, download: `${data.file}.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+};
+
+// All that was entered is sent each time, numbered: Python may see two at once, and takes each once.
+const send = (root, component, row, column, value) => {
+  root.entered = [...(root.entered ?? []), { n: Math.max(Date.now(), (root.entered?.at(-1)?.n ?? 0) + 1), row, column, value }].slice(-50);
+  component.setStateValue("entered", root.entered);
+};
+
+const editor = (column, row, cell, root, component) => {
+  const input = el("input", {
+    type: "number", inputmode: "numeric", min: 0, step: cell.step ?? 1, value: cell.value, class: "edit",
+    "aria-label": `${column.title}, ${row.name}`, "data-row": row.id, "data-column": column.key,
+  });
+  let sent = cell.value;
+  const commit = () => {
+    if (root.drawing || input.value === "" || Number(input.value) === sent) return;
+    sent = Number(input.value);
+    send(root, component, row.id, column.key, sent);
+  };
+  input.addEventListener("blur", commit);
+  input.addEventListener("keydown", (event) => event.key === "Enter" && commit());
+  return input;
+};
+
+// Drawing anew must not take from somebody what they are typing.
+const keepTyping = (root, draw) => {
+  const typed = root.getRootNode().activeElement;
+  const [row, column, value] = typed?.matches?.("input.edit") ? [typed.dataset.row, typed.dataset.column, typed.value] : [];
+  root.drawing = true;
+  draw();
+  if (row !== undefined) {
+    const same = [...root.querySelectorAll("input.edit")].find((input) => input.dataset.row === row && input.dataset.column === column);
+    if (same) {
+      same.value = value;
+      same.focus();
+    }
+  }
+  root.drawing = false;
+};
+
+const cellOf = (column, row, root, component) => {
+  const cell = row.cells[column.key] ?? {};
+  const first = column.name;
+  const node = el(first ? "th" : "td", {
+    scope: first ? "row" : undefined, title: cell.help, class: [column.number ? "number" : "", column.phone ? "" : "desk", cell.tone ?? ""].join(" ").trim(),
+  });
+  if (column.edit && cell.edit) node.append(editor(column, row, cell, root, component));
+  else if (first && row.href) node.append(el("a", { href: row.href, target: "_self", text: cell.text }));
+  else if (cell.spark) node.append(sparkline(cell.spark, cell.text));
+  else node.append(el("span", { text: cell.text ?? "" }));
+  if (cell.phone) node.append(el("small", { class: "phone", text: cell.phone }));
+  if (cell.small) node.append(el("small", { text: cell.small }));
+  return node;
+};
+
+const sparkline = (values, label) => {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const known = values.filter((value) => value !== null);
+  const top = Math.max(1, ...known);
+  const x = (i) => 2 + (i * 76) / Math.max(1, values.length - 1);
+  const y = (value) => 22 - (value / top) * 20;
+  const line = document.createElementNS(svg.namespaceURI, "polyline");
+  line.setAttribute("points", values.map((value, i) => (value === null ? null : `${x(i)},${y(value)}`)).filter(Boolean).join(" "));
+  const dot = document.createElementNS(svg.namespaceURI, "circle");
+  const last = values.length - 1;
+  if (values[last] !== null && last >= 0) {
+    dot.setAttribute("cx", x(last)); dot.setAttribute("cy", y(values[last])); dot.setAttribute("r", 2.5);
+  }
+  svg.append(line, dot);
+  for (const [name, value] of Object.entries({ viewBox: "0 0 80 24", width: 80, height: 24, role: "img", "aria-label": label ?? "" })) svg.setAttribute(name, value);
+  return svg;
+};
+
+export default function (component) {
+  const { data, parentElement } = component;
+  const root = parentElement.querySelector(".table-root");
+  const state = root.state ?? { sort: data.sort, find: data.find };
+  root.state = state;
+  // What Python says counts where it changed: another address was opened.
+  if (root.told !== undefined && root.told !== `${data.sort}|${data.find}` && root.told !== `${state.sort}|${state.find}`) Object.assign(state, { sort: data.sort, find: data.find });
+  root.told = `${data.sort}|${data.find}`;
+
+  const remember = () => component.setStateValue("view", { sort: state.sort, find: state.find });
+  const draw = () => keepTyping(root, fill);
+  const fill = () => {
+    const rows = wanted(root.data, state);
+    const heads = data.columns.map((column) => {
+      const way = state.sort === column.key ? "ascending" : state.sort === `-${column.key}` ? "descending" : "none";
+      const press = () => {
+        const firstWay = column.number ? `-${column.key}` : column.key;
+        const otherWay = column.number ? column.key : `-${column.key}`;
+        state.sort = state.sort === firstWay ? otherWay : firstWay;
+        draw();
+        remember();
+        root.querySelector(`button[data-key="${column.key}"]`)?.focus();
+      };
+      const mark = way === "ascending" ? " ▲" : way === "descending" ? " ▼" : "";
+      const button = el("button", { type: "button", title: column.help, "data-key": column.key, text: column.title + mark, onclick: press });
+      return el("th", { scope: "col", "aria-sort": way, class: [column.number ? "number" : "", column.phone ? "" : "desk"].join(" ").trim() }, button);
+    });
+    const body = el("tbody", {}, ...rows.map((row) => el("tr", { class: row.tone }, ...data.columns.map((column) => cellOf(column, row, root, component)))));
+    const table = el("table", {}, el("caption", { text: data.caption }), el("thead", {}, el("tr", {}, ...heads)), body);
+    const count = rows.length === data.rows.length ? `${rows.length} rows` : `${rows.length} of ${data.rows.length} rows`;
+    root.querySelector(".count").textContent = count;
+    root.querySelector(".scroll").replaceChildren(rows.length ? table : el("p", { class: "none", text: data.rows.length ? `Nothing matches “${state.find}”. Clear the search to see all rows.` : data.empty }));
+  };
+
+  if (!root.querySelector(".bar")) {
+    const find = el("input", { type: "search", placeholder: "Search", "aria-label": `Search ${data.caption}`, value: state.find });
+    let pause;
+    find.addEventListener("input", () => {
+      state.find = find.value;
+      draw();
+      clearTimeout(pause);
+      pause = setTimeout(remember, 400);
+    });
+    const save = el("button", { type: "button", class: "save", text: "Download CSV", onclick: () => download(root.data, wanted(root.data, state)) });
+    root.append(el("div", { class: "bar" }, find, el("span", { class: "count", role: "status" }), save), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": data.caption }));
+  }
+  root.data = data;
+  root.querySelector("input[type=search]").value = state.find;
+  draw();
+}

@@ -1,0 +1,144 @@
+"""The table of all pages: sorted, filtered and downloaded in the browser, its state in the address, read by keyboard and on a phone.
+
+Streamlit's own is a canvas, which screen readers and the address know nothing of.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+from dashboard.parts.numbers import MISSING
+
+_HERE = Path(__file__).parent
+_component = st.components.v2.component(
+    "shelfcast_table",
+    html='<div class="table-root"></div>',
+    css=(_HERE / "table.css").read_text(),
+    js=(_HERE / "table.js").read_text(),
+)
+Tone = Literal["", "look", "act", "quiet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. The first one of a table is its name, `phone` ones are seen on a phone too: three at most."""
+
+    key: str
+    title: str
+    help: str = ""
+    number: bool = False
+    phone: bool = False
+    edit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell: its text as read, what it is sorted by, and what a download holds (both the text's own where not given).
+
+    `small` stands beneath, `phone` beneath on a phone alone, `help` on hover; `spark` draws a small line; `edit` offers a field with
+    steps of `step`.
+    """
+
+    text: str = ""
+    value: float | str | None = None
+    small: str = ""
+    phone: str = ""
+    help: str = ""
+    tone: Tone = ""
+    spark: Sequence[float | None] = ()
+    edit: bool = False
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row: an id for events, its cells by column, and the page that a click on its name opens."""
+
+    id: str
+    cells: dict[str, Cell] = field(default_factory=dict)
+    href: str = ""
+    tone: Tone = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Somebody entered a number."""
+
+    row: str
+    column: str
+    value: float
+
+
+def show_table(key: str, caption: str, columns: Sequence[Column], rows: Sequence[Line], *, empty: str, sort: str = "") -> list[Edit]:
+    """Draw a table, and return what was entered into it since it was drawn last.
+
+    Parameters
+    ----------
+    key
+        Name of the table, unique on its page: the address holds its state as `KEY.sort` and `KEY.find`.
+    caption
+        What the rows are, for screen readers and the name of a download.
+    empty
+        What is missing and what brings it, where there are no rows.
+    sort
+        Key of the column that rows are sorted by at first, with a minus for downwards; empty for the order given.
+    """
+    # What was done in the browser comes before the address, which follows it.
+    done = st.session_state.get(f"table_{key}", {}).get("view")
+    found = done or {"sort": st.query_params.get(f"{key}.sort", sort), "find": st.query_params.get(f"{key}.find", "")}
+    data = {
+        **found,
+        "caption": caption,
+        "empty": empty,
+        "file": caption.lower().replace(" ", "_"),
+        "columns": [
+            {"key": c.key, "title": c.title, "help": c.help, "number": c.number, "phone": c.phone, "edit": c.edit, "name": place == 0}
+            for place, c in enumerate(columns)
+        ],
+        "rows": [_row(line, columns) for line in rows],
+    }
+    # The view is the browser's to change; this only makes room for it among the component's states.
+    first: dict[str, Any] = {"view": found, "entered": []}
+    result = _component(key=f"table_{key}", data=data, default=first, on_view_change=_nothing, on_entered_change=_nothing)
+    _remember(key, sort, result.view or found)
+    return _entered(key, result.entered or [])
+
+
+def _entered(key: str, entered: Sequence[dict[str, Any]]) -> list[Edit]:
+    """What is new among all that was entered, which the browser numbers."""
+    seen = f"seen_{key}"
+    new = [one for one in entered if one["n"] > st.session_state.get(seen, 0)]
+    if new:
+        st.session_state[seen] = new[-1]["n"]
+    return [Edit(str(one["row"]), str(one["column"]), float(one["value"])) for one in new]
+
+
+def _remember(key: str, first: str, view: dict[str, Any]) -> None:
+    """Put the table's state into the address; what is as at first is left out."""
+    for name, value, plain in (("sort", view.get("sort", ""), first), ("find", view.get("find", ""), "")):
+        parameter = f"{key}.{name}"
+        if value != plain and st.query_params.get(parameter) != value:
+            st.query_params[parameter] = str(value)
+        elif value == plain and parameter in st.query_params:
+            del st.query_params[parameter]
+
+
+def _row(line: Line, columns: Sequence[Column]) -> dict[str, Any]:
+    cells = {column.key: _cell(line.cells.get(column.key, Cell())) for column in columns}
+    return {"id": line.id, "name": line.cells.get(columns[0].key, Cell()).text, "href": line.href, "tone": line.tone, "cells": cells}
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    sort = cell.text if cell.value is None and cell.text not in {"", MISSING} else cell.value
+    found: dict[str, Any] = {"text": cell.text, "value": cell.text if cell.value is None else cell.value, "sort": sort}
+    for name in ("small", "phone", "help", "tone", "spark", "edit"):
+        if value := getattr(cell, name):
+            found[name] = list(value) if name == "spark" else value
+    return {**found, "step": cell.step} if cell.edit else found
+
+
+def _nothing() -> None:
+    """A change of the view draws the page anew, which is all that it has to do."""

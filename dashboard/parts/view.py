@@ -1,0 +1,50 @@
+"""What a page is given: the lake's reader, who asks, and how numbers are written for them. Made anew for each change of a page."""
+
+from dataclasses import dataclass
+from urllib.parse import unquote, urlencode
+
+import streamlit as st
+
+from dashboard.parts.numbers import Numbers
+from dashboard.queries.reader import Reader, reader_of
+from orchestration.people import PERSON_HEADER, REGIONS_HEADER, ROLE_HEADER, Person, Role
+from orchestration.settings import settings
+from transforms.lake.tables import Lake
+
+_ROLES: dict[str, Role] = {"viewer": "viewer", "planner": "planner", "operator": "operator"}
+
+
+@dataclass(frozen=True)
+class View:
+    """One person's view of a lake."""
+
+    reader: Reader
+    person: Person
+    numbers: Numbers
+
+    @property
+    def lake(self) -> Lake:
+        """The lake, to be written to by `orchestration.service`."""
+        return self.reader.lake
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether this person may decide on models and data."""
+        return self.person.role == "operator"
+
+
+def current() -> View:
+    """The view of who asks now."""
+    chosen = settings()
+    return View(reader_of(Lake(chosen.root, chosen.storage_options)), _person(), Numbers(st.context.locale or "en-US"))
+
+
+def address(page: str, **selection: str) -> str:
+    """Address of a page with a selection, for links out of tables."""
+    return f"/pages/{page}{'?' + urlencode(selection) if selection else ''}"
+
+
+def _person() -> Person:
+    """Who asks, as the front says. Nobody else reaches these pages; who comes without is a stranger who may read."""
+    name, role, regions = (st.context.headers.get(header, "") for header in (PERSON_HEADER, ROLE_HEADER, REGIONS_HEADER))
+    return Person(unquote(name) or "nobody", _ROLES.get(role, "viewer"), tuple(filter(None, regions.split(","))))

@@ -1,0 +1,207 @@
+"""What a truck is loaded with, and where a planner must look: lines of one store and week, and the stores of a region."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from dashboard.queries.reader import Reader
+from transforms.calendar import Region, Week
+from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN
+from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
+from transforms.contracts.rungs import BASELINE
+from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_STORES
+from transforms.orders.final import LATEST_EDITS
+from transforms.rows import Row
+
+WEEKS_BACK = 8
+_YEAR = 52
+_NAMES = """
+    stores as (select store_id, arg_max(name, coalesce(valid_from, date '0001-01-01')) as store_name from silver_stores group by 1),
+    products as (
+        select
+            product_id,
+            arg_max(name, coalesce(valid_from, date '0001-01-01')) as product_name,
+            arg_max(category, coalesce(valid_from, date '0001-01-01')) as category
+        from silver_products group by 1
+    )
+"""
+_CHOSEN = "region = $region and origin_week = $origin and target_week = $target"
+_TABLES = (ORDER_PLAN_FINAL.name, FORECASTS.name, DEMAND.name, SILVER_STORES.name, SILVER_PRODUCTS.name, SILVER_EVENT_WEEKS.name)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOf:
+    """The newest plan of a region for a week."""
+
+    region: Region
+    target: Week
+    origin: Week
+
+    @property
+    def keys(self) -> dict[str, str | date]:
+        """As parameters of a query."""
+        return {"region": str(self.region), "origin": self.origin.monday, "target": self.target.monday}
+
+
+def planned_regions(reader: Reader) -> list[str]:
+    """The regions that have a plan."""
+    return [row["region"] for row in reader.rows("select distinct region from gold_order_plan order by 1", ORDER_PLAN.name)]
+
+
+def planned_weeks(reader: Reader, region: str) -> list[PlanOf]:
+    """The weeks of which a region has a plan, newest first, each with the newest origin that planned it."""
+    sql = "select target_week, max(origin_week) as origin from gold_order_plan where region = $region group by 1 order by 1 desc"
+    return [PlanOf(Region(region), Week(row["target_week"]), Week(row["origin"])) for row in reader.rows(sql, ORDER_PLAN.name, region=region)]
+
+
+def next_to_load(plans: Sequence[PlanOf]) -> PlanOf | None:
+    """The week to load next: the one after the newest origin."""
+    newest = max((plan.origin for plan in plans), default=None)
+    return next((plan for plan in plans if newest is not None and plan.target == newest + 1), None)
+
+
+def is_out_of_step(reader: Reader, plan: PlanOf) -> bool:
+    """Whether what is on record as loaded is not what plan and edits say: its lake is older than edits are, or a process was killed in between."""
+    sql = f"""
+        select count(*) as n
+        from (select * from gold_order_plan where {_CHOSEN}) as p
+        left join (select * from gold_order_plan_final where {_CHOSEN}) as l using (region, store_id, product_id, origin_week, target_week)
+        left join (select * from ({LATEST_EDITS}) where region = $region and target_week = $target) as e
+            using (region, store_id, product_id, target_week)
+        where l.order_quantity is distinct from coalesce(e.quantity_to, p.order_quantity) or l.planned_quantity is distinct from p.order_quantity
+    """
+    return bool(reader.row(sql, ORDER_PLAN.name, ORDER_PLAN_FINAL.name, OVERRIDES.name, **plan.keys)["n"])
+
+
+def stores_of(reader: Reader, plan: PlanOf) -> list[Row]:
+    """One row for each store of a plan: units, cases, expected demand, returns, lost sales, and lines to look at; most of these first."""
+    sql = f"""
+        with {_lines()}
+        select
+            store_id, any_value(store_name) as store_name,
+            sum(order_quantity)::bigint as units, sum(order_quantity // coalesce(case_pack, 1))::bigint as cases,
+            sum(expected) as expected, sum(expected_returns) as expected_returns, sum(expected_lost_sales) as expected_lost_sales,
+            count(*) filter (where edited) as edited, sum(last_week)::bigint as last_week,
+            count(*) filter (where {_ANY}) as to_look_at
+        from (select *, {_CHECKED} from lines) group by store_id order by to_look_at desc, store_name, store_id
+    """
+    return reader.rows(sql, *_TABLES, **plan.keys)
+
+
+def lines_of(reader: Reader, plan: PlanOf, store: str) -> list[Row]:
+    """The lines of one store: what is planned, expected and loaded, the last weeks' deliveries (`past`, oldest first), and why to look (`look`)."""
+    sql = f"""
+        with {_lines("and store_id = $store")}
+        select * from (select *, {_CHECKED} from lines)
+        order by ({_ANY}) desc, order_quantity = 0, category nulls last, product_name, product_id
+    """
+    rows = reader.rows(sql, *_TABLES, **plan.keys, store=store)
+    weeks = [(plan.origin + back).monday for back in range(1 - WEEKS_BACK, 1)]
+    return [{**row, "look": _reasons(row), "past": _past(row, weeks)} for row in rows]
+
+
+def decisions_on(reader: Reader, plan: PlanOf) -> list[Row]:
+    """Approvals of a region's plan of a week, newest first, with the number of edits since."""
+    sql = """
+        select e.*, (
+            select count(*) from gold_overrides as o
+            where o.region = e.region and o.target_week = e.target_week and o.edited_at > e.event_time
+        ) as edits_since
+        from gold_plan_events as e where region = $region and target_week = $target order by event_time desc
+    """
+    return reader.rows(sql, PLAN_EVENTS.name, OVERRIDES.name, region=str(plan.region), target=plan.target.monday)
+
+
+def edits_of(reader: Reader, plan: PlanOf, store: str | None = None) -> list[Row]:
+    """Every edit of a region's week, newest first."""
+    sql = f"""
+        with {_NAMES}
+        select o.*, product_name, store_name from gold_overrides as o left join products using (product_id) left join stores using (store_id)
+        where region = $region and target_week = $target and ($store is null or store_id = $store) order by edited_at desc limit 500
+    """
+    tables = (OVERRIDES.name, SILVER_STORES.name, SILVER_PRODUCTS.name)
+    return reader.rows(sql, *tables, region=str(plan.region), target=plan.target.monday, store=store)
+
+
+def events_of(reader: Reader, plan: PlanOf) -> list[str]:
+    """Names of events that touch the week in this region as a whole."""
+    sql = """
+        select distinct event from silver_event_weeks
+        where week = $target and (region is null or region = $region) and store_id is null and product_id is null order by 1
+    """
+    return [row["event"] for row in reader.rows(sql, SILVER_EVENT_WEEKS.name, region=str(plan.region), target=plan.target.monday)]
+
+
+def _lines(where: str = "") -> str:
+    """CTE `lines`: one row a store and product of the plan, with what was delivered in the weeks before."""
+    return f"""
+        {_NAMES},
+        loaded as (select * from gold_order_plan_final where {_CHOSEN} {where}),
+        forecasts as (
+            select store_id, product_id, p_demand, expected, q10, q50, q90, rung, is_stale, ended, model_version
+            from gold_forecasts where {_CHOSEN} {where}
+        ),
+        past as (
+            select
+                store_id, product_id,
+                list({{week: week, units: units_shipped}} order by week) filter (where week > $origin - 7 * {WEEKS_BACK}) as delivered,
+                sum(units_shipped) filter (where week = $origin)::bigint as last_week,
+                sum(units_shipped) filter (where week = $target - 7 * {_YEAR})::bigint as last_year,
+                min(week) as first_week
+            from gold_demand where region = $region and week <= $origin {where} group by all
+        ),
+        offers as (
+            select distinct store_id as of_store, product_id from silver_event_weeks
+            where week = $target and product_id is not null and (region is null or region = $region)
+        ),
+        lines as (
+            select
+                l.*, f.* exclude (store_id, product_id), past.* exclude (store_id, product_id, last_week), coalesce(past.last_week, 0) as last_week,
+                stores.store_name, products.product_name, products.category,
+                exists (select 1 from offers as o where o.product_id = l.product_id and coalesce(o.of_store, l.store_id) = l.store_id) as on_offer
+            from loaded as l
+            left join forecasts as f using (store_id, product_id)
+            left join past using (store_id, product_id)
+            left join stores using (store_id)
+            left join products using (product_id)
+            where f.ended is null or l.order_quantity > 0 or past.last_week > 0
+        )
+    """
+
+
+def _past(row: Row, weeks: Sequence[date]) -> list[int | None]:
+    """Units delivered in each of `weeks`: a week without a delivery is 0 once there has been one."""
+    delivered = {one["week"]: one["units"] for one in row["delivered"] or ()}
+    first = row["first_week"]
+    return [delivered.get(week, 0) if first is not None and week >= first else None for week in weeks]
+
+
+# A case more or less is no news; half of last week's delivery is.
+_CHECKS = {
+    "plan_moved": "edited and plan_at_edit is distinct from planned_quantity",
+    "is_ending": "ended is not null",
+    "is_new": f"coalesce(first_week > $origin - 7 * {WEEKS_BACK}, true)",
+    "promoted": "on_offer",
+    "moved": "abs(order_quantity - last_week) >= greatest(2 * coalesce(case_pack, 1), 0.5 * last_week)",
+    "moved_a_year": "last_year > 0 and abs(order_quantity - last_year) >= greatest(3 * coalesce(case_pack, 1), last_year)",
+    "low_service": "expected >= 1 and expected_lost_sales > 0.2 * expected",
+    "by_average": f"rung = '{BASELINE}'",
+}
+"""Why a line is an exception, as SQL over the CTE `lines`; the most urgent first."""
+_CHECKED = ", ".join(f"coalesce({sql}, false) as {name}" for name, sql in _CHECKS.items())
+_ANY = " or ".join(_CHECKS)
+
+
+def _reasons(row: Row) -> list[str]:
+    """Why a line is an exception, in words."""
+    words = {
+        "plan_moved": f"edited when the plan said {row['plan_at_edit']}; it says {row['planned_quantity']} now",
+        "is_ending": f"ending: {row['ended']}",
+        "is_new": "new here",
+        "promoted": "on promotion",
+        "moved": f"{'up' if row['order_quantity'] > row['last_week'] else 'down'} from {row['last_week']} last week",
+        "moved_a_year": f"{row['last_year']} a year ago",
+        "low_service": f"may miss {row['expected_lost_sales']:.0f} of {row['expected'] or 0:.0f}",
+        "by_average": "by historical average",
+    }
+    return [words[name] for name in _CHECKS if row[name]]

@@ -1,0 +1,43 @@
+"""What can be asked about: the weeks of a region's newest plan, and what it holds."""
+
+from datetime import date
+
+from dashboard.queries.reader import Reader
+from transforms.calendar import Week
+from transforms.contracts.gold import FORECASTS, ORDER_PLAN
+from transforms.contracts.silver import SILVER_PRODUCTS
+from transforms.rows import Row
+
+_CHOSEN = """
+    region = $region and origin_week = $origin and target_week = $target
+    and ($store = '' or store_id = $store) and ($product = '' or product_id = $product)
+"""
+
+
+def target_weeks(reader: Reader, region: str, origin: Week) -> list[date]:
+    """The weeks that an origin planned, in their order."""
+    sql = "select distinct target_week as week from gold_order_plan where region = $region and origin_week = $origin order by 1"
+    return [row["week"] for row in reader.rows(sql, ORDER_PLAN.name, region=region, origin=origin.monday)]
+
+
+def planned(reader: Reader, region: str, origin: Week, target: date, store: str, product: str) -> Row:
+    """Units expected and ordered, over all stores or products where none is named."""
+    sql = f"""
+        select coalesce(sum(f.expected), 0) as expected, coalesce(sum(p.order_quantity), 0)::bigint as ordered, count(*) as lines
+        from (select * from gold_order_plan where {_CHOSEN}) as p
+        join (select * from gold_forecasts where {_CHOSEN}) as f using (region, store_id, product_id, origin_week, target_week)
+    """
+    keys = {"region": region, "origin": origin.monday, "target": target, "store": store, "product": product}
+    return reader.row(sql, ORDER_PLAN.name, FORECASTS.name, **keys)
+
+
+def region_products(reader: Reader, region: str, origin: Week) -> dict[str, str]:
+    """Products that an origin planned in any store of a region: id -> name, by name."""
+    sql = """
+        select product_id as id, arg_max(name, coalesce(valid_from, date '0001-01-01')) as name
+        from (select distinct product_id from gold_order_plan where region = $region and origin_week = $origin)
+        left join silver_products using (product_id)
+        group by 1 order by name nulls last, id
+    """
+    found = reader.rows(sql, ORDER_PLAN.name, SILVER_PRODUCTS.name, region=region, origin=origin.monday)
+    return {row["id"]: row["name"] or f"Product {row['id']}" for row in found}

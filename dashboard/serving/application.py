@@ -1,0 +1,60 @@
+"""The ASGI application of the pages' process: the Streamlit pages below /pages, the reports below /reports, and /healthz."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from streamlit import config
+
+from dashboard.parts.states import report_defect
+from dashboard.parts.theme import THEME
+from dashboard.serving.reports import create_app
+
+SCRIPT = Path(__file__).with_name("script.py")
+"""Not beside pages/: Streamlit would take modules in a folder of that name for scripts."""
+
+_OPTIONS = {
+    "browser.gatherUsageStats": False,
+    "client.showErrorDetails": "none",
+    "client.showSidebarNavigation": False,
+    "client.toolbarMode": "minimal",
+    # Host and Origin are judged by the front, under whose name people open the pages. Streamlit's own token against forged requests would lie in a
+    # cookie that pages on other ports of this machine can read.
+    "server.enableCORS": False,
+    "server.enableXsrfProtection": False,
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    "server.maxUploadSize": 20,
+}
+
+
+def create_application(reports: Path) -> Starlette:
+    """Make the application.
+
+    Parameters
+    ----------
+    reports
+        The lake's `reports/` folder; need not exist yet.
+    """
+    for name, value in {**_OPTIONS, **THEME}.items():
+        config.set_option(name, value)
+    pages = st.App(SCRIPT, on_script_error=report_defect)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with pages.lifespan()(pages):
+            yield
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[Route("/healthz", _healthy), Mount("/reports", create_app(reports)), Mount("/pages", pages)],
+    )
+
+
+async def _healthy(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,31 @@
+"""The pages together: which there are, in which order, and what surrounds each of them."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard.pages import monitoring, orders, overview, scoring, training, what_if
+from dashboard.parts.frame import draw_frame
+from dashboard.parts.states import guarded
+from dashboard.parts.view import current
+
+PAGES: tuple[tuple[str, str, Callable[[], None]], ...] = (
+    ("Overview", "overview", overview.show),
+    ("Training", "training", training.show),
+    ("Monitoring", "monitoring", monitoring.show),
+    ("Scoring", "scoring", scoring.show),
+    ("Orders", "orders", orders.show),
+    ("What if", "what_if", what_if.show),
+)
+"""Title, address below /pages and content; the first one stands at /pages itself."""
+
+
+def run() -> None:
+    """Draw the page that was asked for."""
+    pages = [st.Page(show, title=title, url_path=path, default=place == 0) for place, (title, path, show) in enumerate(PAGES)]
+    chosen = st.navigation(pages, position="hidden")
+    st.set_page_config(page_title=f"{chosen.title} - Shelfcast", layout="wide", initial_sidebar_state="collapsed")
+    draw_frame(pages, current())
+    st.title(chosen.title, anchor=False)
+    with guarded():
+        chosen.run()

@@ -1,0 +1,127 @@
+"""The front's way to the process that serves the pages: requests and WebSockets go to its Unix socket, with the person who asks in their headers.
+
+Nobody else reaches that socket, so that the pages believe these headers. What a person may read or do there is the pages' business.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from urllib.parse import quote
+
+import httpx
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.asyncio.client import ClientConnection, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
+
+from orchestration.people import PERSON_HEADER, REGIONS_HEADER, ROLE_HEADER, Person
+from orchestration.web.access import PERSON, Door
+
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "content-length"}
+)
+_OWN = ("x-shelfcast-", "authorization", "x-forwarded-", "sec-websocket-")
+_LARGEST_MESSAGE = 64 << 20
+_POLICY_VIOLATION = 1008
+_STARTING = "The pages are starting, or their process has ended: try again in some seconds. The log is services.log below the lake's root."
+
+
+class Relay:
+    """An application that answers as the one behind the socket does."""
+
+    def __init__(self, socket: str, door: Door) -> None:
+        self._socket, self._door = socket, door
+        self._client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=socket), base_url="http://pages", timeout=httpx.Timeout(5, read=None), follow_redirects=False
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Relay one request, or one WebSocket for as long as it is open."""
+        if scope["type"] == "http":
+            answer = await self._answer(Request(scope, receive))
+            await answer(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._converse(WebSocket(scope, receive, send))
+
+    async def _answer(self, request: Request) -> Response:
+        path = quote(request.scope["path"])
+        url = httpx.URL(path=path, query=request.scope["query_string"]) if request.scope["query_string"] else httpx.URL(path=path)
+        outgoing = self._client.build_request(
+            request.method, url, headers=_headers(request.scope), content=None if request.method in {"GET", "HEAD"} else request.stream()
+        )
+        try:
+            incoming = await self._client.send(outgoing, stream=True)
+        except httpx.TransportError:
+            return PlainTextResponse(f"{_STARTING}\n", status_code=503, headers={"Retry-After": "2"})
+        answer = StreamingResponse(incoming.aiter_raw(), status_code=incoming.status_code, background=BackgroundTask(incoming.aclose))
+        answer.raw_headers = [(name.lower(), value) for name, value in incoming.headers.raw if _is_relayed(name.decode("latin-1").lower())]
+        return answer
+
+    async def _converse(self, websocket: WebSocket) -> None:
+        asked = [Subprotocol(name) for name in websocket.scope.get("subprotocols", [])]
+        query = websocket.scope["query_string"].decode("latin-1")
+        uri = f"ws://pages{quote(websocket.scope['path'])}{f'?{query}' if query else ''}"
+        # Host and Origin are the front's to judge.
+        headers = [(name, value) for name, value in _headers(websocket.scope) if name not in {"host", "origin"}]
+        try:
+            inner = await unix_connect(
+                self._socket, uri, subprotocols=asked or None, additional_headers=headers, max_size=_LARGEST_MESSAGE, compression=None, proxy=None
+            )
+        except (OSError, InvalidHandshake, TimeoutError):
+            await websocket.send_denial_response(PlainTextResponse(f"{_STARTING}\n", status_code=503))
+            return
+        await websocket.accept(subprotocol=inner.subprotocol)
+        async with inner:
+            tasks = {asyncio.create_task(self._upwards(websocket, inner)), asyncio.create_task(_downwards(websocket, inner))}
+            _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _upwards(self, websocket: WebSocket, inner: ClientConnection) -> None:
+        """What the browser says. Each message is somebody's: who lost a role, or signed in as somebody else, has to connect anew."""
+        person = websocket.scope[PERSON]
+        with suppress(WebSocketDisconnect, ConnectionClosed):
+            while (message := await websocket.receive())["type"] == "websocket.receive":
+                if self._door.admit(websocket.scope) != person:
+                    await websocket.close(_POLICY_VIOLATION)
+                    return
+                said: bytes | str = message["text"] if message.get("bytes") is None else message["bytes"]
+                await inner.send(said)
+
+
+async def _downwards(websocket: WebSocket, inner: ClientConnection) -> None:
+    """What the pages say."""
+    with suppress(WebSocketDisconnect, ConnectionClosed, RuntimeError):
+        async for message in inner:
+            if isinstance(message, str):
+                await websocket.send_text(message)
+            else:
+                await websocket.send_bytes(message)
+        await websocket.close(inner.close_code or 1000)
+
+
+def _headers(scope: Scope) -> list[tuple[str, str]]:
+    """The request's headers without its session, and with the person who asks."""
+    found = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+    kept = [(name, value) for name, value in found if _is_relayed(name) and not name.startswith(_OWN) and name != "cookie"]
+    cookies = _without_session(value for name, value in found if name == "cookie")
+    person = scope.get(PERSON)
+    return [*kept, *([("cookie", cookies)] if cookies else []), *(_named(person) if isinstance(person, Person) else [])]
+
+
+def _named(person: Person) -> list[tuple[str, str]]:
+    return [(PERSON_HEADER, quote(person.name)), (ROLE_HEADER, person.role), (REGIONS_HEADER, ",".join(person.regions))]
+
+
+def _is_relayed(name: str) -> bool:
+    return name not in _HOP_BY_HOP
+
+
+def _without_session(headers: Iterable[str]) -> str:
+    pairs = (pair.strip() for header in headers for pair in header.split(";"))
+    return "; ".join(pair for pair in pairs if pair and not pair.startswith("shelfcast-"))

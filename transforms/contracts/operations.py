@@ -1,0 +1,36 @@
+"""The gold table of what was run: the steps of each run as they ended. What they made stands in the tables that they wrote."""
+
+from transforms.contracts.base import Column, Contract
+
+STEP_STATES = ("succeeded", "failed", "skipped")
+
+PIPELINE_STEPS = Contract(
+    "gold/pipeline_steps",
+    "One row per run and step that ended, conditioning included; never changed afterwards.",
+    (
+        Column("run_id", "text", "Dagster run."),
+        Column("step", "text", "Step of the run, by the name of the asset or group of assets that it makes."),
+        Column("job", "text", "Job that the run executed."),
+        Column("assets", "text", "Assets that the step made, separated by commas; none where it failed or was skipped.", required=False),
+        Column("regions", "text", "Regions that the run was for, separated by commas; none where a run is not for regions.", required=False),
+        Column("first_week", "date", "Monday of the first week that the run was for.", required=False, monday=True),
+        Column("last_week", "date", "Monday of the last one.", required=False, monday=True),
+        Column("started_at", "timestamp", "When the step began; none where it was skipped.", unit="UTC", required=False),
+        Column("ended_at", "timestamp", "When it ended, or its run did.", unit="UTC"),
+        Column("seconds", "number", "How long it took.", unit="s", required=False, minimum=0),
+        Column(
+            "rows",
+            "integer",
+            "Rows that the step's tables held in these regions and weeks as it was recorded; whole tables where they are not sliced.",
+            unit="rows",
+            required=False,
+            minimum=0,
+        ),
+        Column("state", "text", "How it ended; skipped where something before it failed.", allowed=STEP_STATES),
+        Column("error", "text", "First sentence of what went wrong.", required=False),
+        Column("started_by", "text", "Person, schedule, sensor or command that started the run."),
+    ),
+    key=("run_id", "step"),
+    sliced=False,
+    append_only=True,
+)
