@@ -21,6 +21,7 @@ from transforms.contracts import CONTRACTS, SOURCES, Contract, Source
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
 AGAIN = "python -m docs.generate"
+PACKAGES = ("dashboard", "orchestration", "models", "transforms")
 WORDS = {str: "text", int: "number", float: "number", Path: "path", bool: ""}
 
 
@@ -100,7 +101,7 @@ def rooms() -> str:
 
 def modules() -> str:
     """The modules that stand beside the rooms of each package."""
-    found = (path for name in ("orchestration", "models", "transforms") for path in sorted((CHECKOUT / name).glob("*.py")))
+    found = (path for name in PACKAGES for path in sorted((CHECKOUT / name).glob("*.py")))
     return _table(
         ("module", "what it is"),
         [(f"`{'.'.join(path.relative_to(CHECKOUT).with_suffix('').parts)}`", _said(path, whole=False)) for path in found if path.stem != "__init__"],
@@ -109,7 +110,7 @@ def modules() -> str:
 
 def packages() -> list[Path]:
     """The folders of all packages, each before those below it."""
-    return [path.parent for name in ("orchestration", "models", "transforms") for path in sorted((CHECKOUT / name).rglob("__init__.py"))]
+    return [path.parent for name in PACKAGES for path in sorted((CHECKOUT / name).rglob("__init__.py"))]
 
 
 def _said(path: Path, whole: bool = True) -> str:
@@ -207,7 +208,7 @@ def snake(steps: Sequence[tuple[str, str, str]], closed: bool) -> str:
 
 
 def layers_picture() -> str:
-    """The rooms of the three packages by layer, as the import contracts have them: who stands above may import who stands below."""
+    """The rooms of the packages by layer, as the import contracts have them: who stands above may import who stands below."""
     contracts = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     columns = [(one["containers"][0], one["layers"]) for one in contracts if "containers" in one]
     width, step, gap = 340, 44, 40
@@ -223,8 +224,9 @@ def layers_picture() -> str:
             shapes.append(_arrow(left - gap + 4, 27, left - 4, 27))
     deepest = max(len(layers) for _, layers in columns)
     note = "Rooms and modules import what stands below them, and any room of the packages to their right."
-    shapes.append(_text(20 + 1.5 * width + gap, 72 + deepest * step, note, 14))
-    return _svg(3 * width + 2 * gap + 40, 90 + deepest * step, shapes)
+    whole = len(columns) * (width + gap) - gap
+    shapes.append(_text(20 + whole / 2, 72 + deepest * step, note, 14))
+    return _svg(whole + 40, 90 + deepest * step, shapes)
 
 
 def _box(x: float, y: float, width: float, height: float, lines: Sequence[str]) -> str:

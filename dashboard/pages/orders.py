@@ -12,6 +12,7 @@ from dashboard.parts.states import empty, lead
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View, address, current
 from dashboard.parts.words import counted, plain, region_name
+from dashboard.queries.files import plan_workbook
 from dashboard.queries.orders import (
     PlanOf,
     decisions_on,
@@ -25,6 +26,7 @@ from dashboard.queries.orders import (
 from orchestration.service.orders import decide_on_plan, keep_in_step
 from transforms.rows import Row
 
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _STORES = (
     Column("store", "Store", phone=True),
     Column(
@@ -75,6 +77,7 @@ def show() -> None:
         with answer:
             _lead(view, plan, stores)
         _show_stores(view, plan, stores)
+    _downloads(view, plan, store)
     _approval(view, plan)
 
 
@@ -120,6 +123,16 @@ def _show_stores(view: View, plan: PlanOf, stores: Sequence[Row]) -> None:
         for row in stores
     ]
     show_table("stores", f"Stores of {plan.region} for {plan.target}", _STORES, lines, empty="No store is in this plan.", sort="-look")
+
+
+def _downloads(view: View, plan: PlanOf, store: str) -> None:
+    """What is to be loaded, as files: made when somebody asks for one."""
+    what, name = ("this store", f"{plan.region}_{store}") if store else ("all stores", str(plan.region))
+
+    def workbook() -> bytes:
+        return plan_workbook(view.lake, plan.region, plan.target, plan.target - plan.origin, store or None)
+
+    st.download_button(f"Download the workbook of {what} (XLSX)", workbook, f"plan_{name}_{plan.target}.xlsx", _XLSX, key="workbook")
 
 
 def _approval(view: View, plan: PlanOf) -> None:

@@ -76,12 +76,17 @@ def _basket(plan: PlanOf, store: str) -> Basket:
 
 
 def _put(basket: Basket, lines: Sequence[Row], entered: Sequence[Edit]) -> None:
-    """Take what was entered; what is to be loaded anyway is no change."""
-    loaded = {row["product_id"]: row["order_quantity"] for row in lines}
-    for edit in entered:
+    """Take what was entered, in whole cases; what is to be loaded anyway is no change."""
+    planned = {row["product_id"]: row for row in lines}
+    for edit in (edit for edit in entered if edit.row in planned):
+        row = planned[edit.row]
+        pack = int(row["case_pack"] or 1)
+        quantity = round(edit.value / pack) * pack
+        if quantity != edit.value:
+            st.session_state["saved"] = f"{row['product_name'] or edit.row} comes in cases of {pack}: {edit.value:g} units became {quantity}."
         basket.pop(edit.row, None)
-        if edit.row in loaded and round(edit.value) != loaded[edit.row]:
-            basket[edit.row] = round(edit.value)
+        if quantity != row["order_quantity"]:
+            basket[edit.row] = quantity
     st.rerun()
 
 

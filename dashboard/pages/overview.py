@@ -107,7 +107,7 @@ def _lead(numbers: Numbers, found: _Week) -> None:
         verb = "saved against" if amount.value >= 0 else "lost against"
         usd = f"<b>{numbers.usd(abs(amount.value))}</b> <abbr title='{_SAVED}'>{verb} shipping the average</abbr>"
         parts.append(f"{usd} (80 %: {_range(numbers, amount)}).")
-    states.lead(" ".join(parts).replace(" %", "&nbsp;%"))
+    states.lead(" ".join(parts))
     if found.span:
         weeks = "the week of" if found.span.weeks == 1 else f"the {found.span.weeks} weeks from {day(found.span.first)} to"
         st.caption(

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import altair as alt
 import pandas as pd
 
-from dashboard.parts.charts import week_axis
+from dashboard.parts.charts import quiet_colour, week_axis
 from dashboard.parts.numbers import MISSING, Numbers, dated
-from dashboard.parts.theme import BLUE, ORANGE, QUIET
+from dashboard.parts.theme import BLUE, ORANGE
 from dashboard.queries.scoring import GROUPS
 from transforms.calendar import Week
 from transforms.rows import Row
@@ -74,7 +74,7 @@ def fan_chart(data: pd.DataFrame, known_until: Week, lead_words: str) -> Any:
     y = alt.Y("expected:Q", title="units a week", axis=alt.Axis(tickCount=5, format=",~r"), scale=alt.Scale(zero=True, nice=True))
     tips = [alt.Tooltip(f"{name}:N", title=title) for name, title in _TIPS.items()]
     base, both = alt.Chart(data).encode(x=x), data.dropna(subset=["expected"])
-    bars = base.transform_filter("isValid(datum.sold)").mark_bar(color=QUIET, opacity=0.45)
+    bars = base.transform_filter("isValid(datum.sold)").mark_bar(color=quiet_colour(), opacity=0.45)
     chart = bars.encode(x=alt.X("bar_from:T", axis=week_axis()), x2="bar_to:T", y=alt.Y("sold:Q"), y2=alt.datum(0), tooltip=tips)
     for ahead, opacity in ((False, 0.16), (True, 0.34)):
         rows = both[both["ahead"] == ahead]
@@ -86,7 +86,7 @@ def fan_chart(data: pd.DataFrame, known_until: Week, lead_words: str) -> Any:
     chart += alt.Chart(both).mark_circle(color=BLUE, size=42, opacity=1).encode(x=x, y=y, tooltip=tips)
     if len(stale := both[both["note"] != ""]):
         chart += alt.Chart(stale).mark_point(shape="triangle-up", filled=True, color=ORANGE, size=110, opacity=1).encode(x=x, y=y, tooltip=tips)
-        chart += alt.Chart(stale.head(1)).mark_text(text="▲ stale model", align="left", color=QUIET).encode(x=x, y=alt.value(4))
+        chart += alt.Chart(stale.head(1)).mark_text(text="▲ stale model", align="left", color=quiet_colour()).encode(x=x, y=alt.value(4))
     return (chart + _labels(data, x, lead_words) + _until(known_until)).properties(height=_HEIGHT)
 
 
@@ -98,7 +98,7 @@ def _labels(data: pd.DataFrame, x: alt.X, lead_words: str) -> Any:
     past, ahead = (data[(data["ahead"] == of) & data["expected"].notna()] for of in (False, True))
     found: list[tuple[pd.DataFrame, str, list[str], _Align, str, int]] = []
     if len(sold := data[data["sold"].notna()]):
-        found.append((sold.head(1), "sold", ["sold"], "left", QUIET, -7))
+        found.append((sold.head(1), "sold", ["sold"], "left", quiet_colour(), -7))
     # Few past forecasts stand beside those of the weeks to come, whose name stands below.
     if len(past) > _FEW:
         found.append((past.head(1), "q90", [lead_words], "left", BLUE, -8))
@@ -116,7 +116,7 @@ def _labels(data: pd.DataFrame, x: alt.X, lead_words: str) -> Any:
 def _until(week: Week) -> Any:
     """A thin line after the last week that is known."""
     data = pd.DataFrame({"at": [pd.Timestamp(week.monday) + timedelta(days=3, hours=12)]})
-    return alt.Chart(data).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="at:T")
+    return alt.Chart(data).mark_rule(color=quiet_colour(), strokeDash=[3, 3]).encode(x="at:T")
 
 
 def waterfall_rows(numbers: Numbers, parts: Row) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def waterfall_rows(numbers: Numbers, parts: Row) -> pd.DataFrame:
 def waterfall_chart(data: pd.DataFrame) -> Any:
     """Horizontal bars, each beginning where the one above ends; blue adds, orange takes off."""
     order = list(data["what"])
-    colours = alt.Color("kind:N", scale=alt.Scale(domain=["total", "adds", "takes off"], range=[QUIET, BLUE, ORANGE]), legend=None)
+    colours = alt.Color("kind:N", scale=alt.Scale(domain=["total", "adds", "takes off"], range=[quiet_colour(), BLUE, ORANGE]), legend=None)
     y = alt.Y("what:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, labelOverlap=False, domain=False, ticks=False))
     base = alt.Chart(data).encode(y=y)
     tips = [alt.Tooltip("what:N", title="What"), alt.Tooltip("text:N", title="Units")]
@@ -146,6 +146,6 @@ def waterfall_chart(data: pd.DataFrame) -> Any:
     bars = base.mark_bar(height=14).encode(
         x=alt.X("from:Q", title="units", scale=room, axis=alt.Axis(tickCount=4)), x2="to:Q", color=colours, tooltip=tips
     )
-    return (bars + base.mark_text(align="left", dx=4, color=QUIET).encode(x=alt.X("right:Q"), text="text:N")).properties(
+    return (bars + base.mark_text(align="left", dx=4, color=quiet_colour()).encode(x=alt.X("right:Q"), text="text:N")).properties(
         height=_STEP * len(data) + 50
     )

@@ -7,10 +7,20 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.parts.theme import QUIET
+from dashboard.parts.theme import BLUE, QUIET, QUIET_ON_DARK, SKY
 
 WEEK_FORMAT = "%-d %b"
 ROW_HEIGHT = 22
+
+
+def line_colour() -> str:
+    """The colour of what is looked at, with a contrast of 4.5 on the ground that the reader chose."""
+    return SKY if st.context.theme.type == "dark" else BLUE
+
+
+def quiet_colour() -> str:
+    """The colour of what it is compared with, likewise."""
+    return QUIET_ON_DARK if st.context.theme.type == "dark" else QUIET
 
 
 def week_axis(title: str | None = None, ticks: int = 8) -> alt.Axis:
@@ -18,14 +28,6 @@ def week_axis(title: str | None = None, ticks: int = 8) -> alt.Axis:
     return alt.Axis(
         title=title, tickCount=ticks, labelExpr=f"timeFormat(datum.value, month(datum.value) == 0 ? '%-d %b %Y' : '{WEEK_FORMAT}')", grid=False
     )
-
-
-def target_line(value: float, label: str) -> Any:
-    """A thin labelled line at a target."""
-    data = pd.DataFrame({"value": [value], "label": [label]})
-    rule = alt.Chart(data).mark_rule(strokeDash=[4, 3], color=QUIET).encode(y="value:Q")
-    text = alt.Chart(data).mark_text(align="left", dx=4, dy=-6, color=QUIET).encode(y="value:Q", x=alt.value(0), text="label:N")
-    return rule + text
 
 
 def show_chart(chart: Any, described: str, data: pd.DataFrame, name: str, columns: Mapping[str, str] | None = None) -> None:

@@ -6,11 +6,9 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import streamlit as st
 
-from dashboard.parts.charts import week_axis
+from dashboard.parts.charts import line_colour, quiet_colour, week_axis
 from dashboard.parts.numbers import dated
-from dashboard.parts.theme import BLUE, QUIET, SKY
 
 _LINE = 15
 """Pixels of a name's line: names at the lines' ends keep so far apart."""
@@ -18,11 +16,6 @@ _ROOM = 0.3
 """Share of the weeks' length that is left free at the right for the names."""
 _TICKS = 7
 _MARGIN = pd.Timedelta(days=3)
-
-
-def line_colour() -> str:
-    """The colour of what is looked at, with a contrast of 4.5 on the ground that the reader chose."""
-    return SKY if st.context.theme.type == "dark" else BLUE
 
 
 def long_rows(rows: Sequence[Mapping[str, Any]], series: Mapping[str, str], written: Callable[[float | None], str]) -> pd.DataFrame:
@@ -49,7 +42,7 @@ def comparison_lines(data: pd.DataFrame, unit: str, *, percent: bool = False, ta
         Write shares of 1 as per cent.
     """
     names = list(dict.fromkeys(data["series"]))
-    colours = [line_colour(), *([QUIET] * len(names))]
+    colours = [line_colour(), *([quiet_colour()] * len(names))]
     low, top = 1.1 * min([*data["value"], 0]), 1.1 * max([*data["value"], target or 0])
     axis = alt.Axis(labelExpr="round(100 * datum.value) + ' %'", tickCount=5) if percent else alt.Axis(tickCount=5, format=",~f")
     placed: dict[str, Any] = {
@@ -63,7 +56,7 @@ def comparison_lines(data: pd.DataFrame, unit: str, *, percent: bool = False, ta
     words = f"target {round(100 * target)} %" if percent and target is not None else f"target {target}"
     if target is not None:
         across = pd.DataFrame({"value": [target], "week": [data["week"].min() - _MARGIN], "last": [data["week"].max()]})
-        chart += alt.Chart(across).mark_rule(strokeDash=[4, 3], color=QUIET).encode(x="week:T", x2="last:T", y="value:Q")
+        chart += alt.Chart(across).mark_rule(strokeDash=[4, 3], color=quiet_colour()).encode(x="week:T", x2="last:T", y="value:Q")
     ends = _names(data, target, words, (top - low) * _LINE / height)
     chart += alt.Chart(ends).mark_text(align="left", dx=8, fontWeight="bold", clip=False).encode(**placed, text="words:N")
     return chart.properties(height=height)

@@ -10,6 +10,7 @@ from babel.numbers import format_decimal
 from transforms.calendar import Week
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TIED = "\N{NO-BREAK SPACE}"
 MISSING = "n/a"
 """In place of a number that there is none of: it was not measured, which is not 0."""
 
@@ -95,11 +96,11 @@ class Numbers:
 
     def percent(self, value: float | None, places: int = 0) -> str:
         """A share of 1, like 24 %."""
-        return MISSING if _absent(value) else f"{self._written(100 * (value or 0.0), '#,##0' if not places else '#,##0.' + '0' * places)} %"
+        return MISSING if _absent(value) else f"{self._written(100 * (value or 0.0), '#,##0' if not places else '#,##0.' + '0' * places)}{_TIED}%"
 
     def usd(self, value: float | None) -> str:
         """USD 41,200."""
-        return MISSING if _absent(value) else f"USD {self.three(value)}"
+        return MISSING if _absent(value) else f"USD{_TIED}{self.three(value)}"
 
     def between(self, low: float | None, high: float | None) -> str:
         """12 to 36."""

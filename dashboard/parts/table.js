@@ -1,5 +1,8 @@
 // A table that people sort, filter, read on a phone, edit and download. Texts come ready from Python; nothing is ever taken as HTML.
 
+// So few rows are read faster than searched.
+const FEW = 8;
+
 const el = (tag, props = {}, ...children) => {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -125,6 +128,7 @@ export default function (component) {
   const root = parentElement.querySelector(".table-root");
   const state = root.state ?? { sort: data.sort, find: data.find };
   root.state = state;
+  root.latest = { data, component };
   // What Python says counts where it changed: another address was opened.
   if (root.told !== undefined && root.told !== `${data.sort}|${data.find}` && root.told !== `${state.sort}|${state.find}`) Object.assign(state, { sort: data.sort, find: data.find });
   root.told = `${data.sort}|${data.find}`;
@@ -132,7 +136,9 @@ export default function (component) {
   const remember = () => component.setStateValue("view", { sort: state.sort, find: state.find });
   const draw = () => keepTyping(root, fill);
   const fill = () => {
-    const rows = wanted(root.data, state);
+    // Listeners live longer than one call: they draw what came last.
+    const { data, component } = root.latest;
+    const rows = wanted(data, state);
     const heads = data.columns.map((column) => {
       const way = state.sort === column.key ? "ascending" : state.sort === `-${column.key}` ? "descending" : "none";
       const press = () => {
@@ -149,7 +155,8 @@ export default function (component) {
     });
     const body = el("tbody", {}, ...rows.map((row) => el("tr", { class: row.tone }, ...data.columns.map((column) => cellOf(column, row, root, component)))));
     const table = el("table", {}, el("caption", { text: data.caption }), el("thead", {}, el("tr", {}, ...heads)), body);
-    const count = rows.length === data.rows.length ? `${rows.length} rows` : `${rows.length} of ${data.rows.length} rows`;
+    root.querySelector("input[type=search]").hidden = data.rows.length < FEW && !state.find;
+    const count = rows.length === data.rows.length ? `${rows.length} ${rows.length === 1 ? "row" : "rows"}` : `${rows.length} of ${data.rows.length} rows`;
     root.querySelector(".count").textContent = count;
     root.querySelector(".scroll").replaceChildren(rows.length ? table : el("p", { class: "none", text: data.rows.length ? `Nothing matches “${state.find}”. Clear the search to see all rows.` : data.empty }));
   };
@@ -163,10 +170,9 @@ export default function (component) {
       clearTimeout(pause);
       pause = setTimeout(remember, 400);
     });
-    const save = el("button", { type: "button", class: "save", text: "Download CSV", onclick: () => download(root.data, wanted(root.data, state)) });
+    const save = el("button", { type: "button", class: "save", text: "Download CSV", onclick: () => download(root.latest.data, wanted(root.latest.data, state)) });
     root.append(el("div", { class: "bar" }, find, el("span", { class: "count", role: "status" }), save), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": data.caption }));
   }
-  root.data = data;
   root.querySelector("input[type=search]").value = state.find;
   draw();
 }

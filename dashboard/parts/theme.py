@@ -8,8 +8,8 @@ RAMP = ("#DCEBF7", "#B3D3EA", "#85B8DA", "#5499C5", "#2C78A9", "#0F5789", "#063A
 """Magnitude."""
 DIVERGING = ("#0F5789", "#5499C5", "#B3D3EA", "#E6E6E6", "#F4CF93", "#E69F00", "#A36200")
 """Below expectation, as expected, above."""
-QUIET = "#808B96"
-"""Readable on both grounds: comparisons, targets, axes."""
+QUIET, QUIET_ON_DARK = "#66707B", "#9AA5B0"
+"""Comparisons, targets, axes."""
 
 _LIGHT = {
     "backgroundColor": "#FFFFFF",

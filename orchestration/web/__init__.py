@@ -1,1 +1,1 @@
-"""Web servers: the Dagster UI behind its front, and the reports. What they show is made elsewhere."""
+"""Web servers: the Dagster UI behind its front, and the way from there to the pages. What they show is made elsewhere."""

@@ -16,6 +16,7 @@ from orchestration.web.headers import POLICY
 
 _READING = frozenset({"GET", "HEAD"})
 _NOTEBOOKS = frozenset({"notebook", "dagit/notebook"})
+_UPLOADING, _UPLOADS = frozenset({"PUT", "DELETE"}), "pages/_stcore/upload_file/"
 _FOREIGN = frozenset({"cross-site", "same-site"})
 
 BASE_HEADERS = {
@@ -98,9 +99,10 @@ def _not_served(scope: Scope) -> PlainTextResponse | None:
         return _refuse(
             404, "Notebooks are not shown here: Dagster would show any file of this machine, with its scripts as the UI's own. Use Jupyter."
         )
-    if scope["method"] in _READING:
-        if path == "graphql" and scope["query_string"]:
-            return _refuse(405, "GraphQL is asked by POST: a GET can be sent by any web page. Post JSON with the field 'query'.")
+    if scope["method"] in _READING and path == "graphql" and scope["query_string"]:
+        return _refuse(405, "GraphQL is asked by POST: a GET can be sent by any web page. Post JSON with the field 'query'.")
+    # A browser asks beforehand whether a page of another origin may put or delete, which is refused.
+    if scope["method"] in _READING or (scope["method"] in _UPLOADING and path.startswith(_UPLOADS)):
         return None
     if scope["method"] != "POST":
         return _refuse(405, f"The method is {scope['method']}; expected GET, HEAD or POST.")

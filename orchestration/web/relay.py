@@ -35,9 +35,9 @@ class Relay:
 
     def __init__(self, socket: str, door: Door) -> None:
         self._socket, self._door = socket, door
-        self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=socket), base_url="http://pages", timeout=httpx.Timeout(5, read=None), follow_redirects=False
-        )
+        # Each request its own connection, which costs nothing here: one that was kept may be closed by the other side just when it is used again.
+        transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://pages", timeout=httpx.Timeout(5, read=None), follow_redirects=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay one request, or one WebSocket for as long as it is open."""

@@ -43,6 +43,7 @@ def behind_front(dagster: ASGIApp, pages: ASGIApp, door: Door) -> ASGIApp:
     """The whole application as it is served to whom `door` admits: people come to the pages first, and find Dagster from there."""
     routes = [
         Route("/", _to_pages),
+        Route("/pages", _to_pages),
         Mount("/pages", WithHeaders(pages, added={POLICY: ui_policy(door.origins, "blob:")})),
         Mount("/reports", pages),
         Route("/healthz", pages),

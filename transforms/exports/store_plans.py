@@ -10,11 +10,12 @@ import pyarrow.compute as pc
 
 from transforms.calendar import Region, Week
 from transforms.contracts.gold import FORECASTS, ORDER_PLAN
+from transforms.contracts.orders import ORDER_PLAN_FINAL
 from transforms.contracts.silver import SILVER_PRODUCTS, SILVER_STORES
 from transforms.errors import MissingData
 from transforms.lake.tables import Lake, day
 
-TABLES = (ORDER_PLAN.name, FORECASTS.name, SILVER_STORES.name, SILVER_PRODUCTS.name)
+TABLES = (ORDER_PLAN.name, ORDER_PLAN_FINAL.name, FORECASTS.name, SILVER_STORES.name, SILVER_PRODUCTS.name)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class StorePlan:
 
 
 def store_plans(lake: Lake, region: Region, week: Week, horizons: int, store: str | None = None) -> Iterator[StorePlan]:
-    """Yield the newest plan of each of a region's stores (or of one) for the week to deliver, without series that have ended.
+    """Yield what is to be loaded for each of a region's stores (or one) in a week, by its newest plan and its edits, without series that have ended.
 
     Parameters
     ----------
@@ -85,12 +86,27 @@ def _newest_origin(lake: Lake, region: Region, week: Week, horizons: int) -> Wee
 
 
 def _sql(region: Region, week: Week, origin: Week, one_store: bool) -> str:
-    """One row a store and product; names as they are known now, packs as they were at the origin."""
+    """One row a store and product, edits included; names as they are known now, packs as they were at the origin."""
     chosen = f"region = '{region}' and target_week = {day(week)} and origin_week = {day(origin)}{' and store_id = $store' if one_store else ''}"
     return f"""
         with
 
-        plans as (select * from gold_order_plan where {chosen}),
+        loaded as (
+            select region, store_id, product_id, origin_week, target_week, order_quantity, service_level, expected_returns, expected_lost_sales
+            from gold_order_plan_final where {chosen}
+        ),
+
+        -- As planned where the lake is older than edits are.
+        plans as (
+            select
+                p.* exclude (order_quantity, service_level, expected_returns, expected_lost_sales),
+                coalesce(l.order_quantity, p.order_quantity) as order_quantity,
+                coalesce(l.service_level, p.service_level) as service_level,
+                coalesce(l.expected_returns, p.expected_returns) as expected_returns,
+                coalesce(l.expected_lost_sales, p.expected_lost_sales) as expected_lost_sales
+            from (select * from gold_order_plan where {chosen}) as p
+            left join loaded as l using (region, store_id, product_id, origin_week, target_week)
+        ),
 
         forecasts as (select * from gold_forecasts where {chosen}),
 

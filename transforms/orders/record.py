@@ -78,6 +78,7 @@ def record_edits(lake: Lake, region: Region, target: Week, changes: Sequence[Cha
         stores = sorted({change.store_id for change in changes})
         present = {(row["store_id"], row["product_id"]): row for row in final_of(lake, where, region_list([region]), stores).to_pylist()}
         _refuse_unplanned(changes, present, region, target, origin)
+        _refuse_part_cases(changes, present)
         effective = [change for change in changes if _changes(change, present[change.store_id, change.product_id])]
         rows = [_override(region, target, origin, change, present[change.store_id, change.product_id], why, edit_id, now) for change in effective]
         if rows:
@@ -147,6 +148,17 @@ def _refuse_unplanned(changes: Sequence[Change], present: Mapping[tuple[str, str
             f"{len(absent)} lines are not in the plan of {region} for {target}, made at {origin} (first: store {absent[0].store_id}, product "
             f"{absent[0].product_id}): only what is planned can be edited. Nothing was changed."
         )
+
+
+def _refuse_part_cases(changes: Sequence[Change], present: Mapping[tuple[str, str], Row]) -> None:
+    for change in changes:
+        pack = present[change.store_id, change.product_id]["case_pack"] or 1
+        if change.quantity is not None and change.quantity % pack:
+            below = change.quantity // pack * pack
+            raise ConfigurationError(
+                f"Store {change.store_id}, product {change.product_id}: {change.quantity} units are no whole cases of {pack}; expected {below} or "
+                f"{below + pack}. Nothing was changed."
+            )
 
 
 def _changes(change: Change, row: Row) -> bool:

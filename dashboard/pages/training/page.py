@@ -10,11 +10,11 @@ import streamlit as st
 from dashboard.pages.training.records import show_experiments, show_records
 from dashboard.pages.training.version import show_version
 from dashboard.parts import states
-from dashboard.parts.charts import show_chart
-from dashboard.parts.lines import comparison_lines, line_colour, long_rows
+from dashboard.parts.charts import line_colour, quiet_colour, show_chart
+from dashboard.parts.lines import comparison_lines, long_rows
 from dashboard.parts.numbers import dated, day
 from dashboard.parts.selection import pick
-from dashboard.parts.theme import DIVERGING, ORANGE, QUIET, SKY
+from dashboard.parts.theme import DIVERGING, ORANGE, SKY
 from dashboard.parts.view import View, current
 from dashboard.parts.words import region_name, segment_name
 from dashboard.queries import overview
@@ -114,7 +114,7 @@ def _heat_map(data: pd.DataFrame) -> Any:
     # As good as the average is the neutral middle; a quarter of its error is as blue as it gets.
     colour = alt.Color("ratio:Q", scale=alt.Scale(domain=[0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75], range=list(DIVERGING), clamp=True), legend=None)
     ink = alt.condition("datum.ratio < 0.39 || datum.ratio > 1.65", alt.value("#FFFFFF"), alt.value("#000000"))
-    cells = base.mark_rect(stroke=QUIET, strokeWidth=0.3).encode(color=colour, tooltip=_TIPS)
+    cells = base.mark_rect(stroke=quiet_colour(), strokeWidth=0.3).encode(color=colour, tooltip=_TIPS)
     own = base.mark_text(fontWeight="bold", dy=-6).encode(text="text:N", color=ink)
     average = base.transform_calculate(words="'avg ' + datum.average").mark_text(fontSize=10, dy=8).encode(text="words:N", color=ink)
     return (cells + own + average).properties(height=_ROW * data["region"].nunique() + 24)
@@ -127,9 +127,8 @@ def _bars(data: pd.DataFrame, target: float | None) -> Any:
     bars = base.mark_bar(color=line_colour(), height=18).encode(x=axis, tooltip=_TIPS)
     text = base.mark_text(align="left", dx=4, fontWeight="bold", color=line_colour()).encode(x="mape:Q", text="text:N")
     average = base.mark_tick(color=ORANGE, thickness=3, size=26).encode(x="baseline:Q", tooltip=_TIPS)
-    named = (
-        base.transform_calculate(words="'average ' + datum.average").mark_text(align="left", dx=6, color=QUIET).encode(x="baseline:Q", text="words:N")
-    )
+    compared = base.transform_calculate(words="'average ' + datum.average")
+    named = compared.mark_text(align="left", dx=6, color=quiet_colour()).encode(x="baseline:Q", text="words:N")
     return (bars + text + average + named).properties(height=2 * _ROW * len(data))
 
 

@@ -400,7 +400,7 @@ def test_the_proxy_refuses_what_other_pages_can_send_and_tells_browsers_so(team:
         assert "camera=()" in headers["permissions-policy"]
         assert "content-security-policy" in headers
         assert not {"server", "x-powered-by"} & set(headers)
-    assert team.address.replace("https", "wss") in team.ask("GET", "/", "ann").headers["content-security-policy"]
+    assert team.address.replace("https", "wss") in team.ask("GET", "/runs", "ann").headers["content-security-policy"]
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ ASSETS = [
     *(["bronze", name] for name in ("shipments", "returns", "weather_observed", "weather_forecast")),
     *(["staging", f"stg_{name}"] for name in ("shipments", "returns", "weather_observed", "weather_forecast")),
     *(["silver", name] for name in ("shipments", "returns", "weather", "weather_known")),
-    *(["gold", name] for name in ("demand", "dataset_versions", "forecasts", "order_plan", "accuracy", "retraining", "ladder")),
+    *(["gold", name] for name in ("demand", "dataset_versions", "forecasts", "order_plan", "order_plan_final", "accuracy", "retraining", "ladder")),
     *(["models", name] for name in ("ensembles", "champions")),
     ["reports", "drift_report"],
 ]

@@ -166,6 +166,7 @@ def test_a_clock_that_was_set_back_does_not_make_an_older_edit_the_last(lake: La
             "1 quantities cannot be loaded (first: store 1, product bread, -6): expected 0 to 1,000,000",
         ),
         ([Change("1", "bread", 10**9, 12)], ConfigurationError, "cannot be loaded"),
+        ([Change("1", "bread", 25, 12)], ConfigurationError, "Store 1, product bread: 25 units are no whole cases of 6; expected 24 or 30."),
         ([Change("1", "bread", 6, 12), Change("1", "bread", 18, 12)], ConfigurationError, "Store 1, product bread is named 2 times"),
         (
             [Change("1", "bread", 6, 12), Change("9", "bread", 18, 12)],

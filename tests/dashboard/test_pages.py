@@ -1,0 +1,216 @@
+"""The pages in a real browser, over a lake that real runs made: each answers, asks nobody else, is read by everybody, and changes what it says it does."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from starlette.applications import Starlette
+
+from orchestration.people import Person
+from orchestration.web.access import TokenDoor
+from orchestration.web.relay import Relay
+from orchestration.web.webserver import behind_front
+from tests.orchestration.waiting import free_port, wait_for
+from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
+from transforms.lake.tables import Lake
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium"),
+]
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+STORE = "orders?region=north_texas&store="
+
+
+@dataclass
+class Pages:
+    """The pages of a lake behind their front, asked by persons of any role."""
+
+    root: Path
+    origin: str
+    who: dict[str, Person]
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.root))
+
+
+@pytest.fixture(scope="module")
+def pages(small_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    root = shutil.copytree(small_lake, tmp_path_factory.mktemp("pages") / "lake")
+    who, port = {"now": Person("ann", "operator")}, free_port()
+
+    class Door(TokenDoor):
+        def admit(self, scope: Any) -> Any:
+            found = super().admit(scope)
+            return who["now"] if isinstance(found, Person) else found
+
+    with TemporaryDirectory(prefix="pages-") as folder:
+        socket, door = f"{folder}/s", Door(port, "t0k3n", "ann")
+        process = subprocess.Popen([sys.executable, "-m", "dashboard", socket], env={**os.environ, "SHELFCAST_ROOT": str(root)})
+        server = uvicorn.Server(uvicorn.Config(behind_front(Starlette(), Relay(socket, door), door), host="127.0.0.1", port=port, log_level="error"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            origin = f"http://127.0.0.1:{port}"
+            wait_for(lambda: _is_up(origin), 120)
+            yield Pages(root, origin, who)
+        finally:
+            server.should_exit = True
+            thread.join()
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _is_up(origin: str) -> bool:
+    try:
+        return httpx.get(f"{origin}/healthz", headers={"authorization": "Bearer t0k3n"}).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> dict[str, BrowserContext]:
+    """Browsers of readers by language: what one has loaded it does not load again."""
+    return {}
+
+
+@pytest.fixture
+def visit(pages: Pages, browser: Browser, contexts: dict[str, BrowserContext]) -> Iterator[Callable[..., Page]]:
+    """Open a page of the lake and wait for its answer. Whatever goes wrong in the browser fails the test."""
+    problems: list[str] = []
+    opened_pages = []
+
+    def opened(path: str, size: dict[str, int] = DESK, locale: str = "en-US") -> Page:
+        if locale not in contexts:
+            contexts[locale] = browser.new_context(locale=locale)
+            # No other host: neither asked for, nor reached if it were.
+            contexts[locale].route(lambda url: not url.startswith(pages.origin), lambda route: route.abort())
+        page = contexts[locale].new_page()
+        opened_pages.append(page)
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.on("request", lambda request: None if request.url.startswith((pages.origin, "blob:", "data:")) else problems.append(request.url))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        # Streamlit looks for its root below a page's own address first.
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" and "404" not in said.text else None)
+        page.goto(f"{pages.origin}/healthz?token=t0k3n")
+        page.goto(f"{pages.origin}/pages/{path}")
+        page.locator("p.lead").wait_for(timeout=60_000)
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+        return page
+
+    yield opened
+    for page in opened_pages:
+        page.close()
+    pages.who["now"] = Person("ann", "operator")
+    assert problems == []
+
+
+def first_store(pages: Pages) -> str:
+    return str(pages.lake.read("gold/order_plan", columns="min(store_id) as s")["s"][0].as_py())
+
+
+@pytest.mark.parametrize("path", ["", "training", "monitoring", "scoring", "orders?region=north_texas", "what_if"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_page_answers_first_fits_its_screen_and_is_read_by_everybody(visit: Callable[..., Page], path: str, size: dict[str, int]) -> None:
+    page = visit(path, size)
+    answer = page.locator("p.lead").bounding_box()
+    assert answer is not None
+    assert answer["y"] + answer["height"] < 400
+    assert any(letter.isdigit() for letter in page.locator("p.lead").inner_text())
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= size["width"]
+    found = Axe().run(page)
+    serious = [one for one in found.response["violations"] if one["impact"] in {"serious", "critical"}]
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in serious] == []
+
+
+def test_a_planner_edits_a_line_sees_what_it_costs_and_saves_it_with_a_reason(visit: Callable[..., Page], pages: Pages) -> None:
+    pages.who["now"] = Person("Zoë", "planner", ("north_texas",))
+    store = first_store(pages)
+    page = visit(f"{STORE}{store}")
+    field = page.locator("input.edit").first
+    before, pack = int(field.input_value()), int(str(field.get_attribute("step")))
+    product = str(field.get_attribute("data-row"))
+    field.fill(str(before + 2 * pack))
+    field.press("Enter")
+    page.get_by_text("1 line changed, not saved").wait_for()
+    assert f"+{2 * pack}" in page.locator(".st-key-basket").inner_text().split("units")[0]
+    assert not pages.lake.exists(OVERRIDES.name)
+    page.get_by_role("combobox", name="Why").click()
+    page.get_by_role("option", name="promotion").click()
+    page.get_by_label("In your own words").fill("![x](http://evil.example) <b>two</b>")
+    page.get_by_label("In your own words").press("Tab")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("1 line saved").wait_for()
+    kept = pages.lake.read(OVERRIDES.name).to_pylist()
+    assert [(row["person"], row["product_id"], row["quantity_from"], row["quantity_to"], row["reason"]) for row in kept] == [
+        ("Zoë", product, before, before + 2 * pack, "promotion")
+    ]
+    where = f"store_id = '{store}' and product_id = '{product}' and edited"
+    assert [row["order_quantity"] for row in pages.lake.read(ORDER_PLAN_FINAL.name, where).to_pylist()][:1] == [before + 2 * pack]
+    page.get_by_role("button", name="Approve the plan").click()
+    page.get_by_text("Approved by Zoë").wait_for()
+    assert [(row["event"], row["person"], row["edits"]) for row in pages.lake.read(PLAN_EVENTS.name).to_pylist()] == [("approved", "Zoë", 1)]
+
+
+def test_a_viewer_and_a_planner_of_another_region_are_offered_no_edit(visit: Callable[..., Page], pages: Pages) -> None:
+    for person in (Person("vic", "viewer"), Person("oda", "planner", ("ohio",))):
+        pages.who["now"] = person
+        page = visit(f"{STORE}{first_store(pages)}")
+        page.locator("table").first.wait_for()
+        assert page.locator("input.edit").count() == 0
+        assert page.get_by_role("button", name="Approve").count() == 0
+
+
+def test_a_table_is_sorted_and_searched_and_the_address_keeps_both(visit: Callable[..., Page]) -> None:
+    page = visit("orders?region=north_texas")
+    page.get_by_role("button", name="Units").click()
+    page.wait_for_url("**stores.sort=-units**")
+    units = page.locator("tbody tr td:nth-child(3)").all_inner_texts()
+    numbers = [int(text.replace(",", "")) for text in units]
+    assert numbers == sorted(numbers, reverse=True)
+    page.reload()
+    page.locator("tbody tr").first.wait_for()
+    assert page.locator("tbody tr td:nth-child(3)").all_inner_texts() == units
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith("Units")
+
+
+def test_numbers_are_written_as_the_reader_s_browser_has_them(visit: Callable[..., Page]) -> None:
+    english, german = (visit("orders?region=north_texas", locale=locale).locator("p.lead b").first.inner_text() for locale in ("en-US", "de-DE"))
+    assert english.replace(",", ".") == german
+    assert "," in english
+
+
+def test_the_workbook_of_a_plan_is_downloaded(visit: Callable[..., Page]) -> None:
+    page = visit("orders?region=north_texas")
+    with page.expect_download(timeout=60_000) as download:
+        page.get_by_role("button", name="Download the workbook").click()
+    assert Path(download.value.path()).read_bytes()[:2] == b"PK"
+    assert download.value.suggested_filename.startswith("plan_north_texas_")
+
+
+def test_an_address_with_nonsense_opens_the_page_all_the_same(visit: Callable[..., Page]) -> None:
+    for path in ("orders?region=<script>&week=2020-01-01&store='", "scoring?region=x&store=%00&product=y", "training?region=../..&version=%3Cb%3E"):
+        assert visit(path).locator("p.lead").count() == 1
