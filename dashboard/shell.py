@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard.pages import monitoring, orders, overview, scoring, training, what_if
+from dashboard.pages import monitoring, orders, overview, scoring, training, value_added, what_if
 from dashboard.parts.frame import draw_frame
 from dashboard.parts.states import guarded
 from dashboard.parts.view import current
@@ -18,14 +18,16 @@ PAGES: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("What if", "what_if", what_if.show),
 )
 """Title, address below /pages and content; the first one stands at /pages itself."""
+BESIDE: tuple[tuple[str, str, Callable[[], None]], ...] = (("Value added", "value_added", value_added.show),)
+"""Pages that others lead to."""
 
 
 def run() -> None:
     """Draw the page that was asked for."""
-    pages = [st.Page(show, title=title, url_path=path, default=place == 0) for place, (title, path, show) in enumerate(PAGES)]
+    pages = [st.Page(show, title=title, url_path=path, default=place == 0) for place, (title, path, show) in enumerate((*PAGES, *BESIDE))]
     chosen = st.navigation(pages, position="hidden")
     st.set_page_config(page_title=f"{chosen.title} - Shelfcast", layout="wide", initial_sidebar_state="collapsed")
-    draw_frame(pages, current())
+    draw_frame(pages[: len(PAGES)], current())
     st.title(chosen.title, anchor=False)
     with guarded():
         chosen.run()

@@ -78,6 +78,7 @@ def show() -> None:
             _lead(view, plan, stores)
         _show_stores(view, plan, stores)
     _downloads(view, plan, store)
+    st.html(f"<a href='{address('value_added', region=str(plan.region))}' target='_self'>Did edits help?</a>")
     _approval(view, plan)
 
 

@@ -10,7 +10,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:])")
 
 def plain(text: str) -> str:
     """A text for Markdown that shows just it: names and notes are whoever wrote them's, and become neither link nor picture."""
-    return _MARKDOWN.sub(r"\\\1", text)
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def region_name(key: str) -> str:

@@ -3,6 +3,7 @@
 Making the plan is scoring; how forecasts turned out is monitoring.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -16,32 +17,36 @@ from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import FURTHEST, Slice, Week, blocks_of
 from transforms.contracts.gold import CONTRIBUTIONS, PLAN_VALUE
+from transforms.contracts.orders import VALUE_ADDED
 from transforms.features.feature import GROUPS
 from transforms.monitoring.savings import Savings, savings
+from transforms.orders.value_added import value_edits
 
 
 @dg.multi_asset(
     name="plan_value",
     specs=[
         table_spec(
-            PLAN_VALUE.name,
+            table,
             group_name="monitoring",
             deps=[
                 dg.AssetKey(["gold", "demand"]),
-                *(dg.AssetDep(dg.AssetKey(["gold", table]), partition_mapping=earlier_weeks(-FURTHEST, -1)) for table in ("forecasts", "order_plan")),
+                *(dg.AssetDep(dg.AssetKey(["gold", made]), partition_mapping=earlier_weeks(-FURTHEST, -1)) for made in ("forecasts", "order_plan")),
             ],
             kinds={"duckdb", "deltalake"},
             owners=["team:data-science"],
         )
+        for table in (PLAN_VALUE.name, VALUE_ADDED.name)
     ],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def plan_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """What the plans made earlier for these weeks cost, beside shipping the historical average and the point forecast."""
+def plan_value(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
+    """What the plans made earlier for these weeks cost beside what else could have been shipped, and what planners' edits of them were worth."""
     opened, slices = lake.open(), slices_of(context)
     for block in blocks_of(slices):
         value_plans(opened, block)
+        value_edits(opened, block)
     columns = ["region", "cost of the plan, USD", "saved against the historical average", "saved against the point forecast"]
 
     @cache
@@ -57,7 +62,8 @@ def plan_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mate
         return {**rounded({"cost": cost, "saved_usd": saved}), "savings": table}
 
     add_by_slice(context, dg.AssetKey(["gold", "plan_value"]), slices, page)
-    return dg.MaterializeResult(metadata=written_slices(context, opened, PLAN_VALUE.name, slices))
+    for table in (PLAN_VALUE.name, VALUE_ADDED.name):
+        yield dg.MaterializeResult(asset_key=dg.AssetKey(table.split("/")), metadata=written_slices(context, opened, table, slices))
 
 
 @dg.multi_asset(

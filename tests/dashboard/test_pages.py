@@ -132,7 +132,7 @@ def first_store(pages: Pages) -> str:
     return str(pages.lake.read("gold/order_plan", columns="min(store_id) as s")["s"][0].as_py())
 
 
-@pytest.mark.parametrize("path", ["", "training", "monitoring", "scoring", "orders?region=north_texas", "what_if"])
+@pytest.mark.parametrize("path", ["", "training", "monitoring", "scoring", "orders?region=north_texas", "what_if", "value_added"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_a_page_answers_first_fits_its_screen_and_is_read_by_everybody(visit: Callable[..., Page], path: str, size: dict[str, int]) -> None:
     page = visit(path, size)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from transforms.contracts.base import Column, Contract
-from transforms.contracts.bronze import PRODUCT, REGION, STORE
+from transforms.contracts.bronze import PRODUCT, REGION, STORE, WEEK
 from transforms.contracts.gold import ORDER_PLAN, TARGET_WEEK
 
 REASONS = (
@@ -100,6 +100,34 @@ PLAN_EVENTS = Contract(
     append_only=True,
     ordered_by="event_time",
 )
+VALUE_ADDED = Contract(
+    "gold/value_added",
+    "One row per store, product and week whose quantity was edited before the week began: what the edit was worth, given the demand that came.",
+    (
+        REGION,
+        STORE,
+        PRODUCT,
+        replace(WEEK, description="Monday of the week shipped for."),
+        OVERRIDES["person"],
+        OVERRIDES["reason"],
+        OVERRIDES["planned_quantity"],
+        Column("order_quantity", "integer", "What the edit made of it.", unit="units", minimum=0),
+        Column("demand", "integer", "Demand that came.", unit="units", minimum=0),
+        Column(
+            "sold_out",
+            "flag",
+            "True where less than planned was loaded and all of it sold: what more would have sold is expected from the forecast, not known.",
+        ),
+        Column(
+            "units_saved",
+            "number",
+            "Units left over and missed by the plan, less those by the edit: above 0 where the edit was nearer.",
+            unit="units",
+        ),
+        Column("usd_saved", "number", "The same in money, by the costs that the plan reckoned with.", unit="USD"),
+    ),
+    key=("region", "store_id", "product_id", "week"),
+)
 
-ORDERS: tuple[Contract, ...] = (OVERRIDES, ORDER_PLAN_FINAL, PLAN_EVENTS)
+ORDERS: tuple[Contract, ...] = (OVERRIDES, ORDER_PLAN_FINAL, PLAN_EVENTS, VALUE_ADDED)
 """Tables of gold about what people make of the plan."""

@@ -57,6 +57,14 @@ def effect_of(known: Known, quantity: Floats64) -> Effect:
     )
 
 
+def expected_beyond(known: Known, quantity: Floats64, given: Floats64 | None = None) -> Floats64:
+    """Mean of the demand beyond `quantity`, of a demand that is `given` or more (`quantity` or more where nothing is given); shape (rows,)."""
+    knots, survival, rate = _survival(known)
+    likely = _at(knots, survival, rate, np.maximum((quantity if given is None else given) - 1, 0))
+    tail: Floats64 = np.divide(_beyond(knots, survival, rate, quantity), likely, out=np.zeros_like(likely), where=likely > _EPSILON)
+    return tail
+
+
 def _survival(known: Known) -> tuple[Floats64, Floats64, Floats64]:
     """Points of S in order, shape (rows, 5) each, and the rate by which it falls beyond the last, shape (rows,)."""
     known_at = [
@@ -86,7 +94,7 @@ def _at(knots: Floats64, survival: Floats64, rate: Floats64, x: Floats64) -> Flo
 
 
 def _beyond(knots: Floats64, survival: Floats64, rate: Floats64, x: Floats64) -> Floats64:
-    """The integral of S from x on, without that of the tail as far as it is the same for all x."""
+    """The integral of S from x on."""
     areas = (knots[:, 1:] - knots[:, :-1]) * (survival[:, 1:] + survival[:, :-1]) / 2
     after = np.concatenate([np.cumsum(areas[:, ::-1], axis=1)[:, ::-1], np.zeros_like(areas[:, :1])], axis=1)
     at = (knots <= x[:, None]).sum(axis=1)

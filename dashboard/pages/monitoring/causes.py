@@ -1,6 +1,5 @@
 """What needs a person now, on Monitoring: how urgent it is, why, and the commands that end it."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ import streamlit as st
 from dashboard.pages.monitoring import health
 from dashboard.parts.numbers import moment
 from dashboard.parts.view import View
-from dashboard.parts.words import counted, listed, region_name
+from dashboard.parts.words import counted, listed, plain, region_name
 from dashboard.queries import monitoring as queries
 from dashboard.queries.overview import data_waiting, models_waiting
 from transforms.rows import Row
 
 _DECIDE_ON_DATA = "/locations/shelfcast/jobs/data_decision/launchpad"
-_WHO = "--by NAME --why WHY"
 _MOST_COMMANDS = 5
-_MARKUP = re.compile(r"[\\`*_\[\]<>|~!$:#]")
 _RUN_AGAIN = {"weekly_cycle", "conditioning", "reference_data", "accuracy_board"}
 """Jobs that `shelfcast run` runs; others are started in Dagster."""
 _STEP_NAMES = {
@@ -56,7 +53,7 @@ def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused
     reader, numbers = view.reader, view.numbers
     found = []
     if regions := data_waiting(reader):
-        commands = tuple(f"shelfcast data approve --region {shlex.quote(region)} {_WHO}" for region in regions)
+        commands = tuple(f"shelfcast data approve --region {shlex.quote(region)} --by NAME --why WHY" for region in regions)
         what = f"New data of {counted(numbers, len(regions), 'region')} wait for approval: {_named(regions)}"
         why = " ".join(_why(row) for row in queries.why_data_wait(reader) if row["region"] in regions)
         found.append(Cause(True, what, why, commands, ("decide in Dagster", _DECIDE_ON_DATA)))
@@ -65,7 +62,7 @@ def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused
         what = f"{counted(numbers, len(refused), 'file')} in landing {'is' if len(refused) == 1 else 'are'} refused or held"
         found.append(Cause(True, what, refused[0]["message"] or "", ("shelfcast status", "shelfcast run")))
     if models := models_waiting(reader):
-        commands = tuple(f"shelfcast models approve {shlex.quote(row['model_version'])} {_WHO}" for row in models)
+        commands = tuple(f"shelfcast models approve {shlex.quote(row['model_version'])} --by NAME --why WHY" for row in models)
         what = f"{counted(numbers, len(models), 'model')} {'awaits' if len(models) == 1 else 'await'} validation by a person"
         found.append(Cause(False, f"{what}: {_named(sorted({row['region'] for row in models}))}", "", commands))
     found += [Cause(False, *cause) for cause in health.causes(view, state)]
@@ -73,8 +70,8 @@ def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused
 
 
 def _failure(row: Row) -> Cause:
-    week = f" --week {row['last_week']}" if row["job"] == "weekly_cycle" and row["last_week"] else ""
-    command = (f"shelfcast run{week}",) if row["job"] in _RUN_AGAIN else ()
+    again = f"shelfcast run --week {row['last_week']}" if row["job"] == "weekly_cycle" and row["last_week"] else "shelfcast run"
+    command = (again,) if row["job"] in _RUN_AGAIN else ()
     what = f"{step_name(row['step'])} failed on {moment(row['ended_at'])}"
     return Cause(True, what, row["error"] or "", command, ("its run in Dagster", f"/runs/{quote(row['run_id'])}"))
 
@@ -97,11 +94,6 @@ def show(causes: Sequence[Cause]) -> None:
 def step_name(step: str) -> str:
     """A step as people say it."""
     return _STEP_NAMES.get(step, step.replace("__", ": ").replace("_", " ").capitalize())
-
-
-def plain(text: str) -> str:
-    """A text out of the lake that stays a text in Markdown."""
-    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _why(row: Row) -> str:

@@ -75,7 +75,7 @@ def causes(view: View, state: Standing) -> list[tuple[str, str, tuple[str, ...],
     if above:
         what = f"{counted(numbers, len(above), 'ensemble')} above {numbers.percent(state.target)} error in the last {queries.HEALTH_WEEKS} weeks"
         names = listed([f"{region_name(model['region'])} {segment_name(model['format'], model['mover'])}" for model in above], 3)
-        found.append((what, names, ("shelfcast rollback --previous --by NAME --why WHY",), ("see Training", address("training"))))
+        found.append((what, names, ("shelfcast models rollback --previous --by NAME --why WHY",), ("see Training", address("training"))))
     if drifted := state.drifted:
         names = listed([f"{region_name(row['region'])} ({numbers.usd(row['money'])} in the week)" for row in drifted])
         link = (f"report of {region_name(drifted[0]['region'])}", report(drifted[0]))

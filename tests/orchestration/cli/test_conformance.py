@@ -131,9 +131,11 @@ def test_every_command_explains_itself_and_takes_the_root(name: str) -> None:
 def printed_in_messages() -> Iterator[tuple[str, str]]:
     """Each command between single quotes in the texts of product code, with the module that says it; what is filled in later stands as X."""
     checkout = Path(__file__).resolve().parents[3]
-    for path in sorted(path for package in ("orchestration", "models", "transforms") for path in (checkout / package).rglob("*.py")):
+    for path in sorted(path for package in ("dashboard", "orchestration", "models", "transforms") for path in (checkout / package).rglob("*.py")):
         text = re.sub(r'"\s*\n\s*f?"', "", path.read_text())
-        for command in re.findall(r"'shelfcast ([^'\"]+)'", text):
+        # Pages show commands by themselves, to be copied.
+        shown = re.findall(r'"shelfcast ([^\n"]+)"', text) if (checkout / "dashboard") in path.parents else []
+        for command in [*re.findall(r"'shelfcast ([^'\"]+)'", text), *shown]:
             yield str(path.relative_to(checkout)), re.sub(r"\{[^}]*\}", "X", command)
 
 
