@@ -42,7 +42,8 @@ def show_chart(chart: Any, described: str, data: pd.DataFrame, name: str, column
     name
         Name of the download, unique on the page.
     """
-    st.altair_chart(chart.properties(description=described), width="stretch")
+    # The description speaks for the whole: marks would be pictures without a name.
+    st.altair_chart(chart.properties(description=described).configure_mark(aria=False).configure_axis(aria=False), width="stretch")
     shown = data if columns is None else data[list(columns)].rename(columns=dict(columns))
     with st.expander("View data", key=f"data_{name}"):
         st.table(shown.head(200))

@@ -1,4 +1,4 @@
-"""Monitoring: does anything need me now? For operations."""
+"""Monitoring: does anything need me now? For operations. What it asks the lake for stands in `dashboard.queries`."""
 
 from dashboard.pages.monitoring.page import show
 

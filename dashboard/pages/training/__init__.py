@@ -1,4 +1,4 @@
-"""Training: which models got better or worse, and why? For data scientists."""
+"""Training: which models got better or worse, and why? For data scientists. Queries are not made here, nor is anything decided."""
 
 from dashboard.pages.training.page import show
 
