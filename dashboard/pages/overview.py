@@ -1,7 +1,6 @@
 """Overview: is this week all right, and what is it worth? For stakeholders; how models came to be so stands on Training."""
 
 import html
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -13,7 +12,7 @@ from dashboard.parts.lines import comparison_lines, long_rows
 from dashboard.parts.numbers import Numbers, dated, day
 from dashboard.parts.tiles import Tile, Tone, show_tiles
 from dashboard.parts.view import View, address, current
-from dashboard.parts.words import counted, listed, region_name
+from dashboard.parts.words import counted, region_name, regions_named
 from dashboard.queries import overview as queries
 from dashboard.queries.overview import Span
 from dashboard.queries.reader import Reader
@@ -158,14 +157,14 @@ def _needs(view: View, found: _Week) -> None:
     stand_in = [region for region, share in sorted(found.lower.items()) if share > _MUCH]
     wait = "waits" if len(models) == 1 else "wait"
     lines = [
-        _need(len(unplanned), f"▲ {counted(view.numbers, len(unplanned), 'region')} without a plan: {_named(unplanned)}", "monitoring"),
-        _need(len(data), f"◆ New data of {counted(view.numbers, len(data), 'region')} wait for approval: {_named(data)}", "monitoring"),
+        _need(len(unplanned), f"▲ {counted(view.numbers, len(unplanned), 'region')} without a plan: {regions_named(unplanned)}", "monitoring"),
+        _need(len(data), f"◆ New data of {counted(view.numbers, len(data), 'region')} wait for approval: {regions_named(data)}", "monitoring"),
         _need(
             len(models),
-            f"◆ {counted(view.numbers, len(models), 'model')} {wait} for approval: {_named(sorted({row['region'] for row in models}))}",
+            f"◆ {counted(view.numbers, len(models), 'model')} {wait} for approval: {regions_named(sorted({row['region'] for row in models}))}",
             "training",
         ),
-        _need(len(stand_in), f"◆ Forecast by a stand-in for the model of their own: {_named(stand_in)}", "training"),
+        _need(len(stand_in), f"◆ Forecast by a stand-in for the model of their own: {regions_named(stand_in)}", "training"),
     ]
     found_lines = "".join(lines)
     st.html(f"<ul>{found_lines}</ul>" if found_lines else "<p>Nothing: no model or data wait for approval, and every region has its plan.</p>")
@@ -173,10 +172,6 @@ def _needs(view: View, found: _Week) -> None:
 
 def _need(count: int, words: str, page: str) -> str:
     return f"<li>{html.escape(words)}. <a href='{address(page)}' target='_self'>{page.title()}</a></li>" if count else ""
-
-
-def _named(regions: Sequence[str]) -> str:
-    return listed([region_name(region) for region in regions])
 
 
 def _error_trend(view: View, target: float | None) -> None:

@@ -18,6 +18,11 @@ def region_name(key: str) -> str:
     return "All regions" if key == "all" else key.replace("_", " ").title()
 
 
+def regions_named(regions: Sequence[str]) -> str:
+    """Regions in a sentence."""
+    return listed([region_name(region) for region in regions])
+
+
 def segment_name(format_: str, mover: str) -> str:
     """A segment as people say it: large, fast; large high income, slow where formats are split; large for the historical average of a format."""
     words = format_.replace("-", " ").replace("_", " ")

@@ -10,20 +10,15 @@ from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN
 from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
 from transforms.contracts.rungs import BASELINE
 from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_STORES
+from transforms.exports.names import PRODUCTS_NOW, STORES_NOW
 from transforms.orders.final import LATEST_EDITS
 from transforms.rows import Row
 
 WEEKS_BACK = 8
 _YEAR = 52
-_NAMES = """
-    stores as (select store_id, arg_max(name, coalesce(valid_from, date '0001-01-01')) as store_name from silver_stores group by 1),
-    products as (
-        select
-            product_id,
-            arg_max(name, coalesce(valid_from, date '0001-01-01')) as product_name,
-            arg_max(category, coalesce(valid_from, date '0001-01-01')) as category
-        from silver_products group by 1
-    )
+_NAMES = f"""
+    stores as (select store_id, name as store_name from ({STORES_NOW})),
+    products as (select product_id, name as product_name, category from ({PRODUCTS_NOW}))
 """
 _CHOSEN = "region = $region and origin_week = $origin and target_week = $target"
 _TABLES = (ORDER_PLAN_FINAL.name, FORECASTS.name, DEMAND.name, SILVER_STORES.name, SILVER_PRODUCTS.name, SILVER_EVENT_WEEKS.name)

@@ -8,7 +8,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -54,12 +53,12 @@ class Reader:
     Parameters
     ----------
     lake
-        The lake, or one as it was known at a moment (`Lake.as_of`).
+        The lake, as it is now.
     """
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        self._kept, self._looked_up, self._sources = _Kept(), dict[str, tuple[float, int | None]](), dict[tuple[str, int | None], str]()
+        self._kept, self._looked_up, self._sources = _Kept(), dict[str, tuple[float, int | None]](), dict[str, tuple[int | None, str]]()
         self._database = open_database()
         self._database.execute("set parquet_metadata_cache = true")
         lake.reach(self._database)
@@ -88,8 +87,6 @@ class Reader:
 
     def version(self, table: str) -> int | None:
         """The table's version, None where there is none yet."""
-        if table in self.lake.pinned:
-            return self.lake.version(table)
         at, version = self._looked_up.get(table, (-_VERSIONS_SECONDS, None))
         if time.monotonic() - at >= _VERSIONS_SECONDS:
             version = self.lake.version(table)
@@ -101,10 +98,11 @@ class Reader:
         self._looked_up.clear()
 
     def _source(self, table: str, version: int | None) -> str:
-        if (table, version) not in self._sources:
-            pinned = self.lake if version is None or self.lake.pinned else self.lake.at({table: version})
-            self._sources[table, version] = pinned.select(table)
-        return self._sources[table, version]
+        known, sql = self._sources.get(table, (-1, ""))
+        if known != version:
+            sql = (self.lake if version is None else self.lake.at({table: version})).select(table)
+            self._sources[table] = version, sql
+        return sql
 
 
 def _ask(database: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> pa.Table:
@@ -114,13 +112,13 @@ def _ask(database: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str,
         return cursor.execute(sql, dict(parameters)).to_arrow_table()
 
 
-_readers: dict[tuple[str, datetime | None], Reader] = {}
+_readers: dict[str, Reader] = {}
 _making = threading.Lock()
 
 
-def reader_of(lake: Lake, as_of: datetime | None = None) -> Reader:
-    """The process's reader of a lake, as it is now or as it was known at a moment."""
+def reader_of(lake: Lake) -> Reader:
+    """The process's reader of a lake."""
     with _making:
-        if (lake.root, as_of) not in _readers:
-            _readers[lake.root, as_of] = Reader(lake if as_of is None else lake.as_of(as_of))
-        return _readers[lake.root, as_of]
+        if lake.root not in _readers:
+            _readers[lake.root] = Reader(lake)
+        return _readers[lake.root]

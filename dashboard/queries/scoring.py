@@ -2,10 +2,10 @@
 
 from datetime import date
 
+from dashboard.queries.names import named
 from dashboard.queries.reader import Reader
 from transforms.calendar import Week
 from transforms.contracts.gold import CONTRIBUTIONS, DEMAND, FORECASTS
-from transforms.contracts.silver import SILVER_PRODUCTS, SILVER_STORES
 from transforms.rows import Row
 
 GROUPS = tuple(CONTRIBUTIONS.names[CONTRIBUTIONS.names.index("reference") + 1 :])
@@ -33,26 +33,13 @@ def newest_week(reader: Reader, region: str) -> Week | None:
 
 def forecast_stores(reader: Reader, region: str, origin: Week) -> dict[str, str]:
     """Stores that have forecasts of an origin: id -> name, by name."""
-    sql = """
-        select store_id as id, arg_max(name, coalesce(valid_from, date '0001-01-01')) as name
-        from (select distinct store_id from gold_forecasts where region = $region and origin_week = $origin)
-        left join silver_stores using (store_id)
-        group by 1 order by name nulls last, id
-    """
-    found = reader.rows(sql, FORECASTS.name, SILVER_STORES.name, region=region, origin=origin.monday)
-    return {row["id"]: row["name"] or f"Store {row['id']}" for row in found}
+    return named(reader, "store_id", FORECASTS.name, "region = $region and origin_week = $origin", region=region, origin=origin.monday)
 
 
 def forecast_products(reader: Reader, region: str, store: str, origin: Week) -> dict[str, str]:
     """Products of a store that have forecasts of an origin: id -> name, by name."""
-    sql = """
-        select product_id as id, arg_max(name, coalesce(valid_from, date '0001-01-01')) as name
-        from (select distinct product_id from gold_forecasts where region = $region and store_id = $store and origin_week = $origin)
-        left join silver_products using (product_id)
-        group by 1 order by name nulls last, id
-    """
-    found = reader.rows(sql, FORECASTS.name, SILVER_PRODUCTS.name, region=region, store=store, origin=origin.monday)
-    return {row["id"]: row["name"] or f"Product {row['id']}" for row in found}
+    where = "region = $region and store_id = $store and origin_week = $origin"
+    return named(reader, "product_id", FORECASTS.name, where, region=region, store=store, origin=origin.monday)
 
 
 def actuals(reader: Reader, region: str, store: str, product: str, first: Week, last: Week) -> list[Row]:

@@ -2,10 +2,10 @@
 
 from datetime import date
 
+from dashboard.queries.names import named
 from dashboard.queries.reader import Reader
 from transforms.calendar import Week
 from transforms.contracts.gold import FORECASTS, ORDER_PLAN
-from transforms.contracts.silver import SILVER_PRODUCTS
 from transforms.rows import Row
 
 _CHOSEN = """
@@ -33,11 +33,4 @@ def planned(reader: Reader, region: str, origin: Week, target: date, store: str,
 
 def region_products(reader: Reader, region: str, origin: Week) -> dict[str, str]:
     """Products that an origin planned in any store of a region: id -> name, by name."""
-    sql = """
-        select product_id as id, arg_max(name, coalesce(valid_from, date '0001-01-01')) as name
-        from (select distinct product_id from gold_order_plan where region = $region and origin_week = $origin)
-        left join silver_products using (product_id)
-        group by 1 order by name nulls last, id
-    """
-    found = reader.rows(sql, ORDER_PLAN.name, SILVER_PRODUCTS.name, region=region, origin=origin.monday)
-    return {row["id"]: row["name"] or f"Product {row['id']}" for row in found}
+    return named(reader, "product_id", ORDER_PLAN.name, "region = $region and origin_week = $origin", region=region, origin=origin.monday)

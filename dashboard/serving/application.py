@@ -1,7 +1,5 @@
 """The ASGI application of the pages' process: the Streamlit pages below /pages, the reports below /reports, and /healthz."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
@@ -45,13 +43,8 @@ def create_application(reports: Path) -> Starlette:
         config.set_option(name, value)
     pages = st.App(SCRIPT, on_script_error=report_defect)
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with pages.lifespan()(pages):
-            yield
-
     return Starlette(
-        lifespan=lifespan,
+        lifespan=pages.lifespan(),
         routes=[Route("/healthz", _healthy), Mount("/reports", create_app(reports)), Mount("/pages", pages)],
     )
 

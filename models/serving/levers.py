@@ -43,22 +43,22 @@ class Levers:
 
 def known_part(panel: Panel, horizon: int, levers: Levers) -> tuple[Levers, list[str]]:
     """The levers that the models have been told of, and what of the others, or of what these say, cannot be known."""
-    said = []
+    notes = []
     if levers.promotion and not panel.events.promotion.any():
-        said.append("The deliveries that the models learned from know of no promotion: what one does cannot be told.")
+        notes.append("The deliveries that the models learned from know of no promotion: what one does cannot be told.")
         levers = replace(levers, promotion=False, discount=0.0)
     if levers.promotion and levers.discount:
-        said.append("The models know on which days a promotion runs and not how deep it cuts: the discount counts in money and not in units.")
+        notes.append("The models know on which days a promotion runs and not how deep it cuts: the discount counts in money and not in units.")
     ahead = min(horizon, panel.weather.tmax.shape[2]) - 1
     if levers.degrees and np.isnan(panel.weather.tmax[:, -1, ahead]).all():
-        said.append("No weather of that week is known to the models: what another one does cannot be told.")
+        notes.append("No weather of that week is known to the models: what another one does cannot be told.")
         levers = replace(levers, degrees=0.0)
     elif levers.degrees and not panel.weather.forecast_days[:, -1, ahead].any():
-        said.append("No weather forecast reaches that week yet: the models are asked as if one did, and said so much more or less than is usual.")
+        notes.append("No weather forecast reaches that week yet: the models are asked as if one did, and said so much more or less than is usual.")
     if levers.no_returns and not len(panel.returns.series):
-        said.append("No return is on record, so that there is nothing to leave out.")
+        notes.append("No return is on record, so that there is nothing to leave out.")
         levers = replace(levers, no_returns=False)
-    return levers, said
+    return levers, notes
 
 
 def changed(panel: Panel, horizon: int, series: Ints64, levers: Levers) -> Panel:

@@ -13,6 +13,7 @@ from transforms.contracts.gold import FORECASTS, ORDER_PLAN
 from transforms.contracts.orders import ORDER_PLAN_FINAL
 from transforms.contracts.silver import SILVER_PRODUCTS, SILVER_STORES
 from transforms.errors import MissingData
+from transforms.exports.names import PRODUCTS_NOW, STORES_NOW
 from transforms.lake.tables import Lake, day
 
 TABLES = (ORDER_PLAN.name, ORDER_PLAN_FINAL.name, FORECASTS.name, SILVER_STORES.name, SILVER_PRODUCTS.name)
@@ -110,15 +111,9 @@ def _sql(region: Region, week: Week, origin: Week, one_store: bool) -> str:
 
         forecasts as (select * from gold_forecasts where {chosen}),
 
-        stores as (select store_id, arg_max(name, coalesce(valid_from, date '0001-01-01')) as name from silver_stores group by 1),
+        stores as ({STORES_NOW}),
 
-        products as (
-            select
-                product_id,
-                arg_max(name, coalesce(valid_from, date '0001-01-01')) as name,
-                arg_max(category, coalesce(valid_from, date '0001-01-01')) as category
-            from silver_products group by 1
-        )
+        products as ({PRODUCTS_NOW})
 
         select
             p.store_id,

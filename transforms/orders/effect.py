@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from transforms.arrays import Floats64
 
@@ -55,6 +56,12 @@ def effect_of(known: Known, quantity: Floats64) -> Effect:
         np.where(unchanged, known.expected_returns, np.maximum(returns, 0)),
         np.where(unchanged, known.expected_lost_sales, lost),
     )
+
+
+def floats(column: pa.ChunkedArray) -> Floats64:
+    """A column of a table as numbers, 0 where it holds none."""
+    found: Floats64 = np.nan_to_num(column.cast(pa.float64()).to_numpy())
+    return found
 
 
 def expected_beyond(known: Known, quantity: Floats64, given: Floats64 | None = None) -> Floats64:

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrays import Floats64
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts.gold import FORECASTS, ORDER_PLAN
 from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES
 from transforms.lake.lease import turn
 from transforms.lake.tables import Lake, block_predicate, day, region_list
-from transforms.orders.effect import Known, effect_of
+from transforms.orders.effect import Known, effect_of, floats
 
 _KNOWN = ("p_demand", "q10", "q50", "q90", "expected", "planned", "service_level", "expected_returns", "expected_lost_sales")
 LATEST_EDITS = """
@@ -90,8 +89,8 @@ def with_effects(rows: pa.Table) -> pa.Table:
     if not len(edited):
         return rows
     some = rows.take(edited)
-    known = Known(**{name: _floats(some[name]) for name in _KNOWN})
-    effect = effect_of(known, _floats(some["order_quantity"]))
+    known = Known(**{name: floats(some[name]) for name in _KNOWN})
+    effect = effect_of(known, floats(some["order_quantity"]))
     for name, values in vars(effect).items():
         whole = rows[name].to_numpy().copy()
         whole[edited] = np.round(values, 6)
@@ -106,8 +105,3 @@ def newest_origin(lake: Lake, region: Region, target: Week) -> Week | None:
     where = f"region = '{region}' and target_week = {day(target)}"
     found: Any = lake.read(ORDER_PLAN.name, where=where, columns="max(origin_week) as origin")["origin"][0].as_py()
     return None if found is None else Week(found)
-
-
-def _floats(values: pa.ChunkedArray) -> Floats64:
-    found: Floats64 = np.nan_to_num(values.cast(pa.float64()).to_numpy())
-    return found

@@ -17,7 +17,7 @@ from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN
 from transforms.contracts.orders import OVERRIDES, VALUE_ADDED
 from transforms.lake.database import open_database
 from transforms.lake.tables import Lake, day, region_list
-from transforms.orders.effect import Known, expected_beyond
+from transforms.orders.effect import Known, expected_beyond, floats
 
 ALPHA = 0.05
 """Chance that any of the verdicts of one summary is wrong where no edit makes a difference."""
@@ -123,19 +123,14 @@ def _mean_with_bounds(weekly: Floats64, alpha: float) -> Iterable[float]:
 
 
 def _valued(rows: pa.Table) -> pa.Table:
-    planned, loaded, demand = (_floats(rows[name]) for name in ("planned_quantity", "order_quantity", "demand"))
+    planned, loaded, demand = (floats(rows[name]) for name in ("planned_quantity", "order_quantity", "demand"))
     sold_out = np.asarray(rows["sold_out"].to_pylist(), bool)
-    known = Known(**{name: _floats(rows["planned_quantity" if name == "planned" else name]) for name in Known.__dataclass_fields__})
+    known = Known(**{name: floats(rows["planned_quantity" if name == "planned" else name]) for name in Known.__dataclass_fields__})
     missed = np.where(sold_out, expected_beyond(known, loaded), np.maximum(demand - loaded, 0))
     # Of a line that sold out, the plan would have met what the edit missed, up to its own quantity; what came beyond that both miss.
     beyond_plan = np.where(sold_out, expected_beyond(known, planned, loaded), np.maximum(demand - planned, 0))
     left = np.where(sold_out, 0, np.maximum(loaded - demand, 0))
     left_by_plan = np.where(sold_out, planned - loaded - (missed - beyond_plan), np.maximum(planned - demand, 0))
     units = left_by_plan + beyond_plan - left - missed
-    usd = (left_by_plan - left) * _floats(rows["return_cost"]) + (beyond_plan - missed) * _floats(rows["margin"])
+    usd = (left_by_plan - left) * floats(rows["return_cost"]) + (beyond_plan - missed) * floats(rows["margin"])
     return rows.append_column("units_saved", pa.array(np.round(units, 6))).append_column("usd_saved", pa.array(np.round(usd, 6)))
-
-
-def _floats(values: pa.ChunkedArray) -> Floats64:
-    found: Floats64 = np.nan_to_num(values.cast(pa.float64()).to_numpy())
-    return found

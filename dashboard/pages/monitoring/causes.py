@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.pages.monitoring import health
 from dashboard.parts.numbers import moment
 from dashboard.parts.view import View
-from dashboard.parts.words import counted, listed, plain, region_name
+from dashboard.parts.words import counted, plain, region_name, regions_named
 from dashboard.queries import monitoring as queries
 from dashboard.queries.overview import data_waiting, models_waiting
 from transforms.rows import Row
@@ -54,7 +54,7 @@ def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused
     found = []
     if regions := data_waiting(reader):
         commands = tuple(f"shelfcast data approve --region {shlex.quote(region)} --by NAME --why WHY" for region in regions)
-        what = f"New data of {counted(numbers, len(regions), 'region')} wait for approval: {_named(regions)}"
+        what = f"New data of {counted(numbers, len(regions), 'region')} wait for approval: {regions_named(regions)}"
         why = " ".join(_why(row) for row in queries.why_data_wait(reader) if row["region"] in regions)
         found.append(Cause(True, what, why, commands, ("decide in Dagster", _DECIDE_ON_DATA)))
     found += map(_failure, failed)
@@ -64,7 +64,7 @@ def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused
     if models := models_waiting(reader):
         commands = tuple(f"shelfcast models approve {shlex.quote(row['model_version'])} --by NAME --why WHY" for row in models)
         what = f"{counted(numbers, len(models), 'model')} {'awaits' if len(models) == 1 else 'await'} validation by a person"
-        found.append(Cause(False, f"{what}: {_named(sorted({row['region'] for row in models}))}", "", commands))
+        found.append(Cause(False, f"{what}: {regions_named(sorted({row['region'] for row in models}))}", "", commands))
     found += [Cause(False, *cause) for cause in health.causes(view, state)]
     return found
 
@@ -98,7 +98,3 @@ def step_name(step: str) -> str:
 
 def _why(row: Row) -> str:
     return f"{region_name(row['region'])}: {row['reason']}."
-
-
-def _named(regions: Sequence[str]) -> str:
-    return listed([region_name(region) for region in regions])
