@@ -5,37 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from dashboard.queries import health, monitoring
 from dashboard.queries.reader import Reader
-from transforms.calendar import Region, SliceBlock, Week
-from transforms.contracts import CONTRACTS, Contract
+from tests.dashboard.lakes import put
 from transforms.lake.tables import Lake
 
 ORIGIN, BEFORE = date(2024, 6, 24), date(2024, 6, 17)
 NOON = datetime(2024, 7, 1, 12, tzinfo=UTC)
-PLAIN: dict[str, Any] = {"text": "x", "integer": 1, "number": 1.0, "flag": False, "date": ORIGIN, "timestamp": NOON}
-
-
-def row(contract: Contract, **values: Any) -> dict[str, Any]:
-    """A row of a contract: what is required holds something of its kind, all else nothing."""
-    plain = {c.name: (c.allowed[0] if c.allowed else PLAIN[c.kind]) if c.required else None for c in contract.columns}
-    assert not values.keys() - plain.keys()
-    return plain | values
-
-
-def put(lake: Lake, table: str, *rows: dict[str, Any]) -> None:
-    contract = CONTRACTS[table]
-    made = pa.Table.from_pylist([row(contract, **values) for values in rows], schema=contract.schema)
-    if contract.append_only:
-        lake.append(table, made)
-    elif not contract.sliced:
-        lake.overwrite(table, made)
-    else:
-        regions, weeks = made["region"].unique().to_pylist(), made[contract.week_column].to_pylist()
-        lake.replace(table, SliceBlock(tuple(map(Region, sorted(regions))), Week(min(weeks)), Week(max(weeks))), made)
 
 
 def step(name: str, state: str, hour: int, **values: Any) -> dict[str, Any]:
