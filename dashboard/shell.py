@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard.pages import monitoring, orders, overview, scoring, training, value_added, what_if
+from dashboard.pages import bi, monitoring, orders, overview, scoring, time_machine, training, value_added, what_if
 from dashboard.parts.frame import draw_frame
 from dashboard.parts.states import guarded
 from dashboard.parts.view import current
@@ -16,9 +16,13 @@ PAGES: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("Scoring", "scoring", scoring.show),
     ("Orders", "orders", orders.show),
     ("What if", "what_if", what_if.show),
+    ("Time machine", "time_machine", time_machine.show),
 )
 """Title, address below /pages and content; the first one stands at /pages itself."""
-BESIDE: tuple[tuple[str, str, Callable[[], None]], ...] = (("Value added", "value_added", value_added.show),)
+BESIDE: tuple[tuple[str, str, Callable[[], None]], ...] = (
+    ("Value added", "value_added", value_added.show),
+    ("Data for other tools", "bi", bi.show),
+)
 """Pages that others lead to."""
 
 

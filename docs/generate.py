@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that follow from the code, and its pictures: `python -m docs.generate`.
+"""Write the parts of the documentation that follow from the code, its pictures, and the data contracts: `python -m docs.generate`.
 
 Tables come from the contracts, commands from the command line, rooms from the docstrings of their packages and the import contracts. A part stands
 between markers in its page; a test fails where one differs. Prose does not belong here: it is written in the pages.
@@ -16,7 +16,7 @@ from pathlib import Path
 import typer
 
 from orchestration.cli.app import app
-from transforms.contracts import CONTRACTS, SOURCES, Contract, Source
+from transforms.contracts import CONTRACTS, GOLD, SOURCES, Contract, Source, odcs
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
@@ -26,7 +26,7 @@ WORDS = {str: "text", int: "number", float: "number", Path: "path", bool: ""}
 
 
 def generated() -> dict[Path, str]:
-    """Every page and picture that is generated, in whole or in part, with its text as it should be."""
+    """Every page, picture and data contract that is generated, in whole or in part, with its text as it should be."""
     pages = {
         "tables.md": {"gold": gold(), "sources": sources(columns=True), "others": others()},
         "bring-your-data.md": {"sources": sources(columns=False)},
@@ -34,6 +34,7 @@ def generated() -> dict[Path, str]:
         "architecture.md": {"rooms": rooms(), "modules": modules()},
     }
     texts = {DOCS / name: filled((DOCS / name).read_text(), parts) for name, parts in pages.items()}
+    texts |= {DOCS / "contracts" / f"{contract.table}.odcs.yaml": odcs.document(contract) for contract in GOLD}
     return texts | {
         DOCS / "rooms.svg": layers_picture(),
         DOCS / "loop.svg": snake(LOOP, closed=True),
@@ -267,4 +268,5 @@ def _svg(width: float, height: float, shapes: Sequence[str]) -> str:
 
 if __name__ == "__main__":
     for written, text in generated().items():
+        written.parent.mkdir(exist_ok=True)
         written.write_text(text)

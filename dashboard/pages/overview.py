@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import streamlit as st
 
+from dashboard.pages.maturity import show_maturity
 from dashboard.parts import states
 from dashboard.parts.charts import show_chart
 from dashboard.parts.lines import comparison_lines, long_rows
@@ -69,6 +70,8 @@ def show() -> None:
     _error_trend(view, found.target)
     _units(view, found)
     _data(view, found)
+    show_maturity(view)
+    st.markdown(f"These numbers in DuckDB, pandas, Polars, Spark, Power BI or Excel: [Data for other tools]({address('bi')}).")
 
 
 def _found(reader: Reader) -> _Week | None:

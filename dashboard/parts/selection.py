@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from dashboard.parts.table import views
+from dashboard.parts.view import address
+
 
 def pick(label: str, parameter: str, options: Sequence[str], *, default: str, words: Callable[[str], str] = str, help_: str = "") -> str:
     """Let one of the options be chosen, and return it. An address that names none of them means the default.
@@ -29,3 +32,9 @@ def pick(label: str, parameter: str, options: Sequence[str], *, default: str, wo
     if picked != asked:
         st.query_params[parameter] = picked
     return picked
+
+
+def address_with(page: str, **changed: str) -> str:
+    """Address of a page with what is selected on the present one, and what changes; an empty text leaves something out."""
+    found = st.query_params.to_dict() | views() | changed
+    return address(page, **{name: value for name, value in found.items() if value})

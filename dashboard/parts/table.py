@@ -19,6 +19,7 @@ _component = st.components.v2.component(
     css=(_HERE / "table.css").read_text(),
     js=(_HERE / "table.js").read_text(),
 )
+_KEY = "table_"
 Tone = Literal["", "look", "act", "quiet"]
 
 
@@ -87,7 +88,7 @@ def show_table(key: str, caption: str, columns: Sequence[Column], rows: Sequence
         Key of the column that rows are sorted by at first, with a minus for downwards; empty for the order given.
     """
     # What was done in the browser comes before the address, which follows it.
-    done = st.session_state.get(f"table_{key}", {}).get("view")
+    done = st.session_state.get(f"{_KEY}{key}", {}).get("view")
     found = done or {"sort": st.query_params.get(f"{key}.sort", sort), "find": st.query_params.get(f"{key}.find", "")}
     data = {
         **found,
@@ -102,9 +103,18 @@ def show_table(key: str, caption: str, columns: Sequence[Column], rows: Sequence
     }
     # The view is the browser's to change; this only makes room for it among the component's states.
     first: dict[str, Any] = {"view": found, "entered": []}
-    result = _component(key=f"table_{key}", data=data, default=first, on_view_change=_nothing, on_entered_change=_nothing)
+    result = _component(key=f"{_KEY}{key}", data=data, default=first, on_view_change=_nothing, on_entered_change=_nothing)
     _remember(key, sort, result.view or found)
     return _entered(key, result.entered or [])
+
+
+def views() -> dict[str, str]:
+    """How this page's tables are sorted and searched at the moment, as the address is about to say: it follows while they are drawn."""
+    found: dict[str, str] = {}
+    for name, state in st.session_state.items():
+        if str(name).startswith(_KEY) and (view := state.get("view")):
+            found |= {f"{str(name).removeprefix(_KEY)}.{part}": str(view.get(part, "")) for part in ("sort", "find")}
+    return found
 
 
 def _entered(key: str, entered: Sequence[dict[str, Any]]) -> list[Edit]:

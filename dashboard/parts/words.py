@@ -7,15 +7,20 @@ from dashboard.parts.numbers import Numbers
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:])")
 
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+"""Where an address is taken for one, escaped or not: nothing that is seen goes there."""
+_SHORT = {"nw", "ne", "sw", "se", "us", "uk"}
+"""Words of regions that are letters, and stay so."""
+
 
 def plain(text: str) -> str:
     """A text for Markdown that shows just it: names and notes are whoever wrote them's, and become neither link nor picture."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub("\N{WORD JOINER}", " ".join(text.split())))
 
 
 def region_name(key: str) -> str:
     """A region as people say it: Southern California; all regions for the key of all."""
-    return "All regions" if key == "all" else key.replace("_", " ").title()
+    return "All regions" if key == "all" else " ".join(word.upper() if word in _SHORT else word.capitalize() for word in key.split("_"))
 
 
 def regions_named(regions: Sequence[str]) -> str:

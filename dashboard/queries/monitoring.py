@@ -81,10 +81,29 @@ def quarantined(reader: Reader) -> list[Row]:
     )
 
 
-def why_data_wait(reader: Reader) -> list[Row]:
-    """What the latest decision on the data of each region says, with the numbers: region, reason."""
+def data_that_wait(reader: Reader) -> list[Row]:
+    """The present data of regions where they wait for a person: columns of gold/dataset_versions, the reason, and what was approved last.
+
+    `approved_version` and `approved_week` are none where nothing of the region was approved yet.
+    """
     return reader.rows(
-        "select region, arg_max(reason, event_time) as reason from gold_dataset_events group by region order by region", "gold/dataset_events"
+        """
+        with decided as (
+            select * from gold_dataset_events qualify row_number() over (partition by region, dataset_version order by event_time desc) = 1
+        ), standing as (
+            select v.*, coalesce(event, 'awaiting approval') as status, coalesce(reason, 'nothing has judged it yet') as reason
+            from gold_dataset_versions as v left join decided using (region, dataset_version)
+        ), approved as (
+            select region, arg_max(dataset_version, recorded_at) as approved_version, arg_max(last_week, recorded_at) as approved_week
+            from standing where status = 'approved' group by region
+        ), latest as (
+            select * from standing qualify row_number() over (partition by region order by recorded_at desc) = 1
+        )
+        select latest.*, approved_version, approved_week from latest left join approved using (region)
+        where status = 'awaiting approval' order by region
+        """,
+        "gold/dataset_versions",
+        "gold/dataset_events",
     )
 
 

@@ -8,18 +8,26 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from transforms.lake.database import open_database
-from transforms.lake.tables import Lake
+from transforms.lake.delta_log import last_version
+from transforms.lake.tables import Lake, Selection
 from transforms.rows import Row
 
 _VERSIONS_SECONDS = 1.0
 """So long a version that was looked up holds: a page asks for a table many times while it is drawn."""
 _ANSWERS, _ANSWER_BYTES = 2_000, 256 << 20
+_SETTLED, _MOMENTS = timedelta(minutes=1), 10_000
+"""Age from which no commit of a moment can still come, so that what stood then is known for good, and of how many moments that is remembered."""
+_TURNS = 64
+_NOW: Mapping[str, int] = MappingProxyType({})
 _Key = tuple[Hashable, ...]
 
 
@@ -58,22 +66,33 @@ class Reader:
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        self._kept, self._looked_up, self._sources = _Kept(), dict[str, tuple[float, int | None]](), dict[str, tuple[int | None, str]]()
+        self._kept, self._looked_up, self._selections = _Kept(), dict[str, tuple[float, int | None]](), dict[str, tuple[int | None, Selection]]()
+        self._turns, self._selecting = [threading.Lock() for _ in range(_TURNS)], threading.Lock()
+        self._stood = dict[tuple[str, datetime], Mapping[str, int]]()
         self._database = open_database()
         self._database.execute("set parquet_metadata_cache = true")
         lake.reach(self._database)
 
-    def table(self, sql: str, *tables: str, **parameters: Any) -> pa.Table:
+    def table(self, sql: str, *tables: str, at: Mapping[str, int] = _NOW, within: str | None = None, **parameters: Any) -> pa.Table:
         """The rows of a query (DuckDB's SQL) in which each table is named `layer_table`; no rows in one that does not exist yet.
 
         `sql` is made from constants and validated keys, all else comes as `$parameters`.
+
+        Parameters
+        ----------
+        at
+            Versions at which tables are read, as the record or `as_of` names them; their present ones where they are not among these.
+        within
+            A region to whose rows `sql` keeps in every table that has regions: files of others are not opened.
         """
-        versions = tuple((table, self.version(table)) for table in tables)
-        key: _Key = (sql, versions, tuple(sorted(parameters.items())))
+        versions = tuple((table, at[table] if table in at else self.version(table)) for table in tables)
+        key: _Key = (sql, versions, within, tuple(sorted(parameters.items())))
         if (answer := self._kept.find(key)) is None:
-            sources = ", ".join(f"{table.replace('/', '_')} as ({self._source(table, version)})" for table, version in versions)
-            answer = _ask(self._database, f"with {sources} select * from ({sql})" if sources else sql, parameters)
-            self._kept.keep(key, answer)
+            # Who asks the same at the same moment waits for one answer.
+            with self._turns[hash(key) % _TURNS]:
+                if (answer := self._kept.find(key)) is None:
+                    answer = self._answer(sql, versions, at, within, parameters)
+                    self._kept.keep(key, answer)
         return answer
 
     def rows(self, sql: str, *tables: str, **parameters: Any) -> list[Row]:
@@ -89,20 +108,47 @@ class Reader:
         """The table's version, None where there is none yet."""
         at, version = self._looked_up.get(table, (-_VERSIONS_SECONDS, None))
         if time.monotonic() - at >= _VERSIONS_SECONDS:
-            version = self.lake.version(table)
+            version = last_version(Path(self.lake.uri(table))) if self.lake.is_local else self.lake.version(table)
             self._looked_up[table] = time.monotonic(), version
         return version
+
+    def as_of(self, moment: datetime, *tables: str) -> Mapping[str, int]:
+        """The versions at which tables stood at a moment, for `at`."""
+        found: dict[str, int] = {}
+        for table in tables:
+            stood = self._stood.get((table, moment))
+            if stood is None:
+                stood = self.lake.as_of(moment, [table]).pinned
+                if datetime.now(UTC) - moment > _SETTLED and len(self._stood) < _MOMENTS:
+                    self._stood[table, moment] = stood
+            found |= stood
+        return found
 
     def forget_versions(self) -> None:
         """Look versions up again: something was written just now."""
         self._looked_up.clear()
 
-    def _source(self, table: str, version: int | None) -> str:
-        known, sql = self._sources.get(table, (-1, ""))
-        if known != version:
-            sql = (self.lake if version is None else self.lake.at({table: version})).select(table)
-            self._sources[table] = version, sql
-        return sql
+    def _answer(
+        self, sql: str, versions: tuple[tuple[str, int | None], ...], at: Mapping[str, int], within: str | None, parameters: Mapping[str, Any]
+    ) -> pa.Table:
+        past = self.lake.at(at)
+        selections = {table: past.selection(table) if table in at else self._selection(table, version) for table, version in versions}
+        sources = ", ".join(f"{table.replace('/', '_')} as ({found.sql(within)})" for table, found in selections.items())
+        try:
+            return _ask(self._database, f"with {sources} select * from ({sql})" if sources else sql, parameters)
+        except duckdb.BinderException:
+            # All files of a region may be of before a column was added, which those of others have.
+            if within is None:
+                raise
+            return self._answer(sql, versions, at, None, parameters)
+
+    def _selection(self, table: str, version: int | None) -> Selection:
+        with self._selecting:
+            known, found = self._selections.get(table, (-1, None))
+            if found is None or known != version:
+                found = (self.lake if version is None else self.lake.at({table: version})).selection(table)
+                self._selections[table] = version, found
+            return found
 
 
 def _ask(database: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> pa.Table:

@@ -20,26 +20,26 @@ def forecast_regions(reader: Reader) -> list[str]:
 
 def newest_origin(reader: Reader, region: str) -> Week | None:
     """The origin of a region's newest forecasts; None before there are any."""
-    found = reader.row("select max(origin_week) as origin from gold_forecasts where region = $region", FORECASTS.name, region=region)
+    found = reader.row("select max(origin_week) as origin from gold_forecasts where region = $region", FORECASTS.name, within=region, region=region)
     return Week(found["origin"]) if found.get("origin") else None
 
 
 def newest_week(reader: Reader, region: str) -> Week | None:
     """The newest week of a region that deliveries are known of; None before there is one."""
     sql = "select max(week) as week from gold_demand where region = $region and units_shipped > 0"
-    found = reader.row(sql, DEMAND.name, region=region)
+    found = reader.row(sql, DEMAND.name, within=region, region=region)
     return Week(found["week"]) if found.get("week") else None
 
 
 def forecast_stores(reader: Reader, region: str, origin: Week) -> dict[str, str]:
     """Stores that have forecasts of an origin: id -> name, by name."""
-    return named(reader, "store_id", FORECASTS.name, "region = $region and origin_week = $origin", region=region, origin=origin.monday)
+    return named(reader, "store_id", FORECASTS.name, "region = $region and origin_week = $origin", within=region, region=region, origin=origin.monday)
 
 
 def forecast_products(reader: Reader, region: str, store: str, origin: Week) -> dict[str, str]:
     """Products of a store that have forecasts of an origin: id -> name, by name."""
     where = "region = $region and store_id = $store and origin_week = $origin"
-    return named(reader, "product_id", FORECASTS.name, where, region=region, store=store, origin=origin.monday)
+    return named(reader, "product_id", FORECASTS.name, where, within=region, region=region, store=store, origin=origin.monday)
 
 
 def actuals(reader: Reader, region: str, store: str, product: str, first: Week, last: Week) -> list[Row]:
@@ -61,7 +61,7 @@ def actuals(reader: Reader, region: str, store: str, product: str, first: Week, 
         order by week
     """
     keys = {"region": region, "store": store, "product": product, "first": first.monday, "last": last.monday}
-    return reader.rows(sql, DEMAND.name, **keys)
+    return reader.rows(sql, DEMAND.name, within=region, **keys)
 
 
 def forecasts(reader: Reader, region: str, store: str, product: str, first: Week) -> list[Row]:
@@ -74,7 +74,7 @@ def forecasts(reader: Reader, region: str, store: str, product: str, first: Week
         where {_SERIES} and target_week >= $first
         order by target_week, horizon desc
     """
-    return reader.rows(sql, FORECASTS.name, region=region, store=store, product=product, first=first.monday)
+    return reader.rows(sql, FORECASTS.name, within=region, region=region, store=store, product=product, first=first.monday)
 
 
 def kept_parts(reader: Reader, region: str, store: str, product: str, origin: date, target: date) -> Row:
@@ -82,4 +82,4 @@ def kept_parts(reader: Reader, region: str, store: str, product: str, origin: da
     sql = (
         f"select reference, {', '.join(GROUPS)}, expected from gold_contributions where {_SERIES} and origin_week = $origin and target_week = $target"
     )
-    return reader.row(sql, CONTRIBUTIONS.name, region=region, store=store, product=product, origin=origin, target=target)
+    return reader.row(sql, CONTRIBUTIONS.name, within=region, region=region, store=store, product=product, origin=origin, target=target)

@@ -17,7 +17,7 @@ _CHOSEN = """
 def target_weeks(reader: Reader, region: str, origin: Week) -> list[date]:
     """The weeks that an origin planned, in their order."""
     sql = "select distinct target_week as week from gold_order_plan where region = $region and origin_week = $origin order by 1"
-    return [row["week"] for row in reader.rows(sql, ORDER_PLAN.name, region=region, origin=origin.monday)]
+    return [row["week"] for row in reader.rows(sql, ORDER_PLAN.name, within=region, region=region, origin=origin.monday)]
 
 
 def planned(reader: Reader, region: str, origin: Week, target: date, store: str, product: str) -> Row:
@@ -28,9 +28,11 @@ def planned(reader: Reader, region: str, origin: Week, target: date, store: str,
         join (select * from gold_forecasts where {_CHOSEN}) as f using (region, store_id, product_id, origin_week, target_week)
     """
     keys = {"region": region, "origin": origin.monday, "target": target, "store": store, "product": product}
-    return reader.row(sql, ORDER_PLAN.name, FORECASTS.name, **keys)
+    return reader.row(sql, ORDER_PLAN.name, FORECASTS.name, within=region, **keys)
 
 
 def region_products(reader: Reader, region: str, origin: Week) -> dict[str, str]:
     """Products that an origin planned in any store of a region: id -> name, by name."""
-    return named(reader, "product_id", ORDER_PLAN.name, "region = $region and origin_week = $origin", region=region, origin=origin.monday)
+    return named(
+        reader, "product_id", ORDER_PLAN.name, "region = $region and origin_week = $origin", within=region, region=region, origin=origin.monday
+    )

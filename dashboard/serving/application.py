@@ -1,4 +1,4 @@
-"""The ASGI application of the pages' process: the Streamlit pages below /pages, the reports below /reports, and /healthz."""
+"""The ASGI application of the pages' process: the Streamlit pages and the sheets to print below /pages, reports below /reports, and /healthz."""
 
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from streamlit import config
 
 from dashboard.parts.states import report_defect
 from dashboard.parts.theme import THEME
+from dashboard.serving.printing import print_orders
 from dashboard.serving.reports import create_app
+from transforms.exports.upload import LARGEST_BYTES
 
 SCRIPT = Path(__file__).with_name("script.py")
 """Not beside pages/: Streamlit would take modules in a folder of that name for scripts."""
@@ -27,7 +29,7 @@ _OPTIONS = {
     "server.enableXsrfProtection": False,
     "server.fileWatcherType": "none",
     "server.headless": True,
-    "server.maxUploadSize": 20,
+    "server.maxUploadSize": LARGEST_BYTES >> 20,
 }
 
 
@@ -42,10 +44,18 @@ def create_application(reports: Path) -> Starlette:
     for name, value in {**_OPTIONS, **THEME}.items():
         config.set_option(name, value)
     pages = st.App(SCRIPT, on_script_error=report_defect)
+    lifespan = pages.lifespan()
+    # What the script draws takes seconds to load: done before the first person asks, and once there is a runtime, which holds what pages cache.
+    import dashboard.shell  # noqa: PLC0415, F401
 
     return Starlette(
-        lifespan=pages.lifespan(),
-        routes=[Route("/healthz", _healthy), Mount("/reports", create_app(reports)), Mount("/pages", pages)],
+        lifespan=lifespan,
+        routes=[
+            Route("/healthz", _healthy),
+            Mount("/reports", create_app(reports)),
+            Route("/pages/orders/print", print_orders),
+            Mount("/pages", pages),
+        ],
     )
 
 

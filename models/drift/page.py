@@ -92,7 +92,8 @@ def write_report(result: DriftResult, reports: Path) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     page = _with_shared_scripts(snapshot.get_html_str(as_iframe=False), reports / "assets", depth=len(relative.parts) - 1)
     draft = target.with_suffix(".part")
-    draft.write_text(page.replace("<body>", f"<body>{_heading(result)}", 1), encoding="utf-8")
+    title = f"<title>Drift of {html.escape(str(result.frames.region))}, week of {result.frames.week}</title>"
+    draft.write_text(page.replace("<head>", f"<head>{title}", 1).replace("<body>", f"<body>{_heading(result)}", 1), encoding="utf-8")
     draft.replace(target)
     return relative.as_posix()
 

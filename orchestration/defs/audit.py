@@ -1,6 +1,7 @@
 """The record of data and models, checked and shown: the audit trail and the maturity level. Made after each weekly cycle."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -8,7 +9,7 @@ import dagster as dg
 from orchestration.defs.datasets import VERSIONS
 from orchestration.defs.scoring import FORECASTS
 from orchestration.reports.audit import audit_report
-from orchestration.reports.maturity import EvidenceSources, maturity_report
+from orchestration.reports.maturity import EvidenceSources, assess, maturity_report, record
 from orchestration.reports.report import metadata, report_url, write_page
 from orchestration.runtime.metadata import markdown_text
 from orchestration.runtime.resources import LakeResource
@@ -63,7 +64,9 @@ def audit_trail(lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.A
 def maturity(lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """The MLOps maturity level, 0 to 4, that lake, run history and CI configuration give evidence for, with the next missing step."""
     opened = lake.open()
-    report, level = maturity_report(EvidenceSources(opened))
+    assessed = assess(EvidenceSources(opened))
+    record(opened, assessed, datetime.now(UTC))
+    report, level = maturity_report(assessed)
     write_page(report, opened, "audit", "maturity.html")
     return dg.MaterializeResult(
         metadata={

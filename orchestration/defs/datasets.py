@@ -5,11 +5,12 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.lifecycle.data_approval import decide_latest, quarantined, review
+from orchestration.lifecycle.data_approval import quarantined, review
 from orchestration.people import decider
 from orchestration.runtime.metadata import add_large, markdown_table, table_spec
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
+from orchestration.service import decisions
 from transforms.calendar import Region
 from transforms.contracts.bronze import QUARANTINE
 from transforms.contracts.life_cycle import DATASET_VERSIONS
@@ -91,7 +92,9 @@ class Decision(dg.Config):
 @dg.op
 def decide_on_data(context: dg.OpExecutionContext, config: Decision, lake: LakeResource) -> None:
     """Put the decision on record, with the name of who started the run: it is an operator's."""
-    decide_latest(lake.open(), Region(config.region), config.decision, decider(context.run.tags), config.reason, context.run_id, context.log.info)
+    who, log = decider(context.run.tags), context.log.info
+    dataset = decisions.decide_on_data(lake.open(), Region(config.region), config.decision, who, config.reason, log)
+    log(f"{dataset.version}: {dataset.status} by {who}: {config.reason}")
 
 
 @dg.job(description="Approve or reject the latest version of a region's data, with why; who is who signed in.")

@@ -17,12 +17,11 @@ from orchestration.settings import settings
 from orchestration.workers import map_regions
 from transforms.calendar import Region, Week
 from transforms.contracts.bronze import LANDING_FILES, QUARANTINE
-from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.database import open_database
 from transforms.lake.lease import lease
 from transforms.lake.tables import Lake
 from transforms.records.data_checks import Check, Limits
-from transforms.records.dataset_versions import Dataset, Status, decide, last_approved, latest_versions, log, record
+from transforms.records.dataset_versions import Dataset, decide, last_approved, latest_versions, log, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +74,6 @@ def _review(lake: Lake, project: Project, regions: Sequence[Region], run_id: str
         reason = "; ".join(map(str, failed)) or f"passed: {names}"
         decide(lake, dataset, "awaiting approval" if failed else "approved", f"checks, run {run_id}", reason, datetime.now(UTC))
     return latest_versions(lake, regions)
-
-
-def decide_latest(lake: Lake, region: Region, decision: str, who: str, reason: str, run_id: str, tell: Callable[[str], None]) -> Dataset:
-    """Put a person's decision on the latest version of a region's data on record, and return the version.
-
-    Raises
-    ------
-    ConfigurationError
-        If the decision is neither approved nor rejected.
-    MissingData
-        If there is no version yet.
-    """
-    if decision not in {"approved", "rejected"}:
-        raise ConfigurationError(f"decision: expected approved or rejected, came {decision!r}.")
-    event: Status = "approved" if decision == "approved" else "rejected"
-    with lease(lake, "decisions", f"run {run_id}", tell):
-        found = latest_versions(lake, [region])
-        if not found:
-            raise MissingData(f"{region} has no data version yet: condition it first.")
-        decide(lake, found[0], event, who, reason, datetime.now(UTC))
-    tell(f"{found[0].version}: {event} by {who}: {reason}")
-    return found[0]
 
 
 def quarantined(lake: Lake) -> list[tuple[Any, ...]]:

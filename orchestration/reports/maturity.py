@@ -14,10 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from orchestration.reports.report import Report, Section
 from orchestration.runtime.instance import open_instance
 from orchestration.settings import CHECKOUT
 from transforms.contracts.gold import STALE_DAYS
+from transforms.contracts.operations import MATURITY
 from transforms.lake.backup_log import backups_made
 from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
@@ -317,9 +320,17 @@ def level_of(assessed: Sequence[tuple[int, str, Evidence]]) -> int:
     return min(missing) - 1 if missing else len(LEVELS) - 1
 
 
-def maturity_report(sources: EvidenceSources) -> tuple[Report, int]:
+def record(lake: Lake, assessed: Sequence[tuple[int, str, Evidence]], now: datetime) -> None:
+    """Put an assessment on record, in gold/maturity."""
+    rows = [
+        {"assessed_at": now, "criterion": words, "level": level, "met": found.met, "evidence": found.what, "source": found.where or None}
+        for level, words, found in assessed
+    ]
+    lake.append(MATURITY.name, pa.Table.from_pylist(rows, schema=MATURITY.schema))
+
+
+def maturity_report(assessed: Sequence[tuple[int, str, Evidence]]) -> tuple[Report, int]:
     """The table of criteria with evidence or next steps, and the level."""
-    assessed = assess(sources)
     level = level_of(assessed)
     lead = f"Level {level} of 4, {LEVELS[level]}."
     if level < len(LEVELS) - 1:

@@ -16,11 +16,22 @@ from transforms.lake.tables import Lake, day
 
 Metadata = Mapping[str, Any]
 _MARKUP = re.compile(r"[\\`*\[\]|~!]")
+_PAGES = {
+    "training": ("retraining", "ladder", "model_versions", "model_events", "experiments", "leaderboard"),
+    "monitoring": ("accuracy", "drift", "dataset_versions", "dataset_events", "ab_lift", "pipeline_steps", "quarantine"),
+    "scoring": ("demand", "forecasts", "contributions"),
+    "orders": ("order_plan", "order_plan_final", "overrides", "plan_events"),
+    "overview": ("plan_value", "maturity"),
+    "value_added": ("value_added",),
+}
+_PAGE_OF = {table: f"/pages/{page}" for page, tables in _PAGES.items() for table in tables}
+"""Where people look at a table: below the front, which serves the pages beside Dagster."""
 
 
 def table_metadata(contract: Contract) -> dict[str, Any]:
     """Definition metadata of an asset that is a table of the lake."""
-    return {
+    page = {"page": dg.MetadataValue.url(_PAGE_OF[contract.table])} if contract.table in _PAGE_OF else {}
+    return page | {
         "dagster/column_schema": dg.TableSchema(
             columns=[_column(column, contract) for column in contract.columns],
         ),

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from orchestration.reports.audit import audit_report, verification
-from orchestration.reports.maturity import EvidenceSources, maturity_report
+from orchestration.reports.maturity import EvidenceSources, assess, maturity_report
 from orchestration.reports.report import Report, Section, show, write_page
 from orchestration.reports.reproduce import Reproduction, reproduce
 from orchestration.settings import Settings
@@ -88,7 +88,7 @@ def write_audit_page(settings: Settings, console: Console) -> None:
 
 def show_maturity(settings: Settings, console: Console) -> None:
     """`shelfcast maturity`."""
-    report, _ = maturity_report(EvidenceSources(Lake(settings.root, settings.storage_options)))
+    report, _ = maturity_report(assess(EvidenceSources(Lake(settings.root, settings.storage_options))))
     show(report, console)
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from orchestration.lifecycle.data_approval import forecast_moves
 from orchestration.project import Project
 from orchestration.reports.report import plain
+from orchestration.service.decisions import decide_on_data
 from orchestration.settings import Settings
 from orchestration.views.tables import by_whom, narrow_table
 from transforms.calendar import Region, Week
@@ -19,10 +20,9 @@ from transforms.errors import ConfigurationError, MissingData
 from transforms.exports.obfuscation import PROVIDER, SampleSize, obfuscate
 from transforms.exports.tables import export
 from transforms.lake.differences import table_difference
-from transforms.lake.lease import lease
 from transforms.lake.tables import Lake, day, region_list
 from transforms.landing import named_region
-from transforms.records.dataset_versions import READ_TABLES, Dataset, Status, approved_before, decide, log
+from transforms.records.dataset_versions import READ_TABLES, Dataset, Status, approved_before, log
 from transforms.records.model_registry import POOLED
 
 
@@ -119,13 +119,8 @@ def _what_there_is(lake: Lake, table: str) -> str:
 def decide_latest(settings: Settings, chosen: str, event: Status, by: str, why: str, console: Console) -> None:
     """Approve or reject the latest version of a region's data."""
     lake = _lake(settings)
-    region = named_region(lake, chosen)
-    with lease(lake, "decisions", f"decision by {by}", plain(console)):
-        found = log(lake, [region])
-        if not found:
-            raise MissingData(f"{region} has no data version yet: run 'shelfcast init' or 'shelfcast run' first.")
-        decide(lake, found[-1], event, by, why, datetime.now(UTC))
-    console.print(f"{found[-1].version}: [bold]{event}[/] by {escape(by)}: {escape(why)}")
+    dataset = decide_on_data(lake, named_region(lake, chosen), event, by, why, plain(console))
+    console.print(f"{dataset.version}: [bold]{event}[/] by {escape(by)}: {escape(why)}")
 
 
 def export_table(settings: Settings, table: str, target: Path, regions: Sequence[str], first: str | None, last: str | None, console: Console) -> None:

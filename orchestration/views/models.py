@@ -9,35 +9,19 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from orchestration.experiments.mlflow_mirror import catch_up, mirror_registry, refusal
-from orchestration.lifecycle.promotion import event, promotion, serving
-from orchestration.lifecycle.rollback import origin_on, to_date, to_previous
+from orchestration.experiments.mlflow_mirror import catch_up, refusal
+from orchestration.lifecycle.rollback import origin_on
 from orchestration.project import Project
 from orchestration.reports.report import plain
+from orchestration.service import decisions
 from orchestration.settings import Settings
 from orchestration.views.tables import by_whom, narrow_table
 from transforms.calendar import Region, Week
 from transforms.contracts.life_cycle import RETRAINING
 from transforms.errors import ConfigurationError, MissingData
-from transforms.lake.lease import lease
 from transforms.lake.tables import Lake, day
-from transforms.landing import last_week, named_region, regions
-from transforms.records.kept_versions import let_go
-from transforms.records.model_registry import (
-    CHAMPION,
-    POOLED,
-    REJECTED,
-    RETIRED,
-    ROLLED_BACK,
-    WAITING,
-    ModelEvent,
-    champions,
-    decide,
-    events_of,
-    states,
-    version,
-    versions_named,
-)
+from transforms.landing import named_region, regions
+from transforms.records.model_registry import CHAMPION, POOLED, REJECTED, RETIRED, ROLLED_BACK, WAITING, champions, events_of, states
 
 _TRAINED = "trained"
 """The state of a version that nothing has been decided about."""
@@ -67,7 +51,7 @@ def show_versions(settings: Settings, chosen: Sequence[str], state: str | None, 
 def show_version(settings: Settings, name: str, console: Console) -> None:
     """`shelfcast models show`."""
     lake = _lake(settings)
-    row = _version(lake, name)
+    row = decisions.recorded(lake, name)
     for field in ("model_version", "state", "trained_week", "trained_at", "run_id", "code_version", "dataset_version", "artifact_uri", "sha256"):
         console.print(f"{field:>16}  {row[field]}", highlight=False)
     table = narrow_table("Decisions", {"time (UTC)": 10, "decision": 8, "from origin": 10, "by whom and why": 30})
@@ -128,25 +112,12 @@ def show_retraining(lake: Lake, chosen: Sequence[Region], first: Week, last: Wee
 
 def approve_version(settings: Settings, name: str, by: str, why: str, console: Console) -> None:
     """`shelfcast models approve`."""
-    lake = _lake(settings)
-    with lease(lake, "decisions", f"decision by {by}", plain(console)):
-        row = _version(lake, name)
-        if row["state"] == CHAMPION:
-            raise ConfigurationError(f"{name} is champion already: there is nothing to approve.")
-        week = max(_present(lake), Week(row["trained_week"]))
-        champion = serving(lake, [Region(row["region"])], week).get((row["region"], row["format"], row["mover"]))
-        _decide(settings, lake, promotion(row, champion, week, by, why), console)
+    _show(decisions.approve(settings, name, by, why, plain(console)), console)
 
 
 def reject_version(settings: Settings, name: str, by: str, why: str, console: Console) -> None:
     """`shelfcast models reject`."""
-    lake = _lake(settings)
-    with lease(lake, "decisions", f"decision by {by}", plain(console)):
-        row = _version(lake, name)
-        if row["state"] not in {WAITING, None}:
-            hint = " Roll it back instead: 'shelfcast models rollback --previous'." if row["state"] == CHAMPION else ""
-            raise ConfigurationError(f"{name} is {row['state']}: only a version that is {WAITING} can be rejected.{hint}")
-        _decide(settings, lake, [event(row, REJECTED, Week(row["trained_week"]), by, why)], console)
+    _show(decisions.reject(settings, name, by, why, plain(console)), console)
 
 
 def roll_back(settings: Settings, on: date | None, previous: bool, names: Sequence[str], by: str, why: str, console: Console) -> None:
@@ -154,13 +125,12 @@ def roll_back(settings: Settings, on: date | None, previous: bool, names: Sequen
     if (on is None) is not previous:
         raise ConfigurationError("rollback needs one of --on DATE and --previous: say what shall come back.")
     lake = _lake(settings)
-    chosen, week = _regions(lake, names), _present(lake)
-    with lease(lake, "decisions", f"decision by {by}", plain(console)):
-        events = to_date(lake, chosen, on, week, by, why) if on is not None else to_previous(lake, chosen, week, by, why)
-        if not events:
-            console.print("Nothing to roll back: the champions are those already.")
-            return
-        _decide(settings, lake, events, console)
+    decided = decisions.roll_back(settings, _regions(lake, names), on, by, why, plain(console))
+    if not decided.events:
+        console.print("Nothing to roll back: the champions are those already.")
+        return
+    _show(decided, console)
+    week = decided.events[0].effective_week
     console.print(f"In force from origin {week} on. To make its forecasts anew: shelfcast run --week {week}")
 
 
@@ -182,29 +152,13 @@ def _passed(check: dict[str, Any]) -> str:
     return "yes" if check["passed"] else "[red]NO[/]" if check.get("decides", True) else "no (on record)"
 
 
-def _decide(settings: Settings, lake: Lake, events: Sequence[ModelEvent], console: Console) -> None:
-    _refuse_let_go(lake, events)
-    decide(lake, events)
+def _show(decided: decisions.Decided, console: Console) -> None:
     table = narrow_table("Put on record", {"version": 20, "decision": 8, "from origin": 10, "by whom and why": 24})
-    for one in events:
+    for one in decided.events:
         table.add_row(one.model_version, one.event, str(one.effective_week), by_whom(one.actor, one.reason, one.replaces))
     console.print(table)
-    if settings.tracking_uri:
-        console.print(mirror_registry(lake, Project.of(lake), settings.tracking_uri), highlight=False)
-
-
-def _version(lake: Lake, name: str) -> dict[str, Any]:
-    row = version(lake, name)
-    if row is None:
-        raise MissingData(f"{name} is not on record: 'shelfcast models list' names the versions.")
-    return row
-
-
-def _present(lake: Lake) -> Week:
-    week = last_week(lake)
-    if week is None:
-        raise MissingData("The lake holds no shipments yet: nothing can be decided for any origin.")
-    return week
+    if decided.mirror:
+        console.print(decided.mirror, highlight=False)
 
 
 def _regions(lake: Lake, names: Sequence[str]) -> list[Region]:
@@ -221,13 +175,3 @@ def _number(value: float | None) -> str:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def _refuse_let_go(lake: Lake, events: Sequence[ModelEvent]) -> None:
-    """Make no model champion that maintenance has let go: it could not serve."""
-    rows = versions_named(lake, [each.model_version for each in events if each.event == CHAMPION])
-    if gone := let_go(lake, rows, datetime.now(UTC) - Project.of(lake).maintenance.rules.keep_past):
-        raise MissingData(
-            f"{gone[0]['model_version']} is gone: maintenance has let it go, since it neither served nor was decided on for "
-            "maintenance.keep_weeks of the project file. Choose another model or a later date. Nothing was changed."
-        )

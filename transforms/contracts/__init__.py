@@ -10,11 +10,11 @@ from transforms.contracts.bronze import BRONZE, SOURCES
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import GOLD as FORECASTING
 from transforms.contracts.life_cycle import LIFE_CYCLE
-from transforms.contracts.operations import PIPELINE_STEPS
+from transforms.contracts.operations import OPERATIONS
 from transforms.contracts.orders import ORDERS
 from transforms.contracts.silver import SILVER
 
-GOLD: tuple[Contract, ...] = (*FORECASTING, DRIFT, *AB_TABLES, *LIFE_CYCLE, *ORDERS, PIPELINE_STEPS)
+GOLD: tuple[Contract, ...] = (*FORECASTING, DRIFT, *AB_TABLES, *LIFE_CYCLE, *ORDERS, *OPERATIONS)
 CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*BRONZE, *SILVER, *GOLD)}
 """Every table of the lake by its name (`layer/table`)."""
 

@@ -1,4 +1,4 @@
-"""The gold table of what was run: the steps of each run as they ended. What they made stands in the tables that they wrote."""
+"""The gold tables of how it is operated: the steps of each run as they ended, and how mature that is. What steps made stands in their own tables."""
 
 from transforms.contracts.base import Column, Contract
 
@@ -34,3 +34,26 @@ PIPELINE_STEPS = Contract(
     sliced=False,
     append_only=True,
 )
+MATURITY = Contract(
+    "gold/maturity",
+    "One row per assessment of how far operations are automated, and criterion of it; never changed afterwards.",
+    (
+        Column("assessed_at", "timestamp", "When it was assessed.", unit="UTC"),
+        Column("criterion", "text", "What has to be so."),
+        Column(
+            "level",
+            "integer",
+            "Level that the criterion belongs to, which is reached where it, and all up to that level, are met.",
+            minimum=1,
+            maximum=4,
+        ),
+        Column("met", "flag", "Whether evidence for it was found."),
+        Column("evidence", "text", "What was found, or the step that is missing."),
+        Column("source", "text", "Where that was found.", required=False),
+    ),
+    key=("assessed_at", "criterion"),
+    sliced=False,
+    append_only=True,
+    ordered_by="assessed_at",
+)
+OPERATIONS = (PIPELINE_STEPS, MATURITY)

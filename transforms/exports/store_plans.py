@@ -104,7 +104,8 @@ def _sql(region: Region, week: Week, origin: Week, one_store: bool) -> str:
                 coalesce(l.order_quantity, p.order_quantity) as order_quantity,
                 coalesce(l.service_level, p.service_level) as service_level,
                 coalesce(l.expected_returns, p.expected_returns) as expected_returns,
-                coalesce(l.expected_lost_sales, p.expected_lost_sales) as expected_lost_sales
+                coalesce(l.expected_lost_sales, p.expected_lost_sales) as expected_lost_sales,
+                p.order_quantity as planned_units
             from (select * from gold_order_plan where {chosen}) as p
             left join loaded as l using (region, store_id, product_id, origin_week, target_week)
         ),
@@ -125,6 +126,7 @@ def _sql(region: Region, week: Week, origin: Week, one_store: bool) -> str:
             p.case_pack,
             p.order_quantity // p.case_pack as packs,
             p.order_quantity as units,
+            p.planned_units,
             f.expected,
             f.q10,
             f.q90,

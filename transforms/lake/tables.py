@@ -58,6 +58,26 @@ class Receipt:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What DuckDB reads of one state of a table: its files, and SQL of the contract's columns in them."""
+
+    contract: Contract
+    files: tuple[str, ...]
+    columns: str
+
+    def sql(self, region: str | None = None) -> str:
+        """DuckDB SQL over the files, or over those of one region: it opens each of them, if only to learn its columns."""
+        files = [name for name in self.files if region is None or not self.contract.sliced or f"/region={region}/" in name]
+        if not files:
+            empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in self.contract.columns)
+            return f"select {empty} where false"
+        names = ", ".join(map(literal, files))
+        hive = ", hive_partitioning = true, hive_types = {'region': varchar}" if self.contract.sliced else ""
+        # Files of before a column was added lack it.
+        return f"select {self.columns} from read_parquet([{names}]{hive}, union_by_name = {str(len(files) > 1).lower()})"
+
+
 @dataclass(frozen=True)
 class Lake:
     """Read and replace the tables below `root`.
@@ -173,6 +193,12 @@ class Lake:
             )
         return names
 
+    def data_files(self, table: str) -> pa.Table:
+        """The data files of the table's present version as its log tells of them: bytes, rows, partition, bounds of columns. None is opened."""
+        delta = self._open(table)
+        with self.asking():
+            return pa.table(delta.get_add_actions(flatten=True))
+
     def _gone(self, table: str, names: Sequence[str]) -> str:
         """The first of these data files of a table that is not there; empty where all are."""
         if self.is_local:
@@ -254,20 +280,17 @@ class Lake:
         beside
             Another state of this lake: files that both states have are left out, so that two states are compared without what they share.
         """
+        return self.selection(table, beside).sql()
+
+    def selection(self, table: str, beside: "Lake | None" = None) -> "Selection":
+        """The same, of which the part of a region can be told without opening the table again."""
         contract = CONTRACTS[table]
         delta = self._open(table) if self.exists(table) else None
         files = self.files(table) if delta else []
         if beside is not None and beside.exists(table):
             shared = set(beside.files(table))
             files = [name for name in files if name not in shared]
-        if delta is None or not files:
-            empty = ", ".join(f'null::{column.duckdb} as "{column.name}"' for column in contract.columns)
-            return f"select {empty} where false"
-        names = ", ".join(map(literal, files))
-        hive = ", hive_partitioning = true, hive_types = {'region': varchar}" if contract.sliced else ""
-        columns = duckdb_columns(contract, _change(contract, delta))
-        # Files of before a column was added lack it.
-        return f"select {columns} from read_parquet([{names}]{hive}, union_by_name = {str(len(files) > 1).lower()})"
+        return Selection(contract, tuple(files), duckdb_columns(contract, _change(contract, delta)) if delta else "")
 
     def replace(self, table: str, block: SliceBlock, rows: pa.Table | Callable[[], pa.RecordBatchReader], note: str = "") -> Receipt:
         """Replace exactly the slices of `block` by `rows`, which may be empty; slices that hold just these rows stay as they are, without a commit.
@@ -477,7 +500,7 @@ def region_list(regions: Iterable[Region]) -> str:
 
 def day(value: Week | datetime) -> str:
     """SQL literal of a week's Monday or of an instant (UTC)."""
-    return f"date '{value}'" if isinstance(value, Week) else f"timestamp '{value:%Y-%m-%d %H:%M:%S}'"
+    return f"date '{value}'" if isinstance(value, Week) else f"timestamp '{value:%Y-%m-%d %H:%M:%S.%f}'"
 
 
 def block_predicate(week_column: str, block: SliceBlock) -> str:

@@ -14,11 +14,20 @@ from transforms.lake.tables import Lake, block_predicate, day, region_list
 from transforms.orders.effect import Known, effect_of, floats
 
 _KNOWN = ("p_demand", "q10", "q50", "q90", "expected", "planned", "service_level", "expected_returns", "expected_lost_sales")
-LATEST_EDITS = """
-    select * from gold_overrides
-    qualify row_number() over (partition by region, store_id, product_id, target_week order by edited_at desc) = 1
-"""
-"""SQL: the last edit of each store, product and target week; where it took earlier ones back, `quantity_to` is null and the plan holds."""
+
+
+def latest_edits(known: str = "true") -> str:
+    """SQL: the last edit of each store, product and target week; where it took earlier ones back, `quantity_to` is null and the plan holds.
+
+    Parameters
+    ----------
+    known
+        SQL over the columns of gold/overrides: which edits count.
+    """
+    return f"""
+        select * from gold_overrides where {known}
+        qualify row_number() over (partition by region, store_id, product_id, target_week order by edited_at desc) = 1
+    """
 
 
 def keep_final(lake: Lake, block: SliceBlock) -> None:
@@ -57,7 +66,7 @@ def final_of(lake: Lake, where: str, regions: str, stores: Sequence[str] = ()) -
             f"""
             with plans as (select * from gold_order_plan where {chosen}),
             forecasts as (select * from gold_forecasts where {chosen}),
-            edits as (select * from ({LATEST_EDITS}) where region in ({regions}) and quantity_to is not null)
+            edits as (select * from ({latest_edits()}) where region in ({regions}) and quantity_to is not null)
             select
                 p.* exclude (order_quantity),
                 coalesce(e.quantity_to, p.order_quantity) as order_quantity,

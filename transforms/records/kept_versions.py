@@ -3,7 +3,8 @@
 Something needs a model where it serves or may serve next, is on trial, was decided on by a person, or was trained or decided on within the weeks
 that the project keeps; and a version of the data where such a model was trained on it, where it is a region's latest or last approved one, where a
 person decided on it, or where it is not older than these weeks. Of bronze, whose versions nobody names, a trace reads what stood when a version of
-the data was recorded. Who removes what nothing needs is `transforms.records.upkeep`; the record of it stays for good.
+the data was recorded; of plans and forecasts, an audit reads what stood when a plan was made, edited or decided on. Who removes what nothing needs is
+`transforms.records.upkeep`; the record of it stays for good.
 """
 
 import json
@@ -15,7 +16,10 @@ from typing import Any
 
 from transforms.calendar import Region
 from transforms.contracts import SOURCES
+from transforms.contracts.gold import FORECASTS, ORDER_PLAN
 from transforms.contracts.life_cycle import LADDER, MODEL_EVENTS, MODEL_VERSIONS
+from transforms.contracts.operations import PIPELINE_STEPS
+from transforms.contracts.orders import OVERRIDES, PLAN_EVENTS
 from transforms.errors import AuditFailed
 from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
@@ -76,9 +80,9 @@ def kept(lake: Lake, since: datetime) -> Kept:
     for each in [*pins, *(_pins(row["model_version"], row["data_versions"]) for row in staying)]:
         for table, version in each.items():
             versions.setdefault(table, set()).add(version)
-    moments = {dataset.recorded_at for dataset in datasets}
-    for source in SOURCES:
-        table = f"bronze/{source}"
+    recorded_at, planned_at = {dataset.recorded_at for dataset in datasets}, _moments_of_plans(lake, since)
+    seen_at = {f"bronze/{source}": recorded_at for source in SOURCES} | dict.fromkeys((ORDER_PLAN.name, FORECASTS.name), planned_at)
+    for table, moments in seen_at.items():
         if moments and lake.exists(table):
             versions.setdefault(table, set()).update(_standing(lake, table, moments))
     artifacts, all_artifacts = _artifacts(staying), _artifacts(rows)
@@ -115,6 +119,17 @@ def _datasets(known: list[Dataset], since: datetime) -> set[str]:
     approved = (last_approved(known, region) for region in latest)
     needed = {dataset.version for dataset in known if dataset.recorded_at >= since or (dataset.actor and _by_a_person(dataset.actor))}
     return needed | set(latest.values()) | {dataset.version for dataset in approved if dataset is not None}
+
+
+def _moments_of_plans(lake: Lake, since: datetime) -> set[datetime]:
+    """When plans were made, edited and decided on."""
+    made = {PIPELINE_STEPS.name: ("ended_at", f"state = 'succeeded' and assets like '%{ORDER_PLAN.name}%'"), OVERRIDES.name: ("edited_at", "true"),
+            PLAN_EVENTS.name: ("event_time", "true")}  # fmt: skip
+    found: set[datetime] = set()
+    for table, (column, where) in made.items():
+        if lake.exists(table):
+            found.update(lake.read(table, where=where, columns=f"distinct {column}")[column].to_pylist())
+    return {moment for moment in found if moment >= since}
 
 
 def _by_a_person(actor: str) -> bool:

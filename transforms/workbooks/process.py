@@ -75,6 +75,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         if type(error).__module__ != "pyo3_runtime":
             raise
         return {"refused": _broken(error)}
+    finally:
+        xlsx.close()
 
 
 def _broken(error: BaseException) -> str:

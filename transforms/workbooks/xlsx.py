@@ -1,6 +1,7 @@
 """Sheets of XLSX files, read by openpyxl."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,23 @@ from transforms.workbooks.rows import NO_RESULT, Refused, Row
 
 def rows(path: Path, name: str) -> Iterator[Row]:
     """Yield the rows of a sheet that are there, in their order."""
-    with path.open("rb") as stream:
-        book: Any = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-        sheet = book[name]
-        with sheet._get_source() as source:
-            parser = _Parser(source, sheet._shared_strings, True, book.epoch, book._date_formats, book._timedelta_formats)
-            for number, cells in parser.parse():
-                yield _row(number, cells, name)
+    book = _opened(path)
+    sheet = book[name]
+    with sheet._get_source() as source:
+        parser = _Parser(source, sheet._shared_strings, True, book.epoch, book._date_formats, book._timedelta_formats)
+        for number, cells in parser.parse():
+            yield _row(number, cells, name)
+
+
+def close() -> None:
+    """Close the workbook that was read last."""
+    _opened.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path) -> Any:
+    """The workbook, opened once for all of its sheets: openpyxl looks into each of them to open it."""
+    return openpyxl.load_workbook(path.open("rb"), read_only=True, data_only=True)
 
 
 def _row(number: int, cells: Sequence[Mapping[str, Any]], sheet: str) -> Row:

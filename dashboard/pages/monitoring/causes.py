@@ -1,21 +1,20 @@
 """What needs a person now, on Monitoring: how urgent it is, why, and the commands that end it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import streamlit as st
 
-from dashboard.pages.monitoring import health
+from dashboard.pages.decision import show_outcome
+from dashboard.pages.monitoring import approvals, health
 from dashboard.parts.numbers import moment
-from dashboard.parts.view import View
-from dashboard.parts.words import counted, plain, region_name, regions_named
-from dashboard.queries import monitoring as queries
+from dashboard.parts.view import View, address
+from dashboard.parts.words import counted, plain, regions_named
 from dashboard.queries.overview import data_waiting, models_waiting
 from transforms.rows import Row
 
-_DECIDE_ON_DATA = "/locations/shelfcast/jobs/data_decision/launchpad"
 _MOST_COMMANDS = 5
 _RUN_AGAIN = {"weekly_cycle", "conditioning", "reference_data", "accuracy_board"}
 """Jobs that `shelfcast run` runs; others are started in Dagster."""
@@ -39,13 +38,17 @@ _STEP_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Something that needs a person: how urgent, what, why (out of the lake, foreign), the commands that end it, and a page to do it on."""
+    """Something that needs a person: how urgent, what, why (out of the lake, foreign), the commands that end it, a page to do it on.
+
+    `panel` draws what ends it right there.
+    """
 
     act: bool
     what: str
     why: str
     commands: tuple[str, ...] = ()
     link: tuple[str, str] | None = None
+    panel: Callable[[View], None] | None = None
 
 
 def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused: Sequence[Row]) -> list[Cause]:
@@ -53,18 +56,17 @@ def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused
     reader, numbers = view.reader, view.numbers
     found = []
     if regions := data_waiting(reader):
-        commands = tuple(f"shelfcast data approve --region {shlex.quote(region)} --by NAME --why WHY" for region in regions)
         what = f"New data of {counted(numbers, len(regions), 'region')} wait for approval: {regions_named(regions)}"
-        why = " ".join(_why(row) for row in queries.why_data_wait(reader) if row["region"] in regions)
-        found.append(Cause(True, what, why, commands, ("decide in Dagster", _DECIDE_ON_DATA)))
+        found.append(Cause(True, what, "", panel=approvals.show))
     found += map(_failure, failed)
     if refused:
         what = f"{counted(numbers, len(refused), 'file')} in landing {'is' if len(refused) == 1 else 'are'} refused or held"
         found.append(Cause(True, what, refused[0]["message"] or "", ("shelfcast status", "shelfcast run")))
     if models := models_waiting(reader):
         commands = tuple(f"shelfcast models approve {shlex.quote(row['model_version'])} --by NAME --why WHY" for row in models)
+        link = ("decide on Training", address("training", version=models[0]["model_version"]))
         what = f"{counted(numbers, len(models), 'model')} {'awaits' if len(models) == 1 else 'await'} validation by a person"
-        found.append(Cause(False, f"{what}: {regions_named(sorted({row['region'] for row in models}))}", "", commands))
+        found.append(Cause(False, f"{what}: {regions_named(sorted({row['region'] for row in models}))}", "", commands, link))
     found += [Cause(False, *cause) for cause in health.causes(view, state)]
     return found
 
@@ -76,15 +78,18 @@ def _failure(row: Row) -> Cause:
     return Cause(True, what, row["error"] or "", command, ("its run in Dagster", f"/runs/{quote(row['run_id'])}"))
 
 
-def show(causes: Sequence[Cause]) -> None:
+def show(view: View, causes: Sequence[Cause]) -> None:
     """Draw them, each with its commands to copy."""
     st.subheader("What needs a person", anchor=False)
+    show_outcome()
     if not causes:
         st.markdown("Nothing: no data or models wait, no step failed, no file is refused, nothing drifted, and no model is stale.")
     for cause in causes:
         link = f" [{cause.link[0]}]({cause.link[1]})" if cause.link else ""
         why = f"  \n{plain(cause.why)}" if cause.why else ""
         st.markdown(f"{'▲' if cause.act else '◆'} **{plain(cause.what)}.**{link}{why}")
+        if cause.panel:
+            cause.panel(view)
         if cause.commands:
             more = len(cause.commands) - _MOST_COMMANDS
             lines = [*cause.commands[:_MOST_COMMANDS], *([f"# and {more} more of the same kind"] if more > 0 else [])]
@@ -94,7 +99,3 @@ def show(causes: Sequence[Cause]) -> None:
 def step_name(step: str) -> str:
     """A step as people say it."""
     return _STEP_NAMES.get(step, step.replace("__", ": ").replace("_", " ").capitalize())
-
-
-def _why(row: Row) -> str:
-    return f"{region_name(row['region'])}: {row['reason']}."

@@ -34,7 +34,7 @@ def show() -> None:
         return
     _lead(view, state, found, len(failed))
     states.freshness(newest_deliveries(view.reader), datetime.now(UTC).date())
-    causes.show(found)
+    causes.show(view, found)
     _steps(view, ran)
     _files(view, refused)
     boards.show(view, state)

@@ -1,5 +1,6 @@
 """The page from its answer to its charts: how many models are significant, and how each segment does. What is on record comes from `records`."""
 
+import html
 from datetime import date
 from typing import Any
 
@@ -7,7 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.pages.training.records import show_experiments, show_records
+from dashboard.pages.training.records import show_experiments, show_records, to_version
 from dashboard.pages.training.version import show_version
 from dashboard.parts import states
 from dashboard.parts.charts import line_colour, quiet_colour, show_chart
@@ -57,11 +58,16 @@ def _lead(view: View, region: str | None) -> date | None:
     where = f"{region_name(region)}: " if region else ""
     whole = view.numbers.whole
     challengers = f"{whole(found.refused)} challenger{'' if found.refused == 1 else 's'} refused, {whole(found.promoted)} promoted"
-    waiting = len([row for row in overview.models_waiting(view.reader) if region in {None, row["region"]}])
-    wait = f" <b>{whole(waiting)}</b> wait{'s' if waiting == 1 else ''} for approval." if waiting else ""
+    waiting = [row["model_version"] for row in overview.models_waiting(view.reader) if region in {None, row["region"]}]
+    wait = f" {_to_first(waiting, whole(len(waiting)))}" if waiting else ""
     states.lead(f"{where}<b>{whole(found.significant)} of {whole(found.models)}</b> significant; {challengers}.{wait}")
     st.caption(f"Models that serve from the origin of {dated(found.origin)} on, and what was trained there.", help=_SIGNIFICANT)
     return found.origin
+
+
+def _to_first(waiting: list[str], count: str) -> str:
+    link = html.escape(to_version(waiting[0]), quote=True)
+    return f"<a href='{link}' target='_self'><b>{count}</b> wait{'s' if len(waiting) == 1 else ''} for approval</a>."
 
 
 def _segments(view: View, region: str | None) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from dashboard.parts.numbers import MISSING, Numbers, dated, moment
+from dashboard.parts.selection import address_with
 from dashboard.parts.table import Cell, Column, Line, Tone, show_table
-from dashboard.parts.view import View, address
+from dashboard.parts.view import View
 from dashboard.parts.words import listed, region_name, segment_name
 from dashboard.queries import training as queries
 from dashboard.queries.reader import Reader
@@ -41,11 +42,11 @@ def _decisions(view: View, region: str | None) -> None:
         Column("from", "From origin"),
         Column("by", "By"),
     )
-    lines = [_decision(view.numbers, row, region) for row in queries.decisions(view.reader, region)]
+    lines = [_decision(view.numbers, row) for row in queries.decisions(view.reader, region)]
     show_table("decisions", "Decisions on models", columns, lines, empty="Nothing has been decided yet: models are judged after each training.")
 
 
-def _decision(numbers: Numbers, row: Row, region: str | None) -> Line:
+def _decision(numbers: Numbers, row: Row) -> Line:
     name = f"{region_name(row['region'])}, {segment_name(row['format'], row['mover'])}"
     return Line(
         f"{row['model_version']} {row['event_time']}",
@@ -58,7 +59,7 @@ def _decision(numbers: Numbers, row: Row, region: str | None) -> Line:
             "from": Cell(dated(row["effective_week"]), str(row["effective_week"])),
             "by": actor_cell(row["actor"]),
         },
-        _to_version(row["model_version"], region),
+        to_version(row["model_version"]),
         _TONES.get(row["event"], ""),
     )
 
@@ -74,8 +75,9 @@ def actor_cell(actor: str) -> Cell:
     return Cell(who, actor, small=f"run {run[:8]}" if run else "")
 
 
-def _to_version(version: str, region: str | None) -> str:
-    return address("training", **({"region": region} if region else {}), version=version)
+def to_version(version: str) -> str:
+    """Address of a version on this page, as it is sorted and searched now."""
+    return address_with("training", version=version)
 
 
 def _retraining(view: View, region: str | None) -> None:
@@ -141,7 +143,7 @@ def _serving(view: View, region: str | None) -> None:
                     "origin": Cell(dated(row["trained_week"]), str(row["trained_week"])),
                     "data": Cell(row["dataset_version"] or "all regions"),
                 },
-                _to_version(row["model_version"], region),
+                to_version(row["model_version"]),
             )
         )
     show_table("serving", "Models that serve", columns, lines, empty="No model serves yet: the historical average does.")

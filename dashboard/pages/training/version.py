@@ -2,16 +2,18 @@
 
 import html
 import json
-import math
 from typing import Any
 
 import streamlit as st
 
+from dashboard.pages.decision import show_checks
+from dashboard.pages.training.decision import show_decision
 from dashboard.pages.training.records import actor_cell, weights_of, words_of
 from dashboard.parts import states
 from dashboard.parts.numbers import MISSING, Numbers, dated, moment
+from dashboard.parts.selection import address_with
 from dashboard.parts.table import Cell, Column, Line, show_table
-from dashboard.parts.view import View, address
+from dashboard.parts.view import View
 from dashboard.parts.words import region_name, segment_name
 from dashboard.queries import training as queries
 from transforms.rows import Row
@@ -25,25 +27,16 @@ def show_version(view: View, version: str, region: str | None) -> None:
             states.empty("There is no such version on record.", "All models are listed on this page.")
             return
         st.header(f"{region_name(row['region'])}, {segment_name(row['format'], row['mover'])}", anchor=False)
-        st.html(f"<small>{html.escape(row['model_version'])}</small> &nbsp; <a href='{_back(region)}' target='_self'>Close</a>")
+        close = html.escape(address_with("training", version=""), quote=True)
+        st.html(f"<small>{html.escape(row['model_version'])}</small> &nbsp; <a href='{close}' target='_self'>Close</a>")
         events = queries.events_of(view.reader, version)
-        _waiting(view, events)
+        show_decision(view, row, events, region)
         left, right = st.columns(2, gap="medium")
         with left:
             _metrics(view.numbers, json.loads(row["metrics"]))
         with right:
             st.html(_provenance(row))
         _history(view.numbers, events)
-
-
-def _back(region: str | None) -> str:
-    return address("training", **({"region": region} if region else {}))
-
-
-def _waiting(view: View, events: list[Row]) -> None:
-    """The place where an operator decides on a version that waits."""
-    if events and events[-1]["event"] == "awaiting validation" and events[-1]["numbers"]:
-        st.info("It passed validation and waits for approval." + ("" if view.may_decide else " An operator decides on it."))
 
 
 def _metrics(numbers: Numbers, metrics: dict[str, Any]) -> None:
@@ -95,25 +88,4 @@ def _history(numbers: Numbers, events: list[Row]) -> None:
     ]
     show_table("history", "Decisions on this version", columns, lines, empty="Nothing has been decided on it yet.")
     checks: list[dict[str, Any]] = next((json.loads(row["numbers"]) for row in reversed(events) if row["numbers"]), [])
-    checks_of = (
-        Column("check", "Check", phone=True),
-        Column("outcome", "Outcome", phone=True),
-        Column("value", "Value", number=True, phone=True),
-        Column("limit", "Limit", number=True),
-        Column("detail", "Detail"),
-    )
-    show_table("checks", "Checks behind the last judgement", checks_of, [_check(numbers, check) for check in checks], empty="It was not judged yet.")
-
-
-def _check(numbers: Numbers, check: dict[str, Any]) -> Line:
-    passed, decides = check["passed"], check.get("decides", True)
-    outcome = Cell("passed") if passed else Cell("failed" if decides else "failed, on record only", tone="act" if decides else "look")
-    value, limit = (None if number is None or math.isnan(number) else float(number) for number in (check["value"], check["limit"]))
-    cells = {
-        "check": Cell(check["name"]),
-        "outcome": outcome,
-        "value": Cell(numbers.three(value), value),
-        "limit": Cell(numbers.three(limit), limit),
-        "detail": Cell(check["detail"]),
-    }
-    return Line(check["name"], cells)
+    show_checks(numbers, "checks", "Checks behind the last judgement", checks, empty="It was not judged yet.")

@@ -163,6 +163,27 @@ def test_the_champion_that_serves_again_after_a_rollback_is_the_one_whose_age_co
     ]
 
 
+def test_data_that_wait_are_the_present_ones_with_why_and_what_was_approved_last(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    # What is recorded later in a lake is of a later time.
+    for region, versions in {"a": ("a1", "a2", "a3"), "b": ("b1",), "c": ("c1", "c2")}.items():
+        for name in versions:
+            put(lake, "gold/dataset_versions", {"region": region, "dataset_version": name, "last_week": ORIGIN, "checks": "[]"})
+    for region, version, event, reason in (
+        ("a", "a1", "approved", "passed"),
+        ("a", "a2", "rejected", "wrong prices"),
+        ("a", "a3", "awaiting approval", "too many in quarantine"),
+        ("c", "c1", "awaiting approval", "superseded"),
+        ("c", "c2", "awaiting approval", "a jump"),
+        ("c", "c2", "approved", "carrier confirmed"),
+    ):
+        put(lake, "gold/dataset_events", {"region": region, "dataset_version": version, "event": event, "reason": reason})
+    found = [
+        (row["dataset_version"], row["reason"], row["approved_version"], row["approved_week"]) for row in monitoring.data_that_wait(Reader(lake))
+    ]
+    assert found == [("a3", "too many in quarantine", "a1", ORIGIN), ("b1", "nothing has judged it yet", None, None)]
+
+
 def test_an_empty_lake_has_nothing_to_tell(tmp_path: Path) -> None:
     reader = Reader(Lake(str(tmp_path)))
     assert monitoring.last_run(reader) == {}

@@ -25,7 +25,7 @@ from models.training.spec import TrainingSpec
 from orchestration.cli.app import app
 from orchestration.defs.audit import audit_trail, maturity
 from orchestration.project import Project
-from orchestration.reports.maturity import EvidenceSources, assess, level_of
+from orchestration.reports.maturity import EvidenceSources, assess, level_of, record
 from orchestration.reports.reproduce import differences
 from orchestration.settings import use_root
 from orchestration.views.board import show_accuracy
@@ -50,7 +50,7 @@ WORLD = simulate(SPEC)
 ORIGIN = WORLD.last + -4
 # Reports, tuning and the leaderboard are asked for; tests of their own make them.
 ON_REQUEST = {"gold/weather_value", "gold/experiments", "gold/leaderboard", "gold/ab_tests", "gold/ab_forecasts", "gold/ab_lift"}
-ON_REQUEST |= {"gold/overrides", "gold/plan_events", "gold/value_added"}
+ON_REQUEST |= {"gold/overrides", "gold/plan_events", "gold/value_added", "gold/maturity"}
 
 
 def shelfcast(*arguments: str) -> tuple[int, str]:
@@ -185,6 +185,11 @@ def test_the_maturity_level_follows_the_evidence(root: Path, tmp_path: Path) -> 
     code, output = shelfcast("maturity", "--root", str(root))
     assert code == 0, output
     assert "Level 0 of 4" in output or "Level 1 of 4" in output
+    written = Lake(str(tmp_path / "record"))
+    record(written, nothing, datetime.now(UTC))
+    assert [(row["level"], row["criterion"], row["met"]) for row in written.read("gold/maturity").to_pylist()] == [
+        (level, words, False) for level, words, _ in nothing
+    ]
 
 
 def test_pooled_models_count_as_trained_on_the_data_of_their_samples(root: Path) -> None:

@@ -25,6 +25,7 @@ MADE_WITH = {
     "gold/model_versions": "models/ensembles",
     "gold/model_events": "models/champions",
     "gold/dataset_events": "gold/dataset_versions",
+    "gold/maturity": "audit/maturity",
 }
 """Gold tables that an asset of another name writes beside its own."""
 RECORDS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
-from orchestration.lifecycle.data_approval import decide_latest, quarantined
+from orchestration.lifecycle.data_approval import quarantined
 from orchestration.lifecycle.live_accuracy import issued, score_weeks, value_plans
 from orchestration.lifecycle.score_region import score_block, weather_block
 from orchestration.lifecycle.weekly import by_week, judge_weeks, train_weeks
@@ -14,7 +14,6 @@ from orchestration.project import Project
 from orchestration.reports.drift import watch
 from orchestration.reports.explain import explain_block
 from transforms.calendar import Region, Slice, SliceBlock, Week
-from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.tables import Lake
 
 REGION, ORIGIN = Region("north_texas"), Week.parse("2023-07-10")
@@ -98,24 +97,6 @@ def test_a_week_without_deliveries_is_watched_and_compared_with_nothing(lake: La
     early = Slice(REGION, Week.parse("2017-01-02"))
     assert [drift.verdict for drift in watch(lake, [early], 0.02, told.append).values()] == ["nothing to compare"]
     assert told == [f"{early}: nothing to compare"]
-
-
-def test_a_decision_on_data_that_is_neither_yes_nor_no_is_refused(lake: Lake) -> None:
-    with pytest.raises(ConfigurationError, match="expected approved or rejected, came 'perhaps'"):
-        decide_latest(lake, REGION, "perhaps", "ann", "why not", "run", pytest.fail)
-
-
-def test_a_decision_on_data_that_are_not_there_says_what_to_do(lake: Lake) -> None:
-    with pytest.raises(MissingData, match="ohio has no data version yet: condition it first"):
-        decide_latest(lake, Region("ohio"), "approved", "ann", "looks fine", "run", pytest.fail)
-
-
-def test_a_person_decides_on_the_latest_version(lake: Lake) -> None:
-    told: list[str] = []
-    version = decide_latest(lake, REGION, "rejected", "ann", "prices are wrong", "run", told.append).version
-    assert told == [f"{version}: rejected by ann: prices are wrong"]
-    last = max(lake.read("gold/dataset_events").to_pylist(), key=lambda row: row["event_time"])
-    assert (last["dataset_version"], last["event"], last["actor"], last["reason"]) == (version, "rejected", "ann", "prices are wrong")
 
 
 def test_a_lake_without_quarantine_has_nothing_to_correct(tmp_path: Path) -> None:

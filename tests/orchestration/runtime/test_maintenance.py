@@ -242,7 +242,7 @@ def test_a_model_that_was_let_go_is_not_made_champion_again(lake: Lake, monkeypa
     old = superseded(lake)
     in_a_year(lake, RULES)
     keep_half_a_year(lake)
-    monkeypatch.setattr("orchestration.views.models.datetime", InAYear)
+    monkeypatch.setattr("orchestration.service.decisions.datetime", InAYear)
     with pytest.raises(MissingData, match=r"-old is gone: maintenance has let it go, .* Nothing was changed\.$"):
         approve_version(Settings(root=lake.root), old.model_version, "anna", "it was good", Console(quiet=True))
 

@@ -60,8 +60,8 @@ class Tags(HTMLParser):
 
 def plan(name: str) -> StorePlan:
     row = {
-        "product_id": name, "product_name": name, "category": name, "packs": 1, "case_pack": 6, "units": 6, "expected": 5.0, "q10": 1.0, "q90": 9.0,
-        "service_level": 0.9, "expected_returns": 0.0, "expected_lost_sales": 0.0, "rung": name,
+        "product_id": name, "product_name": name, "category": name, "packs": 1, "case_pack": 6, "units": 6, "planned_units": 6, "expected": 5.0, "q10": 1.0,
+        "q90": 9.0, "service_level": 0.9, "expected_returns": 0.0, "expected_lost_sales": 0.0, "rung": name,
     }  # fmt: skip
     week = Week.parse("2024-06-10")
     return StorePlan(Region("ohio"), name, name, week, week + -1, pa.Table.from_pylist([row]))

@@ -110,7 +110,7 @@ def test_a_workbook_has_an_overview_and_a_sheet_for_each_store_that_prints_well(
     target = tmp_path / "plan.xlsx"
     write_workbook(list(store_plans(lake, Region("ohio"), WEEK, 4)), target)
     book = openpyxl.load_workbook(target)
-    assert book.sheetnames == ["Overview", "A_1", "B2"]
+    assert book.sheetnames == ["Overview", "A_1", "B2", "As downloaded"]
     sheet = book["A_1"]
     rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
     assert rows[0][0] == "Store A/1: Main St"

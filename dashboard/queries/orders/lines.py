@@ -11,16 +11,16 @@ from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
 from transforms.contracts.rungs import BASELINE
 from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_STORES
 from transforms.exports.names import PRODUCTS_NOW, STORES_NOW
-from transforms.orders.final import LATEST_EDITS
+from transforms.orders.final import latest_edits
 from transforms.rows import Row
 
 WEEKS_BACK = 8
 _YEAR = 52
-_NAMES = f"""
+NAMES = f"""
     stores as (select store_id, name as store_name from ({STORES_NOW})),
     products as (select product_id, name as product_name, category from ({PRODUCTS_NOW}))
 """
-_CHOSEN = "region = $region and origin_week = $origin and target_week = $target"
+CHOSEN = "region = $region and origin_week = $origin and target_week = $target"
 _TABLES = (ORDER_PLAN_FINAL.name, FORECASTS.name, DEMAND.name, SILVER_STORES.name, SILVER_PRODUCTS.name, SILVER_EVENT_WEEKS.name)
 
 
@@ -46,7 +46,10 @@ def planned_regions(reader: Reader) -> list[str]:
 def planned_weeks(reader: Reader, region: str) -> list[PlanOf]:
     """The weeks of which a region has a plan, newest first, each with the newest origin that planned it."""
     sql = "select target_week, max(origin_week) as origin from gold_order_plan where region = $region group by 1 order by 1 desc"
-    return [PlanOf(Region(region), Week(row["target_week"]), Week(row["origin"])) for row in reader.rows(sql, ORDER_PLAN.name, region=region)]
+    return [
+        PlanOf(Region(region), Week(row["target_week"]), Week(row["origin"]))
+        for row in reader.rows(sql, ORDER_PLAN.name, within=region, region=region)
+    ]
 
 
 def next_to_load(plans: Sequence[PlanOf]) -> PlanOf | None:
@@ -59,13 +62,13 @@ def is_out_of_step(reader: Reader, plan: PlanOf) -> bool:
     """Whether what is on record as loaded is not what plan and edits say: its lake is older than edits are, or a process was killed in between."""
     sql = f"""
         select count(*) as n
-        from (select * from gold_order_plan where {_CHOSEN}) as p
-        left join (select * from gold_order_plan_final where {_CHOSEN}) as l using (region, store_id, product_id, origin_week, target_week)
-        left join (select * from ({LATEST_EDITS}) where region = $region and target_week = $target) as e
+        from (select * from gold_order_plan where {CHOSEN}) as p
+        left join (select * from gold_order_plan_final where {CHOSEN}) as l using (region, store_id, product_id, origin_week, target_week)
+        left join (select * from ({latest_edits()}) where region = $region and target_week = $target) as e
             using (region, store_id, product_id, target_week)
         where l.order_quantity is distinct from coalesce(e.quantity_to, p.order_quantity) or l.planned_quantity is distinct from p.order_quantity
     """
-    return bool(reader.row(sql, ORDER_PLAN.name, ORDER_PLAN_FINAL.name, OVERRIDES.name, **plan.keys)["n"])
+    return bool(reader.row(sql, ORDER_PLAN.name, ORDER_PLAN_FINAL.name, OVERRIDES.name, within=str(plan.region), **plan.keys)["n"])
 
 
 def stores_of(reader: Reader, plan: PlanOf) -> list[Row]:
@@ -80,7 +83,7 @@ def stores_of(reader: Reader, plan: PlanOf) -> list[Row]:
             count(*) filter (where {_ANY}) as to_look_at
         from (select *, {_CHECKED} from lines) group by store_id order by to_look_at desc, store_name, store_id
     """
-    return reader.rows(sql, *_TABLES, **plan.keys)
+    return reader.rows(sql, *_TABLES, within=str(plan.region), **plan.keys)
 
 
 def lines_of(reader: Reader, plan: PlanOf, store: str) -> list[Row]:
@@ -90,7 +93,7 @@ def lines_of(reader: Reader, plan: PlanOf, store: str) -> list[Row]:
         select * from (select *, {_CHECKED} from lines)
         order by ({_ANY}) desc, order_quantity = 0, category nulls last, product_name, product_id
     """
-    rows = reader.rows(sql, *_TABLES, **plan.keys, store=store)
+    rows = reader.rows(sql, *_TABLES, within=str(plan.region), **plan.keys, store=store)
     weeks = [(plan.origin + back).monday for back in range(1 - WEEKS_BACK, 1)]
     return [{**row, "look": _reasons(row), "past": _past(row, weeks)} for row in rows]
 
@@ -110,7 +113,7 @@ def decisions_on(reader: Reader, plan: PlanOf) -> list[Row]:
 def edits_of(reader: Reader, plan: PlanOf, store: str | None = None) -> list[Row]:
     """Every edit of a region's week, newest first."""
     sql = f"""
-        with {_NAMES}
+        with {NAMES}
         select o.*, product_name, store_name from gold_overrides as o left join products using (product_id) left join stores using (store_id)
         where region = $region and target_week = $target and ($store is null or store_id = $store) order by edited_at desc limit 500
     """
@@ -130,11 +133,11 @@ def events_of(reader: Reader, plan: PlanOf) -> list[str]:
 def _lines(where: str = "") -> str:
     """CTE `lines`: one row a store and product of the plan, with what was delivered in the weeks before."""
     return f"""
-        {_NAMES},
-        loaded as (select * from gold_order_plan_final where {_CHOSEN} {where}),
+        {NAMES},
+        loaded as (select * from gold_order_plan_final where {CHOSEN} {where}),
         forecasts as (
             select store_id, product_id, p_demand, expected, q10, q50, q90, rung, is_stale, ended, model_version
-            from gold_forecasts where {_CHOSEN} {where}
+            from gold_forecasts where {CHOSEN} {where}
         ),
         past as (
             select

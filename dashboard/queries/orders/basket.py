@@ -32,7 +32,7 @@ def difference(lines: Sequence[Row], wanted: Mapping[str, int]) -> Difference:
     Parameters
     ----------
     lines
-        Lines of one store, as `dashboard.queries.orders.lines_of` has them.
+        Lines of one store, as `dashboard.queries.orders.lines.lines_of` has them.
     """
     edited = [row for row in lines if wanted.get(row["product_id"], row["order_quantity"]) != row["order_quantity"]]
     if not edited:

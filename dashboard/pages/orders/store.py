@@ -6,17 +6,18 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard.pages.orders.told import said, told
 from dashboard.parts.numbers import moment
 from dashboard.parts.states import lead
 from dashboard.parts.table import Cell, Column, Edit, Line, show_table
 from dashboard.parts.view import View, address
 from dashboard.parts.words import counted, plain
-from dashboard.queries.basket import Difference, difference
-from dashboard.queries.orders import WEEKS_BACK, PlanOf, edits_of, lines_of
+from dashboard.queries.orders.basket import difference
+from dashboard.queries.orders.lines import WEEKS_BACK, PlanOf, edits_of, lines_of
 from orchestration.service.orders import by_per_cent, edit_plan
 from transforms.contracts.orders import REASONS
 from transforms.errors import ShelfcastError
-from transforms.orders.record import Change, Edited
+from transforms.orders.record import Change
 from transforms.rows import Row
 
 _COLUMNS = (
@@ -121,7 +122,7 @@ def _show_basket(view: View, plan: PlanOf, store: str, lines: Sequence[Row], bas
     """What the edits that are not saved yet would change, and the buttons to save or drop them."""
     change = difference(lines, basket)
     with st.container(border=True):
-        st.markdown(f"**{counted(view.numbers, change.lines, 'line')} changed, not saved.** {_told(view, change)}")
+        st.markdown(f"**{counted(view.numbers, change.lines, 'line')} changed, not saved.** {told(view, change)}")
         left, middle, save, drop = st.columns([2, 3, 1, 1], vertical_alignment="bottom")
         reason = left.selectbox("Why", REASONS, index=None, placeholder="Choose a reason", key="reason")
         note = middle.text_input("In your own words", key="note", placeholder="optional")
@@ -142,30 +143,13 @@ def _save(view: View, plan: PlanOf, basket: Basket, changes: Sequence[Change], r
         return
     basket.clear()
     view.reader.forget_versions()
-    st.session_state["saved"] = _said(view, done)
+    st.session_state["saved"] = said(view, done)
     st.rerun()
 
 
-def _said(view: View, done: Edited) -> str:
-    others = "".join(
-        f" {row['product_id']}: {row['person'] or 'a new plan'} had set {row['order_quantity']} meanwhile (you saw {row['seen']}); yours holds now."
-        for row in done.changed_meanwhile
-    )
-    return f"{counted(view.numbers, done.changed, 'line')} saved, {done.units:+,} units.{others}"
-
-
 def _show_saved() -> None:
-    if said := st.session_state.pop("saved", ""):
-        st.success(plain(said))
-
-
-def _told(view: View, change: Difference) -> str:
-    number = view.numbers
-    return (
-        f"{number.signed(change.units)} units ({number.signed(change.cases)} cases): expected returns {number.signed(change.returns)}, lost sales "
-        f"{number.signed(change.lost_sales)} units; {'saves' if change.saved >= 0 else 'costs'} USD {number.three(abs(change.saved))} "
-        "as the forecast sees it."
-    )
+    if words := st.session_state.pop("saved", ""):
+        st.success(plain(words))
 
 
 def _by_per_cent(lines: Sequence[Row], basket: Basket) -> None:

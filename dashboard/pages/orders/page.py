@@ -1,19 +1,19 @@
-"""Orders: what goes on this truck, and where must I look? For planners: a region's stores, then the lines of one, edited in place."""
+"""The page of a region and week: its stores, or the lines of one, then files, and the approval."""
 
 import html
 from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard.pages.orders_store import show_store
+from dashboard.pages.orders.files import show_files
+from dashboard.pages.orders.store import show_store
 from dashboard.parts.numbers import day, moment
 from dashboard.parts.selection import pick
 from dashboard.parts.states import empty, lead
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View, address, current
 from dashboard.parts.words import counted, plain, region_name
-from dashboard.queries.files import plan_workbook
-from dashboard.queries.orders import (
+from dashboard.queries.orders.lines import (
     PlanOf,
     decisions_on,
     events_of,
@@ -26,7 +26,6 @@ from dashboard.queries.orders import (
 from orchestration.service.orders import decide_on_plan, keep_in_step
 from transforms.rows import Row
 
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _STORES = (
     Column("store", "Store", phone=True),
     Column(
@@ -77,7 +76,7 @@ def show() -> None:
         with answer:
             _lead(view, plan, stores)
         _show_stores(view, plan, stores)
-    _downloads(view, plan, store)
+    show_files(view, plan, store)
     st.html(f"<a href='{address('value_added', region=str(plan.region))}' target='_self'>Did edits help?</a>")
     _approval(view, plan)
 
@@ -126,16 +125,6 @@ def _show_stores(view: View, plan: PlanOf, stores: Sequence[Row]) -> None:
     show_table("stores", f"Stores of {plan.region} for {plan.target}", _STORES, lines, empty="No store is in this plan.", sort="-look")
 
 
-def _downloads(view: View, plan: PlanOf, store: str) -> None:
-    """What is to be loaded, as files: made when somebody asks for one."""
-    what, name = ("this store", f"{plan.region}_{store}") if store else ("all stores", str(plan.region))
-
-    def workbook() -> bytes:
-        return plan_workbook(view.lake, plan.region, plan.target, plan.target - plan.origin, store or None)
-
-    st.download_button(f"Download the workbook of {what} (XLSX)", workbook, f"plan_{name}_{plan.target}.xlsx", _XLSX, key="workbook")
-
-
 def _approval(view: View, plan: PlanOf) -> None:
     """Who approved the plan, and the button to do so."""
     st.subheader("Approval", anchor=False)
@@ -147,13 +136,13 @@ def _approval(view: View, plan: PlanOf) -> None:
         st.caption("Planners of this region and operators approve it.")
         return
     note = st.text_input("Note", key="approval_note", placeholder="optional")
-    left, right, _ = st.columns([1, 1, 2])
     event = ""
     label = f"Approve the plan of {region_name(str(plan.region))} for {day(plan.target)}{' again' if approved else ''}"
-    if left.button(label, type="primary", key="approve"):
-        event = "approved"
-    if approved and right.button("Withdraw the approval", key="withdraw"):
-        event = "approval withdrawn"
+    with st.container(horizontal=True):
+        if st.button(label, type="primary", key="approve"):
+            event = "approved"
+        if approved and st.button("Withdraw the approval", key="withdraw"):
+            event = "approval withdrawn"
     if event:
         decide_on_plan(view.lake, view.person, plan.region, plan.target, event, note)
         view.reader.forget_versions()

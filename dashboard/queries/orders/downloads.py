@@ -3,10 +3,13 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dashboard.queries.orders.lines import PlanOf
 from transforms.calendar import Region, Week
+from transforms.contracts.orders import ORDER_PLAN_FINAL
 from transforms.exports.store_plans import store_plans
+from transforms.exports.tables import export
 from transforms.exports.workbook import write_workbook
-from transforms.lake.tables import Lake
+from transforms.lake.tables import Lake, day
 
 
 def plan_workbook(lake: Lake, region: Region, target: Week, horizons: int, store: str | None) -> bytes:
@@ -14,4 +17,13 @@ def plan_workbook(lake: Lake, region: Region, target: Week, horizons: int, store
     with TemporaryDirectory() as folder:
         file = Path(folder) / "plan.xlsx"
         write_workbook(list(store_plans(lake, region, target, horizons, store)), file)
+        return file.read_bytes()
+
+
+def plan_csv(lake: Lake, plan: PlanOf) -> bytes:
+    """The rows of gold/order_plan_final of a region's plan; no text in it is a formula to a spreadsheet program."""
+    where = f"region = '{plan.region}' and origin_week = {day(plan.origin)} and target_week = {day(plan.target)}"
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "plan.csv"
+        export(lake, ORDER_PLAN_FINAL.name, where, file)
         return file.read_bytes()

@@ -1,0 +1,101 @@
+"""Orders on paper: a page without scripts, one store a sheet, that a browser prints. Texts on it are foreign: none becomes more."""
+
+import base64
+import hashlib
+import html
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from dashboard.parts.numbers import Numbers, dated, moment
+from dashboard.parts.view import address
+from dashboard.parts.words import counted, region_name
+from dashboard.queries.orders.lines import is_out_of_step
+from dashboard.queries.orders.paper import Paper, paper_of, plan_to_print
+from dashboard.queries.reader import reader_of
+from orchestration.service.orders import keep_in_step
+from orchestration.settings import settings
+from orchestration.web.headers import POLICY
+from transforms.errors import MissingData
+from transforms.exports.store_plans import StorePlan
+from transforms.lake.tables import Lake
+
+_CSS = (Path(__file__).parent / "paper.css").read_text()
+_DIGEST = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
+_HEADERS = {POLICY: f"default-src 'none'; style-src 'sha256-{_DIGEST}'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"}
+_BOX = "<td class='tick'><span aria-hidden='true'></span></td>"
+
+
+def print_orders(request: Request) -> HTMLResponse:
+    """Answer with the sheets of a plan (`region`, `week`), or with the one of a `store`."""
+    chosen, asked = settings(), request.query_params
+    reader = reader_of(Lake(chosen.root, chosen.storage_options))
+    numbers = Numbers(request.headers.get("accept-language", "").split(",")[0].split(";")[0].strip() or "en-US")
+    try:
+        plan = plan_to_print(reader, asked.get("region", ""), asked.get("week", ""))
+        if is_out_of_step(reader, plan):
+            keep_in_step(reader.lake, plan.region, plan.origin)
+            reader.forget_versions()
+        paper = paper_of(reader, plan, asked.get("store") or None)
+    except MissingData as error:
+        return HTMLResponse(_page("Nothing to print", f"<p>{html.escape(str(error))}</p>"), 404, _HEADERS)
+    return HTMLResponse(_page(f"Orders of {region_name(str(plan.region))}, week of {dated(plan.target)}", _body(paper, numbers)), headers=_HEADERS)
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{html.escape(title)}</title><style>{_CSS}</style></head><body><main>{body}</main></body></html>"
+    )
+
+
+def _body(paper: Paper, numbers: Numbers) -> str:
+    back = html.escape(address("orders", region=str(paper.plan.region), week=str(paper.plan.target)), quote=True)
+    hint = (
+        f"<p class='hint'>Print this page by your browser's menu (Ctrl+P): each store has a sheet of its own. <a href='{back}'>Back to Orders</a></p>"
+    )
+    count = len(paper.stores)
+    return hint + "".join(_sheet(paper, store, f"Sheet {place} of {count}", numbers) for place, store in enumerate(paper.stores, 1))
+
+
+def _sheet(paper: Paper, store: StorePlan, place: str, numbers: Numbers) -> str:
+    where = ", ".join(filter(None, (f"Store {store.store_id}", paper.places.get(store.store_id))))
+    return (
+        f"<section class='store'><header><div><h1>{html.escape(store.store_name or f'Store {store.store_id}')}</h1><p>{html.escape(where)}</p></div>"
+        f"<div><h2>Week of {dated(store.week)}</h2><p>{html.escape(region_name(str(store.region)))}, {place}</p></div></header>"
+        "<table><thead><tr><th class='tick'>Loaded</th><th>Product</th><th>Number</th><th class='number'>Cases</th>"
+        "<th class='number size'>Units in a case</th><th class='number'>Units</th><th class='tick'>Delivered</th></tr></thead>"
+        f"<tbody>{''.join(_lines(store, numbers))}</tbody></table>"
+        f"<footer><p>{html.escape(_approved(paper, numbers))}</p>"
+        "<div class='sign'><p>Loaded by</p><p>Delivered by</p><p>Received by</p></div></footer></section>"
+    )
+
+
+def _lines(store: StorePlan, numbers: Numbers) -> Iterator[str]:
+    if not store.to_load:
+        yield "<tr><td colspan='7'>Nothing is to be loaded for this store.</td></tr>"
+    for category, rows in groupby(store.to_load, key=lambda row: row["category"]):
+        yield f"<tr class='category'><th colspan='7' scope='rowgroup'>{html.escape(category or 'Other')}</th></tr>"
+        for row in rows:
+            yield (
+                f"<tr>{_BOX}<td>{html.escape(row['product_name'] or 'without a name')}</td><td>{html.escape(row['product_id'])}</td>"
+                f"<td class='number cases'>{numbers.whole(row['packs'])}</td><td class='number size'>{numbers.whole(row['case_pack'])}</td>"
+                f"<td class='number'>{numbers.whole(row['units'])}</td>{_BOX}</tr>"
+            )
+    packs, units = (numbers.whole(sum(row[name] for row in store.to_load)) for name in ("packs", "units"))
+    yield (
+        f"<tr class='sum'>{_BOX}<td colspan='2'>{counted(numbers, len(store.to_load), 'product')}</td><td class='number cases'>{packs}</td>"
+        f"<td class='size'></td><td class='number'>{units}</td>{_BOX}</tr>"
+    )
+
+
+def _approved(paper: Paper, numbers: Numbers) -> str:
+    """Who approved the plan, and when; what was edited since."""
+    decision = paper.decision
+    if decision is None:
+        return "Nobody has approved this plan yet."
+    since = f"; {counted(numbers, decision['edits_since'], 'edit')} since then" if decision["edits_since"] else ""
+    return f"{decision['event'].capitalize()} by {decision['person']}, {moment(decision['event_time'])}{since}."

@@ -1,0 +1,39 @@
+"""The pages behind their front, as tests open them in a browser."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestration.people import Person
+from transforms.lake.tables import Lake
+
+CHROMIUM = shutil.which("chromium")
+BROWSED = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium"),
+]
+"""Marks of a file of tests that open pages."""
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+STORE = "orders?region=north_texas&store="
+TOKEN = "t0k3n"
+
+
+@dataclass
+class Pages:
+    """The pages of a lake behind their front, asked by persons of any role: `who["now"]`, who is ann, an operator, at the start of each test."""
+
+    root: Path
+    origin: str
+    who: dict[str, Person]
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.root))
+
+
+def first_store(pages: Pages) -> str:
+    """A store with a plan."""
+    return str(pages.lake.read("gold/order_plan", columns="min(store_id) as s")["s"][0].as_py())
