@@ -22,6 +22,7 @@ from benchmarks.forecasting import forecasting
 from benchmarks.leaderboard import leaderboard
 from benchmarks.life_cycle import life_cycle
 from benchmarks.limit import limit
+from benchmarks.pages import pages
 from benchmarks.plans import plans
 from benchmarks.recording import record
 
@@ -37,6 +38,7 @@ BENCHMARKS: list[Callable[[Path, Path], list[dict[str, object]]]] = [
     drift,
     ab_tests,
     life_cycle,
+    pages,
 ]
 
 

@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import adbc_driver_manager
 import pyarrow as pa
 import pyarrow.compute as pc
-from adbc_driver_postgresql import dbapi
 
 from transforms.redaction import has_plain_parts, redacted
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql import dbapi
 
 _SCHEMES = ("postgresql://", "postgres://")
 _WITHIN = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "60000", "application_name": "shelfcast"}
@@ -130,7 +132,10 @@ def snapshot(address: str, variable: str) -> Iterator[Snapshot]:
 
 
 @contextmanager
-def _connected(address: str, variable: str) -> Iterator[dbapi.Connection]:
+def _connected(address: str, variable: str) -> "Iterator[dbapi.Connection]":
+    # Loads Polars where that is installed, which sets variables of the environment.
+    from adbc_driver_postgresql import dbapi  # noqa: PLC0415
+
     given = address.partition("?")[2]
     more = "&".join(f"{name}={value}" for name, value in _WITHIN.items() if f"{name}=" not in given)
     try:

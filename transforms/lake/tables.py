@@ -184,7 +184,10 @@ class Lake:
         MissingData
             If a file of a past version is gone: maintenance removes those of versions that nothing names.
         """
-        names = [unquote(uri) for uri in self._open(table).file_uris()]
+        return self._files(table, self._open(table))
+
+    def _files(self, table: str, delta: DeltaTable) -> list[str]:
+        names = [unquote(uri) for uri in delta.file_uris()]
         if table in self.pinned and (gone := self._gone(table, names)):
             raise MissingData(
                 f"{table}: version {self.pinned[table]} cannot be read any more: {Path(gone).name} is gone. Versions that data or models name are "
@@ -286,7 +289,7 @@ class Lake:
         """The same, of which the part of a region can be told without opening the table again."""
         contract = CONTRACTS[table]
         delta = self._open(table) if self.exists(table) else None
-        files = self.files(table) if delta else []
+        files = self._files(table, delta) if delta else []
         if beside is not None and beside.exists(table):
             shared = set(beside.files(table))
             files = [name for name in files if name not in shared]

@@ -79,6 +79,12 @@ def _steps(view: View, ran: Row) -> None:
     show_table("steps", "Pipeline steps", columns, rows, empty="No step is on record.")
 
 
+def _lately(numbers: Numbers, earlier: Sequence[float]) -> Cell:
+    if len(earlier) < 2:
+        return Cell()
+    return Cell(f"took {', '.join(_duration(numbers, seconds) for seconds in earlier)}", earlier[-1], spark=tuple(earlier))
+
+
 def _step_line(numbers: Numbers, row: Row) -> Line:
     took, ended = "" if row["seconds"] is None else _duration(numbers, row["seconds"]), row["ended_at"]
     cells = {
@@ -86,7 +92,7 @@ def _step_line(numbers: Numbers, row: Row) -> Line:
         "state": Cell(_STATE_WORDS[row["state"]], tone=_STATE_TONES[row["state"]]),
         "ended": Cell(f"{day(ended.date())}, {ended:%H:%M}", ended.timestamp(), small=row["started_by"], help=moment(ended)),
         "took": Cell(took, row["seconds"]),
-        "lately": Cell(spark=tuple(row["earlier"] or ()) if len(row["earlier"] or ()) > 1 else ()),
+        "lately": _lately(numbers, row["earlier"] or ()),
         "rows": Cell("" if row["rows"] is None else numbers.whole(row["rows"]), row["rows"]),
         "covered": _covered(row),
         "error": Cell(row["error"] or ""),

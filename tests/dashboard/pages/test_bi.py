@@ -1,5 +1,6 @@
 """Incidents around the page for other tools: what it shows is not what was tested, or an address breaks it."""
 
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -33,6 +34,8 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Visit:
         return app
 
     monkeypatch.setenv("SHELFCAST_ROOT", str(tmp_path))
+    # AppTest puts the script there and leaves it: processes that later tests start would run it.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     return drawn
 
 
