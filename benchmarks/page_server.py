@@ -53,10 +53,10 @@ class PageServer:
 
 
 @contextmanager
-def served(root: Path, port: int) -> Iterator[PageServer]:
-    """Pages in a fresh process that has drawn none yet, until the end."""
+def served(root: Path, port: int, door: TokenDoor | None = None) -> Iterator[PageServer]:
+    """Pages in a fresh process that has drawn none yet, until the end. A door of the caller's own lets in who has `TOKEN`."""
     with TemporaryDirectory(prefix="pages-") as folder:
-        socket, door = f"{folder}/s", TokenDoor(port, TOKEN, "ann")
+        socket, door = f"{folder}/s", door or TokenDoor(port, TOKEN, "ann")
         process = subprocess.Popen([sys.executable, "-m", "dashboard", socket], env={**os.environ, "SHELFCAST_ROOT": str(root)})
         front = uvicorn.Server(uvicorn.Config(behind_front(Starlette(), Relay(socket, door), door), host="127.0.0.1", port=port, log_level="error"))
         thread = threading.Thread(target=front.run)

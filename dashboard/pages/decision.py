@@ -67,6 +67,10 @@ def _carry_out(key: str, act: Callable[[View, bool, str], str], approved: bool) 
     view.reader.forget_versions()
 
 
+def tell_nobody(_: str) -> None:
+    """Whoever decides at the moment does so for seconds: a page waits without a word."""
+
+
 def show_outcome() -> None:
     """Say what became of a decision, once."""
     # Its place is kept while there is nothing to say: a form beneath would lose what is being typed if it moved.

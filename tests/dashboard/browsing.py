@@ -18,7 +18,6 @@ BROWSED = [
 """Marks of a file of tests that open pages."""
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 STORE = "orders?region=north_texas&store="
-TOKEN = "t0k3n"
 
 
 @dataclass

@@ -1,27 +1,18 @@
 """Fixtures of tests of pages: a lake that real runs made, its pages behind their front, and a browser that may ask nobody else."""
 
-import os
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from starlette.applications import Starlette
 
+from benchmarks.page_server import TOKEN, served
 from orchestration.people import Person
 from orchestration.web.access import TokenDoor
-from orchestration.web.relay import Relay
-from orchestration.web.webserver import behind_front
-from tests.dashboard.browsing import CHROMIUM, DESK, TOKEN, Pages
-from tests.orchestration.waiting import free_port, wait_for
+from tests.dashboard.browsing import CHROMIUM, DESK, Pages
+from tests.orchestration.waiting import free_port
 
 
 @pytest.fixture(scope="module")
@@ -34,28 +25,8 @@ def pages(small_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             found = super().admit(scope)
             return who["now"] if isinstance(found, Person) else found
 
-    with TemporaryDirectory(prefix="pages-") as folder:
-        socket, door = f"{folder}/s", Door(port, TOKEN, "ann")
-        process = subprocess.Popen([sys.executable, "-m", "dashboard", socket], env={**os.environ, "SHELFCAST_ROOT": str(root)})
-        server = uvicorn.Server(uvicorn.Config(behind_front(Starlette(), Relay(socket, door), door), host="127.0.0.1", port=port, log_level="error"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            origin = f"http://127.0.0.1:{port}"
-            wait_for(lambda: _is_up(origin), 120)
-            yield Pages(root, origin, who)
-        finally:
-            server.should_exit = True
-            thread.join()
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _is_up(origin: str) -> bool:
-    try:
-        return httpx.get(f"{origin}/healthz", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
-    except httpx.TransportError:
-        return False
+    with served(root, port, Door(port, TOKEN, "ann")) as server:
+        yield Pages(root, server.origin, who)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.pages.decision import ask, show_checks
+from dashboard.pages.decision import ask, show_checks, tell_nobody
 from dashboard.parts.numbers import dated, moment
 from dashboard.parts.view import View
 from dashboard.parts.words import counted, plain, region_name
@@ -41,9 +41,5 @@ def _show(view: View, row: Row) -> None:
 
 def _put(row: Row, view: View, approved: bool, why: str) -> str:
     decision = "approved" if approved else "rejected"
-    done = decide_on_data(view.lake, Region(row["region"]), decision, view.person, why, _quiet, row["dataset_version"])
+    done = decide_on_data(view.lake, Region(row["region"]), decision, view.person, why, tell_nobody, row["dataset_version"])
     return f"{decision.capitalize()}: {done.version}, the data of {region_name(row['region'])} to the week of {dated(done.last_week)}."
-
-
-def _quiet(_: str) -> None:
-    """Who decides at the moment does so for seconds."""

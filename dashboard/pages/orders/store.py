@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard.pages.orders.reason import ask_why
 from dashboard.pages.orders.told import said, told
 from dashboard.parts.numbers import moment
 from dashboard.parts.states import lead
@@ -15,7 +16,6 @@ from dashboard.parts.words import counted, plain
 from dashboard.queries.orders.basket import difference
 from dashboard.queries.orders.lines import WEEKS_BACK, PlanOf, edits_of, lines_of
 from orchestration.service.orders import by_per_cent, edit_plan
-from transforms.contracts.orders import REASONS
 from transforms.errors import ShelfcastError
 from transforms.orders.record import Change
 from transforms.rows import Row
@@ -123,13 +123,11 @@ def _show_basket(view: View, plan: PlanOf, store: str, lines: Sequence[Row], bas
     change = difference(lines, basket)
     with st.container(border=True):
         st.markdown(f"**{counted(view.numbers, change.lines, 'line')} changed, not saved.** {told(view, change)}")
-        left, middle, save, drop = st.columns([2, 3, 1, 1], vertical_alignment="bottom")
-        reason = left.selectbox("Why", REASONS, index=None, placeholder="Choose a reason", key="reason")
-        note = middle.text_input("In your own words", key="note", placeholder="optional")
-        if drop.button("Drop", key="drop"):
+        pressed, reason, note = ask_why("")
+        if pressed == "drop":
             basket.clear()
             st.rerun()
-        if save.button("Save", type="primary", key="save", disabled=reason is None) and reason is not None:
+        if pressed == "save":
             seen = {row["product_id"]: row["order_quantity"] for row in lines}
             changes = [Change(store, product, quantity, seen[product]) for product, quantity in basket.items() if product in seen]
             _save(view, plan, basket, changes, reason, note)

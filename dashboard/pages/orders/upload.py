@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from dashboard.pages.orders.reason import ask_why
 from dashboard.pages.orders.told import said, told
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View
@@ -14,7 +15,6 @@ from dashboard.parts.words import counted, plain
 from dashboard.queries.orders.lines import PlanOf
 from dashboard.queries.orders.uploads import Compared, Differing, compared, cost
 from orchestration.service.orders import edit_plan
-from transforms.contracts.orders import REASONS
 from transforms.errors import ShelfcastError
 from transforms.exports.upload import LARGEST_BYTES, UploadRefused, Wanted, read_upload
 from transforms.orders.record import Change
@@ -95,12 +95,10 @@ def _show_changes(view: View, plan: PlanOf, found: Compared) -> None:
 
 def _ask(view: View, plan: PlanOf, chosen: Sequence[Differing]) -> None:
     """Why, and the buttons to save or drop it all."""
-    left, middle, save, drop = st.columns([2, 3, 1, 1], vertical_alignment="bottom")
-    reason = left.selectbox("Why", REASONS, index=None, placeholder="Choose a reason", key="upload_reason")
-    note = middle.text_input("In your own words", key="upload_note", placeholder="optional")
-    if drop.button("Drop", key="upload_drop"):
+    pressed, reason, note = ask_why("upload_", ready=bool(chosen))
+    if pressed == "drop":
         _done("")
-    if save.button("Save", type="primary", key="upload_save", disabled=reason is None or not chosen) and reason is not None:
+    if pressed == "save":
         changes = [Change(line.wanted.store_id, line.wanted.product_id, line.wanted.units, line.row["order_quantity"]) for line in chosen]
         try:
             done = edit_plan(view.lake, view.person, plan.region, plan.target, changes, reason, note, "upload")

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.pages.decision import ask, show_outcome
+from dashboard.pages.decision import ask, show_outcome, tell_nobody
 from dashboard.pages.training.records import to_version, words_of
 from dashboard.parts.numbers import dated, moment
 from dashboard.parts.view import View
@@ -44,7 +44,7 @@ def _decide(view: View, row: Row, seen: Row) -> None:
 
 def _put(name: str, seen: datetime, view: View, approved: bool, why: str) -> str:
     act = decisions.approve if approved else decisions.reject
-    done = act(settings(), name, view.person, why, _quiet, seen)
+    done = act(settings(), name, view.person, why, tell_nobody, seen)
     first = done.events[0]
     if not approved:
         said = f"Rejected: {name} does not serve."
@@ -64,7 +64,3 @@ def _next(view: View, row: Row, region: str | None) -> None:
 
 def _segment(row: Row) -> str:
     return f"{region_name(row['region'])}, {segment_name(row['format'], row['mover'])}"
-
-
-def _quiet(_: str) -> None:
-    """Who decides at the moment does so for seconds."""
