@@ -1,4 +1,4 @@
-"""The ASGI application of the pages' process: the Streamlit pages and the sheets to print below /pages, reports below /reports, and /healthz."""
+"""The ASGI application of the pages' process: Streamlit's pages, files and sheets of plans below /pages, reports below /reports, and /healthz."""
 
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from streamlit import config
 
 from dashboard.parts.states import report_defect
 from dashboard.parts.theme import THEME
-from dashboard.serving.printing import print_orders
+from dashboard.serving.plans import download_table, download_workbook
+from dashboard.serving.printing import print_orders, say_nothing_there
 from dashboard.serving.reports import create_app
+from transforms.errors import MissingData
 from transforms.exports.upload import LARGEST_BYTES
 
 SCRIPT = Path(__file__).with_name("script.py")
@@ -54,8 +56,11 @@ def create_application(reports: Path) -> Starlette:
             Route("/healthz", _healthy),
             Mount("/reports", create_app(reports)),
             Route("/pages/orders/print", print_orders),
+            Route("/pages/orders/workbook", download_workbook),
+            Route("/pages/orders/table", download_table),
             Mount("/pages", pages),
         ],
+        exception_handlers={MissingData: say_nothing_there},
     )
 
 

@@ -13,15 +13,10 @@ from starlette.responses import HTMLResponse
 from dashboard.parts.numbers import Numbers, dated, moment
 from dashboard.parts.view import address
 from dashboard.parts.words import counted, region_name
-from dashboard.queries.orders.lines import is_out_of_step
-from dashboard.queries.orders.paper import Paper, paper_of, plan_to_print
-from dashboard.queries.reader import reader_of
-from orchestration.service.orders import keep_in_step
-from orchestration.settings import settings
+from dashboard.queries.orders.paper import Paper, paper_of
+from dashboard.serving.plans import asked_plan
 from orchestration.web.headers import POLICY
-from transforms.errors import MissingData
 from transforms.exports.store_plans import StorePlan
-from transforms.lake.tables import Lake
 
 _CSS = (Path(__file__).parent / "paper.css").read_text()
 _DIGEST = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
@@ -30,19 +25,22 @@ _BOX = "<td class='tick'><span aria-hidden='true'></span></td>"
 
 
 def print_orders(request: Request) -> HTMLResponse:
-    """Answer with the sheets of a plan (`region`, `week`), or with the one of a `store`."""
-    chosen, asked = settings(), request.query_params
-    reader = reader_of(Lake(chosen.root, chosen.storage_options))
+    """Answer with the sheets of a plan (`region`, `week`), or with the one of a `store`.
+
+    Raises
+    ------
+    MissingData
+        If there is no such plan, or no such store in it.
+    """
+    reader, plan, store = asked_plan(request)
     numbers = Numbers(request.headers.get("accept-language", "").split(",")[0].split(";")[0].strip() or "en-US")
-    try:
-        plan = plan_to_print(reader, asked.get("region", ""), asked.get("week", ""))
-        if is_out_of_step(reader, plan):
-            keep_in_step(reader.lake, plan.region, plan.origin)
-            reader.forget_versions()
-        paper = paper_of(reader, plan, asked.get("store") or None)
-    except MissingData as error:
-        return HTMLResponse(_page("Nothing to print", f"<p>{html.escape(str(error))}</p>"), 404, _HEADERS)
-    return HTMLResponse(_page(f"Orders of {region_name(str(plan.region))}, week of {dated(plan.target)}", _body(paper, numbers)), headers=_HEADERS)
+    title = f"Orders of {region_name(str(plan.region))}, week of {dated(plan.target)}"
+    return HTMLResponse(_page(title, _body(paper_of(reader, plan, store), numbers)), headers=_HEADERS)
+
+
+def say_nothing_there(_: Request, error: Exception) -> HTMLResponse:
+    """Answer that what an address asks for is not there, and what was expected."""
+    return HTMLResponse(_page("Nothing there", f"<p>{html.escape(str(error))}</p>"), 404, _HEADERS)
 
 
 def _page(title: str, body: str) -> str:

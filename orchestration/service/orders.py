@@ -13,7 +13,7 @@ from transforms.orders.record import Change, Edited, Why, record_decision, recor
 from transforms.rows import Row
 
 
-def edit_plan(lake: Lake, person: Person, region: Region, target: Week, changes: Sequence[Change], reason: str, note: str, action: str) -> Edited:
+def edit_plan(lake: Lake, person: Person, region: Region, target: Week, changes: Sequence[Change], reason: str, note: str) -> Edited:
     """Put a person's edits of a region's plan on record; see `transforms.orders.record.record_edits`.
 
     Raises
@@ -22,7 +22,7 @@ def edit_plan(lake: Lake, person: Person, region: Region, target: Week, changes:
         If the person may not edit plans of the region.
     """
     _allow(person, region)
-    why = Why(person.name, reason, note.strip() or None, action)
+    why = Why(person.name, reason, note.strip() or None)
     return record_edits(lake, region, target, changes, why, secrets.token_hex(8), datetime.now(UTC))
 
 
@@ -53,7 +53,7 @@ def by_per_cent(rows: Sequence[Row], per_cent: float) -> list[Change]:
     rows
         Rows with store_id, product_id, order_quantity and case_pack.
     """
-    return [Change(row["store_id"], row["product_id"], _in_cases(row, 1 + per_cent / 100), row["order_quantity"]) for row in rows]
+    return [Change(row["store_id"], row["product_id"], _in_cases(row, 1 + per_cent / 100), row["order_quantity"], "per cent") for row in rows]
 
 
 def _in_cases(row: Row, factor: float) -> int:

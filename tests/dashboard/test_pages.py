@@ -1,5 +1,6 @@
 """The pages in a real browser, over a lake that real runs made: each answers, asks nobody else, is read by everybody, and changes what it says it does."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,32 @@ def test_a_planner_edits_a_line_sees_what_it_costs_and_saves_it_with_a_reason(vi
     assert [(row["event"], row["person"], row["edits"]) for row in pages.lake.read(PLAN_EVENTS.name).to_pylist()] == [("approved", "Zoë", 1)]
 
 
+def test_a_whole_store_is_raised_by_per_cent_in_whole_cases_and_taken_back(visit: Callable[..., Page], pages: Pages) -> None:
+    store = str(pages.lake.read("gold/order_plan", columns="max(store_id) as s")["s"][0].as_py())
+    page = visit(f"{STORE}{store}")
+    page.get_by_text("Change many lines by per cent").click()
+    page.get_by_label("Per cent").fill("50")
+    page.get_by_label("Per cent").press("Tab")
+    page.get_by_role("button", name="Put in").click()
+    page.get_by_text("changed, not saved").wait_for()
+    page.get_by_role("combobox", name="Why").click()
+    page.get_by_role("option", name="holiday or event").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text(re.compile(r"\d+ lines? saved")).wait_for()
+    kept = pages.lake.read(OVERRIDES.name, f"store_id = '{store}'").to_pylist()
+    assert {(row["action"], row["reason"]) for row in kept} == {("per cent", "holiday or event")}
+    packs = dict(zip(*pages.lake.read("silver/products").select(["product_id", "case_pack"]).to_pydict().values(), strict=True))
+    for row in kept:
+        assert row["quantity_to"] % packs[row["product_id"]] == 0
+        assert abs(row["quantity_to"] - 1.5 * row["quantity_from"]) <= packs[row["product_id"]] / 2
+    page.get_by_role("button", name="Take all edits of this store back").click()
+    page.get_by_text(f"{len(kept)} line").first.wait_for()
+    page.get_by_role("button", name="Take all edits of this store back").wait_for(state="detached")
+    actions = [row["action"] for row in pages.lake.read(OVERRIDES.name, f"store_id = '{store}'").to_pylist()]
+    assert sorted(actions) == ["per cent"] * len(kept) + ["taken back"] * len(kept)
+    assert pages.lake.read(ORDER_PLAN_FINAL.name, f"store_id = '{store}' and edited").num_rows == 0
+
+
 def test_a_viewer_and_a_planner_of_another_region_are_offered_no_edit(visit: Callable[..., Page], pages: Pages) -> None:
     for person in (Person("vic", "viewer"), Person("oda", "planner", ("ohio",))):
         pages.who["now"] = person
@@ -94,7 +121,7 @@ def test_numbers_are_written_as_the_reader_s_browser_has_them(visit: Callable[..
 def test_the_workbook_of_a_plan_is_downloaded(visit: Callable[..., Page]) -> None:
     page = visit("orders?region=north_texas")
     with page.expect_download(timeout=60_000) as download:
-        page.get_by_role("button", name="Download the workbook").click()
+        page.get_by_role("link", name="Download the workbook").click()
     assert Path(download.value.path()).read_bytes()[:2] == b"PK"
     assert download.value.suggested_filename.startswith("plan_north_texas_")
 

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+from contextlib import chdir
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -81,9 +83,11 @@ def _in_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    lake = Lake(str(tmp_path))
+@pytest.fixture(scope="module")
+def conditioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake whose slices have been conditioned: built once, each test has a copy."""
+    root = tmp_path_factory.mktemp("conditioned")
+    lake = Lake(str(root))
     stores = [
         {"store_id": "1", "region": "ohio", "format": "large", "place": "X"},
         {"store_id": "1t", "region": "north_texas", "format": "small"},
@@ -114,9 +118,15 @@ def lake(tmp_path: Path) -> Lake:
     lake.replace("bronze/weather_observed", HISTORY, table("bronze/weather_observed", *last_year))
     issued = at((WEEK + 1).monday - timedelta(days=1), hour=6)
     lake.replace("bronze/weather_forecast", HISTORY, table("bronze/weather_forecast", forecast(issued, (WEEK + 1).monday, 27.0)))
-    assert build(lake, None, "tag:reference").success
-    assert build(lake, HISTORY).success
-    return lake
+    with chdir(PROJECT):
+        assert build(lake, None, "tag:reference").success
+        assert build(lake, HISTORY).success
+    return root
+
+
+@pytest.fixture
+def lake(conditioned: Path, tmp_path: Path) -> Lake:
+    return Lake(str(shutil.copytree(conditioned, tmp_path / "lake")))
 
 
 def known(lake: Lake) -> list[dict[str, object]]:

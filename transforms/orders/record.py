@@ -22,27 +22,31 @@ LARGEST_QUANTITY = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What somebody wants loaded: `quantity` units, or what the plan says where it is None; `seen` is what they saw was to be loaded."""
+    """What somebody wants loaded: `quantity` units, or what the plan says where it is None; `seen` is what they saw was to be loaded.
+
+    `action` is how they said so, one of ACTIONS: the number itself, a share of many lines, or a workbook.
+    """
 
     store_id: str
     product_id: str
     quantity: int | None
     seen: int
+    action: str = "quantity"
+
+    def __post_init__(self) -> None:
+        _expect("action", self.action, ACTIONS)
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why quantities are changed, by whom and how."""
+    """Why quantities are changed, and by whom."""
 
     person: str
     reason: str
     note: str | None = None
-    action: str = "quantity"
 
     def __post_init__(self) -> None:
-        for name, value, expected in (("reason", self.reason, REASONS), ("action", self.action, ACTIONS)):
-            if value not in expected:
-                raise ConfigurationError(f"{name}: expected one of {', '.join(expected)}; came {value!r}.")
+        _expect("reason", self.reason, REASONS)
         if not self.person.strip():
             raise ConfigurationError("An edit needs the name of who makes it.")
 
@@ -161,6 +165,11 @@ def _refuse_part_cases(changes: Sequence[Change], present: Mapping[tuple[str, st
             )
 
 
+def _expect(name: str, value: str, expected: Sequence[str]) -> None:
+    if value not in expected:
+        raise ConfigurationError(f"{name}: expected one of {', '.join(expected)}; came {value!r}.")
+
+
 def _changes(change: Change, row: Row) -> bool:
     """Whether anything is other than before: the quantity, or that an edit is in force."""
     if change.quantity is None:
@@ -182,6 +191,6 @@ def _override(region: Region, target: Week, origin: Week, change: Change, row: R
         "person": why.person,
         "reason": why.reason,
         "note": why.note,
-        "action": why.action if change.quantity is not None else "taken back",
+        "action": change.action if change.quantity is not None else "taken back",
         "edit_id": edit_id,
     }

@@ -15,15 +15,15 @@ from dashboard.parts.view import View, address, current
 from dashboard.parts.words import counted, plain, region_name
 from dashboard.queries.orders.lines import (
     PlanOf,
+    bring_in_step,
     decisions_on,
     events_of,
-    is_out_of_step,
     next_to_load,
     planned_regions,
     planned_weeks,
     stores_of,
 )
-from orchestration.service.orders import decide_on_plan, keep_in_step
+from orchestration.service.orders import decide_on_plan
 from transforms.rows import Row
 
 _STORES = (
@@ -63,9 +63,7 @@ def show() -> None:
             "Week to load for", "week", [str(plan.target) for plan in plans], default=str(chosen.target), words=lambda week: _words(plans, week)
         )
     plan = next(plan for plan in plans if str(plan.target) == week)
-    if is_out_of_step(view.reader, plan):
-        keep_in_step(view.lake, plan.region, plan.origin)
-        view.reader.forget_versions()
+    bring_in_step(view.reader, plan)
     stores = stores_of(view.reader, plan)
     names = {row["store_id"]: row["store_name"] or f"Store {row['store_id']}" for row in stores}
     with columns[2]:

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -31,8 +32,8 @@ _COLUMNS = (
     Column("returns", "Expected returns", "Mean of the units left over", number=True),
     Column("lost", "Expected lost sales", "Mean of the demand not met, in units", number=True),
 )
-Basket = dict[str, int]
-"""Units wanted, by product."""
+Basket = dict[str, Change]
+"""What is wanted, by product."""
 
 
 def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGenerator) -> None:
@@ -48,13 +49,13 @@ def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGen
         _show_saved()
     with st.container(key="basket"):
         if may and basket:
-            _show_basket(view, plan, store, lines, basket)
+            _show_basket(view, plan, lines, basket)
     for key, title, rows in (("look", "Lines to look at", look), ("rest", "All other lines", [row for row in lines if not row["look"]])):
         st.subheader(f"{title} ({len(rows)})", anchor=False)
         shown = [_line(view, plan, row, basket, may) for row in rows]
         entered = show_table(key, f"{title} of store {store}", _COLUMNS, shown, empty="None: nothing is out of the ordinary here.")
         if may and entered:
-            _put(basket, lines, entered)
+            _put(store, basket, lines, entered)
     if may:
         _by_per_cent(lines, basket)
     _show_edits(view, plan, store)
@@ -76,7 +77,12 @@ def _basket(plan: PlanOf, store: str) -> Basket:
     return baskets.setdefault(f"{plan.region}|{plan.target}|{store}", {})
 
 
-def _put(basket: Basket, lines: Sequence[Row], entered: Sequence[Edit]) -> None:
+def _wanted(basket: Basket) -> dict[str, int]:
+    """Units wanted, by product."""
+    return {product: change.quantity for product, change in basket.items() if change.quantity is not None}
+
+
+def _put(store: str, basket: Basket, lines: Sequence[Row], entered: Sequence[Edit]) -> None:
     """Take what was entered, in whole cases; what is to be loaded anyway is no change."""
     planned = {row["product_id"]: row for row in lines}
     for edit in (edit for edit in entered if edit.row in planned):
@@ -87,12 +93,12 @@ def _put(basket: Basket, lines: Sequence[Row], entered: Sequence[Edit]) -> None:
             st.session_state["saved"] = f"{row['product_name'] or edit.row} comes in cases of {pack}: {edit.value:g} units became {quantity}."
         basket.pop(edit.row, None)
         if quantity != row["order_quantity"]:
-            basket[edit.row] = quantity
+            basket[edit.row] = Change(store, edit.row, quantity, row["order_quantity"])
     st.rerun()
 
 
 def _line(view: View, plan: PlanOf, row: Row, basket: Basket, may: bool) -> Line:
-    number, quantity = view.numbers, basket.get(row["product_id"], int(row["order_quantity"]))
+    number, quantity = view.numbers, _wanted(basket).get(row["product_id"], int(row["order_quantity"]))
     pack = int(row["case_pack"] or 1)
     by = f"planned {number.whole(row['planned_quantity'])}; {row['person']}: {row['reason']}" if row["edited"] else ""
     unsaved = f"not saved; was {number.whole(row['order_quantity'])}" if row["product_id"] in basket else by
@@ -118,9 +124,9 @@ def _line(view: View, plan: PlanOf, row: Row, basket: Basket, may: bool) -> Line
     )
 
 
-def _show_basket(view: View, plan: PlanOf, store: str, lines: Sequence[Row], basket: Basket) -> None:
+def _show_basket(view: View, plan: PlanOf, lines: Sequence[Row], basket: Basket) -> None:
     """What the edits that are not saved yet would change, and the buttons to save or drop them."""
-    change = difference(lines, basket)
+    change = difference(lines, _wanted(basket))
     with st.container(border=True):
         st.markdown(f"**{counted(view.numbers, change.lines, 'line')} changed, not saved.** {told(view, change)}")
         pressed, reason, note = ask_why("")
@@ -129,13 +135,13 @@ def _show_basket(view: View, plan: PlanOf, store: str, lines: Sequence[Row], bas
             st.rerun()
         if pressed == "save":
             seen = {row["product_id"]: row["order_quantity"] for row in lines}
-            changes = [Change(store, product, quantity, seen[product]) for product, quantity in basket.items() if product in seen]
+            changes = [replace(wanted, seen=seen[product]) for product, wanted in basket.items() if product in seen]
             _save(view, plan, basket, changes, reason, note)
 
 
 def _save(view: View, plan: PlanOf, basket: Basket, changes: Sequence[Change], reason: str, note: str) -> None:
     try:
-        done = edit_plan(view.lake, view.person, plan.region, plan.target, changes, reason, note, "quantity")
+        done = edit_plan(view.lake, view.person, plan.region, plan.target, changes, reason, note)
     except ShelfcastError as error:
         st.error(plain(str(error)))
         return
@@ -160,8 +166,8 @@ def _by_per_cent(lines: Sequence[Row], basket: Basket) -> None:
         if right.button("Put in", key="bulk"):
             chosen = [row for row in lines if category in {"The whole store", row["category"]}]
             for change in by_per_cent(chosen, float(per_cent)):
-                if change.quantity is not None and change.quantity != change.seen:
-                    basket[change.product_id] = change.quantity
+                if change.quantity != change.seen:
+                    basket[change.product_id] = change
             st.rerun()
 
 

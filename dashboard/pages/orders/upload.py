@@ -99,9 +99,9 @@ def _ask(view: View, plan: PlanOf, chosen: Sequence[Differing]) -> None:
     if pressed == "drop":
         _done("")
     if pressed == "save":
-        changes = [Change(line.wanted.store_id, line.wanted.product_id, line.wanted.units, line.row["order_quantity"]) for line in chosen]
+        changes = [Change(line.wanted.store_id, line.wanted.product_id, line.wanted.units, line.row["order_quantity"], "upload") for line in chosen]
         try:
-            done = edit_plan(view.lake, view.person, plan.region, plan.target, changes, reason, note, "upload")
+            done = edit_plan(view.lake, view.person, plan.region, plan.target, changes, reason, note)
         except ShelfcastError as error:
             st.error(plain(str(error)))
             return

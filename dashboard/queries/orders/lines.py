@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from dashboard.queries.reader import Reader
+from orchestration.service.orders import keep_in_step
 from transforms.calendar import Region, Week
 from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN
 from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
@@ -58,8 +59,14 @@ def next_to_load(plans: Sequence[PlanOf]) -> PlanOf | None:
     return next((plan for plan in plans if newest is not None and plan.target == newest + 1), None)
 
 
-def is_out_of_step(reader: Reader, plan: PlanOf) -> bool:
-    """Whether what is on record as loaded is not what plan and edits say: its lake is older than edits are, or a process was killed in between."""
+def bring_in_step(reader: Reader, plan: PlanOf) -> None:
+    """Write what is to be loaded anew where plan and edits say otherwise: a process was killed in between, or its lake is older than edits."""
+    if _is_out_of_step(reader, plan):
+        keep_in_step(reader.lake, plan.region, plan.origin)
+        reader.forget_versions()
+
+
+def _is_out_of_step(reader: Reader, plan: PlanOf) -> bool:
     sql = f"""
         select count(*) as n
         from (select * from gold_order_plan where {CHOSEN}) as p

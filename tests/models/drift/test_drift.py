@@ -222,7 +222,10 @@ def test_a_category_that_is_called_like_a_script_is_shown_and_not_run(histories:
     category = histories[0].category.astype(object)
     for name, old in zip(names, dict.fromkeys(histories[0].category), strict=False):
         category[histories[0].category == old] = name
-    written = write_report(judged(replace(histories[0], category=category.astype(str))), tmp_path)
+    result = judged(replace(histories[0], category=category.astype(str)))
+    texts = replace(result, judged=tuple(one for one in result.judged if one.edges is None))
+    assert "category" in {one.column.name for one in texts.judged}
+    written = write_report(texts, tmp_path)
     assert "<script>document" not in (tmp_path / written).read_text()
     errors: list[str] = []
     with sync_playwright() as player:
