@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from benchmarks.page_faults import faults_of
 from orchestration.people import Person
-from tests.dashboard.browsing import BROWSED, DESK, PHONE, STORE, Pages, first_store
+from tests.dashboard.browsing import BROWSED, STORE, Pages, first_store
 from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
 
 pytestmark = BROWSED
@@ -19,19 +19,7 @@ pytestmark = BROWSED
     "path", ["", "training", "monitoring", "scoring", "orders?region=north_texas", "what_if", "time_machine", "value_added", "bi"]
 )
 def test_a_page_answers_first_fits_its_screen_and_is_read_by_everybody(visit: Callable[..., Page], path: str) -> None:
-    page = visit(path)
-    for size in (DESK, PHONE):
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        # Drawn anew for the other width.
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        answer = page.locator("p.lead").bounding_box()
-        assert answer is not None
-        assert answer["y"] + answer["height"] < 400
-        assert any(letter.isdigit() for letter in page.locator("p.lead").inner_text())
-        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= size["width"]
-        found = Axe().run(page)
-        serious = [one for one in found.response["violations"] if one["impact"] in {"serious", "critical"}]
-        assert [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in serious] == []
+    assert faults_of(visit(path)) == []
 
 
 def test_a_planner_edits_a_line_sees_what_it_costs_and_saves_it_with_a_reason(visit: Callable[..., Page], pages: Pages) -> None:
