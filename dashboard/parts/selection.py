@@ -18,18 +18,17 @@ def pick(label: str, parameter: str, options: Sequence[str], *, default: str, wo
     words
         How an option is called.
     """
-    asked = st.query_params.get(parameter, default)
-    chosen = asked if asked in options else default
-    picked: str = st.selectbox(
-        label,
-        options,
-        index=options.index(chosen),
-        format_func=words,
-        key=f"pick_{parameter}_{chosen}",
-        help=help_ or None,
-        label_visibility="visible",
-    )
-    if picked != asked:
+    key, state = f"pick_{parameter}", st.session_state
+    asked, shown, drawn = st.query_params.get(parameter), state.get(key), state.get(f"{key}_drawn")
+    # What was chosen while the page was still being drawn goes before the address, which says what was chosen last before it.
+    wanted = shown if drawn is not None and shown not in {None, drawn} else asked
+    if wanted not in options:
+        wanted = default
+    if shown != wanted:
+        state[key] = wanted
+    picked: str = st.selectbox(label, options, format_func=words, key=key, help=help_ or None)
+    state[f"{key}_drawn"] = picked
+    if picked != (default if asked is None else asked):
         st.query_params[parameter] = picked
     return picked
 

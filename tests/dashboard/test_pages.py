@@ -114,6 +114,23 @@ def test_the_workbook_of_a_plan_is_downloaded(visit: Callable[..., Page]) -> Non
     assert download.value.suggested_filename.startswith("plan_north_texas_")
 
 
+def test_what_is_chosen_while_the_page_is_still_drawn_holds_and_the_way_back_leads_over_both(visit: Callable[..., Page]) -> None:
+    """Of two choices in a row the second one was lost: the page of the first was still being drawn."""
+    page = visit("orders?region=north_texas")
+    picker = page.get_by_role("combobox", name="Store")
+    chosen = []
+    for place in (2, 4):
+        picker.click()
+        option = page.get_by_role("option").nth(place)
+        chosen.append(option.inner_text().rpartition(", ")[2])
+        option.click()
+        page.get_by_text(f"store {chosen[-1]}:").wait_for()
+    page.wait_for_url(f"**store={chosen[1]}")
+    for store in (chosen[0], None):
+        page.go_back()
+        page.get_by_text(f"store {store}:" if store else "for 8 stores").first.wait_for()
+
+
 def test_an_address_with_nonsense_opens_the_page_all_the_same(visit: Callable[..., Page]) -> None:
     for path in ("orders?region=<script>&week=2020-01-01&store='", "scoring?region=x&store=%00&product=y", "training?region=../..&version=%3Cb%3E"):
         assert visit(path).locator("p.lead").count() == 1
