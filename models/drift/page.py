@@ -6,6 +6,8 @@ Evidently is given what was judged, not rows: quantiles of each column's values,
 import hashlib
 import html
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,16 +88,31 @@ def write_report(result: DriftResult, reports: Path) -> str:
         ValueDrift(column=one.column.name, method=_EVIDENTLY[one.edges is None], threshold=threshold)
         for one, threshold in zip(shown, thresholds, strict=True)
     ]
-    snapshot = Report(metrics).run(*[Dataset.from_pandas(frame, data_definition=definition) for frame in frames])
+    with _plotly_as_it_comes():
+        snapshot = Report(metrics).run(*[Dataset.from_pandas(frame, data_definition=definition) for frame in frames])
+        drawn = snapshot.get_html_str(as_iframe=False)
     relative = Path("drift") / str(result.frames.region) / f"{result.frames.week}.html"
     target = reports / relative
     target.parent.mkdir(parents=True, exist_ok=True)
-    page = _with_shared_scripts(snapshot.get_html_str(as_iframe=False), reports / "assets", depth=len(relative.parts) - 1)
+    page = _with_shared_scripts(drawn, reports / "assets", depth=len(relative.parts) - 1)
     draft = target.with_suffix(".part")
     title = f"<title>Drift of {html.escape(str(result.frames.region))}, week of {result.frames.week}</title>"
     draft.write_text(page.replace("<head>", f"<head>{title}", 1).replace("<body>", f"<body>{_heading(result)}", 1), encoding="utf-8")
     draft.replace(target)
     return relative.as_posix()
+
+
+@contextmanager
+def _plotly_as_it_comes() -> Iterator[None]:
+    """Draw plots by Plotly's own template: Streamlit, once a process has loaded it, sets one of placeholders that only its own pages can show."""
+    from plotly import io  # noqa: PLC0415 - heavy
+
+    before = io.templates.default
+    io.templates.default = "plotly"
+    try:
+        yield
+    finally:
+        io.templates.default = before
 
 
 def aggregated(one: Judged, which: str) -> "pd.Series[Any]":
