@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from transforms.lake.database import open_database
+from transforms.lake.database import own_database
 from transforms.lake.delta_log import last_version
 from transforms.lake.tables import Lake, Selection
 from transforms.rows import Row
@@ -69,7 +69,7 @@ class Reader:
         self._kept, self._looked_up, self._selections = _Kept(), dict[str, tuple[float, int | None]](), dict[str, tuple[int | None, Selection]]()
         self._turns, self._selecting = [threading.Lock() for _ in range(_TURNS)], threading.Lock()
         self._stood = dict[tuple[str, datetime], Mapping[str, int]]()
-        self._database = open_database()
+        self._database = own_database()
         self._database.execute("set parquet_metadata_cache = true")
         lake.reach(self._database)
 

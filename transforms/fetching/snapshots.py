@@ -14,7 +14,7 @@ from transforms.calendar import Week
 from transforms.errors import ConfigurationError
 from transforms.fetching.outcome import Fetched
 from transforms.fetching.postgresql import DatabaseUnreachable, QueryFailed, Snapshot, snapshot
-from transforms.lake.database import literal, open_database
+from transforms.lake.database import literal, open_database, own_database
 from transforms.lake.tables import Lake
 from transforms.landing import folder
 
@@ -116,7 +116,7 @@ def _write_rows(state: Snapshot, one: _Wanted, path: Path) -> int:
 
 def _sort(rows: Path, target: Path) -> None:
     """Write the rows in an order of their own: a database hands the same rows out in any, and the same rows are to be the same file."""
-    with open_database() as connection:
+    with own_database() as connection:
         # One thread: how many there are decides how rows are put into groups.
         connection.execute("set threads = 1")
         connection.execute(

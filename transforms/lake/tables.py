@@ -27,7 +27,7 @@ from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts import CONTRACTS, Contract, SchemaChange
 from transforms.contracts.life_cycle import AUDIT_HEADS
 from transforms.errors import AuditFailed, ConfigurationError, ContractViolation, MissingData
-from transforms.lake.database import literal, open_database, read_from_store
+from transforms.lake.database import literal, open_database, own_database, read_from_store
 from transforms.lake.evolution import additions, datafusion_columns, duckdb_columns, plain
 from transforms.lake.hash_chain import Link, genesis, seal_name, seal_of_nothing, slice_seals
 from transforms.lake.remote.opening import store_at, told
@@ -261,10 +261,10 @@ class Lake:
 
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """Return an in-memory DuckDB in which each table is a view named `layer_table`, an empty one where it does not exist yet."""
-        connection = open_database()
+        connection = open_database() if self.is_local else own_database()
         self.reach(connection)
         for table in tables:
-            connection.execute(f"create view {table.replace('/', '_')} as {self.select(table)}")
+            connection.execute(f"create temp view {table.replace('/', '_')} as {self.select(table)}")
         return connection
 
     def reach(self, connection: duckdb.DuckDBPyConnection) -> None:

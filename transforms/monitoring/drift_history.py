@@ -120,7 +120,7 @@ def _draw(connection: duckdb.DuckDBPyConnection, region: Region, week: Week) -> 
     share = max(1, -(-found[1] // MOST_SERIES))
     connection.execute(
         f"""
-        create table drawn as
+        create temp table drawn as
         with prompt as (
             select store_id, product_id, week, sum(units_returned) as units
             from silver_returns where {inside} and known_at < week + interval 7 day group by all

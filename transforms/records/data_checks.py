@@ -67,13 +67,13 @@ def data_checks(lake: Lake, approved: Lake | None, region: Region, last_week: We
         The last week of which any region has deliveries.
     """
     with lake.connect(QUARANTINE.name, LANDING_FILES.name) as connection:
-        connection.execute(f"create view now as {_of(region, lake.select(DEMAND.name))}")
+        connection.execute(f"create temp view now as {_of(region, lake.select(DEMAND.name))}")
         if approved:
-            connection.execute(f"create view before as {_of(region, approved.select(DEMAND.name))}")
-            connection.execute(f"create view only_now as {_of(region, lake.select(DEMAND.name, beside=approved))}")
-            connection.execute(f"create view only_before as {_of(region, approved.select(DEMAND.name, beside=lake))}")
+            connection.execute(f"create temp view before as {_of(region, approved.select(DEMAND.name))}")
+            connection.execute(f"create temp view only_now as {_of(region, lake.select(DEMAND.name, beside=approved))}")
+            connection.execute(f"create temp view only_before as {_of(region, approved.select(DEMAND.name, beside=lake))}")
         else:
-            connection.execute("create view before as from now where false")
+            connection.execute("create temp view before as from now where false")
         _find_changed_weeks(connection, last_week, first=approved is None)
         checks = [_quarantined(connection, region, limits), *_weekly(connection, limits), _jumps(connection, limits)]
         return [*checks, _missing_weeks(connection, last_week), *([_rewritten(connection, limits)] if approved else [])]

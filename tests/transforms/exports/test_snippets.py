@@ -18,7 +18,7 @@ from transforms.contracts import CONTRACTS, GOLD
 from transforms.contracts.gold import FORECASTS
 from transforms.exports.catalogue import GoldTable, gold_table, gold_tables
 from transforms.exports.snippets import PROGRAMS, Wanted, export_command, newest_weeks, statement
-from transforms.lake.database import literal, open_database
+from transforms.lake.database import literal, own_database
 from transforms.lake.tables import Lake
 from transforms.stores import STATE
 
@@ -33,7 +33,7 @@ Run = Callable[[str], Any]
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's folder with DuckDB's extensions, which it fetches from a site elsewhere; here they come as packages."""
     folder = tmp_path_factory.mktemp("home")
-    with open_database() as connection:
+    with own_database() as connection:
         connection.execute(f"set home_directory = {literal(str(folder))}")
         for name in ("delta", "httpfs"):
             import_extension(name, con=connection)

@@ -16,7 +16,7 @@ from orchestration.cli.failures import explained
 from orchestration.settings import settings_of
 from tests.transforms.lake.test_store_tables import REGIONS, WEEK, demand
 from transforms.calendar import SliceBlock
-from transforms.lake.database import open_database
+from transforms.lake.database import own_database
 from transforms.lake.remote.working_copy import pulled, push
 from transforms.lake.tables import Lake
 from transforms.stores import objects
@@ -71,7 +71,7 @@ def write(lake: Lake, units: int) -> None:
 
 def counted(plain: Lake, lake: Lake) -> object:
     """What DuckDB reads, which opens a store's files itself."""
-    with open_database() as connection:
+    with own_database() as connection:
         lake.reach(connection)
         return connection.execute(f"select sum(demand) from ({plain.select(TABLE)})").fetchone()
 
@@ -112,7 +112,7 @@ def test_a_store_that_does_not_answer_any_more_is_told_as_that_and_not_as_damage
 
 def test_a_data_file_that_is_gone_from_the_store_is_damage(lake: Lake, tmp_path: Path) -> None:
     sql = lake.select(TABLE).replace("part-", "gone-")
-    with open_database() as connection:
+    with own_database() as connection:
         lake.reach(connection)
         with pytest.raises(duckdb.Error) as failed:
             connection.execute(sql)

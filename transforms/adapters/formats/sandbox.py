@@ -10,7 +10,7 @@ import duckdb
 
 from transforms.adapters.formats.bounds import MEMORY, READ_SECONDS, SPILL
 from transforms.errors import LandingFileRefused
-from transforms.lake.database import literal, open_database
+from transforms.lake.database import literal, own_database
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def database_of(paths: Sequence[Path], name: str) -> Iterator[tuple[duckdb.DuckD
 
     Its memory, its room on disk and its time have a limit.
     """
-    with TemporaryDirectory(prefix="shelfcast-") as folder, open_database() as connection:
+    with TemporaryDirectory(prefix="shelfcast-") as folder, own_database() as connection:
         links = [Path(folder) / f"file{number}" for number in range(len(paths))]
         for link, path in zip(links, paths, strict=True):
             link.symlink_to(path.resolve())
