@@ -73,10 +73,7 @@ class Company:
     def change_code(self) -> None:
         """Change something that decides what is learned."""
         module = self.code / "models" / "members" / "lasso.py"
-        text = module.read_text()
-        if _CHANGE[0] not in text:
-            raise RuntimeError(f"{module.name} no longer holds {_CHANGE[0]!r}: name another change of the training path in _CHANGE.")
-        module.write_text(text.replace(*_CHANGE))
+        module.write_text(_replaced(module.read_text(), *_CHANGE))
         self._commit("lasso: a shorter path")
 
     def stores(self, folder: Path, regions: tuple[str, ...]) -> None:
@@ -152,8 +149,8 @@ def live_through(company: Company, console: Console) -> float:
     before_bad = BAD + -1
     company.history(company.scratch / "drops", before_bad)
     _must(company.shelfcast("init", "--provider", str(company.scratch / "iowa_dsd.yaml"), "--landing", str(company.scratch / "drops")))
-    with (company.root / "shelfcast.yaml").open("a") as project:
-        project.write(f"retrain:\n  every_weeks: {RETRAIN_EVERY}\n")
+    project = company.root / "shelfcast.yaml"
+    project.write_text(_replaced(project.read_text(), "retrain:\n  every_weeks: 1\n", f"retrain:\n  every_weeks: {RETRAIN_EVERY}\n"))
     _, _, seconds = _must(company.shelfcast("backfill", "--from", str(FIRST), "--until", str(before_bad)))
     console.print(f"{FIRST}..{before_bad}: backfill of {before_bad - FIRST + 1} cycles, {seconds:.0f} s")
     regions = START
@@ -274,6 +271,12 @@ def _must(result: tuple[int, str, float]) -> tuple[int, str, float]:
     if result[0]:
         raise RuntimeError(result[1])
     return result
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    if old not in text:
+        raise RuntimeError(f"A file no longer holds {old!r}: name what stands there now.")
+    return text.replace(old, new)
 
 
 def _names(regions: tuple[str, ...]) -> str:
