@@ -53,7 +53,7 @@ class PageServer:
 
 
 @contextmanager
-def served(root: Path, port: int, door: TokenDoor | None = None) -> Iterator[PageServer]:
+def served(root: Path | str, port: int, door: TokenDoor | None = None) -> Iterator[PageServer]:
     """Pages in a fresh process that has drawn none yet, until the end. A door of the caller's own lets in who has `TOKEN`."""
     with TemporaryDirectory(prefix="pages-") as folder:
         socket, door = f"{folder}/s", door or TokenDoor(port, TOKEN, "ann")

@@ -1,15 +1,22 @@
 """A lake whose root is an object store: the weekly cycle gives there what it gives on a folder, and what goes wrong is told in sentences."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import Result
 from obstore.store import S3Store
 from typer.testing import CliRunner
 
 from benchmarks.contents import contents
+from benchmarks.page_server import served
+from benchmarks.servers import free_ports
+from dashboard.queries import overview, scoring, training
+from dashboard.queries.orders import lines
+from dashboard.queries.reader import Reader
 from models.members.settings import BoostingSettings, Settings
 from orchestration.cli.app import app
 from orchestration.project import Project
@@ -53,6 +60,47 @@ def test_the_weekly_cycle_in_a_store_gives_what_it_gives_on_a_folder(
     assert done.exit_code == 0, done.output
     assert contents(root) == contents(small_lake)
     assert secrets_below(tmp_path, s3_server.secret) == []
+    assert answers(lake) == answers(Lake(str(small_lake)))
+    assert table_of(root) == table_of(str(shutil.copytree(small_lake, tmp_path / "copy")))
+
+
+def answers(lake: Lake) -> list[object]:
+    """What the pages of orders, scoring, training and the overview find in a lake."""
+    reader = Reader(lake)
+    plan = lines.next_to_load(lines.planned_weeks(reader, "north_texas"))
+    assert plan is not None
+    lines.bring_in_step(reader, plan)
+    stores = lines.stores_of(reader, plan)
+    one = lines.lines_of(reader, plan, stores[0]["store_id"])
+    key = ("north_texas", one[0]["store_id"], one[0]["product_id"])
+    span = overview.settled(reader)
+    assert len(stores) == 8
+    assert span is not None
+    found: list[object] = [
+        plan,
+        stores,
+        one,
+        span,
+        overview.errors(reader, span),
+        overview.error_trend(reader),
+        overview.plans(reader, plan.origin.monday),
+    ]
+    return [
+        *found,
+        scoring.forecasts(reader, *key, plan.origin),
+        scoring.actuals(reader, *key, plan.origin + -8, plan.target),
+        training.segments(reader, span, None),
+    ]
+
+
+def table_of(root: str) -> str:
+    """A plan as the process of the pages hands it out, which has the store's keys from its environment."""
+    with served(root, free_ports(1)[0]) as server:
+        answer = httpx.get(f"{server.origin}/pages/orders/table?region=north_texas", headers=server.sign_in, timeout=60)
+        sheet = httpx.get(f"{server.origin}/pages/orders/print?region=north_texas", headers=server.sign_in, timeout=60)
+    assert (answer.status_code, sheet.status_code) == (200, 200)
+    assert answer.text.count("\n") > 10
+    return answer.text
 
 
 def secrets_below(folder: Path, secret: str) -> list[Path]:
