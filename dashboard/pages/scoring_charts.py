@@ -28,7 +28,7 @@ _GROUP_WORDS = {
     "returns": "Returns counted off",
 }
 _Align = Literal["left", "right"]
-_FEW = 9
+_FEW, _LOW = 9, 0.15
 _STEP = 28
 _HEIGHT, _HALF_BAR = 320, timedelta(days=2, hours=6)
 
@@ -105,7 +105,9 @@ def _labels(data: pd.DataFrame, x: alt.X, lead_words: str) -> Any:
     elif len(past):
         found.append((past.tail(1), "q90", [lead_words], "right", BLUE, -8))
     if len(ahead):
-        found.append((ahead.tail(1), "q10", ["forecast,", "80 % band"], "right", BLUE, 12))
+        # A band that reaches down to nothing has the axis below it: the name stands beneath that.
+        low = ahead["q10"].iloc[-1] < _LOW * data[["q90", "sold"]].max().max()
+        found.append((ahead.tail(1), "q10", ["forecast, 80 % band"] if low else ["forecast,", "80 % band"], "right", BLUE, 34 if low else 12))
     layers = [
         alt.Chart(row).mark_text(text=text, align=align, dy=away, color=colour, fontWeight="bold").encode(x=x, y=alt.Y(f"{column}:Q"))
         for row, column, text, align, colour, away in found

@@ -54,7 +54,7 @@ def grid(data: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], title:
     """
     few = len(columns) <= _SPARSE
     across = alt.Axis(labelAngle=0, labelOverlap=not few, labelExpr="split(datum.label, ', ')", orient="top", domain=False, ticks=False)
-    down = alt.Axis(labelLimit=150, labelBound=False, labelFlush=False, domain=False, ticks=False)
+    down = alt.Axis(labelLimit=150, labelBound=False, labelFlush=False, labelOverlap=False, domain=False, ticks=False)
     base = alt.Chart(data).encode(
         x=alt.X("column:O", sort=list(columns), title=None, axis=across),
         y=alt.Y("row:O", sort=list(rows), title=None, axis=down),
@@ -63,5 +63,6 @@ def grid(data: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], title:
     link = {"href": alt.Href("href:N")} if data["href"].any() else {}
     cells = base.mark_rect(cornerRadius=2, stroke=None, xOffset=1, x2Offset=-1).encode(color=alt.Color("fill:N", scale=None), **link)
     words = base.mark_text(fontSize=11, baseline="middle").encode(text="word:N" if few else "mark:N", color=alt.Color("ink:N", scale=None), **link)
-    height = max(len(rows), 1) * (ROW_HEIGHT + 2) + 24
+    # The heads of the columns, of two lines, take their place from it.
+    height = max(len(rows), 1) * (ROW_HEIGHT + 2) + 56
     return (cells + words).properties(height=height).configure_scale(bandPaddingInner=0.08).configure_view(stroke=None)

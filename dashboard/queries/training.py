@@ -60,6 +60,7 @@ class Verdict:
     significant: int
     promoted: int
     refused: int
+    rolled_back: int
 
 
 def verdict(reader: Reader, region: str | None) -> Verdict | None:
@@ -71,11 +72,13 @@ def verdict(reader: Reader, region: str | None) -> Verdict | None:
             from gold_ladder where rank = 1 and week = (select origin from newest) and {_CHOSEN}
         ), decided as (
             select
-                count(distinct model_version) filter (where event = 'champion') as promoted,
-                count(distinct model_version) filter (where event = 'rejected') as refused
-            from gold_model_events where effective_week = (select origin from newest) and {_OWN} and {_CHOSEN}
+                count(distinct model_version) filter (where event = 'champion' and is_first) as promoted,
+                count(distinct model_version) filter (where event = 'rejected') as refused,
+                count(distinct (region, format, mover)) filter (where event = 'rolled back') as rolled_back
+            from (select *, row_number() over (partition by model_version, event order by event_time) = 1 as is_first from gold_model_events)
+            where effective_week = (select origin from newest) and {_OWN} and {_CHOSEN}
         )
-        select origin, models, significant, promoted, refused from newest, served, decided
+        select origin, models, significant, promoted, refused, rolled_back from newest, served, decided
         """,
         "gold/ladder",
         _EVENTS,

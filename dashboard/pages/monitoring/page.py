@@ -50,7 +50,8 @@ def _lead(view: View, state: health.Standing, found: Sequence[causes.Cause], fai
     if failed:
         first = "; ".join(filter(None, [first, f"<b>{counted(numbers, failed, 'step')} failed</b>"]))
     if not first:
-        first = f"<b>{counted(numbers, urgent, 'thing')}</b> to do now" if urgent else "<b>Nothing</b> needs you now"
+        first = f"<b>{counted(numbers, urgent or len(found), 'thing')}</b> to {'do now' if urgent else 'look at, not urgent'}"
+        first = first if found else "<b>Nothing</b> needs you now"
     models = f"{numbers.whole(state.stale)} of {counted(numbers, len(state.models), 'model')} stale"
     parts = [first, models if state.models else "no model serves yet"]
     if state.lower is not None:

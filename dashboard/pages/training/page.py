@@ -58,6 +58,7 @@ def _lead(view: View, region: str | None) -> date | None:
     where = f"{region_name(region)}: " if region else ""
     whole = view.numbers.whole
     challengers = f"{whole(found.refused)} challenger{'' if found.refused == 1 else 's'} refused, {whole(found.promoted)} promoted"
+    challengers += f"; {whole(found.rolled_back)} rolled back" if found.rolled_back else ""
     waiting = [row["model_version"] for row in overview.models_waiting(view.reader) if region in {None, row["region"]}]
     wait = f" {_to_first(waiting, whole(len(waiting)))}" if waiting else ""
     states.lead(f"{where}<b>{whole(found.significant)} of {whole(found.models)}</b> significant; {challengers}.{wait}")
@@ -115,7 +116,7 @@ def _heat_map(data: pd.DataFrame) -> Any:
     heads = alt.Axis(orient="top", labelAngle=0, labelExpr="split(datum.value, ', ')", labelOverlap=False, domain=False, ticks=False)
     base = alt.Chart(data).encode(
         x=alt.X("segment:N", title=None, sort=None, axis=heads),
-        y=alt.Y("region:N", title=None, sort=None, axis=alt.Axis(labelLimit=130, domain=False, ticks=False)),
+        y=alt.Y("region:N", title=None, sort=None, axis=alt.Axis(labelLimit=130, labelOverlap=False, domain=False, ticks=False)),
     )
     # As good as the average is the neutral middle; a quarter of its error is as blue as it gets.
     colour = alt.Color("ratio:Q", scale=alt.Scale(domain=[0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75], range=list(DIVERGING), clamp=True), legend=None)
@@ -123,7 +124,7 @@ def _heat_map(data: pd.DataFrame) -> Any:
     cells = base.mark_rect(stroke=quiet_colour(), strokeWidth=0.3).encode(color=colour, tooltip=_TIPS)
     own = base.mark_text(fontWeight="bold", dy=-6).encode(text="text:N", color=ink)
     average = base.transform_calculate(words="'avg ' + datum.average").mark_text(fontSize=10, dy=8).encode(text="words:N", color=ink)
-    return (cells + own + average).properties(height=_ROW * data["region"].nunique() + 24)
+    return (cells + own + average).properties(height=_ROW * data["region"].nunique() + 56)
 
 
 def _bars(data: pd.DataFrame, target: float | None) -> Any:

@@ -181,15 +181,20 @@ def _past(row: Row, weeks: Sequence[date]) -> list[int | None]:
     return [delivered.get(week, 0) if first is not None and week >= first else None for week in weeks]
 
 
-# A case more or less is no news; half of last week's delivery is.
+# What is delivered in fewer than half of the weeks comes and goes: a quantity that was delivered lately is no news there.
+_COMES_AND_GOES = f"""
+    len(list_filter(delivered, one -> one.units > 0)) < {WEEKS_BACK // 2}
+    and order_quantity <= list_max(list_transform(delivered, one -> one.units)) + coalesce(case_pack, 1)
+"""
+# A case more or less is no news; half of last week's delivery is. Where less than half a case is missed, one more would mostly come back.
 _CHECKS = {
     "plan_moved": "edited and plan_at_edit is distinct from planned_quantity",
     "is_ending": "ended is not null",
     "is_new": f"coalesce(first_week > $origin - 7 * {WEEKS_BACK}, true)",
     "promoted": "on_offer",
-    "moved": "abs(order_quantity - last_week) >= greatest(2 * coalesce(case_pack, 1), 0.5 * last_week)",
+    "moved": f"abs(order_quantity - last_week) >= greatest(2 * coalesce(case_pack, 1), 0.5 * last_week) and not coalesce({_COMES_AND_GOES}, false)",
     "moved_a_year": "last_year > 0 and abs(order_quantity - last_year) >= greatest(3 * coalesce(case_pack, 1), last_year)",
-    "low_service": "expected >= 1 and expected_lost_sales > 0.2 * expected",
+    "low_service": "expected >= 1 and expected_lost_sales > greatest(0.2 * expected, 0.5 * coalesce(case_pack, 1))",
     "by_average": f"rung = '{BASELINE}'",
 }
 """Why a line is an exception, as SQL over the CTE `lines`; the most urgent first."""

@@ -91,10 +91,26 @@ def reader(tmp_path_factory: pytest.TempPathFactory, fill: Fill) -> Reader:
 def test_the_verdict_is_of_what_serves_at_the_newest_origin_and_of_models_of_segments_alone(reader: Reader) -> None:
     found = training.verdict(reader, None)
     assert found is not None
-    assert (found.origin, found.models, found.significant, found.promoted, found.refused) == (ORIGIN, 4, 3, 1, 1)
+    assert (found.origin, found.models, found.significant, found.promoted, found.refused, found.rolled_back) == (ORIGIN, 4, 3, 1, 1, 0)
     ohio = training.verdict(reader, "ohio")
     assert ohio is not None
     assert (ohio.models, ohio.significant) == (2, 1)
+
+
+def test_who_is_champion_again_after_a_rollback_was_not_promoted(tmp_path: Path, fill: Fill) -> None:
+    lake = Lake(str(tmp_path))
+    fill(lake, "gold/ladder", step("ohio", "fast", 1, True))
+    fill(
+        lake,
+        "gold/model_events",
+        event("older", "ohio", "fast", "champion", 1, effective_week=BEFORE),
+        event("of", "ohio", "fast", "champion", 20),
+        event("of", "ohio", "fast", "rolled back", 30),
+        event("older", "ohio", "fast", "champion", 30),
+    )
+    found = training.verdict(Reader(lake), "ohio")
+    assert found is not None
+    assert (found.promoted, found.refused, found.rolled_back) == (1, 0, 1)
 
 
 def test_a_trend_over_regions_is_the_metric_over_all_their_rows(reader: Reader) -> None:
