@@ -1,6 +1,6 @@
 """Every page of a lake in a real browser that can reach no other host, on a desk and on a phone: pictures of each, and what is wrong with it.
 
-`python -m benchmarks.look --root ROOT --to FOLDER [--dark]` ends with a table, and fails if anything was found. Pictures in docs/pages are made so.
+`python -m benchmarks.look --root ROOT --to FOLDER [--dark] [--tallest PIXELS]` ends with a table, and fails if anything was found.
 """
 
 import argparse
@@ -25,8 +25,6 @@ from transforms.contracts.orders import ORDER_PLAN_FINAL
 from transforms.lake.tables import Lake
 
 _PATIENCE_MS = 60_000
-_TALLEST = 5_000
-"""Pixels of a picture: what is below on a long page repeats."""
 
 
 @dataclass
@@ -73,7 +71,7 @@ def paths(lake: Lake) -> dict[str, str]:
     }
 
 
-def look(context: BrowserContext, server: PageServer, one: Looked, to: Path) -> None:
+def look(context: BrowserContext, server: PageServer, one: Looked, to: Path, tallest: int) -> None:
     """Open a page, put down what is wrong with it, and take a picture of it on each screen."""
     page = context.new_page()
     with _listened(page, server, one.faults):
@@ -84,7 +82,7 @@ def look(context: BrowserContext, server: PageServer, one: Looked, to: Path) -> 
         _whole(page)
         one.faults += faults_of(page)
         for screen in SCREENS:
-            _picture(page, screen, to / f"{one.name}-{screen}.jpg")
+            _picture(page, screen, to / f"{one.name}-{screen}.jpg", tallest)
     page.close()
 
 
@@ -112,15 +110,15 @@ def _whole(page: Page) -> None:
     page.wait_for_timeout(1_000)
 
 
-def _picture(page: Page, screen: str, file: Path) -> None:
+def _picture(page: Page, screen: str, file: Path, tallest: int) -> None:
     turned_to(page, screen)
     height = page.evaluate("Math.max(...[...document.querySelectorAll('[data-testid=stMain], section')].map((one) => one.scrollHeight))")
-    page.set_viewport_size({"width": SCREENS[screen][0], "height": min(int(height), _TALLEST)})
+    page.set_viewport_size({"width": SCREENS[screen][0], "height": min(int(height), tallest)})
     _whole(page)
     page.screenshot(path=file, type="jpeg", quality=70)
 
 
-def looked_at(root: Path, to: Path, *, dark: bool) -> list[Looked]:
+def looked_at(root: Path, to: Path, *, dark: bool, tallest: int) -> list[Looked]:
     """Look at every page of a lake."""
     to.mkdir(parents=True, exist_ok=True)
     found = [Looked(name, path) for name, path in paths(Lake(str(root))).items()]
@@ -132,7 +130,7 @@ def looked_at(root: Path, to: Path, *, dark: bool) -> list[Looked]:
         page.goto(f"{server.origin}/healthz?token={TOKEN}")
         page.close()
         for one in found:
-            look(context, server, one, to)
+            look(context, server, one, to, tallest)
         browser.close()
     return found
 
@@ -143,9 +141,10 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="lake root")
     parser.add_argument("--to", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--dark", action="store_true", help="as a browser in dark mode has them")
+    parser.add_argument("--tallest", type=int, default=5_000, help="pixels up to which a picture reaches down")
     given = parser.parse_args()
     table = Table("page", "answer after, s", "what is wrong", title="Pages")
-    found = looked_at(given.root.resolve(), given.to, dark=given.dark)
+    found = looked_at(given.root.resolve(), given.to, dark=given.dark, tallest=given.tallest)
     for one in found:
         table.add_row(one.name, f"{one.seconds:.1f}", "\n".join(one.faults) or "nothing found")
     Console(width=160).print(table)

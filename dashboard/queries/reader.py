@@ -16,9 +16,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from transforms.lake.database import own_database
+from transforms.lake.database import own_database, session_of
 from transforms.lake.delta_log import last_version
-from transforms.lake.tables import Lake, Selection
+from transforms.lake.tables import Lake, Selection, unreadable
 from transforms.rows import Row
 
 _VERSIONS_SECONDS = 1.0
@@ -29,6 +29,8 @@ _SETTLED, _MOMENTS = timedelta(minutes=1), 10_000
 _TURNS = 64
 _NOW: Mapping[str, int] = MappingProxyType({})
 _Key = tuple[Hashable, ...]
+_Commit = tuple[int, int, int]
+"""Version, and time (ns) and number of its file; zeros where the log holds it no longer."""
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Reader:
         self._kept, self._looked_up, self._selections = _Kept(), dict[str, tuple[float, int | None]](), dict[str, tuple[int | None, Selection]]()
         self._turns, self._selecting = [threading.Lock() for _ in range(_TURNS)], threading.Lock()
         self._stood = dict[tuple[str, datetime], Mapping[str, int]]()
+        self._commits = dict[str, _Commit]()
         self._database = own_database()
         self._database.execute("set parquet_metadata_cache = true")
         lake.reach(self._database)
@@ -109,8 +112,19 @@ class Reader:
         at, version = self._looked_up.get(table, (-_VERSIONS_SECONDS, None))
         if time.monotonic() - at >= _VERSIONS_SECONDS:
             version = last_version(Path(self.lake.uri(table))) if self.lake.is_local else self.lake.version(table)
+            if self.lake.is_local:
+                self._forget_if_replaced(table, version)
             self._looked_up[table] = time.monotonic(), version
         return version
+
+    def _forget_if_replaced(self, table: str, version: int | None) -> None:
+        """Forget all answers where a table's last known commit is another file now: a backup was restored, whose versions have the same numbers."""
+        log = Path(self.lake.uri(table), "_delta_log")
+        known = self._commits.get(table)
+        if known is not None and _commit(log, known[0]) != known:
+            self._kept, self._selections, self._stood = _Kept(), {}, {}
+        if version is not None:
+            self._commits[table] = _commit(log, version)
 
     def as_of(self, moment: datetime, *tables: str) -> Mapping[str, int]:
         """The versions at which tables stood at a moment, for `at`."""
@@ -131,6 +145,20 @@ class Reader:
     def _answer(
         self, sql: str, versions: tuple[tuple[str, int | None], ...], at: Mapping[str, int], within: str | None, parameters: Mapping[str, Any]
     ) -> pa.Table:
+        try:
+            return self._read(sql, versions, at, within, parameters)
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            # Maintenance removed files, or the lake was replaced: the same is asked of the files that there are now.
+            self.forget_versions()
+            self._selections.clear()
+        try:
+            return self._read(sql, tuple((table, at.get(table, self.version(table))) for table, _ in versions), at, within, parameters)
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise unreadable(self.lake, ", ".join(table for table, _ in versions), error) from error
+
+    def _read(
+        self, sql: str, versions: tuple[tuple[str, int | None], ...], at: Mapping[str, int], within: str | None, parameters: Mapping[str, Any]
+    ) -> pa.Table:
         past = self.lake.at(at)
         selections = {table: past.selection(table) if table in at else self._selection(table, version) for table, version in versions}
         sources = ", ".join(f"{table.replace('/', '_')} as ({found.sql(within)})" for table, found in selections.items())
@@ -140,7 +168,7 @@ class Reader:
             # All files of a region may be of before a column was added, which those of others have.
             if within is None:
                 raise
-            return self._answer(sql, versions, at, None, parameters)
+            return self._read(sql, versions, at, None, parameters)
 
     def _selection(self, table: str, version: int | None) -> Selection:
         with self._selecting:
@@ -151,10 +179,16 @@ class Reader:
             return found
 
 
+def _commit(log: Path, version: int) -> _Commit:
+    try:
+        found = (log / f"{version:020}.json").stat()
+    except FileNotFoundError:
+        return version, 0, 0
+    return version, found.st_mtime_ns, found.st_ino
+
+
 def _ask(database: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> pa.Table:
-    # Each thread its own cursor: a connection answers one at a time.
-    with database.cursor() as cursor:
-        cursor.execute("set timezone = 'UTC'")
+    with session_of(database) as cursor:
         return cursor.execute(sql, dict(parameters)).to_arrow_table()
 
 

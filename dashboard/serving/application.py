@@ -12,9 +12,9 @@ from streamlit import config
 from dashboard.parts.states import report_defect
 from dashboard.parts.theme import THEME
 from dashboard.serving.plans import download_table, download_workbook
-from dashboard.serving.printing import print_orders, say_nothing_there
+from dashboard.serving.printing import print_orders, say_nothing_there, say_unreadable
 from dashboard.serving.reports import create_app
-from transforms.errors import MissingData
+from transforms.errors import MissingData, ShelfcastError
 from transforms.exports.upload import LARGEST_BYTES
 
 SCRIPT = Path(__file__).with_name("script.py")
@@ -60,7 +60,7 @@ def create_application(reports: Path) -> Starlette:
             Route("/pages/orders/table", download_table),
             Mount("/pages", pages),
         ],
-        exception_handlers={MissingData: say_nothing_there},
+        exception_handlers={MissingData: say_nothing_there, ShelfcastError: say_unreadable},
     )
 
 

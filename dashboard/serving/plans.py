@@ -40,19 +40,23 @@ def download_workbook(request: Request) -> Response:
     """
     reader, plan, store = asked_plan(request)
     content = plan_workbook(reader.lake, plan.region, plan.target, plan.target - plan.origin, store)
-    return _file(content, _XLSX, "_".join(filter(None, ("plan", str(plan.region), store, f"{plan.target}.xlsx"))))
+    return _file(content, _XLSX, _name(plan, store, "xlsx"))
 
 
 def download_table(request: Request) -> Response:
-    """Answer with the rows of a plan as CSV.
+    """Answer with the rows of a plan, or with those of a `store`, as CSV.
 
     Raises
     ------
     MissingData
-        If there is no such plan.
+        If there is no such plan, or no such store in it.
     """
-    reader, plan, _ = asked_plan(request)
-    return _file(plan_csv(reader.lake, plan), "text/csv; charset=utf-8", f"plan_{plan.region}_{plan.target}.csv")
+    reader, plan, store = asked_plan(request)
+    return _file(plan_csv(reader.lake, plan, store), "text/csv; charset=utf-8", _name(plan, store, "csv"))
+
+
+def _name(plan: PlanOf, store: str | None, kind: str) -> str:
+    return "_".join(filter(None, ("plan", str(plan.region), store, f"{plan.target}.{kind}")))
 
 
 def _file(content: bytes, kind: str, name: str) -> Response:

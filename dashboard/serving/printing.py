@@ -21,6 +21,8 @@ from transforms.exports.store_plans import StorePlan
 _CSS = (Path(__file__).parent / "paper.css").read_text()
 _DIGEST = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
 _HEADERS = {POLICY: f"default-src 'none'; style-src 'sha256-{_DIGEST}'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"}
+_LONGEST = 2_000
+"""Letters of a message: what came in an address is repeated in it."""
 _BOX = "<td class='tick'><span aria-hidden='true'></span></td>"
 
 
@@ -40,7 +42,16 @@ def print_orders(request: Request) -> HTMLResponse:
 
 def say_nothing_there(_: Request, error: Exception) -> HTMLResponse:
     """Answer that what an address asks for is not there, and what was expected."""
-    return HTMLResponse(_page("Nothing there", f"<p>{html.escape(str(error))}</p>"), 404, _HEADERS)
+    return _said("Nothing there", error, 404)
+
+
+def say_unreadable(_: Request, error: Exception) -> HTMLResponse:
+    """Answer that the lake could not be asked, and what to do."""
+    return _said("The lake cannot be read", error, 503)
+
+
+def _said(title: str, error: Exception, status: int) -> HTMLResponse:
+    return HTMLResponse(_page(title, f"<p>{html.escape(str(error)[:_LONGEST])}</p>"), status, _HEADERS)
 
 
 def _page(title: str, body: str) -> str:
@@ -96,4 +107,6 @@ def _approved(paper: Paper, numbers: Numbers) -> str:
     if decision is None:
         return "Nobody has approved this plan yet."
     since = f"; {counted(numbers, decision['edits_since'], 'edit')} since then" if decision["edits_since"] else ""
+    if decision["event"] == "approved" and decision["made_again"]:
+        since = f"; made again since then, {counted(numbers, decision['units'], 'unit')} were approved"
     return f"{decision['event'].capitalize()} by {decision['person']}, {moment(decision['event_time'])}{since}."

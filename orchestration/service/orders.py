@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from orchestration.people import Person
 from transforms.calendar import Region, SliceBlock, Week
@@ -23,7 +24,7 @@ def edit_plan(lake: Lake, person: Person, region: Region, target: Week, changes:
     """
     _allow(person, region)
     why = Why(person.name, reason, note.strip() or None)
-    return record_edits(lake, region, target, changes, why, secrets.token_hex(8), datetime.now(UTC))
+    return record_edits(lake, region, target, changes, why, secrets.token_hex(8), partial(datetime.now, UTC))
 
 
 def decide_on_plan(lake: Lake, person: Person, region: Region, target: Week, event: str, note: str) -> Row:
@@ -35,7 +36,7 @@ def decide_on_plan(lake: Lake, person: Person, region: Region, target: Week, eve
         If the person may not approve plans of the region.
     """
     _allow(person, region)
-    return record_decision(lake, region, target, event, person.name, note.strip() or None, datetime.now(UTC))
+    return record_decision(lake, region, target, event, person.name, note.strip() or None, partial(datetime.now, UTC))
 
 
 def keep_in_step(lake: Lake, region: Region, origin: Week) -> None:

@@ -51,7 +51,10 @@ class Relay:
         path = quote(request.scope["path"])
         url = httpx.URL(path=path, query=request.scope["query_string"]) if request.scope["query_string"] else httpx.URL(path=path)
         outgoing = self._client.build_request(
-            request.method, url, headers=_headers(request.scope), content=None if request.method in {"GET", "HEAD"} else request.stream()
+            request.method,
+            url,
+            headers=_as_they_came(_headers(request.scope)),
+            content=None if request.method in {"GET", "HEAD"} else request.stream(),
         )
         try:
             incoming = await self._client.send(outgoing, stream=True)
@@ -103,6 +106,11 @@ async def _downwards(websocket: WebSocket, inner: ClientConnection) -> None:
             else:
                 await websocket.send_bytes(message)
         await websocket.close(inner.close_code or 1000)
+
+
+def _as_they_came(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Headers as bytes: a cookie of another program on this host may hold any, which httpx would take for a text of ASCII."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def _headers(scope: Scope) -> list[tuple[str, str]]:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from benchmarks.page_faults import faults_of
 from orchestration.people import Person
+from orchestration.service.orders import edit_plan
 from tests.dashboard.browsing import BROWSED, STORE, Pages, first_store
+from transforms.calendar import Region, Week
 from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
+from transforms.orders.record import Change
 
 pytestmark = BROWSED
 
@@ -78,6 +81,27 @@ def test_a_whole_store_is_raised_by_per_cent_in_whole_cases_and_taken_back(visit
     assert pages.lake.read(ORDER_PLAN_FINAL.name, f"store_id = '{store}' and edited").num_rows == 0
 
 
+def test_who_saves_over_an_edit_that_came_since_the_page_was_drawn_is_told_so(visit: Callable[..., Page], pages: Pages) -> None:
+    store = first_store(pages)
+    page = visit(f"{STORE}{store}")
+    product = str(page.locator("input.edit").nth(1).get_attribute("data-row"))
+    field = page.locator(f"input.edit[data-row='{product}']")
+    seen, pack = int(field.input_value()), int(str(field.get_attribute("step")))
+    field.fill(str(seen + 3 * pack))
+    field.press("Enter")
+    page.get_by_text("1 line changed, not saved").wait_for()
+    page.get_by_role("combobox", name="Why").click()
+    page.get_by_role("option", name="weather").click()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    target = Week(pages.lake.read("gold/order_plan", columns="max(origin_week) as o")["o"][0].as_py()) + 1
+    theirs = [Change(store, product, seen + 5 * pack, seen)]
+    edit_plan(pages.lake, Person("Bob", "operator"), Region("north_texas"), target, theirs, "price", "")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("1 line saved").wait_for()
+    assert "Bob" in page.get_by_text("1 line saved").inner_text()
+    assert str(seen + 5 * pack) in page.get_by_text("1 line saved").inner_text()
+
+
 def test_a_viewer_and_a_planner_of_another_region_are_offered_no_edit(visit: Callable[..., Page], pages: Pages) -> None:
     for person in (Person("vic", "viewer"), Person("oda", "planner", ("ohio",))):
         pages.who["now"] = person
@@ -114,14 +138,21 @@ def test_the_workbook_of_a_plan_is_downloaded(visit: Callable[..., Page]) -> Non
     assert download.value.suggested_filename.startswith("plan_north_texas_")
 
 
+def opened(page: Page, picker: str) -> Locator:
+    """The options of a picker; its list closes when what stands above it is drawn anew, and is opened again as a person would."""
+    options = page.get_by_role("option")
+    while not options.count():
+        page.get_by_role("combobox", name=picker).click()
+        page.wait_for_timeout(300)
+    return options
+
+
 def test_what_is_chosen_while_the_page_is_still_drawn_holds_and_the_way_back_leads_over_both(visit: Callable[..., Page]) -> None:
     """Of two choices in a row the second one was lost: the page of the first was still being drawn."""
     page = visit("orders?region=north_texas")
-    picker = page.get_by_role("combobox", name="Store")
     chosen = []
     for place in (2, 4):
-        picker.click()
-        option = page.get_by_role("option").nth(place)
+        option = opened(page, "Store").nth(place)
         chosen.append(option.inner_text().rpartition(", ")[2])
         option.click()
         page.get_by_text(f"store {chosen[-1]}:").wait_for()

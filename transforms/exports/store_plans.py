@@ -44,7 +44,8 @@ class StorePlan:
 
 
 def store_plans(lake: Lake, region: Region, week: Week, horizons: int, store: str | None = None) -> Iterator[StorePlan]:
-    """Yield what is to be loaded for each of a region's stores (or one) in a week, by its newest plan and its edits, without series that have ended.
+    """Yield what is to be loaded for each of a region's stores (or one) in a week, by its newest plan and its edits; of series that have ended
+    only what somebody wants loaded all the same.
 
     Parameters
     ----------
@@ -123,8 +124,8 @@ def _sql(region: Region, week: Week, origin: Week, one_store: bool) -> str:
             p.product_id,
             products.name as product_name,
             products.category,
-            p.case_pack,
-            p.order_quantity // p.case_pack as packs,
+            coalesce(p.case_pack, 1) as case_pack,
+            p.order_quantity // coalesce(p.case_pack, 1) as packs,
             p.order_quantity as units,
             p.planned_units,
             f.expected,
@@ -139,7 +140,7 @@ def _sql(region: Region, week: Week, origin: Week, one_store: bool) -> str:
         join forecasts as f using (region, store_id, product_id, origin_week, target_week)
         left join stores using (store_id)
         left join products using (product_id)
-        where p.case_pack is not null and f.ended is null
+        where f.ended is null or (p.order_quantity > 0 and p.order_quantity <> p.planned_units)
         order by p.store_id, packs = 0, products.category, products.name, p.product_id
     """
 

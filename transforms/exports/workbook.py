@@ -160,14 +160,19 @@ def _sheet_names(plans: Sequence[StorePlan]) -> list[str]:
     names: list[str] = []
     taken = {"overview", RECORD.lower()}
     for plan in plans:
-        name = short = _plain(plan.store_id)[:31] or "store"
+        name = short = _cut(_plain(plan.store_id), 31) or "store"
         for count in range(2, len(plans) + 2):
             if name.lower() not in taken:
                 break
-            name = f"{short[:26]} ({count})"
+            name = f"{_cut(short, 31 - len(f' ({count})'))} ({count})"
         taken.add(name.lower())
         names.append(name)
     return names
+
+
+def _cut(text: str, length: int) -> str:
+    """The beginning of a text, of at most so many characters as a spreadsheet program counts them: those beyond the first 65,536 are two."""
+    return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore")
 
 
 def _plain(text: str) -> str:

@@ -31,12 +31,17 @@ def open_database() -> duckdb.DuckDBPyConnection:
             _shared[process] = duckdb.connect()
             # Files are read once or have changed: their content is not to fill the memory of a process that lasts.
             _shared[process].execute("set enable_external_file_cache = false")
-        return _session(_shared[process].cursor())
+        return session_of(_shared[process])
 
 
 def own_database() -> duckdb.DuckDBPyConnection:
     """Return a DuckDB like that of `open_database` for one alone, who has settings, extensions or keys for it."""
     return _session(duckdb.connect())
+
+
+def session_of(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return another session of a database, for a thread of its own: a connection answers one question at a time, and settings are a session's."""
+    return _session(database.cursor())
 
 
 def _session(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

@@ -257,7 +257,7 @@ class Lake:
                 raise _unanswered(self, error) from None
             if not isinstance(error, DeltaError) and "Parquet error" not in str(error):
                 raise
-            raise _unreadable(self, ", ".join(tables.values()), error) from error
+            raise unreadable(self, ", ".join(tables.values()), error) from error
 
     def connect(self, *tables: str) -> duckdb.DuckDBPyConnection:
         """Return an in-memory DuckDB in which each table is a view named `layer_table`, an empty one where it does not exist yet."""
@@ -417,7 +417,7 @@ class Lake:
         except TableNotFoundError as error:
             raise MissingData(missing.format("yet")) from error
         except DeltaError as error:
-            raise _unreadable(self, table, error) from error
+            raise unreadable(self, table, error) from error
 
     def _version_at(self, table: str, moment: datetime) -> int:
         limit = moment.timestamp() * 1000
@@ -585,7 +585,8 @@ def _unanswered(lake: Lake, error: Exception) -> ConfigurationError:
     )
 
 
-def _unreadable(lake: Lake, table: str, error: Exception) -> AuditFailed:
+def unreadable(lake: Lake, table: str, error: Exception) -> AuditFailed:
+    """What to raise where a table's files are gone or damaged."""
     # What follows the first line are the library's own frames.
     return AuditFailed(
         f"Table {table} in {lake.root} cannot be read: {str(error).splitlines()[0]}. Its files are not as they were written: "

@@ -1,7 +1,7 @@
 """Edits and approvals of order plans, put on record one after the other, each with what is loaded from then on. Who may do so is not decided here."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,8 @@ from transforms.lake.tables import Lake, day, region_list
 from transforms.orders.final import final_of, newest_origin, replace_final, turn_of
 from transforms.rows import Row
 
+Clock = Callable[[], datetime]
+"""Says what time it is, in UTC."""
 LARGEST_QUANTITY = 1_000_000
 """Units of one product for one store and week from which on a quantity is a slip of the keyboard."""
 
@@ -62,7 +64,7 @@ class Edited:
     """Units more (or less) than before, over all lines."""
 
 
-def record_edits(lake: Lake, region: Region, target: Week, changes: Sequence[Change], why: Why, edit_id: str, now: datetime) -> Edited:
+def record_edits(lake: Lake, region: Region, target: Week, changes: Sequence[Change], why: Why, edit_id: str, clock: Clock) -> Edited:
     """Put edits (one or more) of a region's newest plan of a week on record, and what is loaded from then on.
 
     Two persons who edit at the same moment follow each other: both edits stay on record, the later one is loaded, and its maker is told.
@@ -74,8 +76,12 @@ def record_edits(lake: Lake, region: Region, target: Week, changes: Sequence[Cha
     ConfigurationError
         If a quantity is no number of units that could be loaded.
     """
+    if not changes:
+        return Edited(0, 0, [], 0)
     _refuse_impossible(changes)
     with turn(lake, turn_of(region)):
+        # Looked at when it is this edit's turn: it may have waited for others, and comes after them.
+        now = clock()
         origin = _origin(lake, region, target)
         block = SliceBlock((region,), origin, origin)
         where = f"region = '{region}' and origin_week = {day(origin)} and target_week = {day(target)}"
@@ -97,7 +103,7 @@ def record_edits(lake: Lake, region: Region, target: Week, changes: Sequence[Cha
     return Edited(len(rows), len(changes) - len(rows), meanwhile, units)
 
 
-def record_decision(lake: Lake, region: Region, target: Week, event: str, person: str, note: str | None, now: datetime) -> Row:
+def record_decision(lake: Lake, region: Region, target: Week, event: str, person: str, note: str | None, clock: Clock) -> Row:
     """Put on record that somebody approved a region's newest plan of a week, or took that back; return the row.
 
     Raises
@@ -115,7 +121,7 @@ def record_decision(lake: Lake, region: Region, target: Week, event: str, person
         row: Row = {
             "region": str(region),
             "target_week": target.monday,
-            "event_time": now,
+            "event_time": clock(),
             "origin_week": origin.monday,
             "event": event,
             "person": person,

@@ -49,7 +49,7 @@ def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGen
         _show_saved()
     with st.container(key="basket"):
         if may and basket:
-            _show_basket(view, plan, lines, basket)
+            _show_basket(view, plan, lines, basket, _drawn_before(plan, store, lines))
     for key, title, rows in (("look", "Lines to look at", look), ("rest", "All other lines", [row for row in lines if not row["look"]])):
         st.subheader(f"{title} ({len(rows)})", anchor=False)
         shown = [_line(view, plan, row, basket, may) for row in rows]
@@ -58,7 +58,7 @@ def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGen
             _put(store, basket, lines, entered)
     if may:
         _by_per_cent(lines, basket)
-    _show_edits(view, plan, store)
+    _show_edits(view, plan, store, {row["product_id"] for row in lines})
 
 
 def _lead(view: View, lines: Sequence[Row], store: str, name: str) -> None:
@@ -74,7 +74,17 @@ def _lead(view: View, lines: Sequence[Row], store: str, name: str) -> None:
 def _basket(plan: PlanOf, store: str) -> Basket:
     """What was entered and not saved yet: it stays while this person looks at other stores."""
     baskets: dict[str, Basket] = st.session_state.setdefault("baskets", {})
-    return baskets.setdefault(f"{plan.region}|{plan.target}|{store}", {})
+    return baskets.setdefault(f"{plan.region}|{plan.target}|{plan.origin}|{store}", {})
+
+
+def _drawn_before(plan: PlanOf, store: str, lines: Sequence[Row]) -> dict[str, int]:
+    """Units to load by product as the page showed them when a button was pressed: by now somebody else may have changed them."""
+    drawn: dict[str, dict[str, int]] = st.session_state.setdefault("drawn", {})
+    key = f"{plan.region}|{plan.target}|{plan.origin}|{store}"
+    now = {row["product_id"]: int(row["order_quantity"]) for row in lines}
+    before = drawn.get(key, now)
+    drawn[key] = now
+    return before
 
 
 def _wanted(basket: Basket) -> dict[str, int]:
@@ -124,18 +134,20 @@ def _line(view: View, plan: PlanOf, row: Row, basket: Basket, may: bool) -> Line
     )
 
 
-def _show_basket(view: View, plan: PlanOf, lines: Sequence[Row], basket: Basket) -> None:
+def _show_basket(view: View, plan: PlanOf, lines: Sequence[Row], basket: Basket, seen: dict[str, int]) -> None:
     """What the edits that are not saved yet would change, and the buttons to save or drop them."""
     change = difference(lines, _wanted(basket))
+    planned = {row["product_id"] for row in lines}
     with st.container(border=True):
+        if gone := [product for product in basket if product not in planned]:
+            st.warning(plain(f"Not in the plan any more, so that what you entered for them is not saved: {', '.join(gone)}."))
         st.markdown(f"**{counted(view.numbers, change.lines, 'line')} changed, not saved.** {told(view, change)}")
         pressed, reason, note = ask_why("")
         if pressed == "drop":
             basket.clear()
             st.rerun()
         if pressed == "save":
-            seen = {row["product_id"]: row["order_quantity"] for row in lines}
-            changes = [replace(wanted, seen=seen[product]) for product, wanted in basket.items() if product in seen]
+            changes = [replace(wanted, seen=seen.get(product, wanted.seen)) for product, wanted in basket.items() if product in planned]
             _save(view, plan, basket, changes, reason, note)
 
 
@@ -171,7 +183,7 @@ def _by_per_cent(lines: Sequence[Row], basket: Basket) -> None:
             st.rerun()
 
 
-def _show_edits(view: View, plan: PlanOf, store: str) -> None:
+def _show_edits(view: View, plan: PlanOf, store: str, planned: set[str]) -> None:
     """Who edited this store's plan of the week, and the way to take that back."""
     edits = edits_of(view.reader, plan, store)
     if not edits:
@@ -199,7 +211,7 @@ def _show_edits(view: View, plan: PlanOf, store: str) -> None:
     ]
     show_table("edits", f"Edits of store {store}", columns, rows, empty="")
     in_force = {row["product_id"]: row for row in reversed(edits)}
-    mine = [product for product, row in in_force.items() if row["quantity_to"] is not None]
+    mine = [product for product, row in in_force.items() if row["quantity_to"] is not None and product in planned]
     if mine and view.person.may_plan(str(plan.region)) and st.button("Take all edits of this store back", key="take_back"):
         changes = [Change(store, product, None, in_force[product]["quantity_to"]) for product in mine]
         _save(view, plan, {}, changes, "other", "taken back")

@@ -95,10 +95,15 @@ def _show_changes(view: View, plan: PlanOf, found: Compared) -> None:
 
 def _ask(view: View, plan: PlanOf, chosen: Sequence[Differing]) -> None:
     """Why, and the buttons to save or drop it all."""
+    now = {(line.wanted.store_id, line.wanted.product_id, line.row["order_quantity"]) for line in chosen}
+    seen = st.session_state.get("upload_drawn", now)
+    st.session_state["upload_drawn"] = now
     pressed, reason, note = ask_why("upload_", ready=bool(chosen))
     if pressed == "drop":
         _done("")
-    if pressed == "save":
+    if pressed == "save" and seen != now:
+        st.warning("**Nothing was saved:** somebody edited lines of this workbook after they were shown to you. Look at them again, then save.")
+    elif pressed == "save":
         changes = [Change(line.wanted.store_id, line.wanted.product_id, line.wanted.units, line.row["order_quantity"], "upload") for line in chosen]
         try:
             done = edit_plan(view.lake, view.person, plan.region, plan.target, changes, reason, note)
@@ -112,6 +117,7 @@ def _ask(view: View, plan: PlanOf, chosen: Sequence[Differing]) -> None:
 def _done(words: str) -> None:
     """Begin anew, with room for another workbook."""
     st.session_state["upload_number"] += 1
+    st.session_state.pop("upload_drawn", None)
     st.session_state["uploaded"] = words
     st.rerun()
 

@@ -70,10 +70,12 @@ def _is_out_of_step(reader: Reader, plan: PlanOf) -> bool:
     sql = f"""
         select count(*) as n
         from (select * from gold_order_plan where {CHOSEN}) as p
-        left join (select * from gold_order_plan_final where {CHOSEN}) as l using (region, store_id, product_id, origin_week, target_week)
+        full join (select * from gold_order_plan_final where {CHOSEN}) as l using (region, store_id, product_id, origin_week, target_week)
         left join (select * from ({latest_edits()}) where region = $region and target_week = $target) as e
             using (region, store_id, product_id, target_week)
         where l.order_quantity is distinct from coalesce(e.quantity_to, p.order_quantity) or l.planned_quantity is distinct from p.order_quantity
+            or l.case_pack is distinct from p.case_pack
+            or (e.quantity_to is null and l.expected_lost_sales is distinct from p.expected_lost_sales)
     """
     return bool(reader.row(sql, ORDER_PLAN.name, ORDER_PLAN_FINAL.name, OVERRIDES.name, within=str(plan.region), **plan.keys)["n"])
 
@@ -106,15 +108,16 @@ def lines_of(reader: Reader, plan: PlanOf, store: str) -> list[Row]:
 
 
 def decisions_on(reader: Reader, plan: PlanOf) -> list[Row]:
-    """Approvals of a region's plan of a week, newest first, with the number of edits since."""
-    sql = """
-        select e.*, (
+    """Approvals of a region's plan of a week, newest first, with the edits since, the units now, and whether the plan was made again since."""
+    sql = f"""
+        with now as (select coalesce(sum(order_quantity), 0)::bigint as units_now from gold_order_plan_final where {CHOSEN})
+        select e.*, units_now, origin_week is distinct from $origin or (edits_since = 0 and units <> units_now) as made_again from (select e.*, (
             select count(*) from gold_overrides as o
             where o.region = e.region and o.target_week = e.target_week and o.edited_at > e.event_time
         ) as edits_since
-        from gold_plan_events as e where region = $region and target_week = $target order by event_time desc
+        from gold_plan_events as e where region = $region and target_week = $target) as e, now order by event_time desc
     """
-    return reader.rows(sql, PLAN_EVENTS.name, OVERRIDES.name, region=str(plan.region), target=plan.target.monday)
+    return reader.rows(sql, PLAN_EVENTS.name, OVERRIDES.name, ORDER_PLAN_FINAL.name, **plan.keys)
 
 
 def edits_of(reader: Reader, plan: PlanOf, store: str | None = None) -> list[Row]:

@@ -1,5 +1,6 @@
 """What the reader opens for an answer, and that it answers for what stands there now."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from deltalake import write_deltalake
 from dashboard.queries.reader import Reader
 from tests.dashboard.lakes import put
 from transforms.contracts import CONTRACTS
+from transforms.errors import AuditFailed, MissingData
 from transforms.lake.delta_log import last_version
 from transforms.lake.tables import Lake
 
@@ -59,3 +61,34 @@ def test_what_was_written_is_seen_once_versions_are_forgotten(lake: Lake) -> Non
     put(lake, FORECASTS, {"region": "ohio", "origin_week": WEEK, "store_id": "c"})
     reader.forget_versions()
     assert reader.rows(COUNTED, FORECASTS, within="ohio", region="ohio") == [{"n": 1}]
+
+
+def test_a_lake_that_a_backup_was_restored_to_is_read_anew_though_its_versions_have_the_same_numbers(lake: Lake, tmp_path: Path) -> None:
+    reader = Reader(lake)
+    backup = shutil.copytree(lake.root, tmp_path / "backup", ignore=shutil.ignore_patterns("backup"))
+    put(lake, FORECASTS, {"region": "ohio", "origin_week": WEEK, "store_id": "c"})
+    assert reader.rows(COUNTED, FORECASTS, within="ohio", region="ohio") == [{"n": 1}]
+    version = lake.version(FORECASTS)
+    shutil.rmtree(tmp_path / "gold", ignore_errors=True)
+    shutil.rmtree(lake.uri(FORECASTS), ignore_errors=True)
+    shutil.copytree(Path(lake.uri(FORECASTS).replace(lake.root, str(backup))), lake.uri(FORECASTS))
+    put(lake, FORECASTS, *({"region": "ohio", "origin_week": WEEK, "store_id": store} for store in "abcd"))
+    assert lake.version(FORECASTS) == version
+    reader.forget_versions()
+    assert reader.rows(COUNTED, FORECASTS, within="ohio", region="ohio") == [{"n": 4}]
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_files_that_are_gone_or_damaged_are_told_with_what_to_do(lake: Lake, damage: str) -> None:
+    for name in lake.files(FORECASTS):
+        if damage == "gone":
+            Path(name).unlink()
+        else:
+            Path(name).write_bytes(Path(name).read_bytes()[:200])
+    told = (
+        "is gone\\. .* or restore a backup"
+        if damage == "gone"
+        else "Table gold/forecasts .* cannot be read: .* 'shelfcast restore' brings back a backup\\."
+    )
+    with pytest.raises(MissingData if damage == "gone" else AuditFailed, match=told):
+        Reader(lake).rows(COUNTED, FORECASTS, region="ohio")

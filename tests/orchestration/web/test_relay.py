@@ -159,3 +159,9 @@ def test_pages_that_do_not_answer_are_told_in_a_sentence(tmp_path: Path) -> None
         with pytest.raises(InvalidStatus) as refused, connect(f"ws://127.0.0.1:{port}/pages/stream", additional_headers=SHOWN):
             pass
         assert refused.value.response.status_code == 503
+
+
+def test_a_cookie_of_another_program_on_the_host_may_hold_any_bytes(front: str) -> None:
+    """Cookies are shared by all ports of a host: one with a letter beyond ASCII shut its owner out of all pages."""
+    answer = httpx.get(f"{front}/pages/x", headers=[(b"authorization", b"Bearer t0k3n"), (b"cookie", "who=Jos\u00e9".encode())])
+    assert answer.status_code == 200

@@ -61,7 +61,7 @@ def final(lake: Lake) -> dict[tuple[str, str], dict]:
 
 
 def edit(lake: Lake, product: str, quantity: int | None, seen: int, why: Why = ANN, store: str = "1", id_: str = "e1") -> object:
-    return record_edits(lake, OHIO, TARGET, [Change(store, product, quantity, seen)], why, id_, NOW)
+    return record_edits(lake, OHIO, TARGET, [Change(store, product, quantity, seen)], why, id_, lambda: NOW)
 
 
 def test_a_plan_that_nobody_edited_is_loaded_as_it_is(lake: Lake) -> None:
@@ -153,7 +153,7 @@ def test_an_edit_holds_for_the_plan_of_a_later_origin_too(lake: Lake) -> None:
 
 def test_a_clock_that_was_set_back_does_not_make_an_older_edit_the_last(lake: Lake) -> None:
     edit(lake, "bread", 24, 12)
-    record_edits(lake, OHIO, TARGET, [Change("1", "bread", 30, 24)], ANN, "e2", datetime(2020, 1, 1, tzinfo=UTC))
+    record_edits(lake, OHIO, TARGET, [Change("1", "bread", 30, 24)], ANN, "e2", lambda: datetime(2020, 1, 1, tzinfo=UTC))
     assert final(lake)["1", "bread"]["order_quantity"] == 30
 
 
@@ -178,7 +178,7 @@ def test_a_clock_that_was_set_back_does_not_make_an_older_edit_the_last(lake: La
 def test_what_cannot_be_loaded_changes_nothing(lake: Lake, changes: list[Change], error: type[Exception], said: str) -> None:
     before = lake.version(ORDER_PLAN_FINAL.name)
     with pytest.raises(error) as caught:
-        record_edits(lake, OHIO, TARGET, changes, ANN, "e1", NOW)
+        record_edits(lake, OHIO, TARGET, changes, ANN, "e1", lambda: NOW)
     assert said in str(caught.value)
     assert "Nothing was changed." in str(caught.value)
     assert not lake.exists(OVERRIDES.name)
@@ -187,9 +187,9 @@ def test_what_cannot_be_loaded_changes_nothing(lake: Lake, changes: list[Change]
 
 def test_a_week_without_a_plan_cannot_be_edited_or_approved(lake: Lake) -> None:
     with pytest.raises(MissingData, match="ohio has no plan for the week 2024-09-02"):
-        record_edits(lake, OHIO, Week(date(2024, 9, 2)), [Change("1", "bread", 6, 12)], ANN, "e1", NOW)
+        record_edits(lake, OHIO, Week(date(2024, 9, 2)), [Change("1", "bread", 6, 12)], ANN, "e1", lambda: NOW)
     with pytest.raises(MissingData, match="ohio has no plan for the week 2024-09-02"):
-        record_decision(lake, OHIO, Week(date(2024, 9, 2)), "approved", "ann", None, NOW)
+        record_decision(lake, OHIO, Week(date(2024, 9, 2)), "approved", "ann", None, lambda: NOW)
 
 
 def test_an_unknown_reason_is_told_with_those_that_there_are() -> None:
@@ -199,7 +199,7 @@ def test_an_unknown_reason_is_told_with_those_that_there_are() -> None:
 
 def test_an_approval_says_what_was_approved(lake: Lake) -> None:
     edit(lake, "bread", 24, 12)
-    record_decision(lake, OHIO, TARGET, "approved", "ben", "looks right", NOW)
+    record_decision(lake, OHIO, TARGET, "approved", "ben", "looks right", lambda: NOW)
     kept = lake.read(PLAN_EVENTS.name).to_pylist()
     assert [(row["event"], row["person"], row["units"], row["edits"], row["origin_week"]) for row in kept] == [
         ("approved", "ben", 24 + 6 + 12, 1, ORIGIN.monday)
@@ -214,3 +214,27 @@ def test_edits_that_a_killed_process_put_on_record_alone_are_loaded_with_the_nex
     assert final(lake)["1", "bread"]["order_quantity"] == 12
     edit(lake, "rye", 12, 6)
     assert final(lake)["1", "bread"]["order_quantity"] == 24
+
+
+def test_an_edit_that_waited_for_others_is_of_the_moment_when_its_turn_came(lake: Lake) -> None:
+    """Times were taken before the wait: an approval that overtook an edit seemed to be of the edited plan."""
+    waiting = threading.Event()
+
+    def late() -> None:
+        waiting.set()
+        record_edits(lake, OHIO, TARGET, [Change("1", "bread", 24, 12)], ANN, "e1", lambda: datetime.now(UTC))
+
+    with turn(lake, turn_of(OHIO)):
+        thread = threading.Thread(target=late)
+        thread.start()
+        waiting.wait(10)
+        released = datetime.now(UTC)
+    thread.join(60)
+    [row] = lake.read(OVERRIDES.name).to_pylist()
+    assert row["edited_at"] >= released
+
+
+def test_an_edit_of_no_line_changes_nothing(lake: Lake) -> None:
+    done = record_edits(lake, OHIO, TARGET, [], ANN, "e1", lambda: NOW)
+    assert (done.changed, done.unchanged, done.units) == (0, 0, 0)
+    assert not lake.exists(OVERRIDES.name)
