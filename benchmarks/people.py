@@ -126,8 +126,14 @@ def _changing(wish: Wish, view: Seen) -> BackMsg:
     message, picker = _message(wish), view.pickers[wish.changes]
     for one in view.pickers.values():
         state = message.rerun_script.widget_states.widgets.add(id=one.id)
-        state.string_value = one.options[(one.default + (one.id == picker.id)) % len(one.options)]
+        at = list(one.options).index(chosen(one))
+        state.string_value = one.options[(at + (one.id == picker.id)) % len(one.options)]
     return message
+
+
+def chosen(picker: Selectbox) -> str:
+    """What a picker shows: what the page put there, else its default."""
+    return str(picker.raw_value if picker.set_value else picker.options[picker.default])
 
 
 def _message(wish: Wish) -> BackMsg:
