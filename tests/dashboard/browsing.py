@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 from orchestration.people import Person
 from transforms.lake.tables import Lake
@@ -36,3 +37,9 @@ class Pages:
 def first_store(pages: Pages) -> str:
     """A store with a plan."""
     return str(pages.lake.read("gold/order_plan", columns="min(store_id) as s")["s"][0].as_py())
+
+
+def settled(page: Page) -> None:
+    """Wait until the page is drawn: what is being drawn anew is pale for a moment."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    page.wait_for_timeout(500)

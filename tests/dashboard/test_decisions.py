@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from orchestration.people import Person
-from tests.dashboard.browsing import BROWSED, DESK, PHONE, Pages
+from tests.dashboard.browsing import BROWSED, DESK, PHONE, Pages, settled
 from tests.orchestration.service.undecided import waiting_data, waiting_model
 from transforms.records.model_registry import events_of
 
@@ -33,6 +33,7 @@ def give_reason(page: Page, why: str) -> None:
 
 
 def serious(page: Page) -> list[tuple[str, list[str]]]:
+    settled(page)
     found = Axe().run(page).response["violations"]
     return [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found if one["impact"] in {"serious", "critical"}]
 

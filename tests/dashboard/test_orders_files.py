@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from orchestration.people import Person
 from orchestration.service.orders import decide_on_plan, edit_plan
-from tests.dashboard.browsing import BROWSED, DESK, PHONE, Pages
+from tests.dashboard.browsing import BROWSED, DESK, PHONE, Pages, settled
 from transforms.calendar import Region, Week
 from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES
 from transforms.orders.record import Change
@@ -39,11 +39,6 @@ def upload(page: Page, file: Path) -> None:
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_text(file.name).wait_for()
     settled(page)
-
-
-def settled(page: Page) -> None:
-    """Wait until the page is drawn."""
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
 
 
 def choose(page: Page, reason: str) -> None:
