@@ -152,6 +152,6 @@ def _state(view: View, latest: Row | None) -> str:
         return "Nobody has approved this plan yet."
     since = f" {counted(view.numbers, latest['edits_since'], 'edit')} since then." if latest["edits_since"] else ""
     if latest["event"] == "approved" and latest["made_again"]:
-        since = f" **The plan was made again since then: {counted(view.numbers, latest['units_now'], 'unit')} now.**"
+        since = f" The plan was made again since then: {counted(view.numbers, latest['units_now'], 'unit')} now."
     said = f"{latest['event'].capitalize()} by {latest['person']}, {moment(latest['event_time'])}"
     return f"{said}: {counted(view.numbers, latest['units'], 'unit')}, {counted(view.numbers, latest['edits'], 'edited line')}.{since}"
