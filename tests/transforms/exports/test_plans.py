@@ -174,6 +174,26 @@ def test_what_has_ended_has_no_line_and_a_closed_store_no_sheet(lake: Lake, tmp_
         list(store_plans(copied, Region("ohio"), WEEK, 4, "B2"))
 
 
+def test_what_somebody_wants_loaded_of_an_ended_product_is_on_the_sheet(lake: Lake, tmp_path: Path) -> None:
+    """The page and the table had these units, print and workbook had not."""
+    copied = Lake(str(shutil.copytree(lake.root, tmp_path / "lake")))
+    ended = [{**row, "ended": "product delisted on 2024-06-03"} for row in lake.read("gold/forecasts").to_pylist()]
+    write(copied, "gold/forecasts", SliceBlock(REGIONS[:1], ORIGIN + -1, ORIGIN), ended)
+    [line, *_] = [row for row in lake.read("gold/order_plan", "origin_week = date '2024-05-27'").to_pylist() if row["store_id"] == "A/1"]
+    final = {**line, "planned_quantity": line["order_quantity"], "order_quantity": line["order_quantity"] + 2 * line["case_pack"], "edited": True}
+    write(copied, "gold/order_plan_final", SliceBlock(REGIONS[:1], ORIGIN + -1, ORIGIN), [final])
+    [plan] = store_plans(copied, Region("ohio"), WEEK, 4)
+    assert plan.rows.select(["product_id", "units"]).to_pylist() == [{"product_id": line["product_id"], "units": final["order_quantity"]}]
+
+
+def test_a_store_whose_letters_count_double_has_its_sheet(lake: Lake, tmp_path: Path) -> None:
+    [plan] = store_plans(lake, Region("ohio"), WEEK, 4, "B2")
+    names = ["\U0001f35e" * 20 + end for end in "ab"]
+    write_workbook([replace(plan, store_id=name) for name in names], tmp_path / "plan.xlsx")
+    sheets = openpyxl.load_workbook(tmp_path / "plan.xlsx").sheetnames
+    assert sheets[1:3] == ["\U0001f35e" * 15, "\U0001f35e" * 13 + " (2)"]
+
+
 def test_what_is_not_planned_is_said_with_what_to_do(lake: Lake) -> None:
     with pytest.raises(
         MissingData, match=r"ohio has no plan for the week 2024-06-17: there are plans for 2024-06-10 to 2024-06-10. Run 'shelfcast run"
