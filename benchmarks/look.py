@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.page_faults import SCREENS, faults_of, turned_to
-from benchmarks.page_server import TOKEN, PageServer, served
+from benchmarks.page_server import PageServer, served
+from benchmarks.page_views import signed_in
 from benchmarks.servers import free_ports
 from transforms.contracts.life_cycle import MODEL_EVENTS
 from transforms.contracts.orders import ORDER_PLAN_FINAL
@@ -124,13 +125,10 @@ def looked_at(root: Path, to: Path, *, dark: bool, tallest: int) -> list[Looked]
     found = [Looked(name, path) for name, path in paths(Lake(str(root))).items()]
     with served(root, free_ports(1)[0]) as server, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        context = browser.new_context(locale="en-US", color_scheme="dark" if dark else "light")
-        context.route(lambda url: not url.startswith(server.origin), lambda route: route.abort())
-        page = context.new_page()
-        page.goto(f"{server.origin}/healthz?token={TOKEN}")
-        page.close()
-        for one in found:
-            look(context, server, one, to, tallest)
+        with signed_in(browser, server, dark=dark) as context:
+            context.route(lambda url: not url.startswith(server.origin), lambda route: route.abort())
+            for one in found:
+                look(context, server, one, to, tallest)
         browser.close()
     return found
 

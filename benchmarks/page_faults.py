@@ -6,7 +6,6 @@ from playwright.sync_api import Page
 SCREENS = {"desk": (1440, 900), "phone": (390, 844)}
 """Width and height in pixels."""
 _ANSWER_ABOVE = 400
-_FOUND_BY_AXE = {"serious", "critical"}
 
 
 def faults_of(page: Page) -> list[str]:
@@ -27,7 +26,6 @@ def _faults_on(page: Page, screen: str) -> list[str]:
     box = lead.bounding_box()
     below = None if box is None else box["y"] + box["height"]
     needed = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    found = Axe().run(page).response["violations"]
     return [
         *(
             []
@@ -36,5 +34,11 @@ def _faults_on(page: Page, screen: str) -> list[str]:
         ),
         *([] if any(letter.isdigit() for letter in lead.inner_text()) else [f"the answer has no number: {lead.inner_text()!r}"]),
         *([] if needed <= width else [f"{needed} pixels wide, expected {width}"]),
-        *(f"axe, {one['id']}: {[node['html'][:200] for node in one['nodes']][:3]}" for one in found if one["impact"] in _FOUND_BY_AXE),
+        *(f"axe, {fault}" for fault in found_by_axe(page)),
     ]
+
+
+def found_by_axe(page: Page) -> list[str]:
+    """What hinders readers of a page seriously or altogether, with the elements that do."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {[node['html'][:200] for node in one['nodes']][:3]}" for one in found if one["impact"] in {"serious", "critical"}]

@@ -37,9 +37,9 @@ def asked_for(region: str, store: str) -> list[Asked]:
 
 
 @contextmanager
-def signed_in(browser: Browser, server: PageServer) -> Iterator[BrowserContext]:
+def signed_in(browser: Browser, server: PageServer, *, dark: bool = False) -> Iterator[BrowserContext]:
     """A browser that has nothing of the pages yet."""
-    context = browser.new_context(locale="en-US", viewport={"width": 1440, "height": 900})
+    context = browser.new_context(locale="en-US", viewport={"width": 1440, "height": 900}, color_scheme="dark" if dark else "light")
     page = context.new_page()
     page.goto(f"{server.origin}/healthz?token={TOKEN}")
     page.close()

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from benchmarks.page_faults import found_by_axe
 from orchestration.people import Person
 from tests.dashboard.browsing import BROWSED, DESK, PHONE, Pages, settled
 from tests.orchestration.service.undecided import waiting_data, waiting_model
@@ -32,10 +32,9 @@ def give_reason(page: Page, why: str) -> None:
     page.get_by_role("textbox", name="Reason").fill(why)
 
 
-def serious(page: Page) -> list[tuple[str, list[str]]]:
+def serious(page: Page) -> list[str]:
     settled(page)
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found if one["impact"] in {"serious", "critical"}]
+    return found_by_axe(page)
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

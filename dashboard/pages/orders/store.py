@@ -74,13 +74,17 @@ def _lead(view: View, lines: Sequence[Row], store: str, name: str) -> None:
 def _basket(plan: PlanOf, store: str) -> Basket:
     """What was entered and not saved yet: it stays while this person looks at other stores."""
     baskets: dict[str, Basket] = st.session_state.setdefault("baskets", {})
-    return baskets.setdefault(f"{plan.region}|{plan.target}|{plan.origin}|{store}", {})
+    return baskets.setdefault(_of(plan, store), {})
+
+
+def _of(plan: PlanOf, store: str) -> str:
+    return f"{plan.region}|{plan.target}|{plan.origin}|{store}"
 
 
 def _drawn_before(plan: PlanOf, store: str, lines: Sequence[Row]) -> dict[str, int]:
     """Units to load by product as the page showed them when a button was pressed: by now somebody else may have changed them."""
     drawn: dict[str, dict[str, int]] = st.session_state.setdefault("drawn", {})
-    key = f"{plan.region}|{plan.target}|{plan.origin}|{store}"
+    key = _of(plan, store)
     now = {row["product_id"]: int(row["order_quantity"]) for row in lines}
     before = drawn.get(key, now)
     drawn[key] = now

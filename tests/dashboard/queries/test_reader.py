@@ -69,8 +69,7 @@ def test_a_lake_that_a_backup_was_restored_to_is_read_anew_though_its_versions_h
     put(lake, FORECASTS, {"region": "ohio", "origin_week": WEEK, "store_id": "c"})
     assert reader.rows(COUNTED, FORECASTS, within="ohio", region="ohio") == [{"n": 1}]
     version = lake.version(FORECASTS)
-    shutil.rmtree(tmp_path / "gold", ignore_errors=True)
-    shutil.rmtree(lake.uri(FORECASTS), ignore_errors=True)
+    shutil.rmtree(lake.uri(FORECASTS))
     shutil.copytree(Path(lake.uri(FORECASTS).replace(lake.root, str(backup))), lake.uri(FORECASTS))
     put(lake, FORECASTS, *({"region": "ohio", "origin_week": WEEK, "store_id": store} for store in "abcd"))
     assert lake.version(FORECASTS) == version
