@@ -1,11 +1,14 @@
 """What is wrong with a page as a person has it before them: an answer out of sight, a screen too narrow, what a screen reader cannot read."""
 
+from contextlib import suppress
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as TookTooLong
 
 SCREENS = {"desk": (1440, 900), "phone": (390, 844)}
 """Width and height in pixels."""
-_ANSWER_ABOVE = 400
+_ANSWER_ABOVE, _REDRAWN_MS = 400, 10_000
 
 
 def faults_of(page: Page) -> list[str]:
@@ -25,7 +28,7 @@ def _faults_on(page: Page, screen: str) -> list[str]:
     lead, width = page.locator("p.lead"), SCREENS[screen][0]
     box = lead.bounding_box()
     below = None if box is None else box["y"] + box["height"]
-    needed = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    needed = _width_needed(page, width)
     return [
         *(
             []
@@ -36,6 +39,13 @@ def _faults_on(page: Page, screen: str) -> list[str]:
         *([] if needed <= width else [f"{needed} pixels wide, expected {width}"]),
         *(f"axe, {fault}" for fault in found_by_axe(page)),
     ]
+
+
+def _width_needed(page: Page, width: int) -> int:
+    """Pixels that the page takes once its charts, which are drawn anew some time after the screen has changed, have had time for it."""
+    with suppress(TookTooLong):
+        page.wait_for_function("width => document.querySelector('[data-testid=stMain]').scrollWidth <= width", arg=width, timeout=_REDRAWN_MS)
+    return int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth"))
 
 
 def found_by_axe(page: Page) -> list[str]:

@@ -1,9 +1,11 @@
 """Serve the pages and reports of the lake that the environment names, at a Unix socket: `python -m dashboard SOCKET`. `shelfcast ui` starts it."""
 
 import sys
+import threading
 
 import uvicorn
 
+from dashboard.serving.ahead import ask_ahead
 from dashboard.serving.application import create_application
 from orchestration.settings import settings
 from transforms.lake.tables import Lake
@@ -14,9 +16,11 @@ _GRACE_SECONDS = 5
 def main(socket: str) -> None:
     """Serve until told to end."""
     chosen = settings()
-    root = Lake(chosen.root, chosen.storage_options).path()
+    lake = Lake(chosen.root, chosen.storage_options)
+    application = create_application(lake.path() / "reports")
+    threading.Thread(target=ask_ahead, args=[lake], daemon=True).start()
     uvicorn.run(
-        create_application(root / "reports"),
+        application,
         uds=socket,
         log_level="warning",
         access_log=False,

@@ -52,14 +52,15 @@ def comparison_lines(data: pd.DataFrame, unit: str, *, percent: bool = False, ta
     }
     tips = [alt.Tooltip("of:N", title="Week"), alt.Tooltip("series:N", title="What"), alt.Tooltip("text:N", title=unit)]
     base = alt.Chart(data).encode(**placed)
-    chart = base.mark_line(strokeWidth=2) + base.mark_circle(size=30, opacity=1).encode(tooltip=tips)
+    layers = [base.mark_line(strokeWidth=2), base.mark_circle(size=30, opacity=1).encode(tooltip=tips)]
     words = f"target {round(100 * target)} %" if percent and target is not None else f"target {target}"
     if target is not None:
         across = pd.DataFrame({"value": [target], "week": [data["week"].min() - _MARGIN], "last": [data["week"].max()]})
-        chart += alt.Chart(across).mark_rule(strokeDash=[4, 3], color=quiet_colour()).encode(x="week:T", x2="last:T", y="value:Q")
+        layers.append(alt.Chart(across).mark_rule(strokeDash=[4, 3], color=quiet_colour()).encode(x="week:T", x2="last:T", y="value:Q"))
     ends = _names(data, target, words, (top - low) * _LINE / height)
-    chart += alt.Chart(ends).mark_text(align="left", dx=8, fontWeight="bold", clip=False).encode(**placed, text="words:N")
-    return chart.properties(height=height)
+    layers.append(alt.Chart(ends).mark_text(align="left", dx=8, fontWeight="bold", clip=False).encode(**placed, text="words:N"))
+    # At once: each `+` would compare and copy all layers before it again.
+    return alt.layer(*layers, height=height)
 
 
 def _names(data: pd.DataFrame, target: float | None, words: str, apart: float) -> pd.DataFrame:

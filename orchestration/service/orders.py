@@ -10,7 +10,7 @@ from transforms.calendar import Region, SliceBlock, Week
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
 from transforms.orders.final import keep_final
-from transforms.orders.record import Change, Edited, Why, record_decision, record_edits
+from transforms.orders.record import Change, Edited, Seen, Why, record_decision, record_edits
 from transforms.rows import Row
 
 
@@ -27,8 +27,8 @@ def edit_plan(lake: Lake, person: Person, region: Region, target: Week, changes:
     return record_edits(lake, region, target, changes, why, secrets.token_hex(8), partial(datetime.now, UTC))
 
 
-def decide_on_plan(lake: Lake, person: Person, region: Region, target: Week, event: str, note: str) -> Row:
-    """Put a person's approval of a region's plan on record, or that it is withdrawn; return the row.
+def decide_on_plan(lake: Lake, person: Person, region: Region, target: Week, event: str, note: str, seen: Seen) -> Row:
+    """Put a person's approval of a region's plan on record, or that it is withdrawn; see `transforms.orders.record.record_decision`.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def decide_on_plan(lake: Lake, person: Person, region: Region, target: Week, eve
         If the person may not approve plans of the region.
     """
     _allow(person, region)
-    return record_decision(lake, region, target, event, person.name, note.strip() or None, partial(datetime.now, UTC))
+    return record_decision(lake, region, target, event, person.name, note.strip() or None, seen, partial(datetime.now, UTC))
 
 
 def keep_in_step(lake: Lake, region: Region, origin: Week) -> None:

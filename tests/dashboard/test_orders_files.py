@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import Page
 
 from benchmarks.page_faults import found_by_axe
+from dashboard.queries.orders.lines import planned_weeks, standing_of
+from dashboard.queries.reader import Reader
 from orchestration.people import Person
 from orchestration.service.orders import decide_on_plan, edit_plan
 from tests.dashboard.browsing import BROWSED, DESK, PHONE, Pages, settled
@@ -205,7 +207,8 @@ def printed(page: Page) -> int:
 
 def test_orders_are_printed_one_store_a_sheet_in_black_on_white(visit: Callable[..., Page], pages: Pages) -> None:
     week = target(pages)
-    decide_on_plan(pages.lake, Person("Ann <b>", "operator"), REGION, week, "approved", "")
+    [plan] = [plan for plan in planned_weeks(Reader(pages.lake), str(REGION)) if plan.target == week]
+    decide_on_plan(pages.lake, Person("Ann <b>", "operator"), REGION, week, "approved", "", standing_of(Reader(pages.lake), plan))
     pages.who["now"] = Person("vic", "viewer")
     page = visit(PATH)
     address = str(page.get_by_role("link", name="Print by store").get_attribute("href"))

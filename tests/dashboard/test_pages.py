@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page
 from benchmarks.page_faults import faults_of
 from orchestration.people import Person
 from orchestration.service.orders import edit_plan
-from tests.dashboard.browsing import BROWSED, STORE, Pages, first_store
+from tests.dashboard.browsing import BROWSED, STORE, Pages, first_store, settled
 from transforms.calendar import Region, Week
 from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
 from transforms.orders.record import Change
@@ -100,6 +100,24 @@ def test_who_saves_over_an_edit_that_came_since_the_page_was_drawn_is_told_so(vi
     page.get_by_text("1 line saved").wait_for()
     assert "Bob" in page.get_by_text("1 line saved").inner_text()
     assert str(seen + 5 * pack) in page.get_by_text("1 line saved").inner_text()
+
+
+def test_a_plan_that_somebody_edits_before_the_button_is_pressed_is_shown_again_and_not_approved(visit: Callable[..., Page], pages: Pages) -> None:
+    page = visit("orders?region=north_texas")
+    button = page.get_by_role("button", name="Approve the plan")
+    button.wait_for()
+    settled(page)
+    line = pages.lake.read(ORDER_PLAN_FINAL.name).sort_by([("origin_week", "descending"), ("target_week", "ascending")]).to_pylist()[0]
+    known = pages.lake.read_or_empty(PLAN_EVENTS.name).num_rows
+    theirs = Change(line["store_id"], line["product_id"], line["order_quantity"] + 4 * line["case_pack"], line["order_quantity"])
+    edit_plan(pages.lake, Person("Bob", "operator"), Region("north_texas"), Week(line["target_week"]), [theirs], "price", "")
+    button.click()
+    page.get_by_text("the last by Bob: price").wait_for()
+    assert pages.lake.read_or_empty(PLAN_EVENTS.name).num_rows == known
+    settled(page)
+    button.click()
+    page.get_by_text("Approved by ann").wait_for()
+    assert pages.lake.read(PLAN_EVENTS.name).num_rows == known + 1
 
 
 def test_a_viewer_and_a_planner_of_another_region_are_offered_no_edit(visit: Callable[..., Page], pages: Pages) -> None:

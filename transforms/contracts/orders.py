@@ -19,7 +19,8 @@ REASONS = (
 )
 """Why a planner changes a quantity: whether edits helped is told by these."""
 ACTIONS = ("quantity", "per cent", "upload", "taken back")
-PLAN_DECISIONS = ("approved", "approval withdrawn")
+APPROVED = "approved"
+PLAN_DECISIONS = (APPROVED, "approval withdrawn")
 
 _ORIGIN = replace(ORDER_PLAN["origin_week"], description="Monday of the origin of the plan that was edited.")
 OVERRIDES = Contract(

@@ -3,6 +3,7 @@
 Nothing is taken from a workbook with a fault. It was made somewhere else by some program, so it is read by a process with limits.
 """
 
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _LARGEST_EXPANDED = 200 << 20
 """Bytes that the parts of a workbook may have: ten thousand lines have 20 million."""
 _ANEW = "Download the workbook again, enter your numbers in it, and upload that one."
 _FIRST_FAULTS = 10
+_COUNT, _PART = re.compile(r"[0-9]{1,9}"), re.compile(r"[0-9]{1,9}\.[0-9]*[1-9]")
 
 
 class UploadRefused(ContractViolation):
@@ -147,12 +149,14 @@ def _read_sheet(sheet: str, rows: Sequence[Row], expected: Mapping[str, Row], fo
         at, product = f"Sheet {sheet}, cell {cell}", row[HEADINGS["product_id"]]
         if row[SHAPE] is not None:
             faults.append(f"Sheet {sheet}, row {row[ROW] + HEADER_ROW}: expected nothing beside the table, came {row[SHAPE]}. Clear that cell.")
+        elif _is_total(row):
+            continue
         elif product in seen:
             faults.append(f"{at}: product {product} is there twice, in {seen[product]} too; expected one line. Remove one of them.")
         elif product in expected:
             seen[product] = cell
             faults.extend(_take(row, expected[product], at, found))
-        elif not _is_total(row):
+        else:
             faults.append(f"{at}: expected a product that was in this sheet when it was downloaded, came {product or 'none'!r}. {_ANEW}")
     # A row with something beside the table is not read: its product is not missing.
     if all(row[SHAPE] is None for row in rows):
@@ -170,11 +174,12 @@ def _take(row: Row, line: Row, at: str, found: list[Wanted]) -> Iterator[str]:
     if packs is None:
         yield f"{at} (product {line['product_id']}): expected a whole number of packs, 0 or more; {_told(came)}"
         return
-    units = _whole(row.get(HEADINGS["units"]))
-    if packs == line["packs"] and units is not None and units != packs * size:
+    units = row.get(HEADINGS["units"])
+    # Some programs leave the formula's result as it was, or leave none.
+    if units not in {None, NO_RESULT, str(packs * size), str(line["packs"] * size)}:
         yield (
-            f"{at} (product {line['product_id']}): {HEADINGS['units']!r} beside it was changed to {units}, but follows from this cell, which still "
-            f"has {packs} packs of {size}. Enter the packs here instead."
+            f"{at} (product {line['product_id']}): {HEADINGS['units']!r} beside it was changed to {units}, but follows from this cell, which has "
+            f"{packs} packs of {size}. Enter the packs here alone."
         )
         return
     found.append(Wanted(line["store_id"], line["product_id"], packs * size, line["packs"] * size, line["planned_units"]))
@@ -186,10 +191,9 @@ def _told(came: str | None) -> str:
         return "came an empty cell. Enter 0 to load none of it."
     if came == NO_RESULT:
         return "came a formula that no program has calculated. Open the workbook in a spreadsheet program and save it there, or enter the number."
-    number = _number(came)
-    if number is not None and number >= 0:
-        return f"came {came}. A pack is loaded whole: enter {int(number)} or {int(number) + 1}."
-    return f"came {came!r}. Enter how many packs to load."
+    if _PART.fullmatch(came):
+        return f"came {came}. A pack is loaded whole: enter {int(float(came))} or {int(float(came)) + 1}."
+    return f"came {came!r}. Enter how many packs to load, in digits alone."
 
 
 def _is_total(row: Row) -> bool:
@@ -197,14 +201,5 @@ def _is_total(row: Row) -> bool:
 
 
 def _whole(text: str | None) -> int | None:
-    number = _number(text)
-    return int(number) if number is not None and number >= 0 and number.is_integer() else None
-
-
-def _number(text: str | None) -> float | None:
-    """A cell's number; none of more digits than a program keeps exactly."""
-    try:
-        number = float(text) if text else None
-    except ValueError:
-        return None
-    return number if number is not None and abs(number) < 1e9 else None
+    """A cell's count. A text like 1.000 is none: what it means depends on the country, and a cell that holds the number reads 1."""
+    return int(text) if text is not None and _COUNT.fullmatch(text) else None

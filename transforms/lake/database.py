@@ -16,6 +16,15 @@ _shared: dict[int, duckdb.DuckDBPyConnection] = {}
 """The database of each process: one that was forked finds its parent's here, whose threads it has not, and leaves it alone."""
 
 
+def _turn_of_a_fork() -> None:
+    """A child in whose parent another thread was just opening would wait for that thread, which it has not."""
+    global _opening  # noqa: PLW0603 - there is no other way to give a forked process a lock of its own
+    _opening = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_turn_of_a_fork)
+
+
 def open_database() -> duckdb.DuckDBPyConnection:
     """Return a session of this process's DuckDB, in UTC, whose results are collected as a whole: make temporary things alone in it, and set nothing.
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from transforms.calendar import Region, SliceBlock, Week
-from transforms.contracts.orders import ACTIONS, ORDER_PLAN_FINAL, OVERRIDES, PLAN_DECISIONS, PLAN_EVENTS, REASONS
+from transforms.contracts.orders import ACTIONS, APPROVED, ORDER_PLAN_FINAL, OVERRIDES, PLAN_DECISIONS, PLAN_EVENTS, REASONS
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.lease import turn
 from transforms.lake.tables import Lake, day, region_list
@@ -51,6 +51,15 @@ class Why:
         _expect("reason", self.reason, REASONS)
         if not self.person.strip():
             raise ConfigurationError("An edit needs the name of who makes it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What somebody who approves a plan has looked at: the origin it was made from, units to load, and how many edits were on record of its week."""
+
+    origin: Week
+    units: int
+    edits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +112,25 @@ def record_edits(lake: Lake, region: Region, target: Week, changes: Sequence[Cha
     return Edited(len(rows), len(changes) - len(rows), meanwhile, units)
 
 
-def record_decision(lake: Lake, region: Region, target: Week, event: str, person: str, note: str | None, clock: Clock) -> Row:
+def record_decision(lake: Lake, region: Region, target: Week, event: str, person: str, note: str | None, seen: Seen, clock: Clock) -> Row:
     """Put on record that somebody approved a region's newest plan of a week, or took that back; return the row.
 
     Raises
     ------
     MissingData
         If there is no plan of the week.
+    ConfigurationError
+        If what is approved is not what was looked at: the plan was made again since, or edited.
     """
-    if event not in PLAN_DECISIONS:
-        raise ConfigurationError(f"event: expected {' or '.join(PLAN_DECISIONS)}, came {event!r}.")
+    _expect("event", event, PLAN_DECISIONS)
     with turn(lake, turn_of(region)):
         origin = _origin(lake, region, target)
         replace_final(lake, region, SliceBlock((region,), origin, origin))
         where = f"region = '{region}' and origin_week = {day(origin)} and target_week = {day(target)}"
         loaded = lake.read(ORDER_PLAN_FINAL.name, where, "sum(order_quantity) as units, count(*) filter (where edited) as edits").to_pylist()[0]
+        units = int(loaded["units"] or 0)
+        if event == APPROVED:
+            _refuse_unseen(lake, region, target, origin, units, seen)
         row: Row = {
             "region": str(region),
             "target_week": target.monday,
@@ -126,7 +139,7 @@ def record_decision(lake: Lake, region: Region, target: Week, event: str, person
             "event": event,
             "person": person,
             "note": note,
-            "units": loaded["units"] or 0,
+            "units": units,
             "edits": loaded["edits"] or 0,
         }
         lake.append(PLAN_EVENTS.name, pa.Table.from_pylist([row], schema=PLAN_EVENTS.schema), f"{event} by {person}")
@@ -138,6 +151,21 @@ def _origin(lake: Lake, region: Region, target: Week) -> Week:
     if origin is None:
         raise MissingData(f"{region} has no plan for the week {target}: run the cycle of an origin before it, and edit its plan then.")
     return origin
+
+
+def _refuse_unseen(lake: Lake, region: Region, target: Week, origin: Week, units: int, seen: Seen) -> None:
+    edits = lake.read_or_empty(OVERRIDES.name, f"region = '{region}' and target_week = {day(target)}").sort_by("edited_at").to_pylist()
+    if (origin, units, len(edits)) == (seen.origin, seen.units, seen.edits):
+        return
+    if len(edits) > seen.edits:
+        more = len(edits) - seen.edits
+        changed = f"edited ({more} {'edit' if more == 1 else 'edits'}, the last by {edits[-1]['person']}: {edits[-1]['reason']})"
+    else:
+        changed = "made again"
+    raise ConfigurationError(
+        f"The plan of {region} for {target} was {changed} after it was shown: {seen.units:,} units then, {units:,} now. Nothing was recorded: look "
+        "at it again, and approve it then."
+    )
 
 
 def _refuse_impossible(changes: Sequence[Change]) -> None:

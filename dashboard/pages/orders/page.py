@@ -21,11 +21,16 @@ from dashboard.queries.orders.lines import (
     next_to_load,
     planned_regions,
     planned_weeks,
+    standing_of,
     stores_of,
 )
 from orchestration.service.orders import decide_on_plan
+from transforms.calendar import Region, Week
+from transforms.errors import ShelfcastError
+from transforms.orders.record import Seen
 from transforms.rows import Row
 
+_REFUSED = "approval_refused"
 _STORES = (
     Column("store", "Store", phone=True),
     Column(
@@ -130,6 +135,8 @@ def _approval(view: View, plan: PlanOf) -> None:
     latest = decisions[0] if decisions else None
     approved = latest is not None and latest["event"] == "approved"
     st.markdown(plain(_state(view, latest)))
+    if refused := st.session_state.pop(_REFUSED, ""):
+        st.error(plain(refused))
     if not view.person.may_plan(str(plan.region)):
         st.caption("Planners of this region and operators approve it.")
         return
@@ -141,10 +148,23 @@ def _approval(view: View, plan: PlanOf) -> None:
             event = "approved"
         if approved and st.button("Withdraw the approval", key="withdraw"):
             event = "approval withdrawn"
+    seen = _drawn_before(plan, standing_of(view.reader, plan))
     if event:
-        decide_on_plan(view.lake, view.person, plan.region, plan.target, event, note)
+        try:
+            decide_on_plan(view.lake, view.person, plan.region, plan.target, event, note, seen)
+        except ShelfcastError as error:
+            st.session_state[_REFUSED] = str(error)
         view.reader.forget_versions()
         st.rerun()
+
+
+def _drawn_before(plan: PlanOf, now: Seen) -> Seen:
+    """The plan as the page showed it when a button was pressed: by now somebody else may have changed it."""
+    drawn: dict[tuple[Region, Week], Seen] = st.session_state.setdefault("drawn_plans", {})
+    key = plan.region, plan.target
+    before = drawn.get(key, now)
+    drawn[key] = now
+    return before
 
 
 def _state(view: View, latest: Row | None) -> str:

@@ -13,6 +13,7 @@ from transforms.contracts.rungs import BASELINE
 from transforms.contracts.silver import SILVER_EVENT_WEEKS, SILVER_PRODUCTS, SILVER_STORES
 from transforms.exports.names import PRODUCTS_NOW, STORES_NOW
 from transforms.orders.final import latest_edits
+from transforms.orders.record import Seen
 from transforms.rows import Row
 
 WEEKS_BACK = 8
@@ -118,6 +119,15 @@ def decisions_on(reader: Reader, plan: PlanOf) -> list[Row]:
         from gold_plan_events as e where region = $region and target_week = $target) as e, now order by event_time desc
     """
     return reader.rows(sql, PLAN_EVENTS.name, OVERRIDES.name, ORDER_PLAN_FINAL.name, **plan.keys)
+
+
+def standing_of(reader: Reader, plan: PlanOf) -> Seen:
+    """What somebody who looks at a plan now can approve."""
+    sql = f"""
+        select (select coalesce(sum(order_quantity), 0)::bigint from gold_order_plan_final where {CHOSEN}) as units,
+            (select count(*) from gold_overrides where region = $region and target_week = $target) as edits
+    """
+    return Seen(plan.origin, **reader.row(sql, ORDER_PLAN_FINAL.name, OVERRIDES.name, **plan.keys))
 
 
 def edits_of(reader: Reader, plan: PlanOf, store: str | None = None) -> list[Row]:

@@ -91,27 +91,51 @@ def test_the_column_to_edit_alone_is_open_and_says_what_it_means(downloaded: Pat
 @pytest.mark.parametrize(
     ("cell", "value", "said"),
     [
-        ("D6", "many", "came 'many'. Enter how many packs to load."),
-        ("D6", -1, "came '-1'. Enter how many packs to load."),
+        ("D6", "many", "came 'many'. Enter how many packs to load, in digits alone."),
+        ("D6", -1, "came '-1'. Enter how many packs to load, in digits alone."),
         ("D6", 2.5, "came 2.5. A pack is loaded whole: enter 2 or 3."),
+        ("D6", "1.000", "came '1.000'. Enter how many packs to load, in digits alone."),
+        ("D6", "1_0", "came '1_0'. Enter how many packs to load, in digits alone."),
+        ("D6", "1e2", "came '1e2'. Enter how many packs to load, in digits alone."),
+        ("D6", "\u0661\u0662", "came '\u0661\u0662'. Enter how many packs to load, in digits alone."),
         ("D6", None, "came an empty cell. Enter 0 to load none of it."),
         (
             "D6", "=1+1",
             "came a formula that no program has calculated. Open the workbook in a spreadsheet program and save it there, or enter the number.",
         ),
-        ("D6", "#DIV/0!", "came '#DIV/0!'. Enter how many packs to load."),
-        ("D6", 1e12, "came '1000000000000'. Enter how many packs to load."),
+        ("D6", "#DIV/0!", "came '#DIV/0!'. Enter how many packs to load, in digits alone."),
+        ("D6", 1e12, "came '1000000000000'. Enter how many packs to load, in digits alone."),
     ],
 )  # fmt: skip
 def test_what_is_no_number_of_packs_is_said_with_its_cell(edited: Callable[..., Path], cell: str, value: object, said: str) -> None:
     assert faults_of(edited(put(cell, value))) == [f"Sheet A_1, cell {cell} (product 007): expected a whole number of packs, 0 or more; {said}"]
 
 
-def test_units_that_were_edited_instead_of_packs_are_not_lost_in_silence(edited: Callable[..., Path]) -> None:
-    assert faults_of(edited(put("F6", 30))) == [
-        "Sheet A_1, cell D6 (product 007): 'Units' beside it was changed to 30, but follows from this cell, which still has 4 packs of 6. Enter the "
-        "packs here instead."
+@pytest.mark.parametrize(("packs", "units"), [(4, 30), (5, 36), (5, "all of it")])
+def test_units_that_were_edited_are_not_lost_in_silence(edited: Callable[..., Path], packs: int, units: object) -> None:
+    def change(book: Any) -> None:
+        book["A_1"]["D6"], book["A_1"]["F6"] = packs, units
+
+    assert faults_of(edited(change)) == [
+        f"Sheet A_1, cell D6 (product 007): 'Units' beside it was changed to {units}, but follows from this cell, which has {packs} packs of 6. Enter "
+        "the packs here alone."
     ]
+
+
+def test_units_that_no_program_has_calculated_anew_are_no_fault(edited: Callable[..., Path]) -> None:
+    def change(book: Any) -> None:
+        book["A_1"]["D6"], book["A_1"]["F6"] = 5, 24
+
+    assert [line.units for line in read(edited(change)) if line.is_edited] == [30]
+
+
+def test_a_product_that_is_called_total_is_a_line_like_others(tmp_path: Path) -> None:
+    file = tmp_path / "plan.xlsx"
+    write_workbook([plan("A/1", ("Total", 6, 4, 24))], file)
+    book = openpyxl.load_workbook(file)
+    book["A_1"]["D6"] = 2
+    book.save(file)
+    assert [(line.product_id, line.units) for line in read(file)] == [("Total", 12)]
 
 
 def test_lines_that_are_missing_doubled_or_of_other_products_are_named(edited: Callable[..., Path]) -> None:

@@ -14,7 +14,7 @@ from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.lease import turn
 from transforms.lake.tables import Lake
 from transforms.orders.final import keep_final, turn_of
-from transforms.orders.record import Change, Why, record_decision, record_edits
+from transforms.orders.record import Change, Seen, Why, record_decision, record_edits
 
 OHIO = Region("ohio")
 ORIGIN, TARGET = Week(date(2024, 7, 1)), Week(date(2024, 7, 8))
@@ -189,7 +189,7 @@ def test_a_week_without_a_plan_cannot_be_edited_or_approved(lake: Lake) -> None:
     with pytest.raises(MissingData, match="ohio has no plan for the week 2024-09-02"):
         record_edits(lake, OHIO, Week(date(2024, 9, 2)), [Change("1", "bread", 6, 12)], ANN, "e1", lambda: NOW)
     with pytest.raises(MissingData, match="ohio has no plan for the week 2024-09-02"):
-        record_decision(lake, OHIO, Week(date(2024, 9, 2)), "approved", "ann", None, lambda: NOW)
+        record_decision(lake, OHIO, Week(date(2024, 9, 2)), "approved", "ann", None, Seen(ORIGIN, 0, 0), lambda: NOW)
 
 
 def test_an_unknown_reason_is_told_with_those_that_there_are() -> None:
@@ -199,11 +199,26 @@ def test_an_unknown_reason_is_told_with_those_that_there_are() -> None:
 
 def test_an_approval_says_what_was_approved(lake: Lake) -> None:
     edit(lake, "bread", 24, 12)
-    record_decision(lake, OHIO, TARGET, "approved", "ben", "looks right", lambda: NOW)
+    record_decision(lake, OHIO, TARGET, "approved", "ben", "looks right", Seen(ORIGIN, 24 + 6 + 12, 1), lambda: NOW)
     kept = lake.read(PLAN_EVENTS.name).to_pylist()
     assert [(row["event"], row["person"], row["units"], row["edits"], row["origin_week"]) for row in kept] == [
         ("approved", "ben", 24 + 6 + 12, 1, ORIGIN.monday)
     ]
+
+
+def test_what_was_edited_or_planned_again_after_it_was_looked_at_is_not_approved(lake: Lake) -> None:
+    looked_at = Seen(ORIGIN, 12 + 6 + 12, 0)
+    edit(lake, "bread", 24, 12)
+    with pytest.raises(ConfigurationError, match=r"was edited \(1 edit, the last by ann: promotion\) after it was shown: 30 units then, 42 now"):
+        record_decision(lake, OHIO, TARGET, "approved", "ben", None, looked_at, lambda: NOW)
+    looked_at = Seen(ORIGIN, 24 + 6 + 12, 1)
+    plan(lake, {("1", "bread"): 12, ("1", "rye"): 18, ("2", "bread"): 12})
+    with pytest.raises(ConfigurationError, match="was made again after it was shown: 42 units then, 54 now"):
+        record_decision(lake, OHIO, TARGET, "approved", "ben", None, looked_at, lambda: NOW)
+    assert not lake.exists(PLAN_EVENTS.name)
+    # To take an approval back, nobody needs to have seen the newest numbers.
+    record_decision(lake, OHIO, TARGET, "approval withdrawn", "ben", None, looked_at, lambda: NOW)
+    assert lake.read(PLAN_EVENTS.name)["event"].to_pylist() == ["approval withdrawn"]
 
 
 def test_edits_that_a_killed_process_put_on_record_alone_are_loaded_with_the_next_one(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
