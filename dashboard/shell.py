@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.pages import bi, monitoring, orders, overview, scoring, time_machine, training, value_added, what_if
 from dashboard.parts.frame import draw_frame
 from dashboard.parts.states import guarded
-from dashboard.parts.view import current
+from dashboard.parts.view import current, turn_to
 
 PAGES: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("Overview", "overview", overview.show),
@@ -30,6 +30,7 @@ def run() -> None:
     """Draw the page that was asked for."""
     pages = [st.Page(show, title=title, url_path=path, default=place == 0) for place, (title, path, show) in enumerate((*PAGES, *BESIDE))]
     chosen = st.navigation(pages, position="hidden")
+    turn_to(chosen.title)
     st.set_page_config(page_title=f"{chosen.title} - Shelfcast", layout="wide", initial_sidebar_state="collapsed")
     draw_frame(pages[: len(PAGES)], current())
     st.title(chosen.title, anchor=False)

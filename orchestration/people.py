@@ -16,7 +16,7 @@ PERSON_TAG, ROLE_TAG = "shelfcast/person", "shelfcast/role"
 """Tags of a run that somebody started in the UI."""
 
 PERSON_HEADER, ROLE_HEADER, REGIONS_HEADER = "x-shelfcast-person", "x-shelfcast-role", "x-shelfcast-regions"
-"""Headers in which the front tells the pages who asks: the name quoted as in an address, the regions between commas."""
+"""Headers in which the front tells the pages who asks: the name quoted as in an address, regions likewise between commas; without it, all."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Person:
 
     name: str
     role: Role
-    regions: tuple[str, ...] = ()
-    """Regions whose plans a planner may edit; all where there is none."""
+    regions: tuple[str, ...] | None = None
+    """Regions whose plans a planner may edit; None where they may edit those of all."""
 
     def may_plan(self, region: str) -> bool:
         """Whether this person may edit and approve plans of a region."""
-        return self.role == "operator" or (self.role == "planner" and (not self.regions or region in self.regions))
+        return self.role == "operator" or (self.role == "planner" and (self.regions is None or region in self.regions))
 
     @property
     def tags(self) -> dict[str, str]:

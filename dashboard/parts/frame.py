@@ -9,12 +9,15 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboard.parts.view import View
 
-_CSS = (Path(__file__).parent / "frame.css").read_text()
+_HERE = Path(__file__).parent
+_CSS = (_HERE / "frame.css").read_text()
+_watch = st.components.v2.component("shelfcast_watch", js=(_HERE / "frame.js").read_text())
 
 
 def draw_frame(pages: Sequence[StreamlitPage], view: View) -> None:
     """Draw it."""
     st.html(f"<style>{_CSS}</style>")
+    _watch(key="watch")
     with st.container(key="navigation"):
         st.html("<div class='brand'><b>Shelfcast</b></div>")
         for page in pages:

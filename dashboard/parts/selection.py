@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from dashboard.parts.table import views
-from dashboard.parts.view import address
+from dashboard.parts.view import address, on_this_page
 
 
 def pick(label: str, parameter: str, options: Sequence[str], *, default: str, words: Callable[[str], str] = str, help_: str = "") -> str:
@@ -18,7 +18,8 @@ def pick(label: str, parameter: str, options: Sequence[str], *, default: str, wo
     words
         How an option is called.
     """
-    key, state = f"pick_{parameter}", st.session_state
+    # Of this page alone: the next one's picker of the same name starts with what its own address says.
+    key, state = on_this_page(f"pick_{parameter}"), st.session_state
     asked, shown, drawn = st.query_params.get(parameter), state.get(key), state.get(f"{key}_drawn")
     # What was chosen while the page was still being drawn goes before the address, which says what was chosen last before it.
     wanted = shown if drawn is not None and shown not in {None, drawn} else asked

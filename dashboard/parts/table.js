@@ -52,51 +52,71 @@ const download = (data, rows) => {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 };
 
-// All that was entered is sent each time, numbered: Python may see two at once, and takes each once.
-const send = (root, component, row, column, value) => {
-  root.entered = [...(root.entered ?? []), { n: Math.max(Date.now(), (root.entered?.at(-1)?.n ?? 0) + 1), row, column, value }].slice(-50);
+// This page in this browser, for as long as it is open.
+const PAGE = Math.random().toString(36).slice(2);
+
+// All that was entered and not taken yet is sent each time, numbered: Python may see two at once, and takes each once.
+const send = (root, of, row, value) => {
+  const { data, component } = root.latest;
+  const waiting = (root.entered ?? []).filter(({ n }) => n > data.taken);
+  root.entered = [...waiting, { n: Math.max(Date.now(), (root.entered?.at(-1)?.n ?? 0) + 1), page: PAGE, of, row, value }];
   component.setStateValue("entered", root.entered);
 };
 
-const editor = (column, row, cell, root, component) => {
+const editor = (column, row, cell, root) => {
+  const { of } = root.latest.data;
   const input = el("input", {
     type: "number", inputmode: "numeric", min: 0, step: cell.step ?? 1, value: cell.value, class: "edit",
-    "aria-label": `${column.title}, ${row.name}`, "data-row": row.id, "data-column": column.key,
+    "aria-label": `${column.title}, ${row.name}`, "data-of": of, "data-row": row.id, "data-column": column.key, "data-shown": cell.value,
   });
   let sent = cell.value;
   const commit = () => {
     if (root.drawing || input.value === "" || Number(input.value) === sent) return;
     sent = Number(input.value);
-    send(root, component, row.id, column.key, sent);
+    input.dataset.shown = sent;
+    send(root, of, row.id, sent);
   };
   input.addEventListener("blur", commit);
   input.addEventListener("keydown", (event) => event.key === "Enter" && commit());
   return input;
 };
 
+const isTyping = (input) => input.value !== "" && Number(input.value) !== Number(input.dataset.shown);
+
 // Drawing anew must not take from somebody what they are typing.
 const keepTyping = (root, draw) => {
   const typed = root.getRootNode().activeElement;
-  const [row, column, value] = typed?.matches?.("input.edit") ? [typed.dataset.row, typed.dataset.column, typed.value] : [];
+  const before = typed?.matches?.("input.edit") ? typed : undefined;
+  // Of another store by now: what was typed for the one before is not to stand here, and goes where it was meant for.
+  if (before && before.dataset.of !== root.latest.data.of) before.blur();
   root.drawing = true;
   draw();
-  if (row !== undefined) {
-    const same = [...root.querySelectorAll("input.edit")].find((input) => input.dataset.row === row && input.dataset.column === column);
-    if (same) {
-      same.value = value;
-      same.focus();
-    }
+  const same = before && [...root.querySelectorAll("input.edit")].find((input) => ["of", "row", "column"].every((name) => input.dataset[name] === before.dataset[name]));
+  if (same) {
+    // What was sent is what Python says it is by now.
+    if (isTyping(before)) same.value = before.value;
+    same.focus();
   }
   root.drawing = false;
 };
 
-const cellOf = (column, row, root, component) => {
+// Whoever leaves while something is typed, or on its way, is asked first.
+const askBeforeLeaving = (root) => {
+  const ask = (event) => {
+    if (!root.isConnected) return window.removeEventListener("beforeunload", ask);
+    const typed = root.getRootNode().activeElement;
+    if ((typed?.matches?.("input.edit") && isTyping(typed)) || (root.entered?.at(-1)?.n ?? 0) > root.latest.data.taken) event.preventDefault();
+  };
+  window.addEventListener("beforeunload", ask);
+};
+
+const cellOf = (column, row, root) => {
   const cell = row.cells[column.key] ?? {};
   const first = column.name;
   const node = el(first ? "th" : "td", {
     scope: first ? "row" : undefined, title: cell.help, class: [column.number ? "number" : "", column.phone ? "" : "desk", cell.tone ?? ""].join(" ").trim(),
   });
-  if (column.edit && cell.edit) node.append(editor(column, row, cell, root, component));
+  if (column.edit && cell.edit) node.append(editor(column, row, cell, root));
   else if (first && row.href) node.append(el("a", { href: row.href, target: "_self", text: cell.text }));
   else if (cell.spark) node.append(sparkline(cell.spark, cell.text));
   else node.append(el("span", { text: cell.text ?? "" }));
@@ -137,7 +157,7 @@ export default function (component) {
   const draw = () => keepTyping(root, fill);
   const fill = () => {
     // Listeners live longer than one call: they draw what came last.
-    const { data, component } = root.latest;
+    const { data } = root.latest;
     const rows = wanted(data, state);
     const heads = data.columns.map((column) => {
       const way = state.sort === column.key ? "ascending" : state.sort === `-${column.key}` ? "descending" : "none";
@@ -153,7 +173,7 @@ export default function (component) {
       const button = el("button", { type: "button", title: column.help, "data-key": column.key, text: column.title + mark, onclick: press });
       return el("th", { scope: "col", "aria-sort": way, class: [column.number ? "number" : "", column.phone ? "" : "desk"].join(" ").trim() }, button);
     });
-    const body = el("tbody", {}, ...rows.map((row) => el("tr", { class: row.tone }, ...data.columns.map((column) => cellOf(column, row, root, component)))));
+    const body = el("tbody", {}, ...rows.map((row) => el("tr", { class: row.tone }, ...data.columns.map((column) => cellOf(column, row, root)))));
     const table = el("table", {}, el("caption", { text: data.caption }), el("thead", {}, el("tr", {}, ...heads)), body);
     root.querySelector("input[type=search]").hidden = data.rows.length < FEW && !state.find;
     const count = rows.length === data.rows.length ? `${rows.length} ${rows.length === 1 ? "row" : "rows"}` : `${rows.length} of ${data.rows.length} rows`;
@@ -171,6 +191,7 @@ export default function (component) {
       pause = setTimeout(remember, 400);
     });
     const save = el("button", { type: "button", class: "save", text: "Download CSV", onclick: () => download(root.latest.data, wanted(root.latest.data, state)) });
+    askBeforeLeaving(root);
     root.append(el("div", { class: "bar" }, find, el("span", { class: "count", role: "status" }), save), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": data.caption }));
   }
   root.querySelector("input[type=search]").value = state.find;

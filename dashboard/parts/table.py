@@ -11,6 +11,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboard.parts.numbers import MISSING
+from dashboard.parts.view import on_this_page
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -66,14 +67,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Somebody entered a number."""
+    """Somebody entered a number: into which row, and what the table was `of` then.
 
+    `entered` are the page in a browser and the number that it gave this: one that was cut off may say the same again.
+    """
+
+    of: str
     row: str
-    column: str
     value: float
+    entered: tuple[str, int]
 
 
-def show_table(key: str, caption: str, columns: Sequence[Column], rows: Sequence[Line], *, empty: str, sort: str = "") -> list[Edit]:
+def show_table(key: str, caption: str, columns: Sequence[Column], rows: Sequence[Line], *, empty: str, sort: str = "", of: str = "") -> list[Edit]:
     """Draw a table, and return what was entered into it since it was drawn last.
 
     Parameters
@@ -86,15 +91,19 @@ def show_table(key: str, caption: str, columns: Sequence[Column], rows: Sequence
         What is missing and what brings it, where there are no rows.
     sort
         Key of the column that rows are sorted by at first, with a minus for downwards; empty for the order given.
+    of
+        What the rows belong to, where that is chosen on the page: what is entered just when another is chosen comes with the one it was entered for.
     """
     # What was done in the browser comes before the address, which follows it.
-    done = st.session_state.get(f"{_KEY}{key}", {}).get("view")
+    done = st.session_state.get(_name(key), {}).get("view")
     found = done or {"sort": st.query_params.get(f"{key}.sort", sort), "find": st.query_params.get(f"{key}.find", "")}
     data = {
         **found,
         "caption": caption,
         "empty": empty,
         "file": caption.lower().replace(" ", "_"),
+        "of": of,
+        "taken": st.session_state.get(_seen(key), 0),
         "columns": [
             {"key": c.key, "title": c.title, "help": c.help, "number": c.number, "phone": c.phone, "edit": c.edit, "name": place == 0}
             for place, c in enumerate(columns)
@@ -103,7 +112,7 @@ def show_table(key: str, caption: str, columns: Sequence[Column], rows: Sequence
     }
     # The view is the browser's to change; this only makes room for it among the component's states.
     first: dict[str, Any] = {"view": found, "entered": []}
-    result = _component(key=f"{_KEY}{key}", data=data, default=first, on_view_change=_nothing, on_entered_change=_nothing)
+    result = _component(key=_name(key), data=data, default=first, on_view_change=_nothing, on_entered_change=_nothing)
     _remember(key, sort, result.view or found)
     return _entered(key, result.entered or [])
 
@@ -112,18 +121,27 @@ def views() -> dict[str, str]:
     """How this page's tables are sorted and searched at the moment, as the address is about to say: it follows while they are drawn."""
     found: dict[str, str] = {}
     for name, state in st.session_state.items():
-        if str(name).startswith(_KEY) and (view := state.get("view")):
-            found |= {f"{str(name).removeprefix(_KEY)}.{part}": str(view.get(part, "")) for part in ("sort", "find")}
+        key = str(name).removeprefix(_KEY).partition("@")[0]
+        if str(name) == _name(key) and (view := state.get("view")):
+            found |= {f"{key}.{part}": str(view.get(part, "")) for part in ("sort", "find")}
     return found
+
+
+def _name(key: str) -> str:
+    return on_this_page(f"{_KEY}{key}")
 
 
 def _entered(key: str, entered: Sequence[dict[str, Any]]) -> list[Edit]:
     """What is new among all that was entered, which the browser numbers."""
-    seen = f"seen_{key}"
-    new = [one for one in entered if one["n"] > st.session_state.get(seen, 0)]
+    new = [one for one in entered if one["n"] > st.session_state.get(_seen(key), 0)]
     if new:
-        st.session_state[seen] = new[-1]["n"]
-    return [Edit(str(one["row"]), str(one["column"]), float(one["value"])) for one in new]
+        st.session_state[_seen(key)] = new[-1]["n"]
+    return [Edit(str(one["of"]), str(one["row"]), float(one["value"]), (str(one["page"]), int(one["n"]))) for one in new]
+
+
+def _seen(key: str) -> str:
+    """Name of the number of what was entered last."""
+    return on_this_page(f"seen_{key}")
 
 
 def _remember(key: str, first: str, view: dict[str, Any]) -> None:

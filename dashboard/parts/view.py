@@ -11,6 +11,7 @@ from orchestration.people import PERSON_HEADER, REGIONS_HEADER, ROLE_HEADER, Per
 from orchestration.settings import settings
 from transforms.lake.tables import Lake
 
+_PAGE = "page"
 _ROLES: dict[str, Role] = {"viewer": "viewer", "planner": "planner", "operator": "operator"}
 
 
@@ -44,7 +45,19 @@ def address(page: str, **selection: str) -> str:
     return f"/pages/{page}{'?' + urlencode(selection) if selection else ''}"
 
 
+def on_this_page(name: str) -> str:
+    """A name for what a page keeps while it is drawn again and again: another page's of the same name is another."""
+    return f"{name}@{st.session_state.get(_PAGE, '')}"
+
+
+def turn_to(page: str) -> None:
+    """Say which page is drawn from now on."""
+    st.session_state[_PAGE] = page
+
+
 def _person() -> Person:
     """Who asks, as the front says. Nobody else reaches these pages; who comes without is a stranger who may read."""
-    name, role, regions = (st.context.headers.get(header, "") for header in (PERSON_HEADER, ROLE_HEADER, REGIONS_HEADER))
-    return Person(unquote(name) or "nobody", _ROLES.get(role, "viewer"), tuple(filter(None, regions.split(","))))
+    headers = st.context.headers
+    name, role, regions = headers.get(PERSON_HEADER, ""), headers.get(ROLE_HEADER, ""), headers.get(REGIONS_HEADER)
+    own = None if regions is None else tuple(unquote(region) for region in regions.split(",") if region)
+    return Person(unquote(name) or "nobody", _ROLES.get(role, "viewer"), own)

@@ -64,7 +64,7 @@ def _in_cases(row: Row, factor: float) -> int:
 
 def _allow(person: Person, region: Region) -> None:
     if not person.may_plan(str(region)):
-        whose = f" of {', '.join(person.regions)}" if person.regions else ""
+        whose = "" if person.regions is None else f" of {', '.join(person.regions) or 'no region'}"
         raise ConfigurationError(
             f"{person.name} is a {person.role}{whose}: plans of {region} are edited and approved by its planners and by operators. Ask an operator "
             "for the role in roles.yaml. Nothing was changed."

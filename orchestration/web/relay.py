@@ -12,8 +12,8 @@ import httpx
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
@@ -26,7 +26,7 @@ _HOP_BY_HOP = frozenset(
 )
 _OWN = ("x-shelfcast-", "authorization", "x-forwarded-", "sec-websocket-")
 _LARGEST_MESSAGE = 64 << 20
-_POLICY_VIOLATION = 1008
+_POLICY_VIOLATION, _TRY_AGAIN = 1008, 1013
 _STARTING = "The pages are starting, or their process has ended: try again in some seconds. The log is services.log below the lake's root."
 
 
@@ -65,36 +65,65 @@ class Relay:
         return answer
 
     async def _converse(self, websocket: WebSocket) -> None:
-        asked = [Subprotocol(name) for name in websocket.scope.get("subprotocols", [])]
+        """Relay what both sides say, for as long as the browser stays connected. Each conversation is one person's, as they are at its beginning."""
+        said: Message | None = None
+        while (inner := await self._connect(websocket)) is not None:
+            if said is None:
+                await websocket.accept(subprotocol=inner.subprotocol)
+            async with inner:
+                said = await self._relay(websocket, inner, said)
+            if said is None:
+                return
+
+    async def _connect(self, websocket: WebSocket) -> ClientConnection | None:
+        # The third names the conversation that a broken connection was of. It may have been somebody else's, so each begins a new one: the browser
+        # tells what is selected and entered.
+        asked = [Subprotocol(name) for name in websocket.scope.get("subprotocols", [])[:2]]
         query = websocket.scope["query_string"].decode("latin-1")
         uri = f"ws://pages{quote(websocket.scope['path'])}{f'?{query}' if query else ''}"
         # Host and Origin are the front's to judge.
         headers = [(name, value) for name, value in _headers(websocket.scope) if name not in {"host", "origin"}]
         try:
-            inner = await unix_connect(
+            return await unix_connect(
                 self._socket, uri, subprotocols=asked or None, additional_headers=headers, max_size=_LARGEST_MESSAGE, compression=None, proxy=None
             )
         except (OSError, InvalidHandshake, TimeoutError):
-            await websocket.send_denial_response(PlainTextResponse(f"{_STARTING}\n", status_code=503))
-            return
-        await websocket.accept(subprotocol=inner.subprotocol)
-        async with inner:
-            tasks = {asyncio.create_task(self._upwards(websocket, inner)), asyncio.create_task(_downwards(websocket, inner))}
-            _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if websocket.application_state == WebSocketState.CONNECTING:
+                await websocket.send_denial_response(PlainTextResponse(f"{_STARTING}\n", status_code=503))
+            else:
+                await websocket.close(_TRY_AGAIN)
+            return None
 
-    async def _upwards(self, websocket: WebSocket, inner: ClientConnection) -> None:
-        """What the browser says. Each message is somebody's: who lost a role, or signed in as somebody else, has to connect anew."""
+    async def _relay(self, websocket: WebSocket, inner: ClientConnection, first: Message | None) -> Message | None:
+        """Relay one conversation; what the browser said as somebody else, who begins another one, or None where it is over."""
+        if first is not None:
+            await _say(inner, first)
+        upwards, downwards = asyncio.create_task(self._upwards(websocket, inner)), asyncio.create_task(_downwards(websocket, inner))
+        _, pending = await asyncio.wait({upwards, downwards}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        said, _ = await asyncio.gather(upwards, downwards, return_exceptions=True)
+        return None if isinstance(said, BaseException) else said
+
+    async def _upwards(self, websocket: WebSocket, inner: ClientConnection) -> Message | None:
+        """What the browser says. Each message is somebody's: a role may have been taken away since the last one, or somebody else have signed in."""
         person = websocket.scope[PERSON]
         with suppress(WebSocketDisconnect, ConnectionClosed):
             while (message := await websocket.receive())["type"] == "websocket.receive":
-                if self._door.admit(websocket.scope) != person:
+                asks = self._door.admit(websocket.scope)
+                if not isinstance(asks, Person):
                     await websocket.close(_POLICY_VIOLATION)
-                    return
-                said: bytes | str = message["text"] if message.get("bytes") is None else message["bytes"]
-                await inner.send(said)
+                    return None
+                if asks != person:
+                    websocket.scope[PERSON] = asks
+                    return message
+                await _say(inner, message)
+        return None
+
+
+async def _say(inner: ClientConnection, message: Message) -> None:
+    said: bytes | str = message["text"] if message.get("bytes") is None else message["bytes"]
+    await inner.send(said)
 
 
 async def _downwards(websocket: WebSocket, inner: ClientConnection) -> None:
@@ -123,7 +152,8 @@ def _headers(scope: Scope) -> list[tuple[str, str]]:
 
 
 def _named(person: Person) -> list[tuple[str, str]]:
-    return [(PERSON_HEADER, quote(person.name)), (ROLE_HEADER, person.role), (REGIONS_HEADER, ",".join(person.regions))]
+    said = [(PERSON_HEADER, quote(person.name)), (ROLE_HEADER, person.role)]
+    return said if person.regions is None else [*said, (REGIONS_HEADER, ",".join(map(quote, person.regions)))]
 
 
 def _is_relayed(name: str) -> bool:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from io import TextIOWrapper
 from pathlib import Path
@@ -27,6 +27,7 @@ from transforms.lake.tables import Lake
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 20.0
+_PAGES = "pages"
 _LEFT_SECONDS = 5.0
 """So long it may take until what a UI that was killed had started has ended."""
 
@@ -47,15 +48,31 @@ def serve(settings: Settings, port: int, console: Console) -> None:
         shown = nullcontext("") if door is not None else new_token(lake.path(), port)
         # Not below the root: the address of a socket has room for a hundred characters.
         with shown as token, (lake.path() / "services.log").open("a") as log, TemporaryDirectory(prefix="shelfcast-pages-") as private:
-            for name, command in _commands(port, Path(private) / "pages.socket").items():
-                group.start(name, command, _environment(settings), log, claim)
+            pages = Path(private) / "pages.socket"
+            commands = _commands(port, pages)
+
+            def start(name: str) -> None:
+                group.start(name, commands[name], _environment(settings), log, claim)
+
+            def start_again(name: str, code: int) -> bool:
+                """Only pages, of which nothing of Dagster depends, and only where they were up before: those that cannot start would go on so."""
+                if name != _PAGES or not pages.exists():
+                    return False
+                pages.unlink()
+                ended = f"The UI's {name} ended with code {code} and are started again: see the end of {escape(log.name)}."
+                console.print(ended, highlight=False, soft_wrap=True)
+                start(name)
+                return True
+
+            for name in commands:
+                start(name)
             opened = f"[bold]{door.address}[/] through its proxy, which finds it" if door is not None else _opened(port, token, console.is_terminal)
             console.print(
                 f"Pages and Dagster UI {opened} at port {port}, reports below /reports/. Ctrl+C stops it; its log is {escape(log.name)}.",
                 highlight=False,
                 soft_wrap=True,
             )
-            _watch(group, Path(log.name), told_to_end, claim)
+            _watch(group, Path(log.name), told_to_end, claim, start_again)
 
 
 def show_addresses(settings: Settings, console: Console) -> None:
@@ -74,7 +91,7 @@ def _opened(port: int, token: str, is_terminal: bool) -> str:
 
 def _commands(port: int, socket: Path) -> dict[str, list[str]]:
     return {
-        "pages": [sys.executable, "-m", "dashboard", str(socket)],
+        _PAGES: [sys.executable, "-m", "dashboard", str(socket)],
         "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port), str(socket)],
         "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(CHECKOUT / "workspace.yaml")],
     }
@@ -112,13 +129,13 @@ def _claimed(lake: Lake, at: str, group: int) -> TextIOWrapper:
     return lock
 
 
-def _watch(group: ProcessGroup, log: Path, told_to_end: Sequence[int], claim: TextIOWrapper) -> None:
+def _watch(group: ProcessGroup, log: Path, told_to_end: Sequence[int], claim: TextIOWrapper, start_again: Callable[[str, int], bool]) -> None:
     lock = os.fstat(claim.fileno())
     while not told_to_end:
         if not _is_at(Path(claim.name), lock):
             # Daemon and webserver would begin an empty history where the lake was.
             raise ConfigurationError(f"{Path(claim.name).parent} was moved or removed while its UI ran: start it again with the --root of today.")
-        if (ended := group.ended()) is not None:
+        if (ended := group.ended()) is not None and not start_again(*ended):
             name, code = ended
             raise ConfigurationError(f"The UI's {name} ended with code {code}: see the end of {log}. Is the port in use?")
         time.sleep(_POLL_SECONDS)

@@ -48,9 +48,10 @@ class Roles(BaseModel):
         held = [self.everyone, self.users.get(name), *(self.groups.get(group) for group in groups)]
         return max((role for role in held if role is not None), key=_RANK.index, default=None)
 
-    def regions_of(self, name: str, groups: Iterable[str]) -> tuple[str, ...]:
-        """The regions that a person plans; none where all are."""
-        return tuple(sorted({region for who in (name, *groups) for region in self.regions.get(who, ())}))
+    def regions_of(self, name: str, groups: Iterable[str]) -> tuple[str, ...] | None:
+        """The regions that a person plans; None where all are."""
+        named = [self.regions[who] for who in (name, *groups) if who in self.regions]
+        return tuple(sorted({region for regions in named for region in regions})) if named else None
 
 
 def read_roles(file: Path) -> Roles:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
+from starlette.responses import Response
 
 from orchestration.people import Person
 from transforms.lake.tables import Lake
@@ -23,11 +24,11 @@ STORE = "orders?region=north_texas&store="
 
 @dataclass
 class Pages:
-    """The pages of a lake behind their front, asked by persons of any role: `who["now"]`, who is ann, an operator, at the start of each test."""
+    """The pages of a lake behind their front, asked by persons of any role or refused: `who["now"]`, who is ann, an operator, as each test starts."""
 
     root: Path
     origin: str
-    who: dict[str, Person]
+    who: dict[str, Person | Response]
 
     @property
     def lake(self) -> Lake:

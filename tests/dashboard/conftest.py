@@ -1,7 +1,7 @@
 """Fixtures of tests of pages: a lake that real runs made, its pages behind their front, and a browser that may ask nobody else."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,11 @@ def contexts(browser: Browser) -> dict[str, BrowserContext]:
 
 @pytest.fixture
 def visit(pages: Pages, browser: Browser, contexts: dict[str, BrowserContext]) -> Iterator[Callable[..., Page]]:
-    """Open a page of the lake and wait for its answer. Whatever goes wrong in the browser fails the test."""
+    """Open a page of the lake and wait for its answer. Whatever goes wrong in the browser fails the test, but for errors with words that are allowed."""
     problems: list[str] = []
     opened_pages = []
 
-    def opened(path: str, size: dict[str, int] = DESK, locale: str = "en-US") -> Page:
+    def opened(path: str, size: dict[str, int] = DESK, locale: str = "en-US", allowed: Sequence[str] = ()) -> Page:
         if locale not in contexts:
             contexts[locale] = browser.new_context(locale=locale)
             # No other host: neither asked for, nor reached if it were.
@@ -60,7 +60,8 @@ def visit(pages: Pages, browser: Browser, contexts: dict[str, BrowserContext]) -
         page.on("request", lambda request: None if request.url.startswith((pages.origin, "blob:", "data:")) else problems.append(request.url))
         page.on("pageerror", lambda error: problems.append(str(error)))
         # Streamlit looks for its root below a page's own address first.
-        page.on("console", lambda said: problems.append(said.text) if said.type == "error" and "404" not in said.text else None)
+        expected = ("404", *allowed)
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" and not any(map(said.text.count, expected)) else None)
         page.goto(f"{pages.origin}/healthz?token={TOKEN}")
         page.goto(f"{pages.origin}/pages/{path}")
         page.locator("p.lead").wait_for(timeout=60_000)

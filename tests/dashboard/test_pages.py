@@ -177,7 +177,7 @@ def test_what_is_chosen_while_the_page_is_still_drawn_holds_and_the_way_back_lea
     page.wait_for_url(f"**store={chosen[1]}")
     for store in (chosen[0], None):
         page.go_back()
-        page.get_by_text(f"store {store}:" if store else "for 8 stores").first.wait_for()
+        page.get_by_text(f"store {store}," if store else "for 8 stores").first.wait_for()
 
 
 def test_an_address_with_nonsense_opens_the_page_all_the_same(visit: Callable[..., Page]) -> None:

@@ -1,7 +1,7 @@
 """The page of a region and week: its stores, or the lines of one, then files, and the approval."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -24,6 +24,7 @@ from dashboard.queries.orders.lines import (
     standing_of,
     stores_of,
 )
+from dashboard.queries.orders.unsaved import Unsaved
 from orchestration.service.orders import decide_on_plan
 from transforms.calendar import Region, Week
 from transforms.errors import ShelfcastError
@@ -78,6 +79,7 @@ def show() -> None:
     else:
         with answer:
             _lead(view, plan, stores)
+        _show_unsaved(view, plan, names)
         _show_stores(view, plan, stores)
     show_files(view, plan, store)
     st.html(f"<a href='{address('value_added', region=str(plan.region))}' target='_self'>Did edits help?</a>")
@@ -85,7 +87,7 @@ def show() -> None:
 
 
 def _own_first(regions: Sequence[str], view: View) -> str:
-    return next((region for region in regions if region in view.person.regions), regions[0])
+    return next((region for region in regions if region in (view.person.regions or ())), regions[0])
 
 
 def _words(plans: Sequence[PlanOf], week: str) -> str:
@@ -103,6 +105,18 @@ def _lead(view: View, plan: PlanOf, stores: Sequence[Row]) -> None:
     )
     if events := events_of(view.reader, plan):
         st.caption(plain(f"This week: {', '.join(events)}."))
+
+
+def _show_unsaved(view: View, plan: PlanOf, names: Mapping[str, str]) -> None:
+    """Where this person has entered something that is not saved yet."""
+    waiting = Unsaved(view.lake, view.person.name).stores(plan.region, plan.target) if view.person.may_plan(str(plan.region)) else {}
+    links = [
+        f"<a href='{html.escape(address('orders', region=str(plan.region), week=str(plan.target), store=store))}' target='_self'>"
+        f"{html.escape(names.get(store, store))}</a> ({counted(view.numbers, count, 'line')})"
+        for store, count in sorted(waiting.items())
+    ]
+    if links:
+        st.html(f"<p><b>Entered by you and not saved yet:</b> {', '.join(links)}.</p>")
 
 
 def _show_stores(view: View, plan: PlanOf, stores: Sequence[Row]) -> None:

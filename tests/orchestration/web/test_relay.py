@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
@@ -130,12 +130,28 @@ def test_a_websocket_says_what_both_sides_say(front: str) -> None:
         assert pages.recv(timeout=20) == large[::-1]
 
 
-def test_a_role_that_is_taken_away_ends_the_conversation_at_the_next_message(front: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with connect(f"{front.replace('http', 'ws')}/pages/stream", origin=front, additional_headers=SHOWN) as pages:  # type: ignore[arg-type]
-        pages.recv(timeout=10)
+def test_what_is_said_with_another_role_begins_another_conversation_and_nothing_of_the_first_is_there(
+    front: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, asked = f"{front.replace('http', 'ws')}/pages/stream", ["streamlit", "x", "an-earlier-conversation"]
+    with connect(place, origin=front, subprotocols=asked, additional_headers=SHOWN) as pages:  # type: ignore[arg-type]
+        first = str(pages.recv(timeout=10))
+        assert '"x-shelfcast-role":"planner"' in first
+        assert "an-earlier-conversation" not in first
         pages.send("one")
         assert pages.recv(timeout=10) == "ONE"
         monkeypatch.setattr(Door, "role", "viewer")
+        pages.send("two")
+        assert '"x-shelfcast-role":"viewer"' in str(pages.recv(timeout=10))
+        assert pages.recv(timeout=10) == "TWO"
+        pages.send("three")
+        assert pages.recv(timeout=10) == "THREE"
+
+
+def test_who_is_not_let_in_any_more_says_nothing_more(front: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(f"{front.replace('http', 'ws')}/pages/stream", origin=front, additional_headers=SHOWN) as pages:  # type: ignore[arg-type]
+        pages.recv(timeout=10)
+        monkeypatch.setattr(Door, "admit", lambda *_: PlainTextResponse("no", status_code=403))
         pages.send("two")
         with pytest.raises(ConnectionClosed):
             pages.recv(timeout=10)

@@ -28,12 +28,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from orchestration.people import decider, login, named_on_command_line
+from orchestration.people import Person, decider, login, named_on_command_line
 from orchestration.project import Project
 from orchestration.runtime.instance import open_instance
 from orchestration.settings import CHECKOUT, settings_of, use_root
 from orchestration.web.access import PERSON, SignedIn
-from orchestration.web.team import ProxyDoor, proxy_door
+from orchestration.web.team import ProxyDoor, Roles, proxy_door
 from orchestration.web.webserver import Copies
 from tests.orchestration.waiting import free_port
 from tests.orchestration.web.test_web_front import FORGED, MUTATION, wait_for
@@ -127,6 +127,16 @@ def test_a_team_s_ui_starts_with_nothing_missing(
         (tmp_path / "roles.yaml").write_text(roles)
     with pytest.raises(ConfigurationError, match=told):
         proxy_door(use_root(str(tmp_path)), Lake(str(tmp_path)))
+
+
+def test_who_is_named_with_no_region_may_edit_none_and_who_is_not_named_all() -> None:
+    roles = Roles(users={"ann": "planner", "bob": "planner", "cid": "planner"}, regions={"ann": (), "bob": ("ohio",), "sales": ("utah",)})
+    found = {name: Person(name, "planner", roles.regions_of(name, ["sales"] if name == "bob" else [])) for name in ("ann", "bob", "cid")}
+    assert {name: [region for region in ("ohio", "utah", "iowa") if person.may_plan(region)] for name, person in found.items()} == {
+        "ann": [],
+        "bob": ["ohio", "utah"],
+        "cid": ["ohio", "utah", "iowa"],
+    }
 
 
 def test_roles_of_a_lake_in_a_store_are_read_there(s3_server: Any, bucket: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

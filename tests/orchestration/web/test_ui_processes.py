@@ -169,6 +169,34 @@ def test_a_ui_ends_with_all_that_it_started_and_has_none_beside_it(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_pages_whose_process_was_killed_are_started_again_and_dagster_goes_on(tmp_path: Path) -> None:
+    """Once for each kill; before, all of the UI ended with them."""
+    Project(provider="sample").save(tmp_path)
+    port = free_port()
+    command = [sys.executable, "-m", "orchestration", "ui", "--root", str(tmp_path), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ui:
+        assert ui.stdout is not None
+        try:
+            assert f"at port {port}" in ui.stdout.readline()
+            wait_for(lambda: answers(port), 60)
+            below = psutil.Process(ui.pid).children(recursive=True)
+            # That of the webserver answers: its neighbour is the one to kill.
+            pages = [one for one in below if "dashboard" in one.cmdline()]
+            for _ in range(2):
+                [killed] = pages
+                wait_for(lambda killed=killed: Path(killed.cmdline()[-1]).exists(), 60)
+                killed.kill()
+                assert "The UI's pages ended with code -9 and are started again" in ui.stdout.readline()
+                pages = [one for one in psutil.Process(ui.pid).children(recursive=True) if one not in below and "dashboard" in one.cmdline()]
+                below += pages
+            assert answers(port)
+            assert ui.poll() is None
+        finally:
+            ui.terminate()
+            ui.wait(timeout=60)
+
+
+@pytest.mark.slow
 def test_a_ui_whose_lake_was_moved_away_ends_and_begins_no_other_one_there(tmp_path: Path) -> None:
     """Webserver and daemon went on, and had an empty history where the lake was."""
     root, port = tmp_path / "lake", free_port()

@@ -1,0 +1,69 @@
+"""What is entered on the page of a store: taken into the store and week that the page showed then, in whole cases, and kept until it is saved."""
+
+import json
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard.parts.table import Edit
+from dashboard.parts.view import View
+from dashboard.queries.orders.lines import PlanOf, lines_of, planned_weeks
+from dashboard.queries.orders.unsaved import Unsaved
+from orchestration.service.orders import by_per_cent
+from transforms.orders.record import LARGEST_QUANTITY, Change
+from transforms.rows import Row
+
+REFUSED, SAVED = "entry_refused", "saved"
+"""Names of what the next drawing of the page says of an entry, or of what was saved."""
+
+
+def shown_of(view: View, plan: PlanOf, store: str) -> str:
+    """What a table of a store's lines is of, and whom it is shown: a tab may be somebody else's by the time that it says what was entered."""
+    return json.dumps([view.person.name, str(plan.region), str(plan.target), store])
+
+
+def drawn_before(shown: str, now: dict[str, int]) -> dict[str, int]:
+    """Units to load by product as the page showed them when a button was pressed: by now somebody else may have changed them."""
+    drawn: dict[str, dict[str, int]] = st.session_state.setdefault("drawn", {})
+    before = drawn.get(shown, now)
+    drawn[shown] = now
+    return before
+
+
+def put(view: View, entered: Sequence[Edit]) -> None:
+    """Take what was entered into the store that the page showed then, and draw the page anew."""
+    for edit in entered:
+        person, region, target, store = json.loads(edit.of)
+        # None where nothing is planned any more.
+        plan = next((plan for plan in planned_weeks(view.reader, region) if str(plan.target) == target), None)
+        if plan is not None and person == view.person.name and view.person.may_plan(region):
+            row = next((row for row in lines_of(view.reader, plan, store) if row["product_id"] == edit.row), None)
+            if row is not None:
+                _put_one(view, plan, row, edit)
+    st.rerun()
+
+
+def _put_one(view: View, plan: PlanOf, row: Row, edit: Edit) -> None:
+    name, pack = row["product_name"] or edit.row, int(row["case_pack"] or 1)
+    if not 0 <= edit.value <= LARGEST_QUANTITY:
+        st.session_state[REFUSED] = f"{name}: {edit.value:g} units cannot be loaded; expected 0 to {LARGEST_QUANTITY:,}. Nothing was changed."
+        return
+    quantity = round(edit.value / pack) * pack
+    if quantity != edit.value:
+        st.session_state[SAVED] = f"{name} comes in cases of {pack}: {edit.value:g} units became {quantity}."
+    change = Change(row["store_id"], edit.row, quantity, int(row["order_quantity"]))
+    Unsaved(view.lake, view.person.name).keep(plan.region, plan.target, [change], edit.entered)
+
+
+def show_per_cent(view: View, plan: PlanOf, lines: Sequence[Row]) -> None:
+    """Change a category, or the whole store, by per cent."""
+    categories = sorted({row["category"] for row in lines if row["category"]})
+    with st.expander("Change many lines by per cent"):
+        left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
+        category = left.selectbox("Lines", ["The whole store", *categories], key="bulk_category")
+        per_cent = middle.number_input("Per cent", min_value=-100, max_value=500, value=10, step=5, key="bulk_per_cent")
+        if right.button("Put in", key="bulk"):
+            chosen = [row for row in lines if category in {"The whole store", row["category"]}]
+            changes = [change for change in by_per_cent(chosen, float(per_cent)) if change.quantity != change.seen]
+            Unsaved(view.lake, view.person.name).keep(plan.region, plan.target, changes)
+            st.rerun()

@@ -1,0 +1,190 @@
+"""Entering quantities in a hurry, in a real browser: nothing that was entered goes elsewhere or is lost, however one leaves the page."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page
+from starlette.responses import PlainTextResponse
+
+from orchestration.people import Person
+from tests.dashboard.browsing import BROWSED, STORE, Pages, settled
+from transforms.contracts.orders import OVERRIDES
+
+pytestmark = BROWSED
+
+
+def stores(pages: Pages) -> list[str]:
+    return sorted(set(pages.lake.read("gold/order_plan", "region = 'north_texas'")["store_id"].to_pylist()))
+
+
+def entered(page: Page, more: int = 2) -> tuple[str, int]:
+    """Enter so many packs more into the first line; its product and the quantity."""
+    field = page.locator("input.edit").first
+    field.wait_for()
+    product, quantity = str(field.get_attribute("data-row")), int(field.input_value()) + more * int(str(field.get_attribute("step")))
+    field.fill(str(quantity))
+    field.press("Enter")
+    return product, quantity
+
+
+def field_of(page: Page, product: str) -> Locator:
+    return page.locator(f"input.edit[data-row='{product}']")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_unsaved(pages: Pages) -> Iterator[None]:
+    yield
+    for file in (pages.root / "unsaved").glob("*"):
+        file.unlink()
+
+
+def pages_process(pages: Pages) -> int:
+    """The process that draws the pages."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (entry / "cmdline").exists():
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"dashboard" in words and f"SHELFCAST_ROOT={pages.root}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                return int(entry.name)
+    raise AssertionError("no process draws the pages")
+
+
+@contextmanager
+def slow(pages: Pages, seconds: float) -> Iterator[None]:
+    """The pages' process does nothing until the end and for a while longer."""
+    process = pages_process(pages)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+        time.sleep(seconds)
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("leave", ["a product's link", "the navigation", "the region's stores", "a reload"])
+def test_what_was_entered_and_not_saved_is_there_when_one_comes_back(visit: Callable[..., Page], pages: Pages, leave: str) -> None:
+    page = visit(f"{STORE}{stores(pages)[0]}")
+    product, quantity = entered(page)
+    page.get_by_text("1 line changed, not saved").wait_for()
+    settled(page)
+    if leave == "a product's link":
+        page.locator("tbody th a").first.click()
+        page.wait_for_url(re.compile("/scoring"))
+        page.go_back()
+    elif leave == "the navigation":
+        page.get_by_role("link", name="Monitoring", exact=True).click()
+        page.wait_for_url(re.compile("/monitoring"))
+        page.go_back()
+    elif leave == "a reload":
+        page.reload()
+    else:
+        page.goto(f"{pages.origin}/pages/orders?region=north_texas")
+        page.locator("p", has_text="Entered by you and not saved yet").get_by_role("link").click()
+    page.get_by_text("1 line changed, not saved").wait_for()
+    assert int(field_of(page, product).input_value()) == quantity
+
+
+def test_what_is_entered_just_before_another_store_is_chosen_goes_to_the_store_it_was_entered_for(visit: Callable[..., Page], pages: Pages) -> None:
+    one, other = stores(pages)[:2]
+    page = visit(f"{STORE}{one}")
+    with slow(pages, 1.0):
+        product, quantity = entered(page)
+        page.get_by_role("combobox", name="Store").click()
+        page.get_by_role("option", name=f", {other}").click()
+    page.get_by_text(f", store {other}").first.wait_for()
+    settled(page)
+    assert page.get_by_text("changed, not saved").count() == 0
+    page.goto(f"{pages.origin}/pages/{STORE}{one}")
+    page.get_by_text("1 line changed, not saved").wait_for()
+    assert int(field_of(page, product).input_value()) == quantity
+
+
+def test_who_leaves_while_typing_is_asked_first(visit: Callable[..., Page], pages: Pages) -> None:
+    page = visit(f"{STORE}{stores(pages)[0]}")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.locator("input.edit").first.press_sequentially("7")
+    page.evaluate("location.reload()")
+    page.wait_for_timeout(500)
+    assert asked == ["beforeunload"]
+    page.locator("input.edit").first.press("Enter")
+    page.get_by_text("changed, not saved").wait_for()
+    settled(page)
+    page.reload()
+    page.get_by_text("changed, not saved").wait_for()
+    assert asked == ["beforeunload"]
+
+
+def test_a_quantity_that_no_truck_holds_is_refused_in_words(visit: Callable[..., Page], pages: Pages) -> None:
+    page = visit(f"{STORE}{stores(pages)[0]}")
+    field = page.locator("input.edit").first
+    before = field.input_value()
+    for typed in ("1e300", "-12"):
+        field.fill(typed)
+        field.press("Enter")
+        page.get_by_text(f"{float(typed):g} units cannot be loaded; expected 0 to 1,000,000. Nothing was changed.").wait_for()
+        settled(page)
+        assert page.locator("input.edit").first.input_value() == before
+
+
+def test_a_week_that_was_chosen_on_one_page_is_not_that_of_another(visit: Callable[..., Page], pages: Pages) -> None:
+    path = f"{STORE}{stores(pages)[0]}"
+    page = visit(path)
+    answer = page.locator("p.lead").inner_text()
+    page.get_by_role("link", name="Scoring", exact=True).click()
+    page.wait_for_url(re.compile("/scoring"))
+    page.get_by_role("combobox", name="Target week").wait_for()
+    settled(page)
+    page.go_back()
+    page.get_by_role("combobox", name="Week to load for").wait_for()
+    settled(page)
+    assert page.url == f"{pages.origin}/pages/{path}"
+    assert page.locator("p.lead").inner_text() == answer
+
+
+def choose_why(page: Page) -> None:
+    """The first thing that is done on the page tells that somebody else has signed in."""
+    settled(page)
+    page.get_by_role("combobox", name="Why").click()
+    page.get_by_role("option", name="weather").click()
+
+
+def test_a_tab_whose_sign_in_becomes_another_persons_is_drawn_for_them_and_saves_nothing_of_the_first(
+    visit: Callable[..., Page], pages: Pages
+) -> None:
+    pages.who["now"] = Person("bea", "planner")
+    page = visit(f"{STORE}{stores(pages)[0]}")
+    entered(page)
+    page.get_by_text("1 line changed, not saved").wait_for()
+    known = pages.lake.read_or_empty(OVERRIDES.name).num_rows
+    pages.who["now"] = Person("olga", "operator")
+    choose_why(page)
+    page.locator(".who", has_text="olga").wait_for(timeout=60_000)
+    settled(page)
+    assert page.get_by_text("changed, not saved").count() == 0
+    assert pages.lake.read_or_empty(OVERRIDES.name).num_rows == known
+
+
+def test_who_loses_the_role_of_a_planner_is_told_that_what_they_entered_cannot_be_saved(visit: Callable[..., Page], pages: Pages) -> None:
+    pages.who["now"] = Person("bea", "planner")
+    page = visit(f"{STORE}{stores(pages)[0]}")
+    entered(page)
+    page.get_by_text("1 line changed, not saved").wait_for()
+    pages.who["now"] = Person("bea", "viewer")
+    choose_why(page)
+    page.get_by_text("You entered 1 line here and may not save them any more").wait_for(timeout=60_000)
+    settled(page)
+    assert page.locator("input.edit").count() == 0
+
+
+def test_who_is_not_let_in_any_more_is_told_so_by_the_front(visit: Callable[..., Page], pages: Pages) -> None:
+    page = visit(f"{STORE}{stores(pages)[0]}", allowed=["403", "WebSocket"])
+    pages.who["now"] = PlainTextResponse("bea has no role here.", status_code=403)
+    page.locator("thead button").first.click()
+    page.get_by_text("bea has no role here.").wait_for(timeout=60_000)
+    assert page.get_by_text("Streamlit").count() == 0
