@@ -32,7 +32,9 @@ def run() -> None:
     chosen = st.navigation(pages, position="hidden")
     turn_to(chosen.title)
     st.set_page_config(page_title=f"{chosen.title} - Shelfcast", layout="wide", initial_sidebar_state="collapsed")
-    draw_frame(pages[: len(PAGES)], current())
+    view = current()
+    draw_frame(pages[: len(PAGES)], view)
     st.title(chosen.title, anchor=False)
     with guarded():
+        view.require_lake()
         chosen.run()

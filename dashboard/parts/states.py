@@ -9,6 +9,7 @@ from datetime import date
 import streamlit as st
 
 from dashboard.parts.numbers import dated
+from dashboard.parts.words import plain
 from transforms.errors import MissingData, ShelfcastError
 
 _LOG = logging.getLogger("shelfcast.pages")
@@ -33,7 +34,15 @@ def guarded() -> Iterator[None]:
     except MissingData as error:
         st.info(str(error))
     except ShelfcastError as error:
-        st.error(f"{error}\n\nSince {time.strftime('%H:%M')}. If it stays so: an operator finds what happened in services.log.")
+        _say_unreadable(str(error))
+    except OSError as error:
+        _LOG.error("a file could not be read or written", exc_info=error)
+        what = f"{error.filename} cannot be read or written" if error.filename else "A file cannot be read or written"
+        _say_unreadable(f"{what}: {error.strerror or error}. What was entered and not saved is kept.")
+
+
+def _say_unreadable(what: str) -> None:
+    st.error(f"{plain(what)}\n\nSince {time.strftime('%H:%M')}. If it stays so: an operator finds what happened in services.log.")
 
 
 def report_defect(error: Exception) -> bool:

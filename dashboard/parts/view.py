@@ -9,6 +9,7 @@ from dashboard.parts.numbers import Numbers
 from dashboard.queries.reader import Reader, reader_of
 from orchestration.people import PERSON_HEADER, REGIONS_HEADER, ROLE_HEADER, Person, Role
 from orchestration.settings import settings
+from transforms.errors import AuditFailed
 from transforms.lake.tables import Lake
 
 _PAGE = "page"
@@ -27,6 +28,11 @@ class View:
     def lake(self) -> Lake:
         """The lake, to be written to by `orchestration.service`."""
         return self.reader.lake
+
+    def require_lake(self) -> None:
+        """Raise `AuditFailed` if the lake's folder is gone: without its tables it would look like a new one."""
+        if self.lake.is_local and not self.lake.path().is_dir():
+            raise AuditFailed(f"{self.lake.root} is not there: the lake's folder was moved or removed, or the disk that holds it is not mounted.")
 
     @property
     def may_decide(self) -> bool:

@@ -37,6 +37,13 @@ def field_of(page: Page, product: str) -> Locator:
     return page.locator(f"input.edit[data-row='{product}']")
 
 
+def choose_why(page: Page) -> None:
+    """The first thing that is done on the page tells that somebody else has signed in."""
+    settled(page)
+    page.get_by_role("combobox", name="Why").click()
+    page.get_by_role("option", name="weather").click()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_unsaved(pages: Pages) -> Iterator[None]:
     yield
@@ -132,6 +139,37 @@ def test_a_quantity_that_no_truck_holds_is_refused_in_words(visit: Callable[...,
         assert page.locator("input.edit").first.input_value() == before
 
 
+def test_what_cannot_be_read_or_is_gone_is_said_and_entries_are_kept(visit: Callable[..., Page], pages: Pages) -> None:
+    path = f"{STORE}{stores(pages)[0]}"
+    page = visit(path)
+    entered(page)
+    page.get_by_text("1 line changed, not saved").wait_for()
+    choose_why(page)
+    table, aside = pages.root / "lake" / "gold" / "overrides", pages.root / "lake" / "gold" / "overrides.aside"
+    if table.exists():
+        table.rename(aside)
+    table.write_text("no table")
+    try:
+        settled(page)
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_text("If it stays so: an operator finds what happened in services.log.").wait_for()
+        assert page.get_by_text("defect").count() == 0
+    finally:
+        table.unlink()
+        if aside.exists():
+            aside.rename(table)
+    page.reload()
+    page.get_by_text("1 line changed, not saved").wait_for()
+    settled(page)
+    gone = pages.root.with_name("gone")
+    pages.root.rename(gone)
+    try:
+        page.reload()
+        page.get_by_text("the lake's folder was moved or removed, or the disk that holds it is not mounted").wait_for()
+    finally:
+        gone.rename(pages.root)
+
+
 def test_a_week_that_was_chosen_on_one_page_is_not_that_of_another(visit: Callable[..., Page], pages: Pages) -> None:
     path = f"{STORE}{stores(pages)[0]}"
     page = visit(path)
@@ -145,13 +183,6 @@ def test_a_week_that_was_chosen_on_one_page_is_not_that_of_another(visit: Callab
     settled(page)
     assert page.url == f"{pages.origin}/pages/{path}"
     assert page.locator("p.lead").inner_text() == answer
-
-
-def choose_why(page: Page) -> None:
-    """The first thing that is done on the page tells that somebody else has signed in."""
-    settled(page)
-    page.get_by_role("combobox", name="Why").click()
-    page.get_by_role("option", name="weather").click()
 
 
 def test_a_tab_whose_sign_in_becomes_another_persons_is_drawn_for_them_and_saves_nothing_of_the_first(

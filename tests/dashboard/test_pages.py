@@ -173,7 +173,7 @@ def test_what_is_chosen_while_the_page_is_still_drawn_holds_and_the_way_back_lea
         option = opened(page, "Store").nth(place)
         chosen.append(option.inner_text().rpartition(", ")[2])
         option.click()
-        page.get_by_text(f"store {chosen[-1]}:").wait_for()
+        page.get_by_text(f"store {chosen[-1]},").wait_for()
     page.wait_for_url(f"**store={chosen[1]}")
     for store in (chosen[0], None):
         page.go_back()

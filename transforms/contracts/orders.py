@@ -19,6 +19,8 @@ REASONS = (
 )
 """Why a planner changes a quantity: whether edits helped is told by these."""
 ACTIONS = ("quantity", "per cent", "upload", "taken back")
+LARGEST_QUANTITY = 1_000_000
+"""Units of one product for one store and week from which on a quantity is a slip of the keyboard."""
 APPROVED = "approved"
 PLAN_DECISIONS = (APPROVED, "approval withdrawn")
 

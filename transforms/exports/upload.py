@@ -14,6 +14,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 from transforms.adapters.formats.headers import ROW, SHAPE
 from transforms.adapters.formats.workbooks import read_sheets
 from transforms.calendar import Region, Week
+from transforms.contracts.orders import LARGEST_QUANTITY
 from transforms.errors import ContractViolation, LandingFileRefused
 from transforms.exports.sheets import HEADER_ROW, HEADINGS, RECORD, RECORD_COLUMNS
 from transforms.rows import Row
@@ -24,7 +25,7 @@ _LARGEST_EXPANDED = 200 << 20
 """Bytes that the parts of a workbook may have: ten thousand lines have 20 million."""
 _ANEW = "Download the workbook again, enter your numbers in it, and upload that one."
 _FIRST_FAULTS = 10
-_COUNT, _PART = re.compile(r"[0-9]{1,9}"), re.compile(r"[0-9]{1,9}\.[0-9]*[1-9]")
+_COUNT, _PART = re.compile(r"[0-9]{1,12}"), re.compile(r"[0-9]{1,9}\.[0-9]*[1-9]")
 
 
 class UploadRefused(ContractViolation):
@@ -181,6 +182,9 @@ def _take(row: Row, line: Row, at: str, found: list[Wanted]) -> Iterator[str]:
             f"{at} (product {line['product_id']}): {HEADINGS['units']!r} beside it was changed to {units}, but follows from this cell, which has "
             f"{packs} packs of {size}. Enter the packs here alone."
         )
+        return
+    if packs * size > LARGEST_QUANTITY:
+        yield f"{at} (product {line['product_id']}): expected at most {LARGEST_QUANTITY:,} units, came {packs} packs of {size}. Enter fewer packs."
         return
     found.append(Wanted(line["store_id"], line["product_id"], packs * size, line["packs"] * size, line["planned_units"]))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from transforms.calendar import Region, SliceBlock, Week
-from transforms.contracts.orders import ACTIONS, APPROVED, ORDER_PLAN_FINAL, OVERRIDES, PLAN_DECISIONS, PLAN_EVENTS, REASONS
+from transforms.contracts.orders import ACTIONS, APPROVED, LARGEST_QUANTITY, ORDER_PLAN_FINAL, OVERRIDES, PLAN_DECISIONS, PLAN_EVENTS, REASONS
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.lease import turn
 from transforms.lake.tables import Lake, day, region_list
@@ -18,8 +18,6 @@ from transforms.rows import Row
 
 Clock = Callable[[], datetime]
 """Says what time it is, in UTC."""
-LARGEST_QUANTITY = 1_000_000
-"""Units of one product for one store and week from which on a quantity is a slip of the keyboard."""
 
 
 @dataclass(frozen=True, slots=True)

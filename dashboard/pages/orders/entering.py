@@ -10,7 +10,8 @@ from dashboard.parts.view import View
 from dashboard.queries.orders.lines import PlanOf, lines_of, planned_weeks
 from dashboard.queries.orders.unsaved import Unsaved
 from orchestration.service.orders import by_per_cent
-from transforms.orders.record import LARGEST_QUANTITY, Change
+from transforms.contracts.orders import LARGEST_QUANTITY
+from transforms.orders.record import Change
 from transforms.rows import Row
 
 REFUSED, SAVED = "entry_refused", "saved"

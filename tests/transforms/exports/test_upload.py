@@ -122,6 +122,12 @@ def test_units_that_were_edited_are_not_lost_in_silence(edited: Callable[..., Pa
     ]
 
 
+def test_more_than_any_truck_holds_is_refused_with_the_bound(edited: Callable[..., Path]) -> None:
+    assert faults_of(edited(put("D6", 1_000_000_000))) == [
+        "Sheet A_1, cell D6 (product 007): expected at most 1,000,000 units, came 1000000000 packs of 6. Enter fewer packs."
+    ]
+
+
 def test_units_that_no_program_has_calculated_anew_are_no_fault(edited: Callable[..., Path]) -> None:
     def change(book: Any) -> None:
         book["A_1"]["D6"], book["A_1"]["F6"] = 5, 24
