@@ -94,7 +94,7 @@ def _editing(page: Page) -> float:
     """Enter two cases more for the first line; until it is told what that costs."""
     entry = page.locator("input.edit").first
     entry.wait_for()
-    entry.fill(str(int(entry.input_value()) + 2 * int(str(entry.get_attribute("step")))))
+    entry.fill(str(int(entry.input_value()) + 2 * int(str(entry.get_attribute("data-step")))))
     begun = time.perf_counter()
     entry.press("Enter")
     page.get_by_text("1 line changed, not saved").wait_for(timeout=_PATIENCE_MS)

@@ -1,6 +1,7 @@
 """Numbers in words: separators as the reader's browser writes them, units always, three significant digits on tiles. Language stays English."""
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,7 +11,9 @@ from babel.numbers import format_decimal
 from transforms.calendar import Week
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_COUNT, _GROUPED, _PART = re.compile(r"\d+"), re.compile(r"\d{1,3}([.,' ]\d{3})(?:[.,' ]\d{3})*"), re.compile(r"\d+[.,]\d+")
 _TIED = "\N{NO-BREAK SPACE}"
+_LONGEST = 20
 MISSING = "n/a"
 """In place of a number that there is none of: it was not measured, which is not 0."""
 
@@ -31,6 +34,23 @@ def dated(value: date | Week) -> str:
 def moment(value: datetime) -> str:
     """A time, in UTC as all that is on record."""
     return f"{dated(value.date())}, {value:%H:%M} UTC"
+
+
+def units_typed(text: str) -> float | None:
+    """The number of units that somebody typed: 1,200 and 1.200 are twelve hundred wherever they live; None where it is no clear number.
+
+    Units are whole: three digits behind a separator are a group, fewer are a part, like in 1.5.
+    """
+    found = " ".join(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split()).removeprefix("+")
+    sign = -1 if found.startswith(("-", "\N{MINUS SIGN}")) else 1
+    found = found.lstrip("-\N{MINUS SIGN} ")
+    if len(found) > _LONGEST:
+        return None
+    if _COUNT.fullmatch(found):
+        return sign * float(found)
+    if (grouped := _GROUPED.fullmatch(found)) and len(set(re.findall(r"[.,' ]", found))) == 1:
+        return sign * float(found.replace(grouped[1][0], ""))
+    return sign * float(found.replace(",", ".")) if _PART.fullmatch(found) else None
 
 
 @dataclass(frozen=True)

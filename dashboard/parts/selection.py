@@ -6,6 +6,9 @@ import streamlit as st
 
 from dashboard.parts.table import views
 from dashboard.parts.view import address, on_this_page
+from dashboard.parts.words import plain
+
+_TOLD = 60
 
 
 def pick(label: str, parameter: str, options: Sequence[str], *, default: str, words: Callable[[str], str] = str, help_: str = "") -> str:
@@ -29,6 +32,9 @@ def pick(label: str, parameter: str, options: Sequence[str], *, default: str, wo
         state[key] = wanted
     picked: str = st.selectbox(label, options, format_func=words, key=key, help=help_ or None)
     state[f"{key}_drawn"] = picked
+    # Only where it was asked for from elsewhere: a store is gone from the address's region, too, once another one is chosen.
+    if drawn is None and asked and asked not in options:
+        st.warning(f"There is no {plain(label.lower())} {plain(asked[:_TOLD])} here: this is {plain(words(picked))}.")
     if picked != (default if asked is None else asked):
         st.query_params[parameter] = picked
     return picked

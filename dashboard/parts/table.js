@@ -44,9 +44,17 @@ const quoted = (value) => {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
+// What stands small beneath a cell is a column of its own.
 const download = (data, rows) => {
-  const lines = [data.columns.map((c) => quoted(c.title)).join(",")];
-  for (const row of rows) lines.push(data.columns.map((c) => quoted(row.cells[c.key]?.value ?? row.cells[c.key]?.text)).join(","));
+  const small = (c) => rows.some((row) => row.cells[c.key]?.small);
+  const cells = (line) => data.columns.flatMap((c) => line(c)).map(quoted).join(",");
+  const lines = [cells((c) => (small(c) ? [c.title, `${c.title}, more`] : [c.title]))];
+  for (const row of rows) {
+    lines.push(cells((c) => {
+      const cell = row.cells[c.key];
+      return small(c) ? [cell?.value ?? cell?.text, cell?.small ?? ""] : [cell?.value ?? cell?.text];
+    }));
+  }
   const address = URL.createObjectURL(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
   el("a", { href: address, download: `${data.file}.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
@@ -56,32 +64,40 @@ const download = (data, rows) => {
 const PAGE = Math.random().toString(36).slice(2);
 
 // All that was entered and not taken yet is sent each time, numbered: Python may see two at once, and takes each once.
-const send = (root, of, row, value) => {
+const send = (root, of, row, text) => {
   const { data, component } = root.latest;
   const waiting = (root.entered ?? []).filter(({ n }) => n > data.taken);
-  root.entered = [...waiting, { n: Math.max(Date.now(), (root.entered?.at(-1)?.n ?? 0) + 1), page: PAGE, of, row, value }];
+  root.entered = [...waiting, { n: Math.max(Date.now(), (root.entered?.at(-1)?.n ?? 0) + 1), page: PAGE, of, row, text }];
   component.setStateValue("entered", root.entered);
 };
 
+// A browser's own field for numbers takes 1.200 for 1.2 in one country and for 1200 in the other: Python knows what whole units are.
 const editor = (column, row, cell, root) => {
   const { of } = root.latest.data;
   const input = el("input", {
-    type: "number", inputmode: "numeric", min: 0, step: cell.step ?? 1, value: cell.value, class: "edit",
-    "aria-label": `${column.title}, ${row.name}`, "data-of": of, "data-row": row.id, "data-column": column.key, "data-shown": cell.value,
+    type: "text", inputmode: "numeric", autocomplete: "off", value: cell.value, class: "edit", "aria-label": `${column.title}, ${row.name}`,
+    "data-of": of, "data-row": row.id, "data-column": column.key, "data-shown": cell.value, "data-step": cell.step ?? 1,
   });
-  let sent = cell.value;
   const commit = () => {
-    if (root.drawing || input.value === "" || Number(input.value) === sent) return;
-    sent = Number(input.value);
-    input.dataset.shown = sent;
-    send(root, of, row.id, sent);
+    if (root.drawing || !isTyping(input)) return;
+    input.dataset.shown = input.value.trim();
+    send(root, of, row.id, input.value);
+  };
+  const step = (by) => {
+    const now = Number(input.value);
+    if (Number.isInteger(now)) input.value = Math.max(0, now + by * Number(input.dataset.step));
   };
   input.addEventListener("blur", commit);
-  input.addEventListener("keydown", (event) => event.key === "Enter" && commit());
+  input.addEventListener("keydown", (event) => {
+    const pressed = { Enter: commit, ArrowUp: () => step(1), ArrowDown: () => step(-1), Escape: () => (input.value = input.dataset.shown) }[event.key];
+    if (!pressed) return;
+    if (event.key !== "Enter") event.preventDefault();
+    pressed();
+  });
   return input;
 };
 
-const isTyping = (input) => input.value !== "" && Number(input.value) !== Number(input.dataset.shown);
+const isTyping = (input) => !["", input.dataset.shown].includes(input.value.trim());
 
 // Drawing anew must not take from somebody what they are typing.
 const keepTyping = (root, draw) => {

@@ -20,7 +20,7 @@ _component = st.components.v2.component(
     css=(_HERE / "table.css").read_text(),
     js=(_HERE / "table.js").read_text(),
 )
-_KEY = "table_"
+_KEY, _PLACES = "table_", 3
 Tone = Literal["", "look", "act", "quiet"]
 
 
@@ -67,14 +67,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Somebody entered a number: into which row, and what the table was `of` then.
+    """Somebody entered a text where a number belongs: into which row, and what the table was `of` then.
 
     `entered` are the page in a browser and the number that it gave this: one that was cut off may say the same again.
     """
 
     of: str
     row: str
-    value: float
+    text: str
     entered: tuple[str, int]
 
 
@@ -136,7 +136,7 @@ def _entered(key: str, entered: Sequence[dict[str, Any]]) -> list[Edit]:
     new = [one for one in entered if one["n"] > st.session_state.get(_seen(key), 0)]
     if new:
         st.session_state[_seen(key)] = new[-1]["n"]
-    return [Edit(str(one["of"]), str(one["row"]), float(one["value"]), (str(one["page"]), int(one["n"]))) for one in new]
+    return [Edit(str(one["of"]), str(one["row"]), str(one["text"]), (str(one["page"]), int(one["n"]))) for one in new]
 
 
 def _seen(key: str) -> str:
@@ -161,11 +161,20 @@ def _row(line: Line, columns: Sequence[Column]) -> dict[str, Any]:
 
 def _cell(cell: Cell) -> dict[str, Any]:
     sort = cell.text if cell.value is None and cell.text not in {"", MISSING} else cell.value
-    found: dict[str, Any] = {"text": cell.text, "value": cell.text if cell.value is None else cell.value, "sort": sort}
+    found: dict[str, Any] = {"text": cell.text, "value": _downloaded(cell), "sort": sort}
     for name in ("small", "phone", "help", "tone", "spark", "edit"):
         if value := getattr(cell, name):
             found[name] = list(value) if name == "spark" else value
     return {**found, "step": cell.step} if cell.edit else found
+
+
+def _downloaded(cell: Cell) -> float | str:
+    """What a download holds: all of a small line, and no more places of a number than anybody measures."""
+    if cell.spark:
+        return " ".join("" if value is None else f"{value:g}" for value in cell.spark)
+    if isinstance(cell.value, float):
+        return round(cell.value, _PLACES)
+    return cell.text if cell.value is None else cell.value
 
 
 def _nothing() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from transforms.errors import AuditFailed, MissingData
 from transforms.lake.database import own_database, session_of
 from transforms.lake.delta_log import last_version
 from transforms.lake.tables import Lake, Selection, unreadable
@@ -147,7 +148,7 @@ class Reader:
     ) -> pa.Table:
         try:
             return self._read(sql, versions, at, within, parameters)
-        except (duckdb.IOException, duckdb.InvalidInputException):
+        except (duckdb.IOException, duckdb.InvalidInputException, AuditFailed):
             # Maintenance removed files, or the lake was replaced: the same is asked of the files that there are now.
             self.forget_versions()
             self._selections.clear()
@@ -174,7 +175,11 @@ class Reader:
         with self._selecting:
             known, found = self._selections.get(table, (-1, None))
             if found is None or known != version:
-                found = (self.lake if version is None else self.lake.at({table: version})).selection(table)
+                try:
+                    found = (self.lake if version is None else self.lake.at({table: version})).selection(table)
+                except MissingData as error:
+                    # Nothing removes files of the present version.
+                    raise unreadable(self.lake, table, error) from error
                 self._selections[table] = version, found
             return found
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from dashboard.queries.reader import Reader
-from transforms.calendar import FURTHEST, Region, Week
+from transforms.calendar import Region, Week
 from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN
 from transforms.contracts.life_cycle import DATASET_EVENTS, DATASET_VERSIONS
 from transforms.contracts.operations import PIPELINE_STEPS
@@ -28,11 +28,12 @@ _SEEN = (ORDER_PLAN.name, FORECASTS.name)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time at which something happened to a region's plan of a week, and who did it."""
+    """A time at which something happened to a region's plan of a week, and who did it; `newest` where a plan was made from the last data before."""
 
     at: datetime
     what: str
     by: str
+    newest: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,26 +55,32 @@ class Then:
 def moments_of(reader: Reader, region: str, target: Week) -> list[Moment]:
     """When a region's plan of a week was made, edited and decided on, as all this is on record; oldest first."""
     sql = f"""
-        select ended_at as moment, '{MADE}' as what, started_by as "by" from gold_pipeline_steps
+        with origins as (select distinct origin_week as origin from gold_order_plan where region = $region and target_week = $target)
+        select ended_at as moment, '{MADE}' as what, started_by as "by", (select max(origin) from origins) between first_week and last_week as newest
+        from gold_pipeline_steps
         where state = 'succeeded' and list_contains(string_split(assets, ','), $plan)
             and (regions is null or list_contains(string_split(regions, ','), $region))
-            and first_week < $target and last_week >= $target - 7 * {FURTHEST}
+            and exists (select 1 from origins where origin between first_week and last_week)
         union all
-        select max(edited_at), '{EDITED}', person from gold_overrides where region = $region and target_week = $target group by edit_id, person
+        select max(edited_at), '{EDITED}', person, false from gold_overrides where region = $region and target_week = $target group by edit_id, person
         union all
-        select event_time, event, person from gold_plan_events where region = $region and target_week = $target
+        select event_time, event, person, false from gold_plan_events where region = $region and target_week = $target
         order by moment
     """
-    tables = (PIPELINE_STEPS.name, OVERRIDES.name, PLAN_EVENTS.name)
+    tables = (PIPELINE_STEPS.name, OVERRIDES.name, PLAN_EVENTS.name, ORDER_PLAN.name)
     rows = reader.rows(sql, *tables, region=region, target=target.monday, plan=ORDER_PLAN.name)
-    return [Moment(row["moment"], row["what"], row["by"]) for row in rows]
+    return [Moment(row["moment"], row["what"], row["by"], row["newest"]) for row in rows]
 
 
 def loaded_at(moments: list[Moment], target: Week) -> datetime | None:
-    """The moment that the truck was loaded by: the last approval, else the last moment before the week began, else the first one after it."""
+    """The moment that the truck was loaded by: the last approval, else the last moment before the week began.
+
+    Of a week that was planned after it began, as in a backtest: when its plan was first made from the newest data before it.
+    """
     approvals = [one.at for one in moments if one.what == APPROVED]
     before = [one.at for one in moments if one.at < datetime.combine(target.monday, datetime.min.time(), UTC)]
-    return next(iter([*approvals[-1:], *before[-1:], *(one.at for one in moments[:1])]), None)
+    after = [one.at for one in moments if one.newest]
+    return next(iter([*approvals[-1:], *before[-1:], *after[:1], *(one.at for one in moments[:1])]), None)
 
 
 def then(reader: Reader, region: str, target: Week, moment: datetime) -> Then | None:

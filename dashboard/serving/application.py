@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Mount, Route
 from streamlit import config
 
@@ -58,10 +58,16 @@ def create_application(reports: Path) -> Starlette:
             Route("/pages/orders/print", print_orders),
             Route("/pages/orders/workbook", download_workbook),
             Route("/pages/orders/table", download_table),
+            Route("/pages/overview", _overview),
             Mount("/pages", pages),
         ],
         exception_handlers={MissingData: say_nothing_there, ShelfcastError: say_unreadable},
     )
+
+
+async def _overview(_: Request) -> RedirectResponse:
+    """Streamlit's first page has no address of its own, and whoever types one would be told that there is none."""
+    return RedirectResponse("/pages/")
 
 
 async def _healthy(_: Request) -> JSONResponse:

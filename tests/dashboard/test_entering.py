@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page
 from starlette.responses import PlainTextResponse
 
+from dashboard.parts.numbers import Numbers
 from orchestration.people import Person
 from tests.dashboard.browsing import BROWSED, STORE, Pages, settled
 from transforms.contracts.orders import OVERRIDES
@@ -27,7 +28,7 @@ def entered(page: Page, more: int = 2) -> tuple[str, int]:
     """Enter so many packs more into the first line; its product and the quantity."""
     field = page.locator("input.edit").first
     field.wait_for()
-    product, quantity = str(field.get_attribute("data-row")), int(field.input_value()) + more * int(str(field.get_attribute("step")))
+    product, quantity = str(field.get_attribute("data-row")), int(field.input_value()) + more * int(str(field.get_attribute("data-step")))
     field.fill(str(quantity))
     field.press("Enter")
     return product, quantity
@@ -127,16 +128,36 @@ def test_who_leaves_while_typing_is_asked_first(visit: Callable[..., Page], page
     assert asked == ["beforeunload"]
 
 
-def test_a_quantity_that_no_truck_holds_is_refused_in_words(visit: Callable[..., Page], pages: Pages) -> None:
+def test_what_is_no_quantity_that_a_truck_holds_is_refused_in_words(visit: Callable[..., Page], pages: Pages) -> None:
     page = visit(f"{STORE}{stores(pages)[0]}")
-    field = page.locator("input.edit").first
-    before = field.input_value()
-    for typed in ("1e300", "-12"):
+    before = page.locator("input.edit").first.input_value()
+    for typed in ("1e300", "-12", "ten", "99999999999", "1.20"):
+        field = page.locator("input.edit").first
         field.fill(typed)
         field.press("Enter")
-        page.get_by_text(f"{float(typed):g} units cannot be loaded; expected 0 to 1,000,000. Nothing was changed.").wait_for()
-        settled(page)
-        assert page.locator("input.edit").first.input_value() == before
+        if typed != "1.20":
+            page.get_by_text(f"'{typed}' is no number of units that can be loaded; expected 0 to 1,000,000. Nothing was changed.").wait_for()
+            settled(page)
+            assert page.locator("input.edit").first.input_value() == before
+    page.get_by_text("1.2 units became 0").wait_for()
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE", "fr-FR"])
+def test_a_number_is_taken_as_the_page_writes_it(visit: Callable[..., Page], pages: Pages, locale: str) -> None:
+    page = visit(f"{STORE}{stores(pages)[0]}", locale=locale)
+    field = page.locator("input.edit").first
+    product, pack = str(field.get_attribute("data-row")), int(str(field.get_attribute("data-step")))
+    wanted = 1000 // pack * pack + 10 * pack
+    field.fill(Numbers(locale).whole(wanted))
+    field.press("Enter")
+    page.get_by_text("1 line changed, not saved").wait_for()
+    settled(page)
+    assert int(field_of(page, product).input_value()) == wanted
+    field_of(page, product).press("ArrowUp")
+    field_of(page, product).press("Enter")
+    page.get_by_text(re.compile("changed, not saved")).wait_for()
+    settled(page)
+    assert int(field_of(page, product).input_value()) == wanted + pack
 
 
 def test_what_cannot_be_read_or_is_gone_is_said_and_entries_are_kept(visit: Callable[..., Page], pages: Pages) -> None:

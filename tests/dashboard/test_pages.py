@@ -32,7 +32,7 @@ def test_a_planner_edits_a_line_sees_what_it_costs_and_saves_it_with_a_reason(vi
     # Tables are drawn one after the other: which line comes first is asked once.
     product = str(page.locator("input.edit").first.get_attribute("data-row"))
     field = page.locator(f"input.edit[data-row='{product}']")
-    before, pack = int(field.input_value()), int(str(field.get_attribute("step")))
+    before, pack = int(field.input_value()), int(str(field.get_attribute("data-step")))
     field.fill(str(before + 2 * pack))
     field.press("Enter")
     page.get_by_text("1 line changed, not saved").wait_for()
@@ -86,7 +86,7 @@ def test_who_saves_over_an_edit_that_came_since_the_page_was_drawn_is_told_so(vi
     page = visit(f"{STORE}{store}")
     product = str(page.locator("input.edit").nth(1).get_attribute("data-row"))
     field = page.locator(f"input.edit[data-row='{product}']")
-    seen, pack = int(field.input_value()), int(str(field.get_attribute("step")))
+    seen, pack = int(field.input_value()), int(str(field.get_attribute("data-step")))
     field.fill(str(seen + 3 * pack))
     field.press("Enter")
     page.get_by_text("1 line changed, not saved").wait_for()
@@ -183,3 +183,13 @@ def test_what_is_chosen_while_the_page_is_still_drawn_holds_and_the_way_back_lea
 def test_an_address_with_nonsense_opens_the_page_all_the_same(visit: Callable[..., Page]) -> None:
     for path in ("orders?region=<script>&week=2020-01-01&store='", "scoring?region=x&store=%00&product=y", "training?region=../..&version=%3Cb%3E"):
         assert visit(path).locator("p.lead").count() == 1
+
+
+def test_an_address_that_names_what_is_not_there_says_so_and_what_is_shown_in_its_place(visit: Callable[..., Page], pages: Pages) -> None:
+    page = visit("orders?region=atlantis&store=S1")
+    page.get_by_text("There is no region atlantis here: this is North Texas.").wait_for()
+    page.get_by_text("There is no store S1 here: this is All stores.").wait_for()
+    page.goto(f"{pages.origin}/pages/overview")
+    page.locator("p.lead").wait_for()
+    assert page.url == f"{pages.origin}/pages/"
+    assert page.get_by_role("dialog").count() == 0

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.parts.numbers import units_typed
 from dashboard.parts.table import Edit
 from dashboard.parts.view import View
 from dashboard.queries.orders.lines import PlanOf, lines_of, planned_weeks
@@ -14,6 +15,7 @@ from transforms.contracts.orders import LARGEST_QUANTITY
 from transforms.orders.record import Change
 from transforms.rows import Row
 
+_TOLD = 30
 REFUSED, SAVED = "entry_refused", "saved"
 """Names of what the next drawing of the page says of an entry, or of what was saved."""
 
@@ -45,13 +47,14 @@ def put(view: View, entered: Sequence[Edit]) -> None:
 
 
 def _put_one(view: View, plan: PlanOf, row: Row, edit: Edit) -> None:
-    name, pack = row["product_name"] or edit.row, int(row["case_pack"] or 1)
-    if not 0 <= edit.value <= LARGEST_QUANTITY:
-        st.session_state[REFUSED] = f"{name}: {edit.value:g} units cannot be loaded; expected 0 to {LARGEST_QUANTITY:,}. Nothing was changed."
+    name, pack, units = row["product_name"] or edit.row, int(row["case_pack"] or 1), units_typed(edit.text)
+    if units is None or not 0 <= units <= LARGEST_QUANTITY:
+        came = f"{edit.text.strip()[:_TOLD]!r} is no number of units that can be loaded"
+        st.session_state[REFUSED] = f"{name}: {came}; expected 0 to {view.numbers.whole(LARGEST_QUANTITY)}. Nothing was changed."
         return
-    quantity = round(edit.value / pack) * pack
-    if quantity != edit.value:
-        st.session_state[SAVED] = f"{name} comes in cases of {pack}: {edit.value:g} units became {quantity}."
+    quantity = round(units / pack) * pack
+    if quantity != units:
+        st.session_state[SAVED] = f"{name} comes in cases of {pack}: {view.numbers.units(units)} units became {view.numbers.whole(quantity)}."
     change = Change(row["store_id"], edit.row, quantity, int(row["order_quantity"]))
     Unsaved(view.lake, view.person.name).keep(plan.region, plan.target, [change], edit.entered)
 

@@ -174,3 +174,24 @@ def test_what_came_of_the_week_is_of_today(lake: Lake) -> None:
     assert time_machine.came_of_it(Reader(lake), seen) == {}
     put(lake, "gold/demand", {"region": "ohio", "week": TARGET.monday, "units_shipped": 30, "units_returned": 4, "demand": 26})
     assert time_machine.came_of_it(Reader(lake), seen)["returned"] == 4
+
+
+def test_a_run_that_planned_other_weeks_is_no_moment_of_this_one_and_a_backtest_opens_at_its_last_plan(lake: Lake) -> None:
+    """The first of thirteen runs before a week that was backtested said that there was no plan yet, and was what the page opened with."""
+
+    def ran(origin: Week) -> datetime:
+        at = now()
+        step = {"run_id": str(at), "step": "scoring", "state": "succeeded", "assets": "gold/forecasts,gold/order_plan", "regions": "ohio"}
+        put(
+            lake, "gold/pipeline_steps", {**step, "first_week": origin.monday, "last_week": origin.monday, "ended_at": at, "started_by": "a schedule"}
+        )
+        return at
+
+    earlier = ORIGIN + -3
+    put(lake, "gold/order_plan", {**KEYS, "origin_week": earlier.monday, "product_id": "P1", "order_quantity": 6})
+    ran(ORIGIN + -4)
+    reaching, again = ran(earlier), ran(ORIGIN)
+    moments = time_machine.moments_of(Reader(lake), "ohio", TARGET)
+    made = [one.at for one in moments if one.what == time_machine.MADE]
+    assert (len(made), made[1:]) == (3, [reaching, again])
+    assert time_machine.loaded_at([one for one in moments if one.at != made[0]], TARGET) == again
