@@ -56,10 +56,16 @@ def table_spec(name: str, **more: Any) -> dg.AssetSpec:
     more.setdefault("kinds", {"deltalake"})
     return dg.AssetSpec(
         key=dg.AssetKey([contract.layer, contract.table]),
-        description=contract.grain,
+        description=_described(contract),
         metadata={**table_metadata(contract), **more.pop("metadata", {})},
         **more,
     )
+
+
+def _described(contract: Contract) -> str:
+    """What a row is, and the way to the page where people look at the table: metadata stands far below."""
+    page = _PAGE_OF.get(contract.table)
+    return contract.grain if page is None else f"{contract.grain}\n\n[Look at it on the pages]({page})"
 
 
 def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, make: Callable[[], Metadata]) -> None:

@@ -57,6 +57,19 @@ def test_every_asset_is_described_owned_and_grouped(definitions: dg.Definitions)
         }, spec.key
 
 
+def test_assets_that_people_look_at_lead_to_a_page_that_there_is(definitions: dg.Definitions) -> None:
+    from dashboard.shell import BESIDE, PAGES
+
+    places = {f"/pages/{path}" for _, path, _ in (*PAGES, *BESIDE)}
+    led = {spec.key.to_user_string(): spec.metadata["page"].value for spec in definitions.resolve_all_asset_specs() if "page" in spec.metadata}
+    assert {"gold/order_plan", "gold/forecasts", "gold/accuracy", "gold/value_added"} <= led.keys()
+    assert set(led.values()) <= places
+    for spec in definitions.resolve_all_asset_specs():
+        if (page := led.get(spec.key.to_user_string())) is not None:
+            assert spec.description is not None
+            assert spec.description.endswith(f"({page})")
+
+
 def test_tables_show_the_columns_of_their_contracts(definitions: dg.Definitions) -> None:
     shown = {"/".join(spec.key.path): spec.metadata.get("dagster/column_schema") for spec in definitions.resolve_all_asset_specs()}
     for name in ("gold/demand", "gold/forecasts", "silver/weather_known", "bronze/shipments"):
