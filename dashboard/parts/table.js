@@ -60,14 +60,13 @@ const download = (data, rows) => {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 };
 
-// This page in this browser, for as long as it is open.
-const PAGE = Math.random().toString(36).slice(2);
-
 // All that was entered and not taken yet is sent each time, numbered: Python may see two at once, and takes each once.
 const send = (root, of, row, text) => {
   const { data, component } = root.latest;
+  // This table on this page in this browser, for as long as it is open: another one's numbers say nothing of its own.
+  root.page ??= Math.random().toString(36).slice(2);
   const waiting = (root.entered ?? []).filter(({ n }) => n > data.taken);
-  root.entered = [...waiting, { n: Math.max(Date.now(), (root.entered?.at(-1)?.n ?? 0) + 1), page: PAGE, of, row, text }];
+  root.entered = [...waiting, { n: Math.max(Date.now(), (root.entered?.at(-1)?.n ?? 0) + 1), page: root.page, of, row, text }];
   component.setStateValue("entered", root.entered);
 };
 

@@ -69,7 +69,7 @@ class Line:
 class Edit:
     """Somebody entered a text where a number belongs: into which row, and what the table was `of` then.
 
-    `entered` are the page in a browser and the number that it gave this: one that was cut off may say the same again.
+    `entered` are the table on a page in a browser and the number that it gave this: one that was cut off may say the same again.
     """
 
     of: str

@@ -112,6 +112,23 @@ def test_what_is_entered_just_before_another_store_is_chosen_goes_to_the_store_i
     assert int(field_of(page, product).input_value()) == quantity
 
 
+def test_what_is_entered_into_both_tables_of_a_store_while_the_server_is_slow_is_kept(visit: Callable[..., Page], pages: Pages) -> None:
+    page = visit(f"{STORE}{stores(pages)[0]}")
+    tables = page.locator("table", has=page.locator("input.edit"))
+    assert tables.count() == 2
+    wanted: dict[str, int] = {}
+    with slow(pages, 0.5):
+        for place, table in ((1, 0), (0, 0), (1, 1)):
+            field = tables.nth(place).locator("input.edit").nth(table)
+            product, pack = str(field.get_attribute("data-row")), int(str(field.get_attribute("data-step")))
+            wanted[product] = int(field.input_value()) + 3 * pack
+            field.fill(str(wanted[product]))
+            field.press("Enter")
+    page.get_by_text("3 lines changed, not saved").wait_for()
+    settled(page)
+    assert {product: int(field_of(page, product).input_value()) for product in wanted} == wanted
+
+
 def test_who_leaves_while_typing_is_asked_first(visit: Callable[..., Page], pages: Pages) -> None:
     page = visit(f"{STORE}{stores(pages)[0]}")
     asked: list[str] = []

@@ -51,7 +51,7 @@ class Unsaved:
         Parameters
         ----------
         entered
-            By which page in which browser, and its number there: what a page says a second time, since it was cut off, is not taken twice.
+            By which table of which page, and its number there: what is said a second time, since a page was cut off, is not taken twice.
 
         Raises
         ------
