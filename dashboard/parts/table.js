@@ -2,6 +2,7 @@
 
 // So few rows are read faster than searched.
 const FEW = 8;
+const AGAIN_MS = 4_000;
 
 const el = (tag, props = {}, ...children) => {
   const node = document.createElement(tag);
@@ -68,6 +69,19 @@ const send = (root, of, row, text) => {
   const waiting = (root.entered ?? []).filter(({ n }) => n > data.taken);
   root.entered = [...waiting, { n: Math.max(Date.now(), (root.entered?.at(-1)?.n ?? 0) + 1), page: root.page, of, row, text }];
   component.setStateValue("entered", root.entered);
+  sayAgain(root);
+};
+
+// What is sent while the connection is broken is dropped on its way, and nobody draws anew until something else is done.
+const sayAgain = (root) => {
+  clearTimeout(root.again);
+  root.again = setTimeout(() => {
+    if (!root.isConnected || (root.entered?.at(-1)?.n ?? 0) <= root.latest.data.taken) return;
+    if (document.querySelector("[data-test-connection-state]")?.dataset.testConnectionState === "CONNECTED") {
+      root.latest.component.setStateValue("entered", [...root.entered]);
+    }
+    sayAgain(root);
+  }, AGAIN_MS);
 };
 
 // A browser's own field for numbers takes 1.200 for 1.2 in one country and for 1200 in the other: Python knows what whole units are.

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,6 +128,32 @@ def test_what_is_entered_into_both_tables_of_a_store_while_the_server_is_slow_is
     page.get_by_text("3 lines changed, not saved").wait_for()
     settled(page)
     assert {product: int(field_of(page, product).input_value()) for product in wanted} == wanted
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Processes that draw the pages from now on, until the last test."""
+    found: list[subprocess.Popen[bytes]] = []
+    yield found
+    for process in found:
+        process.kill()
+        process.wait()
+
+
+def test_what_is_entered_while_the_pages_process_is_gone_is_kept_once_there_is_another(
+    visit: Callable[..., Page], pages: Pages, started: list["subprocess.Popen[bytes]"]
+) -> None:
+    page = visit(f"{STORE}{stores(pages)[0]}", allowed=["WebSocket", "503", "disconnected from server"])
+    process = Path("/proc", str(pages_process(pages)))
+    command = (process / "cmdline").read_text().rstrip("\0").split("\0")
+    environment = dict(pair.split("=", 1) for pair in (process / "environ").read_text().rstrip("\0").split("\0"))
+    os.kill(int(process.name), signal.SIGKILL)
+    page.locator("[data-testid=stApp]:not([data-test-connection-state=CONNECTED])").wait_for(timeout=60_000)
+    product, quantity = entered(page)
+    started.append(subprocess.Popen(command, env=environment))
+    page.get_by_text("1 line changed, not saved").wait_for(timeout=90_000)
+    settled(page)
+    assert int(field_of(page, product).input_value()) == quantity
 
 
 def test_who_leaves_while_typing_is_asked_first(visit: Callable[..., Page], pages: Pages) -> None:
