@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.pages import bi, monitoring, orders, overview, scoring, time_machine, training, value_added, what_if
 from dashboard.parts.frame import draw_frame
+from dashboard.parts.pressing import begin_drawing
 from dashboard.parts.states import guarded
 from dashboard.parts.view import current, turn_to
 
@@ -31,6 +32,7 @@ def run() -> None:
     pages = [st.Page(show, title=title, url_path=path, default=place == 0) for place, (title, path, show) in enumerate((*PAGES, *BESIDE))]
     chosen = st.navigation(pages, position="hidden")
     turn_to(chosen.title)
+    begin_drawing()
     st.set_page_config(page_title=f"{chosen.title} - Shelfcast", layout="wide", initial_sidebar_state="collapsed")
     view = current()
     draw_frame(pages[: len(PAGES)], view)

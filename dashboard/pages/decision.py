@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.parts.numbers import Numbers
+from dashboard.parts.pressing import is_pressed
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View, current
 from dashboard.parts.words import plain
@@ -50,8 +51,8 @@ def ask(key: str, what: str, act: Callable[[View, bool, str], str]) -> None:
     with st.form(f"decide_{key}", enter_to_submit=False, border=False):
         st.text_input("Reason", key=f"reason_{key}", placeholder="required; kept for good beside your name")
         with st.container(horizontal=True):
-            st.form_submit_button(f"Approve {what}", type="primary", key=f"approve_{key}", on_click=_carry_out, args=(key, act, True))
-            st.form_submit_button(f"Reject {what}", key=f"reject_{key}", on_click=_carry_out, args=(key, act, False))
+            is_pressed(st.form_submit_button(f"Approve {what}", type="primary", key=f"approve_{key}", on_click=_carry_out, args=(key, act, True)))
+            is_pressed(st.form_submit_button(f"Reject {what}", key=f"reject_{key}", on_click=_carry_out, args=(key, act, False)))
 
 
 def _carry_out(key: str, act: Callable[[View, bool, str], str], approved: bool) -> None:

@@ -24,8 +24,8 @@ def pick(label: str, parameter: str, options: Sequence[str], *, default: str, wo
     # Of this page alone: the next one's picker of the same name starts with what its own address says.
     key, state = on_this_page(f"pick_{parameter}"), st.session_state
     asked, shown, drawn = st.query_params.get(parameter), state.get(key), state.get(f"{key}_drawn")
-    # What was chosen while the page was still being drawn goes before the address, which says what was chosen last before it.
-    wanted = shown if drawn is not None and shown not in {None, drawn} else asked
+    # What was chosen while the page was still being drawn, or was cut off, goes before the address, which says what was chosen last before it.
+    wanted = shown if shown not in {None, drawn} else asked
     if wanted not in options:
         wanted = default
     if shown != wanted:

@@ -15,8 +15,11 @@ from starlette.responses import PlainTextResponse
 
 from dashboard.parts.numbers import Numbers
 from orchestration.people import Person
+from orchestration.service.orders import edit_plan
 from tests.dashboard.browsing import BROWSED, STORE, Pages, settled
-from transforms.contracts.orders import OVERRIDES
+from transforms.calendar import Region, Week
+from transforms.contracts.orders import ORDER_PLAN_FINAL, OVERRIDES, PLAN_EVENTS
+from transforms.orders.record import Change
 
 pytestmark = BROWSED
 
@@ -140,20 +143,103 @@ def started() -> Iterator[list["subprocess.Popen[bytes]"]]:
         process.wait()
 
 
+@pytest.fixture
+def restart(pages: Pages, started: list["subprocess.Popen[bytes]"]) -> Callable[[Page, Callable[[], None]], None]:
+    """Kill the process that draws the pages, do something meanwhile, start it again as the UI does, and wait until the page is connected."""
+
+    def restarted(page: Page, meanwhile: Callable[[], None]) -> None:
+        process = Path("/proc", str(pages_process(pages)))
+        command = (process / "cmdline").read_text().rstrip("\0").split("\0")
+        environment = dict(pair.split("=", 1) for pair in (process / "environ").read_text().rstrip("\0").split("\0"))
+        os.kill(int(process.name), signal.SIGKILL)
+        page.locator("[data-testid=stApp]:not([data-test-connection-state=CONNECTED])").wait_for(timeout=60_000)
+        meanwhile()
+        started.append(subprocess.Popen(command, env=environment))
+        page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for(timeout=90_000)
+
+    return restarted
+
+
+BROKEN = ["WebSocket", "503", "disconnected from server"]
+
+
 def test_what_is_entered_while_the_pages_process_is_gone_is_kept_once_there_is_another(
-    visit: Callable[..., Page], pages: Pages, started: list["subprocess.Popen[bytes]"]
+    visit: Callable[..., Page], pages: Pages, restart: Callable[..., None]
 ) -> None:
-    page = visit(f"{STORE}{stores(pages)[0]}", allowed=["WebSocket", "503", "disconnected from server"])
-    process = Path("/proc", str(pages_process(pages)))
-    command = (process / "cmdline").read_text().rstrip("\0").split("\0")
-    environment = dict(pair.split("=", 1) for pair in (process / "environ").read_text().rstrip("\0").split("\0"))
-    os.kill(int(process.name), signal.SIGKILL)
-    page.locator("[data-testid=stApp]:not([data-test-connection-state=CONNECTED])").wait_for(timeout=60_000)
-    product, quantity = entered(page)
-    started.append(subprocess.Popen(command, env=environment))
+    page = visit(f"{STORE}{stores(pages)[0]}", allowed=BROKEN)
+    found: list[tuple[str, int]] = []
+    restart(page, lambda: found.append(entered(page)))
     page.get_by_text("1 line changed, not saved").wait_for(timeout=90_000)
     settled(page)
+    [(product, quantity)] = found
     assert int(field_of(page, product).input_value()) == quantity
+
+
+def test_what_changed_while_the_connection_was_broken_is_not_approved_unseen(
+    visit: Callable[..., Page], pages: Pages, restart: Callable[..., None]
+) -> None:
+    page = visit("orders?region=north_texas", allowed=BROKEN)
+    approve = page.get_by_role("button", name="Approve the plan")
+    approve.wait_for()
+    settled(page)
+    known = pages.lake.read_or_empty(PLAN_EVENTS.name).num_rows
+    restart(page, lambda: edited_by_bob(pages, stores(pages)[0]))
+    approve.click()
+    page.get_by_text("the connection was broken meanwhile, and the page is drawn anew").wait_for()
+    settled(page)
+    assert pages.lake.read_or_empty(PLAN_EVENTS.name).num_rows == known
+    approve.click()
+    page.get_by_text("Approved by ann").wait_for()
+
+
+def edited_by_bob(pages: Pages, store: str) -> None:
+    """Bob loads two packs more of a product of a store."""
+    line = pages.lake.read(ORDER_PLAN_FINAL.name, f"store_id = '{store}'").sort_by([("origin_week", "descending"), ("target_week", "ascending")])
+    row = line.to_pylist()[-1]
+    target = Week(line["origin_week"][0].as_py()) + 1
+    [row] = [one for one in line.to_pylist() if (one["target_week"], one["product_id"]) == (target.monday, row["product_id"])]
+    more = row["order_quantity"] + 2 * row["case_pack"]
+    change = Change(store, row["product_id"], more, row["order_quantity"])
+    edit_plan(pages.lake, Person("Bob", "operator"), Region("north_texas"), target, [change], "price", "")
+
+
+def test_edits_that_were_made_since_the_page_was_drawn_are_not_taken_back_unseen(visit: Callable[..., Page], pages: Pages) -> None:
+    store = stores(pages)[2]
+    edited_by_bob(pages, store)
+    page = visit(f"{STORE}{store}")
+    button = page.get_by_role("button", name="Take all edits of this store back")
+    button.wait_for()
+    settled(page)
+    known = pages.lake.read(OVERRIDES.name).num_rows
+    edited_by_bob(pages, store)
+    button.click()
+    page.get_by_text("its edits changed after this page was drawn").wait_for()
+    assert pages.lake.read(OVERRIDES.name).num_rows == known + 1
+    settled(page)
+    button.click()
+    button.wait_for(state="detached")
+    assert "taken back" in pages.lake.read(OVERRIDES.name)["action"].to_pylist()
+
+
+def test_what_another_tab_entered_is_shown_before_it_is_saved(visit: Callable[..., Page], pages: Pages) -> None:
+    store = stores(pages)[3]
+    one, other = visit(f"{STORE}{store}"), visit(f"{STORE}{store}")
+    entered(one)
+    one.get_by_text("1 line changed, not saved").wait_for()
+    choose_why(one)
+    settled(one)
+    field = other.locator("input.edit").nth(1)
+    field.fill(str(int(field.input_value()) + 4 * int(str(field.get_attribute("data-step")))))
+    field.press("Enter")
+    other.get_by_text("2 lines changed, not saved").wait_for()
+    known = pages.lake.read_or_empty(OVERRIDES.name).num_rows
+    one.get_by_role("button", name="Save", exact=True).click()
+    one.get_by_text("what you entered (in another tab, or just now) changed after this page was drawn").wait_for()
+    settled(one)
+    assert pages.lake.read_or_empty(OVERRIDES.name).num_rows == known
+    one.get_by_role("button", name="Save", exact=True).click()
+    one.get_by_text("2 lines saved").wait_for()
+    assert pages.lake.read(OVERRIDES.name).num_rows == known + 2
 
 
 def test_who_leaves_while_typing_is_asked_first(visit: Callable[..., Page], pages: Pages) -> None:
@@ -210,6 +296,7 @@ def test_what_cannot_be_read_or_is_gone_is_said_and_entries_are_kept(visit: Call
     entered(page)
     page.get_by_text("1 line changed, not saved").wait_for()
     choose_why(page)
+    settled(page)
     table, aside = pages.root / "lake" / "gold" / "overrides", pages.root / "lake" / "gold" / "overrides.aside"
     if table.exists():
         table.rename(aside)

@@ -137,7 +137,7 @@ def test_a_line_that_somebody_edits_before_save_is_pressed_is_shown_again_and_no
     # Versions are looked up once a second; what is saved over within that second is told afterwards.
     page.wait_for_timeout(1_500)
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_text("Nothing was saved:").wait_for()
+    page.get_by_text("Nothing was done:").wait_for()
     page.get_by_text("1 line of the workbook differ").wait_for()
     assert pages.lake.read(OVERRIDES.name).num_rows == edits + 1
 

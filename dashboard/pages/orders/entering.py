@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.parts.numbers import units_typed
+from dashboard.parts.pressing import is_pressed
 from dashboard.parts.table import Edit
 from dashboard.parts.view import View
 from dashboard.queries.orders.lines import PlanOf, lines_of, planned_weeks
@@ -23,14 +24,6 @@ REFUSED, SAVED = "entry_refused", "saved"
 def shown_of(view: View, plan: PlanOf, store: str) -> str:
     """What a table of a store's lines is of, and whom it is shown: a tab may be somebody else's by the time that it says what was entered."""
     return json.dumps([view.person.name, str(plan.region), str(plan.target), store])
-
-
-def drawn_before(shown: str, now: dict[str, int]) -> dict[str, int]:
-    """Units to load by product as the page showed them when a button was pressed: by now somebody else may have changed them."""
-    drawn: dict[str, dict[str, int]] = st.session_state.setdefault("drawn", {})
-    before = drawn.get(shown, now)
-    drawn[shown] = now
-    return before
 
 
 def put(view: View, entered: Sequence[Edit]) -> None:
@@ -66,7 +59,7 @@ def show_per_cent(view: View, plan: PlanOf, lines: Sequence[Row]) -> None:
         left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
         category = left.selectbox("Lines", ["The whole store", *categories], key="bulk_category")
         per_cent = middle.number_input("Per cent", min_value=-100, max_value=500, value=10, step=5, key="bulk_per_cent")
-        if right.button("Put in", key="bulk"):
+        if is_pressed(right.button("Put in", key="bulk")):
             chosen = [row for row in lines if category in {"The whole store", row["category"]}]
             changes = [change for change in by_per_cent(chosen, float(per_cent)) if change.quantity != change.seen]
             Unsaved(view.lake, view.person.name).keep(plan.region, plan.target, changes)

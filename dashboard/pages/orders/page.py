@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard.pages.orders.files import show_files
 from dashboard.pages.orders.store import show_store
 from dashboard.parts.numbers import day, moment
+from dashboard.parts.pressing import is_pressed, shown_before
 from dashboard.parts.selection import pick
 from dashboard.parts.states import empty, lead
 from dashboard.parts.table import Cell, Column, Line, show_table
@@ -26,9 +27,7 @@ from dashboard.queries.orders.lines import (
 )
 from dashboard.queries.orders.unsaved import Unsaved
 from orchestration.service.orders import decide_on_plan
-from transforms.calendar import Region, Week
 from transforms.errors import ShelfcastError
-from transforms.orders.record import Seen
 from transforms.rows import Row
 
 _REFUSED = "approval_refused"
@@ -158,11 +157,11 @@ def _approval(view: View, plan: PlanOf) -> None:
     event = ""
     label = f"Approve the plan of {region_name(str(plan.region))} for {day(plan.target)}{' again' if approved else ''}"
     with st.container(horizontal=True):
-        if st.button(label, type="primary", key="approve"):
+        if is_pressed(st.button(label, type="primary", key="approve")):
             event = "approved"
-        if approved and st.button("Withdraw the approval", key="withdraw"):
+        if approved and is_pressed(st.button("Withdraw the approval", key="withdraw")):
             event = "approval withdrawn"
-    seen = _drawn_before(plan, standing_of(view.reader, plan))
+    seen = shown_before(f"plan {plan.region} {plan.target}", standing_of(view.reader, plan))
     if event:
         try:
             decide_on_plan(view.lake, view.person, plan.region, plan.target, event, note, seen)
@@ -170,15 +169,6 @@ def _approval(view: View, plan: PlanOf) -> None:
             st.session_state[_REFUSED] = str(error)
         view.reader.forget_versions()
         st.rerun()
-
-
-def _drawn_before(plan: PlanOf, now: Seen) -> Seen:
-    """The plan as the page showed it when a button was pressed: by now somebody else may have changed it."""
-    drawn: dict[tuple[Region, Week], Seen] = st.session_state.setdefault("drawn_plans", {})
-    key = plan.region, plan.target
-    before = drawn.get(key, now)
-    drawn[key] = now
-    return before
 
 
 def _state(view: View, latest: Row | None) -> str:

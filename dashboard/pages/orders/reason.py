@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.parts.pressing import is_pressed
 from transforms.contracts.orders import REASONS
 
 
@@ -18,7 +19,7 @@ def ask_why(key: str, *, ready: bool = True) -> tuple[str, str, str]:
     left, middle, save, drop = st.columns([2, 3, 1, 1], vertical_alignment="bottom")
     reason = left.selectbox("Why", REASONS, index=None, placeholder="Choose a reason", key=f"{key}reason") or ""
     note = middle.text_input("In your own words", key=f"{key}note", placeholder="optional")
-    if drop.button("Drop", key=f"{key}drop"):
+    if is_pressed(drop.button("Drop", key=f"{key}drop")):
         return "drop", reason, note
-    pressed = save.button("Save", type="primary", key=f"{key}save", disabled=not (reason and ready))
+    pressed = is_pressed(save.button("Save", type="primary", key=f"{key}save", disabled=not (reason and ready)))
     return "save" if pressed and reason else "", reason, note

@@ -9,6 +9,7 @@ from dashboard.pages.orders.entering import REFUSED, SAVED
 from dashboard.pages.orders.reason import ask_why
 from dashboard.pages.orders.told import said, told
 from dashboard.parts.numbers import moment
+from dashboard.parts.pressing import is_pressed, refuse_unseen, shown_before
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View
 from dashboard.parts.words import counted, plain
@@ -30,20 +31,29 @@ def show_basket(view: View, plan: PlanOf, lines: Sequence[Row], basket: Mapping[
             st.warning(plain(f"Not in the plan any more, so that what you entered for them is not saved: {', '.join(gone)}."))
         st.markdown(f"**{counted(view.numbers, change.lines, 'line')} changed, not saved.** {told(view, change)}")
         pressed, reason, note = ask_why("")
-        if pressed == "drop":
+        before = shown_before(f"basket {plan.region} {plan.target} {next(iter(basket.values())).store_id}", dict(basket))
+        if pressed and before != basket:
+            refuse_unseen("what you entered (in another tab, or just now)")
+        elif pressed == "drop":
             Unsaved(view.lake, view.person.name).drop(plan.region, plan.target, list(basket.values()))
             st.rerun()
-        if pressed == "save":
+        elif pressed == "save":
             changes = [replace(wanted, seen=seen.get(product, wanted.seen)) for product, wanted in basket.items() if product in planned]
             _save(view, plan, changes, list(basket.values()), reason, note)
 
 
 def show_saved() -> None:
-    """Say once what became of what was entered or saved last."""
-    if words := st.session_state.pop(REFUSED, ""):
+    """Say what became of what was entered or saved last, until a page was drawn to its end."""
+    if words := st.session_state.get(REFUSED):
         st.error(plain(words))
-    if words := st.session_state.pop(SAVED, ""):
+    if words := st.session_state.get(SAVED):
         st.success(plain(words))
+
+
+def forget_said() -> None:
+    """It has been read: an entry that came at the same time would have drawn the page anew before."""
+    for name in (REFUSED, SAVED):
+        st.session_state.pop(name, None)
 
 
 def show_edits(view: View, plan: PlanOf, store: str, planned: set[str]) -> None:
@@ -73,11 +83,16 @@ def show_edits(view: View, plan: PlanOf, store: str, planned: set[str]) -> None:
         for row in edits
     ]
     show_table("edits", f"Edits of store {store}", columns, rows, empty="")
-    in_force = {row["product_id"]: row for row in reversed(edits)}
-    mine = [product for product, row in in_force.items() if row["quantity_to"] is not None and product in planned]
-    if mine and view.person.may_plan(str(plan.region)) and st.button("Take all edits of this store back", key="take_back"):
-        changes = [Change(store, product, None, in_force[product]["quantity_to"]) for product in mine]
-        _save(view, plan, changes, [], "other", "taken back")
+    in_force = {row["product_id"]: row["quantity_to"] for row in reversed(edits) if row["product_id"] in planned}
+    mine = {product: quantity for product, quantity in in_force.items() if quantity is not None}
+    before = shown_before(f"edits {plan.region} {plan.target} {store}", mine)
+    if not (mine and view.person.may_plan(str(plan.region))):
+        return
+    if is_pressed(st.button("Take all edits of this store back", key="take_back")):
+        if before != mine:
+            refuse_unseen("its edits")
+        else:
+            _save(view, plan, [Change(store, product, None, quantity) for product, quantity in mine.items()], [], "other", "taken back")
 
 
 def _save(view: View, plan: PlanOf, changes: Sequence[Change], waiting: Sequence[Change], reason: str, note: str) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.pages.orders.entering import drawn_before, put, show_per_cent, shown_of
-from dashboard.pages.orders.saving import show_basket, show_edits, show_saved
+from dashboard.pages.orders.entering import put, show_per_cent, shown_of
+from dashboard.pages.orders.saving import forget_said, show_basket, show_edits, show_saved
 from dashboard.parts.numbers import day
+from dashboard.parts.pressing import shown_before
 from dashboard.parts.states import lead
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View, address
@@ -36,7 +37,7 @@ def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGen
     lines = lines_of(view.reader, plan, store)
     may = view.person.may_plan(str(plan.region))
     shown, basket = shown_of(view, plan, store), Unsaved(view.lake, view.person.name).of(plan.region, plan.target, store)
-    before = drawn_before(shown, {row["product_id"]: int(row["order_quantity"]) for row in lines})
+    before = shown_before(f"lines {shown}", {row["product_id"]: int(row["order_quantity"]) for row in lines})
     look = [row for row in lines if row["look"]]
     with answer:
         _lead(view, plan, lines, store, name)
@@ -58,6 +59,7 @@ def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGen
     if may:
         show_per_cent(view, plan, lines)
     show_edits(view, plan, store, {row["product_id"] for row in lines})
+    forget_said()
 
 
 def _lead(view: View, plan: PlanOf, lines: Sequence[Row], store: str, name: str) -> None:

@@ -9,6 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dashboard.pages.orders.reason import ask_why
 from dashboard.pages.orders.told import said, told
+from dashboard.parts.pressing import refuse_unseen, shown_before
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View
 from dashboard.parts.words import counted, plain
@@ -96,13 +97,12 @@ def _show_changes(view: View, plan: PlanOf, found: Compared) -> None:
 def _ask(view: View, plan: PlanOf, chosen: Sequence[Differing]) -> None:
     """Why, and the buttons to save or drop it all."""
     now = {(line.wanted.store_id, line.wanted.product_id, line.row["order_quantity"]) for line in chosen}
-    seen = st.session_state.get("upload_drawn", now)
-    st.session_state["upload_drawn"] = now
+    seen = shown_before(f"upload {st.session_state['upload_number']}", now)
     pressed, reason, note = ask_why("upload_", ready=bool(chosen))
     if pressed == "drop":
         _done("")
     if pressed == "save" and seen != now:
-        st.warning("**Nothing was saved:** somebody edited lines of this workbook after they were shown to you. Look at them again, then save.")
+        refuse_unseen("lines of this workbook were edited by somebody: they")
     elif pressed == "save":
         changes = [Change(line.wanted.store_id, line.wanted.product_id, line.wanted.units, line.row["order_quantity"], "upload") for line in chosen]
         try:
@@ -117,7 +117,6 @@ def _ask(view: View, plan: PlanOf, chosen: Sequence[Differing]) -> None:
 def _done(words: str) -> None:
     """Begin anew, with room for another workbook."""
     st.session_state["upload_number"] += 1
-    st.session_state.pop("upload_drawn", None)
     st.session_state["uploaded"] = words
     st.rerun()
 
