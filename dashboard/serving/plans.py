@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dashboard.queries.orders.downloads import plan_csv, plan_workbook
-from dashboard.queries.orders.lines import PlanOf, bring_in_step
 from dashboard.queries.orders.paper import plan_to_print
+from dashboard.queries.orders.plans import PlanOf, bring_in_step
 from dashboard.queries.reader import Reader, reader_of
 from orchestration.settings import settings
 from transforms.lake.tables import Lake

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page
 
 from benchmarks.page_faults import found_by_axe
-from dashboard.queries.orders.lines import planned_weeks, standing_of
+from dashboard.queries.orders.plans import planned_weeks, standing_of
 from dashboard.queries.reader import Reader
 from orchestration.people import Person
 from orchestration.service.orders import decide_on_plan, edit_plan

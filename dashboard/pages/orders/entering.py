@@ -9,7 +9,8 @@ from dashboard.parts.numbers import units_typed
 from dashboard.parts.pressing import is_pressed
 from dashboard.parts.table import Edit
 from dashboard.parts.view import View
-from dashboard.queries.orders.lines import PlanOf, lines_of, planned_weeks
+from dashboard.queries.orders.lines import lines_of
+from dashboard.queries.orders.plans import PlanOf, planned_weeks
 from dashboard.queries.orders.unsaved import Unsaved
 from orchestration.service.orders import by_per_cent
 from transforms.contracts.orders import LARGEST_QUANTITY

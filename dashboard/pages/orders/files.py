@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.pages.orders.upload import show_upload
 from dashboard.parts.view import View, address
-from dashboard.queries.orders.lines import PlanOf
+from dashboard.queries.orders.plans import PlanOf
 
 
 def show_files(view: View, plan: PlanOf, store: str) -> None:

@@ -14,17 +14,8 @@ from dashboard.parts.states import empty, lead
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View, address, current
 from dashboard.parts.words import counted, plain, region_name
-from dashboard.queries.orders.lines import (
-    PlanOf,
-    bring_in_step,
-    decisions_on,
-    events_of,
-    next_to_load,
-    planned_regions,
-    planned_weeks,
-    standing_of,
-    stores_of,
-)
+from dashboard.queries.orders.lines import stores_of
+from dashboard.queries.orders.plans import PlanOf, bring_in_step, decisions_on, events_of, next_to_load, planned_regions, planned_weeks, standing_of
 from dashboard.queries.orders.unsaved import Unsaved
 from orchestration.service.orders import decide_on_plan
 from transforms.errors import ShelfcastError

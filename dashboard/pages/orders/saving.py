@@ -14,7 +14,7 @@ from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View
 from dashboard.parts.words import counted, plain
 from dashboard.queries.orders.basket import difference
-from dashboard.queries.orders.lines import PlanOf, edits_of
+from dashboard.queries.orders.plans import PlanOf, edits_of
 from dashboard.queries.orders.unsaved import Unsaved, units_wanted
 from orchestration.service.orders import edit_plan
 from transforms.errors import ShelfcastError

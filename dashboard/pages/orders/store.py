@@ -14,7 +14,8 @@ from dashboard.parts.states import lead
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View, address
 from dashboard.parts.words import counted
-from dashboard.queries.orders.lines import WEEKS_BACK, PlanOf, lines_of
+from dashboard.queries.orders.lines import WEEKS_BACK, lines_of
+from dashboard.queries.orders.plans import PlanOf
 from dashboard.queries.orders.unsaved import Unsaved, units_wanted
 from transforms.orders.record import Change
 from transforms.rows import Row

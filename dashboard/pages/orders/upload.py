@@ -13,7 +13,7 @@ from dashboard.parts.pressing import refuse_unseen, shown_before
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View
 from dashboard.parts.words import counted, plain
-from dashboard.queries.orders.lines import PlanOf
+from dashboard.queries.orders.plans import PlanOf
 from dashboard.queries.orders.uploads import Compared, Differing, compared, cost
 from orchestration.service.orders import edit_plan
 from transforms.errors import ShelfcastError

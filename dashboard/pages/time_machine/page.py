@@ -14,7 +14,7 @@ from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View, address, current
 from dashboard.parts.words import counted, region_name
 from dashboard.queries import time_machine as queries
-from dashboard.queries.orders.lines import planned_regions, planned_weeks
+from dashboard.queries.orders.plans import planned_regions, planned_weeks
 from dashboard.queries.time_machine import Moment, Then
 from transforms.calendar import Week
 from transforms.contracts.rungs import CHAMPION, RUNGS

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dashboard.queries.orders.lines import PlanOf
+from dashboard.queries.orders.plans import PlanOf
 from transforms.calendar import Region, Week
 from transforms.contracts.orders import ORDER_PLAN_FINAL
 from transforms.errors import MissingData

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dashboard.queries.orders.lines import PlanOf, decisions_on, next_to_load, planned_regions, planned_weeks
+from dashboard.queries.orders.plans import PlanOf, decisions_on, next_to_load, planned_regions, planned_weeks
 from dashboard.queries.reader import Reader
 from transforms.contracts.silver import SILVER_STORES
 from transforms.errors import MissingData

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from dashboard.queries.orders.basket import Difference, difference
-from dashboard.queries.orders.lines import CHOSEN, NAMES, PlanOf
+from dashboard.queries.orders.plans import CHOSEN, NAMES, PlanOf
 from dashboard.queries.reader import Reader
 from transforms.contracts.gold import FORECASTS
 from transforms.contracts.orders import ORDER_PLAN_FINAL

@@ -9,8 +9,8 @@ import pytest
 
 from dashboard.queries.orders.basket import Difference, difference
 from dashboard.queries.orders.downloads import plan_csv
-from dashboard.queries.orders.lines import PlanOf, bring_in_step, decisions_on
 from dashboard.queries.orders.paper import plan_to_print
+from dashboard.queries.orders.plans import PlanOf, bring_in_step, decisions_on
 from dashboard.queries.orders.uploads import compared, cost
 from dashboard.queries.reader import Reader
 from transforms.calendar import Region, SliceBlock, Week
