@@ -4,6 +4,8 @@ Nobody else reaches that socket, so that the pages believe these headers. What a
 """
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from urllib.parse import quote
@@ -26,6 +28,7 @@ _HOP_BY_HOP = frozenset(
 )
 _OWN = ("x-shelfcast-", "authorization", "x-forwarded-", "sec-websocket-")
 _LARGEST_MESSAGE = 64 << 20
+_UPLOADS, _UPLOADS_SECONDS = 10, 60.0
 _POLICY_VIOLATION, _TRY_AGAIN = 1008, 1013
 _STARTING = "The pages are starting, or their process has ended: try again in some seconds. The log is services.log below the lake's root."
 
@@ -35,6 +38,7 @@ class Relay:
 
     def __init__(self, socket: str, door: Door) -> None:
         self._socket, self._door = socket, door
+        self._uploads = dict[str, deque[float]]()
         # Each request its own connection, which costs nothing here: one that was kept may be closed by the other side just when it is used again.
         transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
         self._client = httpx.AsyncClient(transport=transport, base_url="http://pages", timeout=httpx.Timeout(5, read=None), follow_redirects=False)
@@ -48,6 +52,8 @@ class Relay:
             await self._converse(WebSocket(scope, receive, send))
 
     async def _answer(self, request: Request) -> Response:
+        if request.method == "PUT" and (refusal := self._refused_upload(request.scope[PERSON])) is not None:
+            return refusal
         path = quote(request.scope["path"])
         url = httpx.URL(path=path, query=request.scope["query_string"]) if request.scope["query_string"] else httpx.URL(path=path)
         outgoing = self._client.build_request(
@@ -63,6 +69,16 @@ class Relay:
         answer = StreamingResponse(incoming.aiter_raw(), status_code=incoming.status_code, background=BackgroundTask(incoming.aclose))
         answer.raw_headers = [(name.lower(), value) for name, value in incoming.headers.raw if _is_relayed(name.decode("latin-1").lower())]
         return answer
+
+    def _refused_upload(self, person: Person) -> Response | None:
+        """What is uploaded stays in the pages' memory for as long as its page is open: only from those who have a use for it, and so much of it."""
+        if person.role == "viewer":
+            return PlainTextResponse(f"{person.name} is a viewer: workbooks are uploaded by planners and operators.\n", status_code=403)
+        now, lately = time.monotonic(), self._uploads.setdefault(person.name, deque(maxlen=_UPLOADS))
+        if len(lately) == _UPLOADS and now - lately[0] < _UPLOADS_SECONDS:
+            return PlainTextResponse(f"More than {_UPLOADS} uploads of {person.name} in a minute: try again in one.\n", status_code=429)
+        lately.append(now)
+        return None
 
     async def _converse(self, websocket: WebSocket) -> None:
         """Relay what both sides say, for as long as the browser stays connected. Each conversation is one person's, as they are at its beginning."""
