@@ -11,6 +11,7 @@ from dashboard.parts.states import empty, lead
 from dashboard.parts.table import Cell, Column, Line, show_table
 from dashboard.parts.view import View, current
 from dashboard.parts.words import region_name
+from dashboard.queries.orders.plans import planned_regions
 from dashboard.queries.value_added import BY, value_of
 from transforms.orders.value_added import FEWEST_WEEKS, Summary
 
@@ -48,9 +49,9 @@ def show() -> None:
     left, right = st.columns(2)
     with left:
         by = pick("Edits by", "by", list(BY), default="person", words=str.capitalize)
-    everything, first, last = value_of(view.reader, "region")
     with right:
-        region = pick("Region", "region", ["", *sorted(one.name for one in everything)], default="", words=lambda name: region_name(name or "all"))
+        regions = ["", *planned_regions(view.reader)]
+        region = pick("Region", "region", regions, default="", words=lambda name: region_name(name or "all"))
     found, first, last = value_of(view.reader, by, region or None)
     if first is None or last is None:
         with answer:

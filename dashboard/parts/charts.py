@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.parts.theme import BLUE, QUIET, QUIET_ON_DARK, SKY
 
 WEEK_FORMAT = "%-d %b"
-ROW_HEIGHT = 22
+ROW_HEIGHT, _PLACES = 22, 6
 
 
 def line_colour() -> str:
@@ -47,4 +47,6 @@ def show_chart(chart: Any, described: str, data: pd.DataFrame, name: str, column
     shown = data if columns is None else data[list(columns)].rename(columns=dict(columns))
     with st.expander("View data", key=f"data_{name}"):
         st.table(shown.head(200))
-        st.download_button("Download CSV", shown.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv", key=f"download_{name}")
+        # A program that reads the file wants 0.19, where people read 19 %.
+        counted = shown if columns is None or not {"text", "value"} <= {*data} else shown.assign(**{columns["text"]: data["value"].round(_PLACES)})
+        st.download_button("Download CSV", counted.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv", key=f"download_{name}")

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard.parts.numbers import dated
 from dashboard.parts.words import plain
 from transforms.errors import MissingData, ShelfcastError
+from transforms.lake.tables import STORAGE_FAILED
 
 _LOG = logging.getLogger("shelfcast.pages")
 _STALE_DAYS = 14
@@ -35,10 +36,11 @@ def guarded() -> Iterator[None]:
         st.info(str(error))
     except ShelfcastError as error:
         _say_unreadable(str(error))
-    except OSError as error:
-        _LOG.error("a file could not be read or written", exc_info=error)
-        what = f"{error.filename} cannot be read or written" if error.filename else "A file cannot be read or written"
-        _say_unreadable(f"{what}: {error.strerror or error}. What was entered and not saved is kept.")
+    except STORAGE_FAILED as error:
+        _LOG.error("a file or table could not be read or written", exc_info=error)
+        named = error.filename if isinstance(error, OSError) and error.filename else "the lake"
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        _say_unreadable(f"{named} cannot be read or written: {why}. What was entered and not saved is kept.")
 
 
 def _say_unreadable(what: str) -> None:

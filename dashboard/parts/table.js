@@ -114,16 +114,18 @@ const isTyping = (input) => !["", input.dataset.shown].includes(input.value.trim
 
 // Drawing anew must not take from somebody what they are typing.
 const keepTyping = (root, draw) => {
-  const typed = root.getRootNode().activeElement;
-  const before = typed?.matches?.("input.edit") ? typed : undefined;
+  const before = root.getRootNode().activeElement;
+  const typed = before?.matches?.("input.edit") ? before : undefined;
   // Of another store by now: what was typed for the one before is not to stand here, and goes where it was meant for.
-  if (before && before.dataset.of !== root.latest.data.of) before.blur();
+  if (typed && typed.dataset.of !== root.latest.data.of) typed.blur();
   root.drawing = true;
   draw();
-  const same = before && [...root.querySelectorAll("input.edit")].find((input) => ["of", "row", "column"].every((name) => input.dataset[name] === before.dataset[name]));
+  // Who goes on by keyboard stays where they were, on a row's link too.
+  const place = (node) => [node.tagName, node.dataset.of, node.dataset.row, node.dataset.column].join("|");
+  const same = before?.dataset?.row && [...root.querySelectorAll("input.edit, tbody a")].find((node) => place(node) === place(before));
   if (same) {
     // What was sent is what Python says it is by now.
-    if (isTyping(before)) same.value = before.value;
+    if (typed && isTyping(typed)) same.value = typed.value;
     same.focus();
   }
   root.drawing = false;
@@ -146,7 +148,7 @@ const cellOf = (column, row, root) => {
     scope: first ? "row" : undefined, title: cell.help, class: [column.number ? "number" : "", column.phone ? "" : "desk", cell.tone ?? ""].join(" ").trim(),
   });
   if (column.edit && cell.edit) node.append(editor(column, row, cell, root));
-  else if (first && row.href) node.append(el("a", { href: row.href, target: "_self", text: cell.text }));
+  else if (first && row.href) node.append(el("a", { href: row.href, target: "_self", text: cell.text, "data-of": root.latest.data.of, "data-row": row.id }));
   else if (cell.spark) node.append(sparkline(cell.spark, cell.text));
   else node.append(el("span", { text: cell.text ?? "" }));
   if (cell.phone) node.append(el("small", { class: "phone", text: cell.phone }));

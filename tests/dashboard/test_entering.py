@@ -1,5 +1,6 @@
 """Entering quantities in a hurry, in a real browser: nothing that was entered goes elsewhere or is lost, however one leaves the page."""
 
+import json
 import os
 import re
 import signal
@@ -240,6 +241,43 @@ def test_what_another_tab_entered_is_shown_before_it_is_saved(visit: Callable[..
     one.get_by_role("button", name="Save", exact=True).click()
     one.get_by_text("2 lines saved").wait_for()
     assert pages.lake.read(OVERRIDES.name).num_rows == known + 2
+
+
+def test_who_goes_on_by_keyboard_stays_in_the_table_when_it_is_drawn_anew(visit: Callable[..., Page], pages: Pages) -> None:
+    page = visit(f"{STORE}{stores(pages)[0]}")
+    field = page.locator("input.edit").first
+    field.focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Tab")
+    page.get_by_text("1 line changed, not saved").wait_for()
+    settled(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Tab")
+    page.get_by_text("2 lines changed, not saved").wait_for()
+
+
+def test_a_share_is_of_what_is_entered_and_what_is_loaded_already_waits_no_more(visit: Callable[..., Page], pages: Pages) -> None:
+    store = stores(pages)[4]
+    page = visit(f"{STORE}{store}")
+    product, quantity = entered(page, more=20)
+    page.get_by_text("1 line changed, not saved").wait_for()
+    page.get_by_text("Change many lines by per cent").click()
+    pack = int(str(field_of(page, product).get_attribute("data-step")))
+    page.get_by_role("button", name="Put in").click()
+    page.locator(f"input.edit[data-row='{product}'][data-shown='{round(1.1 * quantity / pack) * pack}']").wait_for()
+    settled(page)
+    [file] = (pages.root / "unsaved").iterdir()
+    kept = json.loads(file.read_text())
+    for line in kept["lines"]:
+        line["change"]["quantity"] = line["change"]["seen"]
+    file.write_text(json.dumps(kept))
+    page.reload()
+    page.locator("input.edit").first.wait_for()
+    settled(page)
+    assert page.get_by_text("changed, not saved").count() == 0
+    assert json.loads(file.read_text())["lines"] == []
 
 
 def test_who_leaves_while_typing_is_asked_first(visit: Callable[..., Page], pages: Pages) -> None:

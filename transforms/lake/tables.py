@@ -40,6 +40,8 @@ _REPLACE_ATTEMPTS = 8
 _APPEND_ATTEMPTS = 100
 # The library removes nothing by itself: which past versions have to stay readable is known to `transforms.lake.maintenance` alone.
 _KEPT = {"delta.logRetentionDuration": "interval 5200 weeks", "delta.deletedFileRetentionDuration": "interval 5200 weeks"}
+STORAGE_FAILED = (OSError, DeltaError)
+"""What reading and writing a table raise where a disk is full or a store fails, and no error of ours says more."""
 _ABSENT = -1
 _COMPARED_WEEKS, _COMPARED_ROWS = 26, 1_000_000
 """Weeks of a block, and rows, up to which a replacement is compared with what stands there: more of them are streamed, so that memory stays flat."""

@@ -1,7 +1,8 @@
 """What is entered on the page of a store: taken into the store and week that the page showed then, in whole cases, and kept until it is saved."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -30,7 +31,11 @@ def shown_of(view: View, plan: PlanOf, store: str) -> str:
 def put(view: View, entered: Sequence[Edit]) -> None:
     """Take what was entered into the store that the page showed then, and draw the page anew."""
     for edit in entered:
-        person, region, target, store = json.loads(edit.of)
+        try:
+            person, region, target, store = map(str, json.loads(edit.of))
+        except (ValueError, TypeError):
+            # No page of ours says that.
+            continue
         # None where nothing is planned any more.
         plan = next((plan for plan in planned_weeks(view.reader, region) if str(plan.target) == target), None)
         if plan is not None and person == view.person.name and view.person.may_plan(region):
@@ -53,8 +58,8 @@ def _put_one(view: View, plan: PlanOf, row: Row, edit: Edit) -> None:
     Unsaved(view.lake, view.person.name).keep(plan.region, plan.target, [change], edit.entered)
 
 
-def show_per_cent(view: View, plan: PlanOf, lines: Sequence[Row]) -> None:
-    """Change a category, or the whole store, by per cent."""
+def show_per_cent(view: View, plan: PlanOf, lines: Sequence[Row], wanted: Mapping[str, int]) -> None:
+    """Change a category, or the whole store, by per cent of what the page shows: of what is entered where something is."""
     categories = sorted({row["category"] for row in lines if row["category"]})
     with st.expander("Change many lines by per cent"):
         left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
@@ -62,6 +67,8 @@ def show_per_cent(view: View, plan: PlanOf, lines: Sequence[Row]) -> None:
         per_cent = middle.number_input("Per cent", min_value=-100, max_value=500, value=10, step=5, key="bulk_per_cent")
         if is_pressed(right.button("Put in", key="bulk")):
             chosen = [row for row in lines if category in {"The whole store", row["category"]}]
-            changes = [change for change in by_per_cent(chosen, float(per_cent)) if change.quantity != change.seen]
+            loaded = {row["product_id"]: int(row["order_quantity"]) for row in chosen}
+            entered = [{**row, "order_quantity": wanted.get(row["product_id"], row["order_quantity"])} for row in chosen]
+            changes = [replace(change, seen=loaded[change.product_id]) for change in by_per_cent(entered, float(per_cent))]
             Unsaved(view.lake, view.person.name).keep(plan.region, plan.target, changes)
             st.rerun()

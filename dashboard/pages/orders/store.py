@@ -37,8 +37,9 @@ def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGen
     """Draw the page of one store, the answer into its place above the pickers."""
     lines = lines_of(view.reader, plan, store)
     may = view.person.may_plan(str(plan.region))
-    shown, basket = shown_of(view, plan, store), Unsaved(view.lake, view.person.name).of(plan.region, plan.target, store)
-    before = shown_before(f"lines {shown}", {row["product_id"]: int(row["order_quantity"]) for row in lines})
+    loaded = {row["product_id"]: int(row["order_quantity"]) for row in lines}
+    shown, basket = shown_of(view, plan, store), _unsaved(view, plan, store, loaded)
+    before = shown_before(f"lines {shown}", loaded)
     look = [row for row in lines if row["look"]]
     with answer:
         _lead(view, plan, lines, store, name)
@@ -58,9 +59,19 @@ def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGen
         if entered := show_table(key, f"{title} of store {store}", _COLUMNS, rows_shown, empty=nothing, of=shown):
             put(view, entered)
     if may:
-        show_per_cent(view, plan, lines)
+        show_per_cent(view, plan, lines, units_wanted(basket))
     show_edits(view, plan, store, {row["product_id"] for row in lines})
     forget_said()
+
+
+def _unsaved(view: View, plan: PlanOf, store: str, loaded: Mapping[str, int]) -> dict[str, Change]:
+    """What this person entered here, but for what is loaded by now: a process that was killed while it saved had put that on record."""
+    unsaved = Unsaved(view.lake, view.person.name)
+    found = unsaved.of(plan.region, plan.target, store)
+    done = [change for product, change in found.items() if loaded.get(product) == change.quantity]
+    if done:
+        unsaved.drop(plan.region, plan.target, done)
+    return {product: change for product, change in found.items() if change not in done}
 
 
 def _lead(view: View, plan: PlanOf, lines: Sequence[Row], store: str, name: str) -> None:
