@@ -15,7 +15,7 @@ from benchmarks.contents import contents
 from benchmarks.page_server import served
 from benchmarks.servers import free_ports
 from dashboard.queries import overview, scoring, training
-from dashboard.queries.orders import lines
+from dashboard.queries.orders import lines, plans
 from dashboard.queries.reader import Reader
 from models.members.settings import BoostingSettings, Settings
 from orchestration.cli.app import app
@@ -67,9 +67,9 @@ def test_the_weekly_cycle_in_a_store_gives_what_it_gives_on_a_folder(
 def answers(lake: Lake) -> list[object]:
     """What the pages of orders, scoring, training and the overview find in a lake."""
     reader = Reader(lake)
-    plan = lines.next_to_load(lines.planned_weeks(reader, "north_texas"))
+    plan = plans.next_to_load(plans.planned_weeks(reader, "north_texas"))
     assert plan is not None
-    lines.bring_in_step(reader, plan)
+    plans.bring_in_step(reader, plan)
     stores = lines.stores_of(reader, plan)
     one = lines.lines_of(reader, plan, stores[0]["store_id"])
     key = ("north_texas", one[0]["store_id"], one[0]["product_id"])
