@@ -51,6 +51,7 @@ def ask(key: str, what: str, act: Callable[[View, bool, str], str]) -> None:
     with st.form(f"decide_{key}", enter_to_submit=False, border=False):
         st.text_input("Reason", key=f"reason_{key}", placeholder="required; kept for good beside your name")
         with st.container(horizontal=True):
+            # Decided before the page is drawn; a press that came with a new connection decides nothing, and is told so here.
             is_pressed(st.form_submit_button(f"Approve {what}", type="primary", key=f"approve_{key}", on_click=_carry_out, args=(key, act, True)))
             is_pressed(st.form_submit_button(f"Reject {what}", key=f"reject_{key}", on_click=_carry_out, args=(key, act, False)))
 

@@ -48,5 +48,6 @@ def show_chart(chart: Any, described: str, data: pd.DataFrame, name: str, column
     with st.expander("View data", key=f"data_{name}"):
         st.table(shown.head(200))
         # A program that reads the file wants 0.19, where people read 19 %.
-        counted = shown if columns is None or not {"text", "value"} <= {*data} else shown.assign(**{columns["text"]: data["value"].round(_PLACES)})
+        written = columns.get("text") if columns and "value" in data else None
+        counted = shown.assign(**{written: data["value"].round(_PLACES)}) if written else shown
         st.download_button("Download CSV", counted.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv", key=f"download_{name}")

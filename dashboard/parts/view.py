@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlencode
 import streamlit as st
 
 from dashboard.parts.numbers import Numbers
+from dashboard.queries.orders.unsaved import Unsaved
 from dashboard.queries.reader import Reader, reader_of
 from orchestration.people import PERSON_HEADER, REGIONS_HEADER, ROLE_HEADER, Person, Role
 from orchestration.settings import settings
@@ -28,6 +29,11 @@ class View:
     def lake(self) -> Lake:
         """The lake, to be written to by `orchestration.service`."""
         return self.reader.lake
+
+    @property
+    def unsaved(self) -> Unsaved:
+        """What this person has entered and not saved yet."""
+        return Unsaved(self.lake, self.person.name)
 
     def require_lake(self) -> None:
         """Raise `AuditFailed` if the lake's folder is gone: without its tables it would look like a new one."""

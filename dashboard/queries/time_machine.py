@@ -15,14 +15,14 @@ from transforms.calendar import Region, Week
 from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN
 from transforms.contracts.life_cycle import DATASET_EVENTS, DATASET_VERSIONS
 from transforms.contracts.operations import PIPELINE_STEPS
-from transforms.contracts.orders import OVERRIDES, PLAN_EVENTS
+from transforms.contracts.orders import APPROVED, OVERRIDES, PLAN_EVENTS
 from transforms.contracts.silver import SILVER_PRODUCTS, SILVER_STORES, SILVER_WEATHER_KNOWN
 from transforms.exports.names import PRODUCTS_NOW, STORES_NOW
 from transforms.orders.final import latest_edits
 from transforms.records.model_registry import POOLED, champions
 from transforms.rows import Row
 
-MADE, EDITED, APPROVED = "plan made", "edited", "approved"
+MADE, EDITED = "plan made", "edited"
 _SEEN = (ORDER_PLAN.name, FORECASTS.name)
 
 

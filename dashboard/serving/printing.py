@@ -16,6 +16,7 @@ from dashboard.parts.words import counted, region_name
 from dashboard.queries.orders.paper import Paper, paper_of
 from dashboard.serving.plans import asked_plan
 from orchestration.web.headers import POLICY
+from transforms.contracts.orders import APPROVED
 from transforms.exports.store_plans import StorePlan
 
 _CSS = (Path(__file__).parent / "paper.css").read_text()
@@ -107,6 +108,6 @@ def _approved(paper: Paper, numbers: Numbers) -> str:
     if decision is None:
         return "Nobody has approved this plan yet."
     since = f"; {counted(numbers, decision['edits_since'], 'edit')} since then" if decision["edits_since"] else ""
-    if decision["event"] == "approved" and decision["made_again"]:
+    if decision["event"] == APPROVED and decision["made_again"]:
         since = f"; made again since then, {counted(numbers, decision['units'], 'unit')} were approved"
     return f"{decision['event'].capitalize()} by {decision['person']}, {moment(decision['event_time'])}{since}."

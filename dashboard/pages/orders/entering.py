@@ -12,7 +12,6 @@ from dashboard.parts.table import Edit
 from dashboard.parts.view import View
 from dashboard.queries.orders.lines import lines_of
 from dashboard.queries.orders.plans import PlanOf, planned_weeks
-from dashboard.queries.orders.unsaved import Unsaved
 from orchestration.service.orders import by_per_cent
 from transforms.contracts.orders import LARGEST_QUANTITY
 from transforms.orders.record import Change
@@ -55,7 +54,7 @@ def _put_one(view: View, plan: PlanOf, row: Row, edit: Edit) -> None:
     if quantity != units:
         st.session_state[SAVED] = f"{name} comes in cases of {pack}: {view.numbers.units(units)} units became {view.numbers.whole(quantity)}."
     change = Change(row["store_id"], edit.row, quantity, int(row["order_quantity"]))
-    Unsaved(view.lake, view.person.name).keep(plan.region, plan.target, [change], edit.entered)
+    view.unsaved.keep(plan.region, plan.target, [change], edit.entered)
 
 
 def show_per_cent(view: View, plan: PlanOf, lines: Sequence[Row], wanted: Mapping[str, int]) -> None:
@@ -70,5 +69,5 @@ def show_per_cent(view: View, plan: PlanOf, lines: Sequence[Row], wanted: Mappin
             loaded = {row["product_id"]: int(row["order_quantity"]) for row in chosen}
             entered = [{**row, "order_quantity": wanted.get(row["product_id"], row["order_quantity"])} for row in chosen]
             changes = [replace(change, seen=loaded[change.product_id]) for change in by_per_cent(entered, float(per_cent))]
-            Unsaved(view.lake, view.person.name).keep(plan.region, plan.target, changes)
+            view.unsaved.keep(plan.region, plan.target, changes)
             st.rerun()

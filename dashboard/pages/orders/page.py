@@ -16,8 +16,8 @@ from dashboard.parts.view import View, address, current
 from dashboard.parts.words import counted, plain, region_name
 from dashboard.queries.orders.lines import stores_of
 from dashboard.queries.orders.plans import PlanOf, bring_in_step, decisions_on, events_of, next_to_load, planned_regions, planned_weeks, standing_of
-from dashboard.queries.orders.unsaved import Unsaved
 from orchestration.service.orders import decide_on_plan
+from transforms.contracts.orders import APPROVED
 from transforms.errors import ShelfcastError
 from transforms.rows import Row
 
@@ -99,7 +99,7 @@ def _lead(view: View, plan: PlanOf, stores: Sequence[Row]) -> None:
 
 def _show_unsaved(view: View, plan: PlanOf, names: Mapping[str, str]) -> None:
     """Where this person has entered something that is not saved yet."""
-    waiting = Unsaved(view.lake, view.person.name).stores(plan.region, plan.target) if view.person.may_plan(str(plan.region)) else {}
+    waiting = view.unsaved.stores(plan.region, plan.target) if view.person.may_plan(str(plan.region)) else {}
     links = [
         f"<a href='{html.escape(address('orders', region=str(plan.region), week=str(plan.target), store=store))}' target='_self'>"
         f"{html.escape(names.get(store, store))}</a> ({counted(view.numbers, count, 'line')})"
@@ -137,7 +137,7 @@ def _approval(view: View, plan: PlanOf) -> None:
     st.subheader("Approval", anchor=False)
     decisions = decisions_on(view.reader, plan)
     latest = decisions[0] if decisions else None
-    approved = latest is not None and latest["event"] == "approved"
+    approved = latest is not None and latest["event"] == APPROVED
     st.markdown(plain(_state(view, latest)))
     if refused := st.session_state.pop(_REFUSED, ""):
         st.error(plain(refused))
@@ -149,7 +149,7 @@ def _approval(view: View, plan: PlanOf) -> None:
     label = f"Approve the plan of {region_name(str(plan.region))} for {day(plan.target)}{' again' if approved else ''}"
     with st.container(horizontal=True):
         if is_pressed(st.button(label, type="primary", key="approve")):
-            event = "approved"
+            event = APPROVED
         if approved and is_pressed(st.button("Withdraw the approval", key="withdraw")):
             event = "approval withdrawn"
     seen = shown_before(f"plan {plan.region} {plan.target}", standing_of(view.reader, plan))
@@ -166,7 +166,7 @@ def _state(view: View, latest: Row | None) -> str:
     if latest is None:
         return "Nobody has approved this plan yet."
     since = f" {counted(view.numbers, latest['edits_since'], 'edit')} since then." if latest["edits_since"] else ""
-    if latest["event"] == "approved" and latest["made_again"]:
+    if latest["event"] == APPROVED and latest["made_again"]:
         since = f" The plan was made again since then: {counted(view.numbers, latest['units_now'], 'unit')} now."
     said = f"{latest['event'].capitalize()} by {latest['person']}, {moment(latest['event_time'])}"
     return f"{said}: {counted(view.numbers, latest['units'], 'unit')}, {counted(view.numbers, latest['edits'], 'edited line')}.{since}"

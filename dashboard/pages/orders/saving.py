@@ -15,7 +15,7 @@ from dashboard.parts.view import View
 from dashboard.parts.words import counted, plain
 from dashboard.queries.orders.basket import difference
 from dashboard.queries.orders.plans import PlanOf, edits_of
-from dashboard.queries.orders.unsaved import Unsaved, units_wanted
+from dashboard.queries.orders.unsaved import units_wanted
 from orchestration.service.orders import edit_plan
 from transforms.errors import ShelfcastError
 from transforms.orders.record import Change
@@ -35,7 +35,7 @@ def show_basket(view: View, plan: PlanOf, lines: Sequence[Row], basket: Mapping[
         if pressed and before != basket:
             refuse_unseen("what you entered (in another tab, or just now)")
         elif pressed == "drop":
-            Unsaved(view.lake, view.person.name).drop(plan.region, plan.target, list(basket.values()))
+            view.unsaved.drop(plan.region, plan.target, list(basket.values()))
             st.rerun()
         elif pressed == "save":
             changes = [replace(wanted, seen=seen.get(product, wanted.seen)) for product, wanted in basket.items() if product in planned]
@@ -101,7 +101,7 @@ def _save(view: View, plan: PlanOf, changes: Sequence[Change], waiting: Sequence
     except ShelfcastError as error:
         st.error(plain(str(error)))
         return
-    Unsaved(view.lake, view.person.name).drop(plan.region, plan.target, waiting)
+    view.unsaved.drop(plan.region, plan.target, waiting)
     view.reader.forget_versions()
     st.session_state[SAVED] = said(view, done)
     st.rerun()

@@ -16,7 +16,7 @@ from dashboard.parts.view import View, address
 from dashboard.parts.words import counted
 from dashboard.queries.orders.lines import WEEKS_BACK, lines_of
 from dashboard.queries.orders.plans import PlanOf
-from dashboard.queries.orders.unsaved import Unsaved, units_wanted
+from dashboard.queries.orders.unsaved import units_wanted
 from transforms.orders.record import Change
 from transforms.rows import Row
 
@@ -66,11 +66,10 @@ def show_store(view: View, plan: PlanOf, store: str, name: str, answer: DeltaGen
 
 def _unsaved(view: View, plan: PlanOf, store: str, loaded: Mapping[str, int]) -> dict[str, Change]:
     """What this person entered here, but for what is loaded by now: a process that was killed while it saved had put that on record."""
-    unsaved = Unsaved(view.lake, view.person.name)
-    found = unsaved.of(plan.region, plan.target, store)
+    found = view.unsaved.of(plan.region, plan.target, store)
     done = [change for product, change in found.items() if loaded.get(product) == change.quantity]
     if done:
-        unsaved.drop(plan.region, plan.target, done)
+        view.unsaved.drop(plan.region, plan.target, done)
     return {product: change for product, change in found.items() if change not in done}
 
 
