@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from starlette.responses import Response
 
 from orchestration.people import Person
@@ -20,6 +20,8 @@ BROWSED = [
 """Marks of a file of tests that open pages."""
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 STORE = "orders?region=north_texas&store="
+# Streamlit says that it has drawn a page a moment before its tables stand in it.
+expect.set_options(timeout=30_000)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 from starlette.responses import PlainTextResponse
 
 from dashboard.parts.numbers import Numbers
@@ -99,7 +99,7 @@ def test_what_was_entered_and_not_saved_is_there_when_one_comes_back(visit: Call
         page.goto(f"{pages.origin}/pages/orders?region=north_texas")
         page.locator("p", has_text="Entered by you and not saved yet").get_by_role("link").click()
     page.get_by_text("1 line changed, not saved").wait_for()
-    assert int(field_of(page, product).input_value()) == quantity
+    expect(field_of(page, product)).to_have_value(str(quantity))
 
 
 def test_what_is_entered_just_before_another_store_is_chosen_goes_to_the_store_it_was_entered_for(visit: Callable[..., Page], pages: Pages) -> None:
@@ -114,13 +114,13 @@ def test_what_is_entered_just_before_another_store_is_chosen_goes_to_the_store_i
     assert page.get_by_text("changed, not saved").count() == 0
     page.goto(f"{pages.origin}/pages/{STORE}{one}")
     page.get_by_text("1 line changed, not saved").wait_for()
-    assert int(field_of(page, product).input_value()) == quantity
+    expect(field_of(page, product)).to_have_value(str(quantity))
 
 
 def test_what_is_entered_into_both_tables_of_a_store_while_the_server_is_slow_is_kept(visit: Callable[..., Page], pages: Pages) -> None:
     page = visit(f"{STORE}{stores(pages)[0]}")
     tables = page.locator("table", has=page.locator("input.edit"))
-    assert tables.count() == 2
+    expect(tables).to_have_count(2)
     wanted: dict[str, int] = {}
     with slow(pages, 0.5):
         for place, table in ((1, 0), (0, 0), (1, 1)):
@@ -131,7 +131,8 @@ def test_what_is_entered_into_both_tables_of_a_store_while_the_server_is_slow_is
             field.press("Enter")
     page.get_by_text("3 lines changed, not saved").wait_for()
     settled(page)
-    assert {product: int(field_of(page, product).input_value()) for product in wanted} == wanted
+    for product, quantity in wanted.items():
+        expect(field_of(page, product)).to_have_value(str(quantity))
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,7 @@ def test_what_is_entered_while_the_pages_process_is_gone_is_kept_once_there_is_a
     page.get_by_text("1 line changed, not saved").wait_for(timeout=90_000)
     settled(page)
     [(product, quantity)] = found
-    assert int(field_of(page, product).input_value()) == quantity
+    expect(field_of(page, product)).to_have_value(str(quantity))
 
 
 def test_what_changed_while_the_connection_was_broken_is_not_approved_unseen(
@@ -320,12 +321,12 @@ def test_a_number_is_taken_as_the_page_writes_it(visit: Callable[..., Page], pag
     field.press("Enter")
     page.get_by_text("1 line changed, not saved").wait_for()
     settled(page)
-    assert int(field_of(page, product).input_value()) == wanted
+    expect(field_of(page, product)).to_have_value(str(wanted))
     field_of(page, product).press("ArrowUp")
     field_of(page, product).press("Enter")
     page.get_by_text(re.compile("changed, not saved")).wait_for()
     settled(page)
-    assert int(field_of(page, product).input_value()) == wanted + pack
+    expect(field_of(page, product)).to_have_value(str(wanted + pack))
 
 
 def test_what_cannot_be_read_or_is_gone_is_said_and_entries_are_kept(visit: Callable[..., Page], pages: Pages) -> None:
