@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
@@ -244,6 +244,12 @@ def one_planned_event_for_each_asset() -> Iterator[None]:
 def child_environment(**extra: str) -> dict[str, str]:
     """Environment for a process that Shelfcast starts: this one's, with `extra` on top."""
     return {**os.environ, **QUIET, **extra}
+
+
+def take_environment(environment: Mapping[str, str]) -> None:
+    """Make the environment of another process this one's."""
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def _put_back(name: str, before: str | None) -> None:

@@ -16,7 +16,12 @@ import psutil
 from benchmarks.faults.place import Place
 
 Kind = Literal["group", "command", "dbt", "worker", "fork server", "workbook reader", "helper"]
-_MARKS: dict[str, Kind] = {"dbt_process": "dbt", "multiprocessing.forkserver": "worker", "transforms.workbooks.process": "workbook reader"}
+_MARKS: dict[str, Kind] = {
+    "runtime.dbt.server": "dbt",
+    "dbt/command.py": "dbt",
+    "multiprocessing.forkserver": "worker",
+    "transforms.workbooks.process": "workbook reader",
+}
 _WEIGHTS: dict[Kind, int] = {"group": 3, "command": 3, "dbt": 3, "worker": 3, "fork server": 3, "workbook reader": 3, "helper": 1}
 """How often a kind is chosen among those that run; helpers are what Dagster and Python start for logs and semaphores."""
 START = "start"

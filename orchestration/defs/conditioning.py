@@ -12,8 +12,8 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliInvocation, DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from orchestration.runtime.dbt.manifest import dbt_project, dbt_resource
 from orchestration.runtime.lineage import column_lineage
-from orchestration.runtime.manifest import dbt_project, dbt_resource
 from orchestration.runtime.metadata import add_large, markdown_table, table_metadata, table_spec, written
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource

@@ -5,7 +5,8 @@ writes is the run's start, whoever launched it: that process holds the run's loc
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from dagster import DagsterEventType
@@ -28,7 +29,9 @@ _BATCHED = {
 class BatchingEventLog(SqlEventLogStorage):
     """Event log that takes a batch of asset events in a few statements and knows the locks of runs; the other parent is Dagster's of the database."""
 
-    _has_partitions_table = False
+    @cached_property
+    def _there(self) -> set[tuple[str, str]]:
+        return set()
 
     @property
     @abstractmethod
@@ -42,11 +45,23 @@ class BatchingEventLog(SqlEventLogStorage):
     def _insert_for_run(self, run_id: str, rows: Sequence[EventRow]) -> None:
         """Write what a database keeps of a run's events apart."""
 
-    def _check_partitions_table(self) -> None:
-        # Dagster looks for it, with a connection of its own, before each look at partitions; a table that is there stays.
-        if not self._has_partitions_table:
-            super()._check_partitions_table()
-            self._has_partitions_table = True
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is a table, as `_once` looks."""
+        return self._once("table", table_name, super().has_table)  # type: ignore[safe-super]  # the other parent has it
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether the table of assets has a column, as `_once` looks."""
+        return self._once("column", column_name, super().has_asset_key_col)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether a migration of Dagster's was made, as `_once` looks."""
+        return self._once("migration", name, super().has_secondary_index)
+
+    def _once(self, kind: str, name: str, look: Callable[[str], bool]) -> bool:
+        # Dagster looks before nearly every query, with a connection of its own each time: of what is there nothing goes again.
+        if (kind, name) not in self._there and look(name):
+            self._there.add((kind, name))
+        return (kind, name) in self._there
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event; before a run counts as started, its lock is held."""

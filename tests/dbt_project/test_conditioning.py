@@ -359,7 +359,7 @@ def test_one_landing_conditioned_again_and_again_gives_one_dataset_version(lake:
 
 
 def test_what_is_parsed_is_the_same_with_any_vars(lake: Lake) -> None:
-    """A run reuses what was parsed before with other vars (`orchestration.runtime.dbt_process`): no ref and no setting of a model may depend on them."""
+    """A run reuses what was parsed before with other vars (`orchestration.runtime.dbt.server`): no ref and no setting of a model may depend on them."""
 
     def nodes(**variables: object) -> dict[str, object]:
         where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", lake.root, "--no-partial-parse"]

@@ -241,6 +241,28 @@ def test_neither_settings_nor_what_is_handed_to_other_processes_hold_the_address
 # ---- lost, and gone on without ----
 
 
+def test_a_file_that_goes_while_a_process_has_it_open_is_begun_anew_and_written_to(tmp_path: Path) -> None:
+    """A connection that is kept goes on writing into a file that nobody can open any more."""
+    with open_instance(tmp_path, local=False) as instance:
+        instance.event_log_storage.store_event_batch([asset_event("a", "w1", planned=False)])
+        for part in (tmp_path / "dagster/history/runs").iterdir():
+            part.unlink()
+        instance.event_log_storage.store_event_batch([asset_event("a", "w2", planned=False)])
+        assert instance.get_materialized_partitions(dg.AssetKey("a")) == {"w2"}
+    with open_instance(tmp_path, local=False) as another:
+        assert another.get_materialized_partitions(dg.AssetKey("a")) == {"w2"}
+        assert [record.partition_key for record in another.fetch_materializations(dg.AssetKey("a"), limit=9).records] == ["w2"]
+
+
+def test_of_many_runs_few_files_stay_open(tmp_path: Path) -> None:
+    with open_instance(tmp_path, local=False) as instance:
+        for number in range(40):
+            instance.report_engine_event(f"event {number}", run_id=f"run-{number}", job_name="job")
+        assert all(len(instance.all_logs(f"run-{number}")) == 1 for number in range(40))
+        held = {str(file.readlink()) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
+        assert 0 < len([name for name in held if name.startswith(str(tmp_path / "dagster/history/runs")) and name.endswith(".db")]) <= 8
+
+
 @pytest.mark.parametrize("name", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
 @pytest.mark.parametrize("content", [None, b"", b"garbage " * 1000, "torn"])
 def test_a_file_of_the_history_that_is_lost_is_begun_anew(tmp_path: Path, name: str, content: bytes | str | None) -> None:

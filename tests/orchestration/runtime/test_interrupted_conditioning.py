@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -239,21 +240,32 @@ def until(reached: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_dbt_that_is_killed_while_it_builds_is_told_with_what_to_do(lake: Lake, tmp_path: Path) -> None:
+def dbt_processes(of: int) -> dict[str, psutil.Process]:
+    """What runs dbt for a process: its command, the server, and the process that it forked."""
+    there = psutil.Process(of).children()
+    servers = [child for child in there if "orchestration.runtime.dbt.server" in child.cmdline()]
+    commands = [child for child in there if any("dbt/command.py" in word for word in child.cmdline())]
+    forked = [child for server in servers for child in server.children() if child.cmdline() == server.cmdline()]
+    return {name: found[0] for name, found in (("server", servers), ("command", commands), ("forked", forked)) if found}
+
+
+@pytest.mark.parametrize("which", ["command", "server", "forked"])
+def test_dbt_that_is_killed_while_it_builds_is_told_with_what_to_do(lake: Lake, tmp_path: Path, which: str) -> None:
     """Its command line of ten lines was told, and to look into a log of Dagster's."""
     land(lake, "shipments/2022-05-02.csv", CORRECTED)
     command = [sys.executable, "-c", "from orchestration.cli.app import app; app()", "run", "--week", str(WEEK + 1), "--root", lake.root, "--local"]
     ingested = lake.version("bronze/ingested_slices")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=CHECKOUT, text=True) as process:
-        dbt: list[psutil.Process] = []
+        dbt: dict[str, psutil.Process] = {}
 
         def built() -> bool:
-            there = psutil.Process(process.pid).children() if process.poll() is None else []
-            dbt[:] = [child for child in there if "orchestration.runtime.dbt_process" in child.cmdline()]
-            return bool(dbt and lake.version("bronze/ingested_slices") != ingested) or process.poll() is not None
+            dbt.clear()
+            with suppress(psutil.NoSuchProcess):
+                dbt.update(dbt_processes(process.pid) if process.poll() is None else {})
+            return bool(len(dbt) == 3 and lake.version("bronze/ingested_slices") != ingested) or process.poll() is not None
 
         until(built)
-        dbt[0].kill()
+        dbt[which].kill()
         told = " ".join(process.communicate()[0].split())
     assert process.returncode == 1
     assert "The process that ran dbt was killed, most often because memory ran out. Run the command again: what was finished stays." in told

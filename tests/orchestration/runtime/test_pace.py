@@ -12,9 +12,9 @@ from rich.console import Console
 from orchestration.cli.session import session
 from orchestration.project import Project
 from orchestration.runtime.cycle import take_in
-from orchestration.runtime.dbt_files import place_of_parsed
-from orchestration.runtime.dbt_process import parsed
-from orchestration.runtime.manifest import dbt_project
+from orchestration.runtime.dbt.files import place_of_parsed
+from orchestration.runtime.dbt.manifest import dbt_project
+from orchestration.runtime.dbt.server import parsed
 from orchestration.settings import DBT_PROJECT, use_root
 from transforms.adapters import load_provider
 from transforms.lake.tables import Lake
@@ -51,7 +51,9 @@ def test_a_week_is_conditioned_by_one_process_of_dbt_which_parses_nothing_again_
     monkeypatch.setattr(multiprocessing, "get_context", lambda method: pytest.fail(f"workers were started ({method})"))
     take_in_landing(lake)
     # Dagster has small processes of its own, which copy what a step prints.
-    assert [args[3] for args in started if any("dbt" in str(part) for part in args)] == ["build"]
+    assert [args[4] for args in started if any("dbt/command.py" in str(part) for part in args)] == ["build"]
+    # What loaded dbt for the weeks before forks this week's.
+    assert not any("orchestration.runtime.dbt.server" in args for args in started)
     assert "parsing" not in lake.path("steps.log").read_text()
     assert {(str(found.region), str(found.last_week)) for found in latest_versions(lake)} == {
         ("north_texas", "2022-05-16"),
