@@ -16,13 +16,14 @@ from orchestration.defs.monitoring import accuracy, drift_report, weather_value
 from orchestration.defs.plans import contributions, plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
-from orchestration.history.steps import RunEvents, steps_of
+from orchestration.history.steps import WHY, RunEvents, steps_of
+from orchestration.runtime.due import Due, due_forecasts, due_training, outdated, state
 from orchestration.runtime.partitions import FIRST_WEEK
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
 from transforms.calendar import Slice, SliceBlock, blocks_of
-from transforms.landing import REFERENCES, first_weeks, last_week, pending, pending_references, regions, register, under_way
+from transforms.landing import REFERENCES, first_weeks, last_week, pending, pending_references, register, under_way
 from transforms.records.pipeline_steps import record, recorded
 
 WEEKLY_CRON = "0 6 * * 3"
@@ -31,10 +32,14 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 _LOOKED_BACK, _OVERLAP = timedelta(days=7), timedelta(minutes=1)
 """How far the record of finished runs looks back when it begins, and each time: a run may be seen later than one that ended after it."""
 _RUNS_A_TICK = 25
+_LONGEST_TAG = 500
 AGAIN_AFTER = timedelta(minutes=15)
 """Time after which the landing sensor requests again what a run failed to do."""
 CHANGE = "shelfcast/change"
-"""Tag of a run that the landing sensor requested: the change in landing that it is for."""
+"""Tag of a run that a sensor requested: the change in the lake that it is for."""
+_UNFINISHED = [
+    status for status in dg.DagsterRunStatus if status not in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+]
 
 reference_job = dg.define_asset_job(
     "reference_data",
@@ -66,10 +71,16 @@ leaderboard_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(leaderboard),
     description="The public orange-juice benchmark with the ensemble of production, beside the published results.",
 )
+training_job = dg.define_asset_job(
+    "training",
+    selection=dg.AssetSelection.assets(ensembles, champions),
+    description="Train what needs it, validate and promote, for the regions and weeks of the run; forecasts are made by the next cycle.",
+)
 JOBS: list[UnresolvedAssetJobDefinition] = [
     reference_job,
     conditioning_job,
     weekly_cycle_job,
+    training_job,
     accuracy_job,
     weather_job,
     leaderboard_job,
@@ -96,7 +107,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> I
         context.log.warning(f"{notice.source_file}: {notice.message}")
     requests = []
     if references := pending_references(opened, provider):
-        requests.append(_request(context, reference_job.name, "reference", references.values(), {"shelfcast/why": "reference files changed"}))
+        requests.append(_request(context, reference_job.name, "reference", references.values(), {WHY: "reference files changed"}))
     touched = pending(opened, provider)
     # A slice can only be requested once its region is a partition.
     register_regions(context.instance, {item.region for item in touched})
@@ -105,7 +116,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> I
         if refusal := too_early([block], FIRST_WEEK):
             context.log.error(refusal)
             continue
-        tags = {**range_tags(block), "shelfcast/why": f"landing files changed: {block}"}
+        tags = {**range_tags(block), WHY: f"landing files changed: {block}"}
         requests.append(_request(context, conditioning_job.name, str(block), _fingerprints(touched, block), tags))
     wanted = [request for request in requests if request is not None]
     yield from wanted
@@ -115,10 +126,39 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> I
         yield dg.SkipReason(f"Nothing new in landing; {len(found.refused)} files refused." if found.refused else "Nothing new in landing.")
 
 
+@dg.sensor(
+    jobs=[weekly_cycle_job, training_job],
+    minimum_interval_seconds=30,
+    description=(
+        "Goes on to forecasts where a new week is complete, and requests training where code, settings, data, accuracy, drift or age speak for it; "
+        "each run says why."
+    ),
+)
+def cycle_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Look at what is due in the lake; one week after the other, and never beside another run that makes or uses the same data."""
+    opened, project = lake.open(), lake.project()
+    if under_way(opened) or _on_their_way(context.instance):
+        yield dg.SkipReason("Runs are on their way; what is due after them is requested then.")
+        return
+    seen = state(opened, project)
+    if context.cursor == seen:
+        yield dg.SkipReason("Nothing has changed since nothing was due.")
+        return
+    due = [(weekly_cycle_job.name, item) for item in due_forecasts(opened, project)]
+    due = due or [(training_job.name, item) for item in due_training(opened, project)]
+    wanted = [request for job, item in due for request in _requests(context, job, item)]
+    yield from wanted
+    if not due:
+        context.update_cursor(seen)
+        yield dg.SkipReason("Every region has been forecast from its newest complete week, and nothing speaks for training.")
+    elif not wanted:
+        yield dg.SkipReason(f"What is due has been requested; after a failure it is requested again once {AGAIN_AFTER} have passed.")
+
+
 @dg.schedule(
     job=weekly_cycle_job,
     cron_schedule=WEEKLY_CRON,
-    description="Every Wednesday: train, validate, forecast and watch all regions, with the last week that has landed as origin.",
+    description="Every Wednesday: train, validate, forecast and watch all regions that are not forecast from the last week that has landed.",
 )
 def weekly_schedule(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run for all regions; the origin comes from the data and not from the clock, so a late week is not forecast from thin air."""
@@ -128,10 +168,14 @@ def weekly_schedule(context: dg.ScheduleEvaluationContext, lake: LakeResource) -
         yield dg.SkipReason("No shipments have been taken in yet.")
         return
     begins = first_weeks(opened)
-    block = SliceBlock(tuple(region for region in regions(opened) if region in begins), week, week)
-    register_regions(context.instance, block.regions)
-    for part in contiguous_blocks([block], context.instance.get_dynamic_partitions("region")):
-        yield dg.RunRequest(run_key=f"{part} {context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(part))
+    waiting = tuple(region for region in outdated(opened, lake.project(), week) if region in begins)
+    if not waiting:
+        yield dg.SkipReason(f"All regions have been forecast from {week}, with their data as they are.")
+        return
+    register_regions(context.instance, waiting)
+    tags = {WHY: f"the week's schedule: not forecast from {week} yet, or from other data"}
+    for part in contiguous_blocks([SliceBlock(waiting, week, week)], context.instance.get_dynamic_partitions("region")):
+        yield dg.RunRequest(run_key=f"{part} {context.scheduled_execution_time:%Y-%m-%d}", tags={**range_tags(part), **tags})
 
 
 @dg.sensor(
@@ -157,15 +201,36 @@ def finished_runs(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg
     return dg.SkipReason(f"{added} steps of {len(new)} runs recorded." if new else "No run has ended.")
 
 
-def _request(context: dg.SensorEvaluationContext, job: str, what: str, fingerprints: Iterable[str], tags: Mapping[str, str]) -> dg.RunRequest | None:
+def _request(
+    context: dg.SensorEvaluationContext, job: str, what: str, fingerprints: Iterable[str], tags: Mapping[str, str], after_success: bool = True
+) -> dg.RunRequest | None:
     """Request a change once; again where the run did not bring it to its end, a while after one that failed. None while a run is on its way."""
     change = f"{what} {_digest(fingerprints)}"
     runs = context.instance.get_run_records(dg.RunsFilter(tags={CHANGE: change}))
     if runs and not runs[0].dagster_run.is_finished:
         return None
+    if runs and runs[0].dagster_run.is_success and not after_success:
+        return None
     if runs and not runs[0].dagster_run.is_success and datetime.now(UTC) - runs[0].update_timestamp.astimezone(UTC) < AGAIN_AFTER:
         return None
     return dg.RunRequest(job_name=job, run_key=f"{change} {len(runs)}" if runs else change, tags={**tags, CHANGE: change})
+
+
+def _requests(context: dg.SensorEvaluationContext, job: str, due: Due) -> Iterator[dg.RunRequest]:
+    register_regions(context.instance, due.block.regions)
+    for part in contiguous_blocks([due.block], context.instance.get_dynamic_partitions("region")):
+        if refusal := too_early([part], FIRST_WEEK):
+            context.log.error(refusal)
+            continue
+        request = _request(context, job, str(part), [due.change], {**range_tags(part), WHY: due.why[:_LONGEST_TAG]}, after_success=False)
+        if request is not None:
+            yield request
+
+
+def _on_their_way(instance: dg.DagsterInstance) -> bool:
+    """Whether a run is queued or executed that conditions, trains or forecasts."""
+    jobs = (reference_job, conditioning_job, weekly_cycle_job, training_job, accuracy_job)
+    return any(instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=_UNFINISHED), limit=1) for job in jobs)
 
 
 def _fingerprints(touched: Mapping[Slice, str], block: SliceBlock) -> list[str]:
@@ -179,4 +244,4 @@ def _digest(parts: Iterable[str]) -> str:
 
 def definitions() -> dg.Definitions:
     """Jobs over assets of several stages, and what requests them."""
-    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor, finished_runs], schedules=[weekly_schedule])
+    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor, cycle_sensor, finished_runs], schedules=[weekly_schedule])

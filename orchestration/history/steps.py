@@ -25,6 +25,8 @@ from transforms.errors import ShelfcastError
 from transforms.lake.tables import Lake
 from transforms.records.pipeline_steps import PipelineStep, record
 
+WHY = "shelfcast/why"
+"""Tag of a run: what it was requested for, in words."""
 COMMAND_LINE = "command line"
 """Who started a run that no person, schedule or sensor is named on."""
 _OURS = {error.__name__ for error in vars(errors).values() if isinstance(error, type) and issubclass(error, ShelfcastError)}
@@ -176,7 +178,8 @@ def _starter(run: dg.DagsterRun) -> str:
     if PERSON_TAG in run.tags:
         return run.tags[PERSON_TAG]
     named = [f"{what} {run.tags[tag]}" for what, tag in (("schedule", SCHEDULE_NAME_TAG), ("sensor", SENSOR_NAME_TAG)) if tag in run.tags]
-    return named[0] if named else COMMAND_LINE
+    who = named[0] if named else COMMAND_LINE
+    return f"{who}: {run.tags[WHY]}" if WHY in run.tags else who
 
 
 def first_sentence(text: str) -> str:

@@ -248,7 +248,7 @@ def cycles_start_by_themselves(sources: EvidenceSources) -> Evidence:
             True, f"{len(started)} successful runs by schedule or sensor, {len(cycles)} of them weekly cycles", f"/runs/{cycles[0]['id']} in the UI"
         )
     return Evidence(
-        False, "Switch on 'landing_sensor' and 'weekly_schedule' in the UI (shelfcast ui): no successful cycle was started by a schedule yet."
+        False, "Switch on 'landing_sensor' and 'cycle_sensor' in the UI (shelfcast ui): no successful cycle was started by a sensor or schedule yet."
     )
 
 

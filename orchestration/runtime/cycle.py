@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestration.history.steps import WHY
 from orchestration.lifecycle.data_approval import review
 from orchestration.lifecycle.retraining import ON_DEMAND
 from orchestration.project import FILE, Project
@@ -84,7 +85,7 @@ def take_in(workspace: Workspace, runner: Runner, progress: Progress, chosen: Se
     if wanted:
         blocks = _few_blocks(blocks_of(wanted))
         progress.say(f"conditioning {'; '.join(map(str, blocks))}")
-        runner.execute("conditioning", blocks, {"shelfcast/why": "landing files changed"})
+        runner.execute("conditioning", blocks, {WHY: "landing files changed"})
     return [*(FileNotice("fetched", provider.name, message) for message in not_fetched), *found.growing, *refused_files(lake, provider)]
 
 

@@ -28,7 +28,7 @@ PIPELINE_STEPS = Contract(
         ),
         Column("state", "text", "How it ended; skipped where something before it failed.", allowed=STEP_STATES),
         Column("error", "text", "First sentence of what went wrong.", required=False),
-        Column("started_by", "text", "Person, schedule, sensor or command that started the run."),
+        Column("started_by", "text", "Person, schedule, sensor or command that started the run, and what for, where that was said."),
     ),
     key=("run_id", "step"),
     sliced=False,

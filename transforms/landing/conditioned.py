@@ -4,7 +4,8 @@ Before anything of a slice is touched it is marked as unfinished, and the mark g
 any two steps, stays pending, also where landing goes back to what had been conditioned before. `transforms.landing.ledger` tells what is pending.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ UNFINISHED = "unfinished"
 """Stands for a source in the record of what is not finished."""
 _IN_GOLD = "in gold"
 SHIPPED = "silver/shipments"
+_SHIPMENTS, _RETURNS = "shipments", "returns"
 _NAME = "conditioning"
 
 
@@ -72,6 +74,23 @@ def finish(lake: Lake, block: SliceBlock) -> list[Slice]:
     kept = [row for row in marked if row["source"] != UNFINISHED or (row["region"], row["week"]) in left]
     lake.replace(CONDITIONED_SLICES.name, block, pa.Table.from_pylist(kept, schema=CONDITIONED_SLICES.schema))
     return [item for item in block.slices() if (str(item.region), item.week.monday) in left]
+
+
+def complete_weeks(lake: Lake) -> dict[Region, list[Week]]:
+    """Weeks of each region that stand in gold, oldest first, with shipments and with the weather, if the week before it had that.
+
+    Returns are not waited for: there are weeks without any, and they become known late.
+    """
+    sources: dict[Region, dict[Week, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in lake.read_or_empty(CONDITIONED_SLICES.name).to_pylist():
+        sources[Region(row["region"])][Week(row["week"])].add(row["source"])
+    complete = {region: [week for week in sorted(weeks) if _is_complete(weeks, week)] for region, weeks in sources.items()}
+    return {region: weeks for region, weeks in complete.items() if weeks}
+
+
+def _is_complete(sources: Mapping[Week, set[str]], week: Week) -> bool:
+    awaited = sources.get(week + -1, set()) - {UNFINISHED, _RETURNS}
+    return UNFINISHED not in sources[week] and _SHIPMENTS in sources[week] and awaited <= sources[week]
 
 
 def reopen(lake: Lake, block: SliceBlock) -> None:
