@@ -133,11 +133,12 @@ def backfill(
     last: Last,
     region: Regions = None,
     retrain: Retrain = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Leave out weeks that a cycle went through already, with the data as they are.")] = False,
     root: Root = None,
     local: Local = False,
 ) -> None:
-    """Run the weekly cycle for a range of past origins: a rolling-origin backtest."""
-    _cycle((first, last), region, root, local, retrain)
+    """Run the weekly cycle for a range of past origins: a rolling-origin backtest. Ctrl+C ends it; --resume goes on where it was."""
+    _cycle((first, last), region, root, local, retrain, resume)
 
 
 @app.command()
@@ -285,10 +286,10 @@ def ui(
         serve(use_lake(root), port, console)
 
 
-def _cycle(asked: tuple[str, str] | None, regions: list[str] | None, root: str | None, local: bool, retrain: bool) -> None:
+def _cycle(asked: tuple[str, str] | None, regions: list[str] | None, root: str | None, local: bool, retrain: bool, resume: bool = False) -> None:
     from orchestration.cli.session import run_weeks  # noqa: PLC0415
 
-    _report_refused(run_weeks(use_lake(root), asked, names(regions), local, console, retrain))
+    _report_refused(run_weeks(use_lake(root), asked, names(regions), local, console, retrain, resume))
 
 
 def _report_refused(messages: list[str]) -> None:

@@ -70,7 +70,13 @@ def condition(settings: Settings, local: bool, console: Console) -> list[str]:
 
 
 def run_weeks(
-    settings: Settings, asked: tuple[str, str] | None, chosen: list[str], local: bool, console: Console, retrain: bool = False
+    settings: Settings,
+    asked: tuple[str, str] | None,
+    chosen: list[str],
+    local: bool,
+    console: Console,
+    retrain: bool = False,
+    resume: bool = False,
 ) -> list[str]:
     """`shelfcast run` and `backfill`: return what was left out: files that were refused, regions whose data wait for approval.
 
@@ -85,7 +91,7 @@ def run_weeks(
         refused = take_in(workspace, runner, progress, chosen)
         try:
             first, last = span or (origin_or_newest(workspace.lake, None),) * 2
-            result = run_cycle(workspace, runner, first, last, chosen, progress, retrain)
+            result = run_cycle(workspace, runner, first, last, chosen, progress, retrain, resume)
         except (MissingData, ConfigurationError, DataNotApproved) as error:
             raise _with_refusals(error, refused) from error
     show_retraining(workspace.lake, result.forecast.regions, first, last, console)

@@ -13,6 +13,7 @@ from orchestration.history.steps import WHY
 from orchestration.lifecycle.data_approval import review
 from orchestration.lifecycle.retraining import ON_DEMAND
 from orchestration.project import FILE, Project
+from orchestration.runtime.backfill import go_through, through_already
 from orchestration.runtime.provider_file import is_path, keep
 from orchestration.runtime.runs import Runner
 from orchestration.settings import held_by, settings
@@ -108,13 +109,20 @@ class CycleResult:
 
 
 def run_cycle(
-    workspace: Workspace, runner: Runner, first: Week, last: Week, chosen: Sequence[str], progress: Progress, retrain: bool = False
+    workspace: Workspace,
+    runner: Runner,
+    first: Week,
+    last: Week,
+    chosen: Sequence[str],
+    progress: Progress,
+    retrain: bool = False,
+    resume: bool = False,
 ) -> CycleResult:
     """Train, validate, forecast and watch with the weeks `first` to `last` as origins, then score what has landed of the target weeks.
 
     One origin comes after the other, since what is decided at one depends on how the forecasts of those before it turned out. With `retrain`
-    everything is trained, whatever the need. Regions whose data wait for approval are left out, and so are those without deliveries so far, so that
-    one region's bad week holds up no other.
+    everything is trained, whatever the need; with `resume` weeks are left out that a cycle went through already with the same data. Regions whose
+    data wait for approval are left out, and so are those without deliveries so far, so that one region's bad week holds up no other.
     """
     lake = workspace.lake
     landed = last_week(lake)
@@ -139,20 +147,11 @@ def run_cycle(
     for dataset in latest_versions(lake, regions_ready):
         if dataset.status != "approved":
             progress.say(f"{dataset.version} is {dataset.status}; {dataset.region} goes on with the version approved before: {dataset.reason}")
-    tags = {ON_DEMAND: "asked for"} if retrain else {}
-    ahead = min(landed, last + workspace.project.horizons)
-    for week in weeks_between(first, last):
-        # In a backfill regions join with their first week.
-        joined = tuple(region for region in regions_ready if begins[region] <= week)
-        if not joined:
-            continue
-        block = SliceBlock(joined, week, week)
-        progress.say(f"training, forecasting and watching {block}")
-        runner.execute("weekly_cycle", [block], tags)
-        until = ahead if week == last else week + 1
-        if until > week:
-            progress.say(f"scoring the forecasts for {week + 1}..{until}, which have landed already")
-            runner.execute("accuracy_board", [SliceBlock(block.regions, week + 1, until)])
+    # In a backfill regions join with their first week.
+    joined = {week: tuple(region for region in regions_ready if begins[region] <= week) for week in weeks_between(first, last)}
+    origins = [SliceBlock(regions, week, week) for week, regions in joined.items() if regions]
+    through = through_already(lake, workspace.project, origins) if resume else set()
+    go_through(runner, origins, through, min(landed, last + workspace.project.horizons), {ON_DEMAND: "asked for"} if retrain else {}, progress.say)
     return CycleResult(SliceBlock(regions_ready, first + 1, last + workspace.project.horizons), blocked)
 
 
