@@ -1,7 +1,7 @@
 """Automation: the landing sensor, the weekly schedule, and the jobs that they and the command line run. What a job does stands with its assets."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -16,6 +16,7 @@ from orchestration.defs.monitoring import accuracy, drift_report, weather_value
 from orchestration.defs.plans import contributions, plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
+from orchestration.history.lineage import announcer, nodes_of
 from orchestration.history.steps import RunEvents, steps_of
 from orchestration.runtime.partitions import FIRST_WEEK
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
@@ -146,15 +147,29 @@ def finished_runs(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg
     ended = instance.get_run_records(dg.RunsFilter(statuses=FINISHED, updated_after=since - _OVERLAP), order_by="update_timestamp", ascending=True)
     known = recorded(opened, {run.dagster_run.run_id for run in ended})
     new = [run for run in ended if run.dagster_run.run_id not in known][:_RUNS_A_TICK]
-    steps = []
+    seen = {run.dagster_run.run_id: RunEvents.of(instance, run.dagster_run.run_id) for run in new}
+    steps = {}
     for run in new:
         at = run.end_time or run.update_timestamp.timestamp()
-        steps += steps_of(instance, run.dagster_run, RunEvents.of(instance, run.dagster_run.run_id), at)
-    added = record(opened, steps)
+        steps[run.dagster_run.run_id] = steps_of(instance, run.dagster_run, seen[run.dagster_run.run_id], at)
+    announce = announcer(opened, lambda: nodes_of(_repository(context).asset_graph), context.log.error)
+
+    def before(run_ids: Collection[str]) -> None:
+        for run in new:
+            if announce is not None and run.dagster_run.run_id in run_ids:
+                announce(instance, run.dagster_run, seen[run.dagster_run.run_id], steps[run.dagster_run.run_id])
+
+    added = record(opened, [step for of_run in steps.values() for step in of_run], before)
     if ended:
         last = new[-1] if len(new) == _RUNS_A_TICK else ended[-1]
         context.update_cursor(last.update_timestamp.astimezone(UTC).isoformat())
     return dg.SkipReason(f"{added} steps of {len(new)} runs recorded." if new else "No run has ended.")
+
+
+def _repository(context: dg.SensorEvaluationContext) -> dg.RepositoryDefinition:
+    if context.repository_def is None:
+        raise ValueError("The sensor is evaluated without the code location that it belongs to.")
+    return context.repository_def
 
 
 def _request(context: dg.SensorEvaluationContext, job: str, what: str, fingerprints: Iterable[str], tags: Mapping[str, str]) -> dg.RunRequest | None:
