@@ -152,7 +152,7 @@ def finished_runs(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg
     for run in new:
         at = run.end_time or run.update_timestamp.timestamp()
         steps[run.dagster_run.run_id] = steps_of(instance, run.dagster_run, seen[run.dagster_run.run_id], at)
-    announce = announcer(opened, lambda: nodes_of(_repository(context).asset_graph), context.log.error)
+    announce = announcer(opened, lambda: nodes_of(_repository(context).asset_graph), context.log.error) if new else None
 
     def before(run_ids: Collection[str]) -> None:
         for run in new:

@@ -52,7 +52,7 @@ def announcer(lake: Lake, nodes: Callable[[], Mapping[str, Node]], tell: Tell) -
 
             told = told_of(lake, instance, run, seen, steps, nodes())
             root = str(Path(lake.root).resolve()) if lake.is_local else lake.root
-            Outbox(lake).put(run.run_id, f"{told.ended:%Y%m%dT%H%M%S}", events_of(told, root, settings().openlineage_namespace))
+            Outbox(lake).put(told.ended, events_of(told, root, settings().openlineage_namespace))
         except Exception as error:  # noqa: BLE001 - whatever it is, the run and its record are not to fail by it
             tell(f"The lineage of run {run.run_id} is not sent: {first_sentence(f'{type(error).__name__}: {error}')}")
 

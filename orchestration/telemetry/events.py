@@ -12,7 +12,7 @@ from openlineage.client import facet_v2, set_producer
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.serde import Serde
 
-from orchestration.telemetry.naming import dataset_name, producer, run_id_of
+from orchestration.telemetry.naming import as_unicode, dataset_name, producer, run_id_of
 from orchestration.telemetry.told import Checked, Columns, Ending, Made, RunTold, StepTold
 from transforms.contracts import CONTRACTS
 from transforms.contracts.base import DELTA_TYPES
@@ -27,7 +27,7 @@ def events_of(told: RunTold, root: str, namespace: str) -> list[Event]:
     """The events of a run and its parts, in the order of their times."""
     set_producer(producer())
     writer = _Writer(told, root, namespace)
-    found = [Serde.to_dict(event) for event in writer.events()]
+    found = [_unicode(Serde.to_dict(event)) for event in writer.events()]
     # Sorting is stable: what began or ended at one moment stays in order, the run around its parts.
     first, *parts, last = sorted(found, key=lambda event: datetime.fromisoformat(event["eventTime"]))
     return [first, *parts, last]
@@ -191,6 +191,15 @@ class _Writer:
     def _owners(self, asset: str) -> tuple[str, ...]:
         node = self._told.nodes.get(asset)
         return () if node is None else node.owners
+
+
+def _unicode(value: Any) -> Any:
+    """JSON whose texts any receiver can hold: one that fails by what it is sent fails each time, and lets all others wait."""
+    if isinstance(value, str):
+        return as_unicode(value)
+    if isinstance(value, dict):
+        return {as_unicode(name): _unicode(one) for name, one in value.items()}
+    return [_unicode(one) for one in value] if isinstance(value, list) else value
 
 
 def _midnight(day: date) -> str:

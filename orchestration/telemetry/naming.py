@@ -29,5 +29,10 @@ def run_id_of(told: RunTold, part: str = "") -> str:
     try:
         whole = UUID(told.run_id)
     except ValueError:
-        whole = uuid5(NAMESPACE_URL, f"urn:shelfcast:run:{told.run_id}")
-    return str(uuid5(whole, part) if part else whole)
+        whole = uuid5(NAMESPACE_URL, as_unicode(f"urn:shelfcast:run:{told.run_id}"))
+    return str(uuid5(whole, as_unicode(part)) if part else whole)
+
+
+def as_unicode(text: str) -> str:
+    """A text without what databases behind receivers refuse: NUL, and halves of characters that stand for bytes of a file's name."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from transforms.lake.backup import OUTBOX
 from transforms.lake.tables import Lake
 
-FOLDER = "openlineage"
 Emit = Callable[[dict[str, Any]], None]
 """Sends an event; raises `Unreachable` or `Refused` where it was not taken."""
 _REFUSED = "refused"
@@ -44,13 +46,12 @@ class Outbox:
     """The outbox of a lake on this machine."""
 
     def __init__(self, lake: Lake) -> None:
-        self._folder = lake.path(FOLDER)
+        self._folder = lake.path(OUTBOX)
 
-    def put(self, run_id: str, at: str, events: Sequence[dict[str, Any]]) -> None:
-        """Lay a run's events down, whole or not at all; `at`, by which files are sorted, is when it ended."""
+    def put(self, ended: datetime, events: Sequence[dict[str, Any]]) -> None:
+        """Lay the events of a run, the first of which is the run's own, down: whole or not at all. Runs that ended first are sent first."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        name = "".join(character if character.isalnum() or character in "-." else "_" for character in f"{at}-{run_id}")
-        _write(self._folder / f"{name}.jsonl", events)
+        _write(self._folder / f"{ended:%Y%m%dT%H%M%S}-{UUID(events[0]['run']['runId'])}.jsonl", events)
 
     def waiting(self) -> list[Path]:
         """Files of runs that wait, those that ended first before the others."""
