@@ -1,4 +1,4 @@
-"""Automation: the landing sensor, the weekly schedule, and the jobs that they and the command line run. What a job does stands with its assets."""
+"""Automation: sensors, the weekly schedule, and the jobs that they and the command line run. What a job does stands with its assets."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,12 +16,13 @@ from orchestration.defs.monitoring import accuracy, drift_report, weather_value
 from orchestration.defs.plans import contributions, plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
-from orchestration.history.lineage import announcer, nodes_of
+from orchestration.history.lineage import announcer, nodes_of, send_waiting
 from orchestration.history.steps import RunEvents, steps_of
 from orchestration.runtime.partitions import FIRST_WEEK
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
+from orchestration.telemetry.receiver import ADDRESS, address
 from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.landing import REFERENCES, first_weeks, last_week, pending, pending_references, regions, register, under_way
 from transforms.records.pipeline_steps import record, recorded
@@ -166,6 +167,22 @@ def finished_runs(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg
     return dg.SkipReason(f"{added} steps of {len(new)} runs recorded." if new else "No run has ended.")
 
 
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends the lineage of finished runs to the receiver that SHELFCAST_OPENLINEAGE_URL names, and what waits for one that was down.",
+)
+def lineage_sender(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SkipReason:
+    """Send what `finished_runs` and commands laid into the outbox: the state is there, so a tick that is lost loses nothing."""
+    if not address():
+        return dg.SkipReason(f"{ADDRESS} is not set: lineage is sent to nobody.")
+    sent = send_waiting(lake.open(), context.log.error)
+    if sent is None:
+        return dg.SkipReason("Another process is sending.")
+    aside = f"; {sent.refused} were refused and laid aside" if sent.refused else ""
+    return dg.SkipReason(f"{sent.events} events sent{aside}; {sent.waiting} runs wait. {sent.trouble}".strip())
+
+
 def _repository(context: dg.SensorEvaluationContext) -> dg.RepositoryDefinition:
     if context.repository_def is None:
         raise ValueError("The sensor is evaluated without the code location that it belongs to.")
@@ -194,4 +211,4 @@ def _digest(parts: Iterable[str]) -> str:
 
 def definitions() -> dg.Definitions:
     """Jobs over assets of several stages, and what requests them."""
-    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor, finished_runs], schedules=[weekly_schedule])
+    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor, finished_runs, lineage_sender], schedules=[weekly_schedule])
