@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """Address under which a team opens the UI through a proxy that signs people in; empty: the UI is for the present user of this machine alone."""
     tracking_uri: str = Field(default="", repr=False)
     """MLflow server to which experiments and the registry are mirrored (needs the extra `mlflow`); empty for the lake alone."""
+    openlineage_namespace: str = Field(default="shelfcast", min_length=1)
+    """Namespace of the jobs in OpenLineage events, for a receiver of several lakes'; its address is `orchestration.telemetry.receiver`'s."""
     commit: str = ""
     """Git commit of the code, set where an image is built; a checkout tells its own."""
     leaderboard_data: str = ""

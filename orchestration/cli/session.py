@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from dagster import Definitions
@@ -12,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress as ProgressBar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from orchestration.history.steps import record_run
+from orchestration.history.lineage import recorded_runs
 from orchestration.project import FILE, Project
 from orchestration.reports.report import plain
 from orchestration.runtime.cycle import Progress, Workspace, fetch_sources, initialise, run_cycle, take_in, value_weather
@@ -156,8 +155,11 @@ def session(settings: Settings, local: bool, console: Console, what: str) -> Ite
             # Read once the lake is ours: the command that was waited for may have changed it.
             project = take_in_provider(lake, say)
             workspace = Workspace(lake, project, load_provider(project.provider, base=lake.path()))
-            with open_instance(lake.path(), local, say, or_without=True) as instance:
-                runner = Runner(load, instance, lake.path("steps.log"), notify, partial(record_run, lake, say))
+            with (
+                open_instance(lake.path(), local, say, or_without=True) as instance,
+                recorded_runs(lake, lambda: load().resolve_asset_graph(), say) as record,
+            ):
+                runner = Runner(load, instance, lake.path("steps.log"), notify, record)
                 yield workspace, runner, Progress(say, busy)
 
 

@@ -1,7 +1,7 @@
-"""Automation: the landing sensor, the weekly schedule, and the jobs that they and the command line run. What a job does stands with its assets."""
+"""Automation: sensors, the weekly schedule, and the jobs that they and the command line run. What a job does stands with its assets."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -16,12 +16,14 @@ from orchestration.defs.monitoring import accuracy, drift_report, weather_value
 from orchestration.defs.plans import contributions, plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
+from orchestration.history.lineage import announcer, nodes_of, send_waiting
 from orchestration.history.steps import WHY, RunEvents, steps_of
 from orchestration.runtime.due import Due, due_forecasts, due_training, outdated, state
 from orchestration.runtime.partitions import FIRST_WEEK
 from orchestration.runtime.ranges import contiguous_blocks, range_tags, register_regions, too_early
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
+from orchestration.telemetry.receiver import ADDRESS, address
 from transforms.calendar import Slice, SliceBlock, blocks_of
 from transforms.landing import REFERENCES, first_weeks, last_week, pending, pending_references, register, under_way
 from transforms.records.pipeline_steps import record, recorded
@@ -190,15 +192,45 @@ def finished_runs(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg
     ended = instance.get_run_records(dg.RunsFilter(statuses=FINISHED, updated_after=since - _OVERLAP), order_by="update_timestamp", ascending=True)
     known = recorded(opened, {run.dagster_run.run_id for run in ended})
     new = [run for run in ended if run.dagster_run.run_id not in known][:_RUNS_A_TICK]
-    steps = []
+    seen = {run.dagster_run.run_id: RunEvents.of(instance, run.dagster_run.run_id) for run in new}
+    steps = {}
     for run in new:
         at = run.end_time or run.update_timestamp.timestamp()
-        steps += steps_of(instance, run.dagster_run, RunEvents.of(instance, run.dagster_run.run_id), at)
-    added = record(opened, steps)
+        steps[run.dagster_run.run_id] = steps_of(instance, run.dagster_run, seen[run.dagster_run.run_id], at)
+    announce = announcer(opened, lambda: nodes_of(_repository(context).asset_graph), context.log.error) if new else None
+
+    def before(run_ids: Collection[str]) -> None:
+        for run in new:
+            if announce is not None and run.dagster_run.run_id in run_ids:
+                announce(instance, run.dagster_run, seen[run.dagster_run.run_id], steps[run.dagster_run.run_id])
+
+    added = record(opened, [step for of_run in steps.values() for step in of_run], before)
     if ended:
         last = new[-1] if len(new) == _RUNS_A_TICK else ended[-1]
         context.update_cursor(last.update_timestamp.astimezone(UTC).isoformat())
     return dg.SkipReason(f"{added} steps of {len(new)} runs recorded." if new else "No run has ended.")
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends the lineage of finished runs to the receiver that SHELFCAST_OPENLINEAGE_URL names, and what waits for one that was down.",
+)
+def lineage_sender(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SkipReason:
+    """Send what `finished_runs` and commands laid into the outbox: the state is there, so a tick that is lost loses nothing."""
+    if not address():
+        return dg.SkipReason(f"{ADDRESS} is not set: lineage is sent to nobody.")
+    sent = send_waiting(lake.open(), context.log.error)
+    if sent is None:
+        return dg.SkipReason("Another process is sending.")
+    aside = f"; {sent.refused} were refused and laid aside" if sent.refused else ""
+    return dg.SkipReason(f"{sent.events} events sent{aside}; {sent.waiting} runs wait. {sent.trouble}".strip())
+
+
+def _repository(context: dg.SensorEvaluationContext) -> dg.RepositoryDefinition:
+    if context.repository_def is None:
+        raise ValueError("The sensor is evaluated without the code location that it belongs to.")
+    return context.repository_def
 
 
 def _request(
@@ -244,4 +276,4 @@ def _digest(parts: Iterable[str]) -> str:
 
 def definitions() -> dg.Definitions:
     """Jobs over assets of several stages, and what requests them."""
-    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor, cycle_sensor, finished_runs], schedules=[weekly_schedule])
+    return dg.Definitions(jobs=JOBS, sensors=[landing_sensor, cycle_sensor, finished_runs, lineage_sender], schedules=[weekly_schedule])

@@ -5,7 +5,7 @@ Where that is put on record is `transforms.records.pipeline_steps`; when, is dec
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -18,6 +18,7 @@ from dagster._core.storage.tags import (
     SENSOR_NAME_TAG,
 )
 
+from orchestration.history.made import Details
 from orchestration.people import PERSON_TAG
 from transforms import errors
 from transforms.contracts import CONTRACTS
@@ -39,11 +40,11 @@ _ROW_COUNTS = ("dagster/partition_row_count", "dagster/row_count")
 _Event = dg.DagsterEventType
 _ENDS = {_Event.STEP_SUCCESS, _Event.STEP_FAILURE, _Event.STEP_SKIPPED}
 _ENDED_BADLY = {_Event.RUN_FAILURE, _Event.RUN_CANCELED}
-_TOLD = {_Event.STEP_START, _Event.ASSET_MATERIALIZATION, *_ENDS, *_ENDED_BADLY}
+_TOLD = {_Event.STEP_START, _Event.ASSET_MATERIALIZATION, _Event.ASSET_CHECK_EVALUATION, *_ENDS, *_ENDED_BADLY}
 
 
 @dataclass
-class _Step:
+class StepEvents:
     """What is known of a step: the times of its events, how it ended, and the rows of each asset that it made, None where that was not told."""
 
     started: float | None = None
@@ -51,13 +52,14 @@ class _Step:
     end: dg.DagsterEventType | None = None
     error: str | None = None
     made: dict[str, int | None] = field(default_factory=dict)
+    details: Details = field(default_factory=Details)
 
 
 @dataclass
 class RunEvents:
     """What the events of a run tell of its steps."""
 
-    steps: dict[str, _Step] = field(default_factory=dict)
+    steps: dict[str, StepEvents] = field(default_factory=dict)
     last_words: str | None = None
 
     @classmethod
@@ -75,11 +77,14 @@ class RunEvents:
         if event.step_key is None or event.event_type not in _TOLD:
             return
         at = time.time() if at is None else at
-        step = self.steps.setdefault(event.step_key, _Step())
+        step = self.steps.setdefault(event.step_key, StepEvents())
         if event.event_type == _Event.STEP_START:
             step.started = at
         elif event.event_type == _Event.ASSET_MATERIALIZATION:
             _add_rows(step, event.step_materialization_data.materialization)
+            step.details.see_made(event.step_materialization_data.materialization)
+        elif event.event_type == _Event.ASSET_CHECK_EVALUATION:
+            step.details.see_checked(event.asset_check_evaluation_data)
         else:
             step.ended, step.end = at, event.event_type
             step.error = cause(event) if event.event_type == _Event.STEP_FAILURE else None
@@ -89,10 +94,22 @@ Record = Callable[[dg.DagsterInstance, dg.DagsterRun, RunEvents], None]
 """Takes a run that has just ended with what its events told."""
 
 
-def record_run(lake: Lake, tell: Callable[[str], None], instance: dg.DagsterInstance, run: dg.DagsterRun, seen: RunEvents) -> None:
+Announce = Callable[[dg.DagsterInstance, dg.DagsterRun, RunEvents, list[PipelineStep]], None]
+"""Takes a run, with what its events told and its steps, just before these are put on record."""
+
+
+def record_run(
+    lake: Lake, tell: Callable[[str], None], announce: Announce | None, instance: dg.DagsterInstance, run: dg.DagsterRun, seen: RunEvents
+) -> None:
     """Put the steps of a run that has just ended on record. What cannot be recorded is told: what the run did stands."""
+
+    def before(_: Collection[str]) -> None:
+        if announce is not None:
+            announce(instance, run, seen, steps)
+
     try:
-        record(lake, steps_of(instance, run, seen, time.time()))
+        steps = steps_of(instance, run, seen, time.time())
+        record(lake, steps, before)
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is not to fail by it
         tell(f"How the steps of run {run.run_id} ended is not on record in gold/pipeline_steps: {first_sentence(f'{type(error).__name__}: {error}')}")
 
@@ -105,7 +122,7 @@ def steps_of(instance: dg.DagsterInstance, run: dg.DagsterRun, seen: RunEvents, 
     by = _starter(run)
     rows = []
     for name in [*seen.steps, *(name for name in _planned(instance, run) if name not in seen.steps)]:
-        step = seen.steps.get(name, _Step())
+        step = seen.steps.get(name, StepEvents())
         ended = ended_at if step.ended is None else step.ended
         succeeded, skipped = step.end == _Event.STEP_SUCCESS, step.started is None
         counts = [rows for rows in step.made.values() if rows is not None]
@@ -142,7 +159,7 @@ def cause(event: dg.DagsterEvent) -> str:
     return lines[-1] if lines else "no message"
 
 
-def _add_rows(step: _Step, made: dg.AssetMaterialization) -> None:
+def _add_rows(step: StepEvents, made: dg.AssetMaterialization) -> None:
     """Slices of an asset come one by one, each with its own rows."""
     name = "/".join(made.asset_key.path)
     # A table that only grows tells its rows in all, which this run did not write.

@@ -23,11 +23,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from orchestration.people import Person, token_files
+from orchestration.settings import held_by
 from transforms.errors import ConfigurationError
 
 PERSON = "shelfcast.person"
 """Key of a request's scope below which its `Person` lies."""
 
+SCRAPERS = "SHELFCAST_METRICS"
+"""Variable with the token that scrapers of `/metrics` show."""
+
+_SHORTEST = 32
 _LOOPBACK = ("127.0.0.1", "localhost")
 _HTTP_PORT = 80
 _PARAMETER = "token"
@@ -151,6 +156,17 @@ def _unknown(reason: str) -> Response:
 def same(shown: str, expected: str) -> bool:
     """Compare in a time that does not tell how much of it is right."""
     return hmac.compare_digest(shown.encode(), expected.encode())
+
+
+def scrapers_token() -> str:
+    """The token that scrapers show; empty where nobody may scrape. Raise `ConfigurationError` where it is too short to be a secret."""
+    token = held_by(SCRAPERS)
+    if token and len(token) < _SHORTEST:
+        raise ConfigurationError(
+            f"{SCRAPERS}: expected a token of {_SHORTEST} characters or more, which scrapers show as 'Authorization: Bearer TOKEN', "
+            f"came {len(token)}. Make one: openssl rand -hex 32. Keep it in a file that {SCRAPERS}_FILE names."
+        )
+    return token
 
 
 @contextmanager

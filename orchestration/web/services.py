@@ -19,7 +19,7 @@ from orchestration.reports.report import plain
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.provider_file import take_in_provider
 from orchestration.settings import CHECKOUT, Settings, child_environment
-from orchestration.web.access import address, addresses, new_token, origin_at
+from orchestration.web.access import address, addresses, new_token, origin_at, scrapers_token
 from orchestration.web.team import proxy_door
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.lease import holder, taken
@@ -40,6 +40,7 @@ def serve(settings: Settings, port: int, console: Console) -> None:
     lake = Lake(settings.root, settings.storage_options)
     take_in_provider(lake, plain(console))
     door = proxy_door(settings, lake)
+    scrapers_token()
     with noted_signals() as told_to_end, _group() as group, _claimed(lake, origin_at(port) if door is None else door.address, group.number) as claim:
         with open_instance(lake.path(), False, plain(console)):
             pass

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from orchestration.people import login
 from orchestration.settings import CHECKOUT, settings
-from orchestration.web.access import Door, SignedIn, TokenDoor, token_at
+from orchestration.web.access import Door, SignedIn, TokenDoor, scrapers_token, token_at
 from orchestration.web.front import BASE_HEADERS, SameOriginOnly, ui_policy
 from orchestration.web.headers import POLICY, WithHeaders
 from orchestration.web.relay import Relay
@@ -75,6 +75,10 @@ def main(port: int, pages: str) -> None:
         workspace = WorkspaceFileTarget([str(CHECKOUT / "workspace.yaml")])
         with PersonalProcessContext(instance, workspace_load_target=workspace, version=dg.__version__) as context:
             app = behind_front(create_app_from_workspace_process_context(context), Relay(pages, door), door)
+            if token := scrapers_token():
+                from orchestration.web.metrics import Measured  # noqa: PLC0415 - a library that only scrapers need
+
+                app = Measured(app, lake, token)
             # No log of accesses: the address with which a person signs in would stand in it.
             uvicorn.run(
                 app,

@@ -29,8 +29,10 @@ from transforms.lake.vaults import Vault
 FORMAT = 1
 _SKIPPED = (".part", ".tmp", ".lock", "-wal", "-shm", "-journal", ".token")
 """Drafts, locks, sessions of a UI that runs, and what SQLite keeps beside its files while they are open."""
-_MACHINES_OWN = frozenset({".copied", ".machine"})
-"""What a working copy knows of its store, and its name."""
+OUTBOX = ".openlineage"
+"""Folder of what this machine is about to send: files that come and go, and whose copy elsewhere would be sent once more."""
+_MACHINES_OWN = frozenset({".copied", ".machine", OUTBOX})
+"""What a working copy knows of its store, its name, and what it sends."""
 _SQLITE = b"SQLite format 3\0"
 _LAST_COMMIT_FIRST = ("gold", "silver", "bronze")
 

@@ -1,6 +1,6 @@
 """The record of what was run: the steps of runs as they ended, each run once. How a run tells of its steps is not known here."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Literal
@@ -36,16 +36,23 @@ class PipelineStep:
     uncounted: tuple[str, ...] = ()
 
 
-def record(lake: Lake, steps: Sequence[PipelineStep]) -> int:
+def record(lake: Lake, steps: Sequence[PipelineStep], before: Callable[[Collection[str]], None] | None = None) -> int:
     """Put steps on record, except those of runs that stand there already, and return how many were added.
 
     Whoever executes a run and whoever looks for finished ones may record it at the same time: they follow each other.
+
+    Parameters
+    ----------
+    before
+        Told which runs are about to be put on record: what it does is done for each run once, and done again only where a kill came in between.
     """
     if not steps:
         return 0
     with turn(lake, "pipeline_steps"):
         known = recorded(lake, {step.run_id for step in steps})
         rows = [_row(_counted(lake, step)) for step in steps if step.run_id not in known]
+        if rows and before is not None:
+            before({step.run_id for step in steps} - known)
         if rows:
             lake.append(PIPELINE_STEPS.name, pa.Table.from_pylist(rows, schema=PIPELINE_STEPS.schema))
     return len(rows)
@@ -68,10 +75,11 @@ def _counted(lake: Lake, step: PipelineStep) -> PipelineStep:
     """The step with the rows of the tables that its run did not tell of, as those that dbt builds."""
     if not step.uncounted or step.state != "succeeded":
         return step
-    return replace(step, rows=(step.rows or 0) + _rows_of(lake, step, step.uncounted))
+    return replace(step, rows=(step.rows or 0) + rows_of(lake, step, step.uncounted))
 
 
-def _rows_of(lake: Lake, step: PipelineStep, tables: Iterable[str]) -> int:
+def rows_of(lake: Lake, step: PipelineStep, tables: Iterable[str]) -> int:
+    """Rows that tables hold in the regions and weeks of a step."""
     counts = [f"select count(*) as n from {table.replace('/', '_')} where {_within(step, table)}" for table in tables]
     with lake.connect(*tables) as connection:
         [(rows,)] = connection.execute(f"select sum(n)::bigint from ({' union all '.join(counts)})").fetchall()

@@ -66,7 +66,7 @@ def rows_of(lake: Lake) -> dict[str, dict[str, Any]]:
 
 def run(instance: dg.DagsterInstance, lake: Lake, job: str, **tags: str) -> list[str]:
     told: list[str] = []
-    runner = Runner(lambda: CODE, instance, lake.path("log"), lambda *_: None, partial(record_run, lake, told.append))
+    runner = Runner(lambda: CODE, instance, lake.path("log"), lambda *_: None, partial(record_run, lake, told.append, None))
     runner.execute_unpartitioned(job, {name.replace("__", "/"): value for name, value in tags.items()})
     return told
 
