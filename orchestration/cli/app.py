@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from orchestration.cli.ab import app as ab_app
+from orchestration.cli.alerts import app as alerts_app
 from orchestration.cli.audit import register_commands
 from orchestration.cli.data import app as data_app
 from orchestration.cli.failures import explained, log_defect
@@ -76,6 +77,7 @@ app.command("promote-notebook")(promote_notebook)
 register_commands(app)
 app.add_typer(models_app)
 app.add_typer(ab_app)
+app.add_typer(alerts_app)
 # Bound to the real stdout: what steps print is redirected while they run.
 console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = PlainConsole(stderr=True)

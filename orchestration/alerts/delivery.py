@@ -1,0 +1,141 @@
+"""Messages on their way: one server for one rule, by apprise. It asks nobody else, follows no redirection, and keeps nothing on disk.
+
+No secret leaves this module: what is told of an address, and of what went wrong, is without who signs in and without tokens.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote, urlsplit
+
+from orchestration.alerts.rules import PLAIN_SCHEMES, AlertRule
+from transforms.errors import ConfigurationError
+from transforms.printing import MOVING
+from transforms.redaction import blotted, redacted
+
+if TYPE_CHECKING:
+    from apprise import Apprise
+
+Urgency = Literal["info", "success", "warning", "failure"]
+SECONDS = 20
+"""So long a message may take, whatever a server does."""
+_LONGEST = 300
+_PARTS = re.compile(r"[/?&=@:,;#+]+")
+_MAIL = ("mailto", "mailtos")
+_AN_ADDRESS = "expected one address as apprise reads them, like mailtos://user:password@example.com?to=ops@example.com or slack://A/B/C"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message: its title in a line, and its text, as plain text and as HTML for mails."""
+
+    title: str
+    text: str
+    html: str
+    urgency: Urgency = "info"
+
+
+def address_of(rule: AlertRule, held: Callable[[str], str]) -> str:
+    """The address of a rule, with its secrets.
+
+    Raises
+    ------
+    ConfigurationError
+        If the variable that the rule names is not set.
+    """
+    address = rule.to or held(rule.to_variable)
+    if not address:
+        raise ConfigurationError(
+            f"Rule {rule.name}: {rule.to_variable} is not set. Set it to the address, or {rule.to_variable}_FILE to a file that holds it, for every "
+            "process that sends: shelfcast ui, its daemon, shelfcast alerts."
+        )
+    return address
+
+
+def shown(address: str) -> str:
+    """What may be said of an address: its kind, and its server where that is no secret."""
+    scheme = address.partition("://")[0].lower()
+    if not re.fullmatch(r"[a-z0-9]{1,20}", scheme):
+        return "***"
+    if scheme not in PLAIN_SCHEMES:
+        return f"{scheme}://***"
+    try:
+        found = urlsplit(address)
+        return f"{scheme}://{found.hostname or '***'}{f':{found.port}' if found.port else ''}"
+    except ValueError:
+        return f"{scheme}://***"
+
+
+def deliver(address: str, message: Message) -> str:
+    """Send a message; return why it was not taken, without any secret, and nothing where the server took it.
+
+    A server may have taken a message of which it did not say so in time.
+    """
+    try:
+        sender = _sender(address)
+    except ConfigurationError as error:
+        return str(error)
+    mail = address.partition("://")[0].lower() in _MAIL
+    # Errors that matter stand in the library's lines of DEBUG, which go nowhere else.
+    result = sender.notify(
+        body=message.html if mail else message.text,
+        title=_one_line(message.title),
+        notify_type=message.urgency,
+        body_format="html" if mail else "text",
+        timeout=SECONDS,
+        log_level=logging.DEBUG,
+    )
+    if result:
+        return ""
+    said = [str(entry.message) for entry in result.logs() if _TELLS.search(str(entry.message))]
+    told = without_secrets(" ".join(dict.fromkeys(said)), address)[:_LONGEST]
+    return f"{shown(address)} did not take it: {told or f'no answer within {SECONDS} s'}"
+
+
+_TELLS = re.compile(r"(?i)error|exception|fail|refus|denied|timed? ?out|timeout|invalid|could not|no longer|not deliver")
+
+
+def without_secrets(text: str, address: str) -> str:
+    """A text that may quote an address, in a line, with *** for whatever of it signs somebody in or is a token."""
+    rest = address.partition("://")[2]
+    kept = urlsplit(address).hostname if address.partition("://")[0].lower() in PLAIN_SCHEMES and "[" not in address else None
+    parts = {part for part in _PARTS.split(rest) if part and part != kept}
+    secrets = sorted({*parts, *map(unquote, parts)} - _HARMLESS, key=len, reverse=True)
+    return _one_line(blotted(redacted(text, address), secrets))
+
+
+_HARMLESS = {"from", "name", "smtp", "mode", "format", "text", "html", "port", "verify", "reply", "localhost", "true", "false"}
+"""Words of addresses that are words of sentences too."""
+
+
+def _sender(address: str) -> "Apprise":
+    import apprise  # noqa: PLC0415 - 0.25 s of imports, and its plugins as much again, which nobody pays who sends nothing
+
+    asset = apprise.AppriseAsset(
+        app_id="Shelfcast",
+        app_desc="Shelfcast",
+        app_url="",
+        image_url_mask="",
+        image_url_logo="",
+        http_redirects=False,
+        storage_mode="memory",
+        secure_logging=True,
+    )
+    # Without a handler of its own, Python would print the library's warnings, which quote addresses.
+    logging.getLogger("apprise").addHandler(logging.NullHandler())
+    logging.getLogger("apprise").propagate = False
+    try:
+        service = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=False)
+    except Exception as error:  # noqa: BLE001 - whatever a plugin thinks of an address, it is one that cannot be used
+        raise ConfigurationError(f"{shown(address)}: {_AN_ADDRESS}; {without_secrets(str(error), address)[:_LONGEST]}") from None
+    if service is None:
+        raise ConfigurationError(f"{shown(address)}: {_AN_ADDRESS}, came one that it does not know.")
+    sender = apprise.Apprise(asset=asset)
+    sender.add(service)
+    return sender
+
+
+def _one_line(text: str) -> str:
+    return " ".join(MOVING.sub(" ", text).split())
