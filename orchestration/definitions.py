@@ -17,7 +17,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", category=dg.BetaWarning)
     from orchestration.defs import (
         ab_tests,
-        alerts,
         audit,
         automation,
         conditioning,
@@ -30,6 +29,7 @@ with warnings.catch_warnings():
         scoring,
         training,
     )
+    from orchestration.defs.operations import alerts
 
     STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, maintenance, automation, alerts)
     defs = dg.Definitions.merge(

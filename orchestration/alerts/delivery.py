@@ -78,7 +78,6 @@ def deliver(address: str, message: Message) -> str:
     except ConfigurationError as error:
         return str(error)
     mail = address.partition("://")[0].lower() in _MAIL
-    # Errors that matter stand in the library's lines of DEBUG, which go nowhere else.
     result = sender.notify(
         body=message.html if mail else message.text,
         title=_one_line(message.title),
@@ -89,12 +88,14 @@ def deliver(address: str, message: Message) -> str:
     )
     if result:
         return ""
-    said = [str(entry.message) for entry in result.logs() if _TELLS.search(str(entry.message))]
+    said = [str(entry.message) for entry in result.logs() if entry.level in _LOUD or str(entry.message).startswith(_WHY)]
     told = without_secrets(" ".join(dict.fromkeys(said)), address)[:_LONGEST]
     return f"{shown(address)} did not take it: {told or f'no answer within {SECONDS} s'}"
 
 
-_TELLS = re.compile(r"(?i)error|exception|fail|refus|denied|timed? ?out|timeout|invalid|could not|no longer|not deliver")
+_LOUD, _WHY = {"WARNING", "ERROR", "CRITICAL"}, "Socket Exception"
+"""Levels of its lines, and the beginning of those of DEBUG, that tell what went wrong; others quote the message."""
+_SILENT = logging.NullHandler()
 
 
 def without_secrets(text: str, address: str) -> str:
@@ -123,9 +124,11 @@ def _sender(address: str) -> "Apprise":
         storage_mode="memory",
         secure_logging=True,
     )
-    # Without a handler of its own, Python would print the library's warnings, which quote addresses.
-    logging.getLogger("apprise").addHandler(logging.NullHandler())
-    logging.getLogger("apprise").propagate = False
+    # Its lines, down to those that tell why, go into the result alone: they quote addresses, and Python prints what nobody handles.
+    logger = logging.getLogger("apprise")
+    logger.addHandler(_SILENT)
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
     try:
         service = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=False)
     except Exception as error:  # noqa: BLE001 - whatever a plugin thinks of an address, it is one that cannot be used

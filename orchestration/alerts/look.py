@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import duckdb
+
 from orchestration.alerts.alert import Alert, Item
 from orchestration.alerts.causes import freshness, runs, serving, waiting
 from orchestration.alerts.delivery import SECONDS, Message, address_of, deliver, shown
@@ -18,10 +20,12 @@ from transforms.adapters import ProviderSpec
 from transforms.contracts.operations import TRIAL, WEEKLY_SUMMARY
 from transforms.errors import ConfigurationError, ShelfcastError
 from transforms.lake.lease import turn
-from transforms.lake.tables import Lake
+from transforms.lake.tables import STORAGE_FAILED, Lake
 from transforms.rows import Row
 
 _TURN = "alerts"
+_UNREADABLE = (*STORAGE_FAILED, duckdb.IOException, duckdb.InvalidInputException)
+"""What reading a table raises whose files are damaged or out of reach."""
 _IN_A_ROW = 2
 """Messages that a server does not take in one look after which it is left in peace until the next one."""
 
@@ -77,8 +81,8 @@ def open_alerts(company: Company, now: datetime) -> tuple[dict[str, Alert], froz
         try:
             found += source()
             looked_at |= {*kinds}
-        except ShelfcastError as error:
-            blind += [Item(kind, str(error)) for kind in kinds]
+        except (ShelfcastError, *_UNREADABLE) as error:
+            blind += [Item(kind, str(error).splitlines()[0]) for kind in kinds]
     if blind:
         advice = "Whether anything of that kind is wrong is not known meanwhile: shelfcast doctor"
         found.append(Alert("cannot_look", "", "What alerts are made from cannot be read", tuple(blind), advice))

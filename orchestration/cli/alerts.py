@@ -8,9 +8,7 @@ from orchestration.cli.options import Limit, Root
 from orchestration.project import use_lake
 from orchestration.views.tables import output_console
 
-app = typer.Typer(
-    name="alerts", help="What needs a person, and who was told, as the project file says.", no_args_is_help=True
-)
+app = typer.Typer(name="alerts", help="What needs a person, and who was told, as the project file says.", no_args_is_help=True)
 
 
 @app.command("list")

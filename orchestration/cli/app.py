@@ -15,7 +15,6 @@ from orchestration.cli.audit import register_commands
 from orchestration.cli.data import app as data_app
 from orchestration.cli.failures import explained, log_defect
 from orchestration.cli.models import app as models_app
-from orchestration.cli.notebooks import promote_notebook
 from orchestration.cli.options import (
     AfterOrigin,
     AnyFirst,
@@ -37,7 +36,7 @@ from orchestration.cli.options import (
     names,
 )
 from orchestration.cli.provider import app as provider_app
-from orchestration.cli.tune import compare, tune
+from orchestration.cli.tune import compare, promote_notebook, tune
 from orchestration.project import Project, use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
 from orchestration.views.tables import PlainConsole
