@@ -40,7 +40,7 @@ def due(rules: Sequence[AlertRule], alerts: Mapping[str, Alert], record: Record,
 
 
 def _of_rule(rule: AlertRule, alerts: Mapping[str, Alert], record: Record, looked_at: frozenset[str], now: datetime) -> Iterator[Due]:
-    opened = {cause: row["at"] for cause, row in record.open_causes().items()}
+    opened = {cause: row["event_time"] for cause, row in record.open_causes().items()}
     for cause in dict.fromkeys([*alerts, *(row["cause"] for row in record.rows if row["rule"] == rule.name)]):
         alert, last = alerts.get(cause), record.delivered(rule.name, cause)
         seen = alert.within(rule.regions) if alert is not None and rule.wants(alert.kind, alert.severity) else None
@@ -49,7 +49,7 @@ def _of_rule(rule: AlertRule, alerts: Mapping[str, Alert], record: Record, looke
         if state == "recovered" and last is not None:
             # What a person rolled back or corrected by hand does not come back, and what could not be looked at may be there still.
             if last["kind"] in looked_at:
-                yield Due(rule, gone(last, ()), state, new, last["at"], tries)
+                yield Due(rule, gone(last, ()), state, new, last["event_time"], tries)
         elif state and seen is not None:
             yield Due(rule, seen, state, new, opened.get(cause), tries)
 
@@ -67,5 +67,5 @@ def _state(rule: AlertRule, alert: Alert | None, seen: Alert | None, last: Row |
         still = alert is not None and bool(known & alert.keys)
         happened = last["kind"] == "rollback"
         return ("" if still or happened else "recovered"), frozenset()
-    again = rule.remind_after_days and now - last["at"] >= timedelta(days=rule.remind_after_days)
+    again = rule.remind_after_days and now - last["event_time"] >= timedelta(days=rule.remind_after_days)
     return ("reminded" if again else ""), frozenset()

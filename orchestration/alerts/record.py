@@ -42,7 +42,7 @@ class Record:
     @classmethod
     def of(cls, lake: Lake) -> Self:
         """Read it."""
-        return cls(lake.read(ALERTS.name).sort_by("at").to_pylist() if lake.exists(ALERTS.name) else ())
+        return cls(lake.read(ALERTS.name).sort_by("event_time").to_pylist() if lake.exists(ALERTS.name) else ())
 
     def open_causes(self) -> dict[str, Row]:
         """The last row that was seen of each cause that is open."""
@@ -67,13 +67,13 @@ class Record:
     def waits(self, rule: str, cause: str, now: datetime) -> bool:
         """Whether a message that was not taken is to be tried later: a minute after the first time, longer after each, up to an hour."""
         failed = self.failures(rule, cause)
-        return bool(failed) and bool(now < failed[-1]["at"] + timedelta(minutes=min(2 ** (len(failed) - 1), _LONGEST_WAIT_MINUTES)))
+        return bool(failed) and bool(now < failed[-1]["event_time"] + timedelta(minutes=min(2 ** (len(failed) - 1), _LONGEST_WAIT_MINUTES)))
 
     def known_keys(self, message: Row) -> frozenset[str]:
         """What a message told of and what has not gone since: that which came back is told again."""
         keys = {item.key for item in items_of(message["items"])}
         for row in self._seen.get(message["cause"], ()):
-            if row["at"] > message["at"]:
+            if row["event_time"] > message["event_time"]:
                 keys &= {item.key for item in items_of(row["items"])}
         return frozenset(keys)
 
@@ -133,7 +133,7 @@ def _title(alert: Alert, state: str) -> str:
 
 def _row(cause: str, kind: str, severity: str, state: str, title: str, items: Sequence[Item], now: datetime, to: Told | None = None) -> Row:
     return {
-        "at": now,
+        "event_time": now,
         "cause": cause,
         "kind": kind,
         "severity": severity,

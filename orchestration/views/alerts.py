@@ -35,7 +35,7 @@ def show_alerts(settings: Settings, limit: int, console: Console) -> None:
         table = narrow_table("Messages, the newest first", {"at": 16, "rule": 10, "state": 9, "title": 20, "outcome": 12})
         for row in reversed(told[-limit:]):
             outcome = f"failed: {row['failure']}" if row["outcome"] == "failed" else row["outcome"]
-            table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["rule"], row["state"], escape(row["title"]), escape(outcome))
+            table.add_row(f"{row['event_time']:%Y-%m-%d %H:%M}", row["rule"], row["state"], escape(row["title"]), escape(outcome))
         console.print(table)
     else:
         console.print("Nobody has been told of anything yet.")
@@ -105,7 +105,7 @@ def _show_open(company: Company, alerts: Sequence[Alert], console: Console) -> N
         console.print("No alert is open.")
     opened = Record.of(company.lake).open_causes()
     for alert in alerts:
-        since = f" since {moment(opened[alert.cause]['at'])}" if alert.cause in opened else ""
+        since = f" since {moment(opened[alert.cause]['event_time'])}" if alert.cause in opened else ""
         nobody = "; no rule asks for it" if company.rules and nobody_wants(alert, company.rules) else ""
         style = _STYLES[alert.severity]
         label = f"[{style}]{alert.severity}[/]" if style else alert.severity

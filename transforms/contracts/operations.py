@@ -81,7 +81,7 @@ ALERTS = Contract(
     "gold/alerts",
     "One row per cause of alert that was seen to open, change or end, and per message that a rule was to be told of it; never changed afterwards.",
     (
-        Column("at", "timestamp", "When it was seen, or told.", unit="UTC"),
+        Column("event_time", "timestamp", "When it was seen, or told.", unit="UTC"),
         Column("cause", "text", "Key of the cause, the same for as long as it lasts: what is told of one cause is one message."),
         Column("kind", "text", "What it is about.", allowed=(*ALERT_KINDS, WEEKLY_SUMMARY, TRIAL)),
         Column("severity", "text", "How urgent it is.", allowed=SEVERITIES),
@@ -99,9 +99,9 @@ ALERTS = Contract(
         Column("outcome", "text", "seen: looked at, nobody told; delivered: the server took it; failed: it did not.", allowed=ALERT_OUTCOMES),
         Column("failure", "text", "Why a message was not delivered.", required=False),
     ),
-    key=("at", "cause"),
+    key=("event_time", "cause"),
     sliced=False,
     append_only=True,
-    ordered_by="at",
+    ordered_by="event_time",
 )
 OPERATIONS = (PIPELINE_STEPS, ALERTS, MATURITY)

@@ -1,7 +1,6 @@
 """Real receivers on this machine: a mail server and a webhook, which keep what they got and may be told to refuse."""
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from tests.orchestration.waiting import free_port
 
 
 @dataclass
@@ -33,7 +34,7 @@ class MailServer:
     def address(self, login: str = "") -> str:
         return f"mailto://{login}127.0.0.1:{self.port}?from=shelfcast@example.com&to=ops@example.com&mode=insecure"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         if self.refuse:
             return self.refuse
         assert isinstance(envelope.content, bytes)
@@ -43,7 +44,7 @@ class MailServer:
         self.recipients.append(list(envelope.rcpt_tos))
         return "250 OK"
 
-    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+    def authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
         good = self.login is not None and (data.login.decode(), data.password.decode()) == self.login
         return AuthResult(success=good, handled=False, message=None if good else f"535 no such user {data.login.decode()}")
 
@@ -53,9 +54,7 @@ def mail_server(login: tuple[str, str] | None = None) -> Iterator[MailServer]:
     """A server at a port of its own until the end."""
     server = MailServer(login=login)
     options: dict[str, Any] = {} if login is None else {"authenticator": server.authenticate, "auth_required": True, "auth_require_tls": False}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        server.port = probe.getsockname()[1]
+    server.port = free_port()
     controller = Controller(server, hostname="127.0.0.1", port=server.port, **options)
     controller.start()
     try:
@@ -110,7 +109,7 @@ def webhook() -> Iterator[Hook]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

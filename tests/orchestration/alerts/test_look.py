@@ -31,7 +31,7 @@ def step(lake: Lake, name: str, state: str, minutes: float, regions: str | None 
 
 
 def rows(lake: Lake) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = lake.read(ALERTS.name).sort_by("at").to_pylist() if lake.exists(ALERTS.name) else []
+    found: list[dict[str, Any]] = lake.read(ALERTS.name).sort_by("event_time").to_pylist() if lake.exists(ALERTS.name) else []
     return found
 
 
