@@ -22,6 +22,7 @@ Urgency = Literal["info", "success", "warning", "failure"]
 SECONDS = 20
 """So long a message may take, whatever a server does."""
 _LONGEST = 300
+_SCHEME = re.compile(r"[a-z0-9]{1,20}://", re.IGNORECASE)
 _PARTS = re.compile(r"[/?&=@:,;#+]+")
 _MAIL = ("mailto", "mailtos")
 _AN_ADDRESS = "expected one address as apprise reads them, like mailtos://user:password@example.com?to=ops@example.com or slack://A/B/C"
@@ -57,7 +58,7 @@ def address_of(rule: AlertRule, held: Callable[[str], str]) -> str:
 def shown(address: str) -> str:
     """What may be said of an address: its kind, and its server where that is no secret."""
     scheme = address.partition("://")[0].lower()
-    if not re.fullmatch(r"[a-z0-9]{1,20}", scheme):
+    if not _SCHEME.match(address):
         return "***"
     if scheme not in PLAIN_SCHEMES:
         return f"{scheme}://***"
@@ -100,7 +101,7 @@ _SILENT = logging.NullHandler()
 
 def without_secrets(text: str, address: str) -> str:
     """A text that may quote an address, in a line, with *** for whatever of it signs somebody in or is a token."""
-    rest = address.partition("://")[2]
+    rest = address.partition("://")[2] if _SCHEME.match(address) else address
     kept = urlsplit(address).hostname if address.partition("://")[0].lower() in PLAIN_SCHEMES and "[" not in address else None
     parts = {part for part in _PARTS.split(rest) if part and part != kept}
     secrets = sorted({*parts, *map(unquote, parts)} - _HARMLESS, key=len, reverse=True)

@@ -128,7 +128,7 @@ def costly_drift(lake: Lake, least_usd: float) -> list[Alert]:
             select region, week, list("column" order by effect_money desc nulls last) as columns, max(effect_money) as estimate from gold_drift
             where (region, week) in (select (region, max(week)) from gold_drift group by region) and drifted group by all
         ), cost as (
-            select region, week, sum(cost_left + cost_missed) as usd, sum(demand) as demand from gold_plan_value
+            select region, week, sum(cost_left + cost_missed) as usd, sum(demand)::double as demand from gold_plan_value
             where policy = 'order_plan' and horizon = 1 group by all
         ), error as (select region, week, {SUMS} from gold_accuracy group by region, week)
         select d.region, d.week, any_value(d.columns) as columns, any_value(d.estimate) as estimate,

@@ -9,10 +9,13 @@ from orchestration.alerts.messages import ui_address
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import held_by, settings
 from transforms.contracts import CONTRACTS
+from transforms.contracts.life_cycle import AUDIT_HEADS
 from transforms.contracts.operations import ALERTS
 from transforms.lake.tables import Lake
 
 SECONDS = 60
+_OWN = {ALERTS.name, AUDIT_HEADS.name}
+"""Tables that a look writes itself."""
 _LOOK_AGAIN = timedelta(minutes=10)
 """Time after which it is looked again though no table changed: files leave landing, and what is missed is missed by the clock."""
 _SENDING_SECONDS = 35.0
@@ -47,7 +50,7 @@ def alerts(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SkipRe
 
 def _state(lake: Lake, rules: str, now: datetime) -> str:
     """Changes with every table that alerts are made from, with the rules, and every few minutes."""
-    versions = lake.versions(name for name in CONTRACTS if not name.startswith("silver/") and name != ALERTS.name)
+    versions = lake.versions(name for name in CONTRACTS if not name.startswith("silver/") and name not in _OWN)
     return f"{sorted(versions.items())} {rules} {now.timestamp() // _LOOK_AGAIN.total_seconds()}"
 
 
