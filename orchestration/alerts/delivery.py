@@ -90,13 +90,20 @@ def deliver(address: str, message: Message) -> str:
     if result:
         return ""
     said = [str(entry.message) for entry in result.logs() if entry.level in _LOUD or str(entry.message).startswith(_WHY)]
-    told = without_secrets(" ".join(dict.fromkeys(said)), address)[:_LONGEST]
+    told = without_secrets(" ".join(dict.fromkeys(map(_short, said))), address)[:_LONGEST]
     return f"{shown(address)} did not take it: {told or f'no answer within {SECONDS} s'}"
 
 
 _LOUD, _WHY = {"WARNING", "ERROR", "CRITICAL"}, "Socket Exception"
 """Levels of its lines, and the beginning of those of DEBUG, that tell what went wrong; others quote the message."""
+_BY_SYSTEM = re.compile(r"\[Errno -?\d+\] [^'\")]+")
 _SILENT = logging.NullHandler()
+
+
+def _short(line: str) -> str:
+    """A line without the frames of errors around what the system said."""
+    found = _BY_SYSTEM.search(line)
+    return found[0] if found and line.startswith(_WHY) else line
 
 
 def without_secrets(text: str, address: str) -> str:
