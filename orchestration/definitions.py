@@ -29,8 +29,9 @@ with warnings.catch_warnings():
         scoring,
         training,
     )
+    from orchestration.defs.operations import alerts
 
-    STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, maintenance, automation)
+    STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, maintenance, automation, alerts)
     defs = dg.Definitions.merge(
         # One process for a run: imports are paid once, and regions are spread over processes inside the training step. Steps hand each other nothing
         # but the lake; Dagster's default would pickle into a folder that a run's configuration names.

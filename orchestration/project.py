@@ -11,6 +11,7 @@ from models.ensemble.ensemble import available_members
 from models.evaluation.gate import MAX_REGRESSION, Gate
 from models.members.settings import Settings
 from models.training.spec import TrainingSpec
+from orchestration.alerts.rules import AlertRule, Expected, distinct
 from orchestration.settings import Settings as Environment
 from orchestration.settings import use_root
 from transforms.calendar import FURTHEST
@@ -174,6 +175,12 @@ class Project(BaseModel):
     drift_rate: float = Field(default=0.02, gt=0, lt=1)
     """Expected share of false ones among the columns that are called drifted; a week counts as drifted when any of its columns is."""
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    alerts: tuple[AlertRule, ...] = ()
+    """Who is told of what needs a person, and who gets a weekly summary; see `orchestration.alerts.rules`."""
+    expected: Expected = Expected()
+    """From when on forecasts and files count as missed, and drift as dear."""
+
+    _distinct_rules = field_validator("alerts")(distinct)
 
     @model_validator(mode="before")
     @classmethod

@@ -10,11 +10,11 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from orchestration.cli.ab import app as ab_app
+from orchestration.cli.alerts import app as alerts_app
 from orchestration.cli.audit import register_commands
 from orchestration.cli.data import app as data_app
 from orchestration.cli.failures import explained, log_defect
 from orchestration.cli.models import app as models_app
-from orchestration.cli.notebooks import promote_notebook
 from orchestration.cli.options import (
     AfterOrigin,
     AnyFirst,
@@ -36,7 +36,7 @@ from orchestration.cli.options import (
     names,
 )
 from orchestration.cli.provider import app as provider_app
-from orchestration.cli.tune import compare, tune
+from orchestration.cli.tune import compare, promote_notebook, tune
 from orchestration.project import Project, use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
 from orchestration.views.tables import PlainConsole
@@ -76,6 +76,7 @@ app.command("promote-notebook")(promote_notebook)
 register_commands(app)
 app.add_typer(models_app)
 app.add_typer(ab_app)
+app.add_typer(alerts_app)
 # Bound to the real stdout: what steps print is redirected while they run.
 console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = PlainConsole(stderr=True)

@@ -18,7 +18,7 @@ Metadata = Mapping[str, Any]
 _MARKUP = re.compile(r"[\\`*\[\]|~!]")
 _PAGES = {
     "training": ("retraining", "ladder", "model_versions", "model_events", "experiments", "leaderboard"),
-    "monitoring": ("accuracy", "drift", "dataset_versions", "dataset_events", "ab_lift", "pipeline_steps", "quarantine"),
+    "monitoring": ("accuracy", "drift", "dataset_versions", "dataset_events", "ab_lift", "pipeline_steps", "alerts", "quarantine"),
     "scoring": ("demand", "forecasts", "contributions"),
     "orders": ("order_plan", "order_plan_final", "overrides", "plan_events"),
     "overview": ("plan_value", "maturity"),

@@ -1,8 +1,29 @@
-"""The gold tables of how it is operated: the steps of each run as they ended, and how mature that is. What steps made stands in their own tables."""
+"""The gold tables of how it is operated: steps of runs as they ended, alerts and who was told, how mature it is. What steps made stands elsewhere."""
 
 from transforms.contracts.base import Column, Contract
 
 STEP_STATES = ("succeeded", "failed", "skipped")
+SEVERITIES = ("info", "warning", "critical")
+"""How urgent an alert is, the least first."""
+ALERT_KINDS = {
+    "run_failed": "critical",
+    "file_refused": "critical",
+    "missed": "critical",
+    "cannot_look": "critical",
+    "data_waiting": "warning",
+    "rollback": "warning",
+    "failover": "warning",
+    "stale_model": "warning",
+    "drift": "warning",
+    "accuracy": "warning",
+    "model_waiting": "info",
+    "lower_rung": "info",
+}
+"""What alerts are about, and how urgent each kind is."""
+WEEKLY_SUMMARY, TRIAL = "weekly_summary", "test"
+"""Kinds of messages that are no alerts."""
+ALERT_STATES = ("opened", "grew", "shrank", "reminded", "recovered", "sent")
+ALERT_OUTCOMES = ("seen", "delivered", "failed")
 
 PIPELINE_STEPS = Contract(
     "gold/pipeline_steps",
@@ -56,4 +77,31 @@ MATURITY = Contract(
     append_only=True,
     ordered_by="assessed_at",
 )
-OPERATIONS = (PIPELINE_STEPS, MATURITY)
+ALERTS = Contract(
+    "gold/alerts",
+    "One row per cause of alert that was seen to open, change or end, and per message that a rule was to be told of it; never changed afterwards.",
+    (
+        Column("event_time", "timestamp", "When it was seen, or told.", unit="UTC"),
+        Column("cause", "text", "Key of the cause, the same for as long as it lasts: what is told of one cause is one message."),
+        Column("kind", "text", "What it is about.", allowed=(*ALERT_KINDS, WEEKLY_SUMMARY, TRIAL)),
+        Column("severity", "text", "How urgent it is.", allowed=SEVERITIES),
+        Column(
+            "state",
+            "text",
+            "What was seen or told: it opened, grew or shrank by some of its items, is open still, ended; sent for messages without a cause.",
+            allowed=ALERT_STATES,
+        ),
+        Column("title", "text", "The cause in a sentence."),
+        Column("items", "text", "JSON array: what it is about (files, regions, segments, steps), each with key, regions and text."),
+        Column("regions", "text", "Regions that it is about, separated by commas; none where it is not about regions.", required=False),
+        Column("rule", "text", "Rule of the project file that was to be told; none where the lake was looked at and nobody told.", required=False),
+        Column("address", "text", "Where the message went, without who signs in there.", required=False),
+        Column("outcome", "text", "seen: looked at, nobody told; delivered: the server took it; failed: it did not.", allowed=ALERT_OUTCOMES),
+        Column("failure", "text", "Why a message was not delivered.", required=False),
+    ),
+    key=("event_time", "cause"),
+    sliced=False,
+    append_only=True,
+    ordered_by="event_time",
+)
+OPERATIONS = (PIPELINE_STEPS, ALERTS, MATURITY)

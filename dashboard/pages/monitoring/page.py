@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from dashboard.pages.monitoring import boards, causes, health
+from dashboard.pages.monitoring import alerts, boards, causes, health
 from dashboard.parts import states
 from dashboard.parts.numbers import Numbers, dated, day, moment
 from dashboard.parts.table import Cell, Column, Line, Tone, show_table
@@ -39,8 +39,7 @@ def show() -> None:
     _files(view, refused)
     boards.show(view, state)
     health.show(view, state)
-    st.subheader("Alerts", anchor=False)
-    st.markdown("No alerts are configured: nothing is sent to anybody, and this page is where to look.")
+    alerts.show(view)
 
 
 def _lead(view: View, state: health.Standing, found: Sequence[causes.Cause], failed: int) -> None:

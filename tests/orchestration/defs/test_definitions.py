@@ -33,7 +33,7 @@ def test_the_code_location_loads_whole(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     repository.load_all_definitions()
     assert {"conditioning", "weekly_cycle", "reference_data", "accuracy_board"} <= set(repository.job_names)
-    assert [sensor.name for sensor in repository.sensor_defs] == ["cycle_sensor", "finished_runs", "landing_sensor", "lineage_sender"]
+    assert [sensor.name for sensor in repository.sensor_defs] == ["alerts", "cycle_sensor", "finished_runs", "landing_sensor", "lineage_sender"]
     assert {schedule.name for schedule in repository.schedule_defs} == {"weekly_schedule", "audit_schedule", "fetch_schedule", "maintenance_schedule"}
 
 
