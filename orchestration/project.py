@@ -6,13 +6,15 @@ from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from models.ensemble.ensemble import available_members
 from models.evaluation.gate import MAX_REGRESSION, Gate
 from models.members.settings import Settings
 from models.training.spec import TrainingSpec
+from orchestration.profiles import Profile, nearest
+from orchestration.settings import PROFILE, profile_of, use_root
 from orchestration.settings import Settings as Environment
-from orchestration.settings import use_root
 from transforms.calendar import FURTHEST
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
@@ -141,6 +143,8 @@ class Project(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    profile: str = ""
+    """Profile that the lake belongs to, of those in shelfcast.profiles.yaml: it is opened as that one alone, so that nobody goes past its rules."""
     provider: str
     """Built-in provider name, or the path of a provider YAML relative to the lake root."""
     horizons: int = Field(default=TrainingSpec.horizons, ge=1, le=FURTHEST)
@@ -221,6 +225,34 @@ class Project(BaseModel):
 
     @classmethod
     def of(cls, lake: Lake) -> Self:
+        """The settings that hold for a lake: those of its project file (`written`), and above them those of its profile.
+
+        Raises
+        ------
+        ConfigurationError
+            If the lake belongs to a profile and is opened as another one, or as none.
+        """
+        written, own = cls.written(lake), profile_of(lake.root)
+        if written.profile and written.profile != (own[0] if own else ""):
+            opened = f"as {own[0]}, which" if own else "without a profile, which"
+            raise ConfigurationError(
+                f"{lake.address(FILE)} says that the lake belongs to profile {written.profile!r}; it is opened {opened} would go past that profile's "
+                f"rules. Choose it by --profile {written.profile} or {PROFILE}, or mend the line 'profile:' in that file."
+            )
+        return written if own is None else written.with_profile(*own)
+
+    def with_profile(self, name: str, profile: Profile) -> Self:
+        """The same project with what a profile says of it; raise `ConfigurationError` where that is not as it should be."""
+        if not profile.project:
+            return self
+        try:
+            return type(self).model_validate(_above(self.model_dump(), profile.project))
+        except ValidationError as error:
+            problems = "; ".join(_of_profile(name, problem) for problem in error.errors())
+            raise ConfigurationError(f"{problems}. Correct it in the profiles file.") from error
+
+    @classmethod
+    def written(cls, lake: Lake) -> Self:
         """Read the project file of a lake, wherever it lies; the provider's file that it may name lies below `lake.path()` then."""
         pulled(lake, PROVIDER_FOLDER)
         if not brought(lake, FILE).exists() and not lake.is_local:
@@ -228,7 +260,7 @@ class Project(BaseModel):
         return cls.load(lake.path())
 
     def keep(self, lake: Lake) -> Path:
-        """Write the project file of a lake, wherever it lies."""
+        """Write the project file of a lake, wherever it lies: of settings as they are `written`, without those of a profile."""
         path = self.save(lake.path())
         push(lake, path)
         return path
@@ -239,6 +271,24 @@ class Project(BaseModel):
         target, draft = root / FILE, root / f".{FILE}.tmp"
         draft.write_text(yaml.safe_dump({**self.model_dump(), "settings": self.settings.changed()}, sort_keys=False))
         return draft.replace(target)
+
+
+def _above(below: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Values above others, key by key where both are mappings."""
+    merged = dict(below)
+    for name, value in values.items():
+        merged[name] = _above(merged[name], value) if isinstance(value, dict) and isinstance(merged.get(name), dict) else value
+    return merged
+
+
+def _of_profile(name: str, problem: ErrorDetails) -> str:
+    at = [str(part) for part in problem["loc"]]
+    model: Any = Project
+    for part in at[:-1]:
+        model = model.model_fields[part].annotation if hasattr(model, "model_fields") and part in model.model_fields else None
+    known = getattr(model, "model_fields", {}) if problem["type"] == "extra_forbidden" else {}
+    message = f"there is no such setting{nearest(at[-1], known)}" if known else problem["msg"].removeprefix("Value error, ")
+    return f"Profile {name}, key project.{'.'.join(at)}: {message}"
 
 
 def use_lake(root: str | None) -> Environment:

@@ -34,6 +34,7 @@ from orchestration.cli.options import (
     ToFolder,
     Week,
     names,
+    profile_option,
 )
 from orchestration.cli.provider import app as provider_app
 from orchestration.cli.tune import compare, tune
@@ -44,7 +45,17 @@ from transforms.calendar import FURTHEST
 
 
 class ClearErrors(TyperGroup):
-    """Ends a command with a sentence, whatever went wrong: a traceback is for a file."""
+    """Ends a command with a sentence, whatever went wrong: a traceback is for a file. Commands on a lake take `--profile` beside `--root`."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        waiting = [*self.commands.values()]
+        while waiting:
+            command = waiting.pop()
+            waiting += getattr(command, "commands", {}).values()
+            names = [parameter.name for parameter in command.params]
+            if "root" in names:
+                command.params.insert(names.index("root") + 1, profile_option())
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
