@@ -10,6 +10,7 @@ import warnings
 import dagster as dg
 
 from orchestration.runtime.resources import LakeResource
+from orchestration.runtime.switches import switched
 
 # Accepted in DECISIONS.md: partition mappings, column lineage and other features that may still change.
 with warnings.catch_warnings():
@@ -31,9 +32,10 @@ with warnings.catch_warnings():
     )
 
     STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, maintenance, automation)
-    defs = dg.Definitions.merge(
+    unswitched = dg.Definitions.merge(
         # One process for a run: imports are paid once, and regions are spread over processes inside the training step. Steps hand each other nothing
         # but the lake; Dagster's default would pickle into a folder that a run's configuration names.
         dg.Definitions(resources={"lake": LakeResource(), "io_manager": dg.mem_io_manager}, executor=dg.in_process_executor),
         *(stage.definitions() for stage in STAGES),
     )
+    defs = switched(unswitched)

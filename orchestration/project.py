@@ -22,8 +22,9 @@ from transforms.lake.remote.working_copy import brought, holds_anything, probe, 
 from transforms.lake.tables import Lake
 from transforms.panel.panel import SoldOutWeeks
 from transforms.records.data_checks import Limits
+from transforms.records.releases import finish
 from transforms.records.upkeep import Rules
-from transforms.yaml_files import read_model
+from transforms.yaml_files import RuleBroken, read_model
 
 FILE = "shelfcast.yaml"
 PROVIDER_FOLDER = "provider"
@@ -138,6 +139,10 @@ class MaintenanceSettings(BaseModel):
         return Rules(timedelta(days=self.keep_days), past, timedelta(weeks=self.report_weeks), self.merge_from)
 
 
+_NO_TARGET, _NO_LIMIT = 10.0, 1.0
+"""A target MAPE, and a share by which a metric may be worse than the champion's, from which a gate lets everything pass."""
+
+
 class Project(BaseModel):
     """Contents of `shelfcast.yaml`."""
 
@@ -182,8 +187,11 @@ class Project(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_retired(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Every project file holds every setting: those that are gone may stand in older ones."""
-        return {name: value for name, value in values.items() if name not in _RETIRED}
+        """Every project file holds every setting: those that are gone may stand in older ones. For one that never was there is told what was meant."""
+        kept = {name: value for name, value in values.items() if name not in _RETIRED}
+        if unknown := [name for name in kept if name not in cls.model_fields]:
+            raise RuleBroken(f"there is no such setting{nearest(str(unknown[0]), cls.model_fields)}", unknown[0])
+        return kept
 
     @field_validator("members")
     @classmethod
@@ -193,6 +201,12 @@ class Project(BaseModel):
         if unknown or not members or len(set(members)) < len(members):
             raise ValueError(f"expected one or more of {', '.join(available)}, each once, came {', '.join(members) or 'none'}")
         return members
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether no model becomes champion unjudged: a person decides, or the gate's limits are ones that a bad model breaks."""
+        limits = (self.gate.max_mape / _NO_TARGET, *(limit / _NO_LIMIT for limit in self.gate.max_regression.model_dump().values()))
+        return self.promotion == "manual" or max(limits) < 1
 
     @property
     def training(self) -> dict[str, Any]:
@@ -233,6 +247,10 @@ class Project(BaseModel):
             If the lake belongs to a profile and is opened as another one, or as none.
         """
         written, own = cls.written(lake), profile_of(lake.root)
+        if written.profile:
+            # Only such a lake takes releases.
+            finish(lake)
+            written = cls.written(lake)
         if written.profile and written.profile != (own[0] if own else ""):
             opened = f"as {own[0]}, which" if own else "without a profile, which"
             raise ConfigurationError(
@@ -269,8 +287,12 @@ class Project(BaseModel):
         """Write the project file in one step."""
         root.mkdir(parents=True, exist_ok=True)
         target, draft = root / FILE, root / f".{FILE}.tmp"
-        draft.write_text(yaml.safe_dump({**self.model_dump(), "settings": self.settings.changed()}, sort_keys=False))
+        draft.write_text(self.text())
         return draft.replace(target)
+
+    def text(self) -> str:
+        """The project file: every setting, of hyperparameters those that differ from the defaults."""
+        return yaml.safe_dump({**self.model_dump(), "settings": self.settings.changed()}, sort_keys=False)
 
 
 def _above(below: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -98,9 +98,14 @@ def settings_of(root: str) -> Settings:
     return _read(root)
 
 
-def _read(root: str | None) -> Settings:
+def settings_in(name: str) -> Settings:
+    """The settings of a profile, whichever is in use."""
+    return _read(None, name)
+
+
+def _read(root: str | None, name: str | None = None) -> Settings:
     try:
-        given = _given_by_profile(root)
+        given = _given_by_profile(root) if name is None else _given_by(profile_named(name))
         found = Settings(**given) if root is None else Settings(**{**given, "root": root})
         if "://" not in found.root and not found.landing_root:
             return found
@@ -124,10 +129,14 @@ def _given_by_profile(root: str | None) -> dict[str, Any]:
                 f"{variable} is {redacted(told, told)}, and profile {name} has {value or 'its own landing'}: a profile is its lake. "
                 f"Unset {variable}, or choose the profile of that root."
             )
+    return _given_by(chosen)
+
+
+def _given_by(profile: Profile) -> dict[str, Any]:
     return {
-        **{field: value for field, value in chosen.given.items() if not is_set(f"SHELFCAST_{field.upper()}")},
-        "root": chosen.root,
-        "landing_root": _landing_root(chosen),
+        **{field: value for field, value in profile.given.items() if not is_set(f"SHELFCAST_{field.upper()}")},
+        "root": profile.root,
+        "landing_root": _landing_root(profile),
     }
 
 
@@ -191,6 +200,23 @@ def use_profile(name: str) -> Profile:
     os.environ[PROFILE] = name
     os.environ["SHELFCAST_ROOT"] = settings().root
     return profile
+
+
+@contextmanager
+def any_profile() -> Iterator[None]:
+    """While this is open some profile is in use, so that the lake of each is looked at as its own; which lake this process works on stays as it is."""
+    before = os.environ.get(PROFILE)
+    if not before and (known := known_profiles()):
+        os.environ[PROFILE] = next(iter(known))
+    try:
+        yield
+    finally:
+        _put_back(PROFILE, before)
+
+
+def set_variables() -> list[str]:
+    """Names of Shelfcast's variables that are set."""
+    return sorted(name for name in os.environ if name.startswith("SHELFCAST_"))
 
 
 def profile_in_use_or_none() -> Profile | None:
@@ -318,10 +344,15 @@ def dagster_database() -> str:
     ConfigurationError
         If the profile in use has another one than the environment, or names a variable that is not set: its runs would go into two histories.
     """
-    told, profile = held_by(DAGSTER_DATABASE), profile_in_use()
-    if profile is None or not profile[1].run_storage:
+    profile = profile_in_use()
+    return held_by(DAGSTER_DATABASE) if profile is None else storage_of(*profile)
+
+
+def storage_of(name: str, profile: Profile) -> str:
+    """`dagster_database` of a profile, whichever is in use."""
+    told, storage = held_by(DAGSTER_DATABASE), profile.run_storage
+    if not storage:
         return told
-    name, storage = profile[0], profile[1].run_storage
     own = storage if storage == SQLITE else held_by(storage)
     if not own:
         raise ConfigurationError(f"Profile {name} has its run history in the database of {storage}, which is not set. Set it, or {storage}_FILE.")

@@ -12,9 +12,9 @@ from typer.exceptions import TyperException
 from orchestration.cli.ab import app as ab_app
 from orchestration.cli.audit import register_commands
 from orchestration.cli.data import app as data_app
+from orchestration.cli.environments import config_app, promote_release
 from orchestration.cli.failures import explained, log_defect
 from orchestration.cli.models import app as models_app
-from orchestration.cli.notebooks import promote_notebook
 from orchestration.cli.options import (
     AfterOrigin,
     AnyFirst,
@@ -37,7 +37,7 @@ from orchestration.cli.options import (
     profile_option,
 )
 from orchestration.cli.provider import app as provider_app
-from orchestration.cli.tune import compare, tune
+from orchestration.cli.tune import compare, promote_notebook, tune
 from orchestration.project import Project, use_lake
 from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
 from orchestration.views.tables import PlainConsole
@@ -84,6 +84,8 @@ app.add_typer(data_app)
 app.command()(tune)
 app.command()(compare)
 app.command("promote-notebook")(promote_notebook)
+app.command("promote-release")(promote_release)
+app.add_typer(config_app)
 register_commands(app)
 app.add_typer(models_app)
 app.add_typer(ab_app)

@@ -1,8 +1,9 @@
-"""`shelfcast tune` and `shelfcast compare`: which settings, and which algorithms, do best on past weeks."""
+"""`shelfcast tune`, `compare`, `promote-notebook`: what does best on past weeks, and from a notebook's cells to a member of ensembles."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from orchestration.cli.options import Origins, Regions, Root, Week, names, no_blank
 from orchestration.reports.report import plain
-from orchestration.settings import use_root
+from orchestration.settings import CHECKOUT, use_root
 from orchestration.views.tables import PlainConsole
 
 if TYPE_CHECKING:
@@ -109,3 +110,22 @@ def _bench(root: str | None, week: str, origins: int, regions: list[str], consol
 
 def _console() -> Console:
     return PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+
+
+def promote_notebook(
+    notebook: Annotated[Path, typer.Argument(help="Notebook (.ipynb) of the checkout; its cells tagged `promote` define one member.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a module that was edited by hand or came from another notebook.")] = False,
+    checkout: Annotated[Path, typer.Option("--checkout", help="Checkout to write to.")] = CHECKOUT,
+) -> None:
+    """Turn a notebook's tagged cells into a module that ensembles can use, an asset, and a test that both give the notebook's numbers."""
+    from orchestration.experiments.promotion import promote  # noqa: PLC0415 - commands import what they need, so that --help is quick
+
+    made = promote(notebook, checkout, force)
+    console = PlainConsole(file=sys.stdout, soft_wrap=True, markup=False, highlight=False)
+    module, test = (path.relative_to(checkout) for path in (made.module, made.test))
+    if not made.changed:
+        console.print(f"{module} and {test} are as the notebook has it: nothing to do.")
+        return
+    console.print(f"{module}: the member '{made.name}'\n{test}: the numbers of notebook, module and asset are the same")
+    console.print(f"Asset trials/{made.name}: its numbers, region by region and week by week, beside the champions'; it serves nothing.")
+    console.print(f"Next: python -m pytest {test}; then 'members: [lasso, network, {made.name}]' in shelfcast.yaml, and the gate decides.")
