@@ -1,7 +1,7 @@
 """Profiles: environments such as dev and prod by name, each with a lake, a run history and rules of its own, in one file that people write.
 
-Which profile a process uses, and what environment variables say beside it, is for `orchestration.settings`; what a profile changes of a lake's project
-file is checked by `orchestration.project`.
+Which profile a process uses, and what environment variables say beside it, is for `orchestration.settings`; what a profile changes of a lake's
+project file is checked by `orchestration.project`.
 """
 
 import re

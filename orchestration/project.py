@@ -187,7 +187,7 @@ class Project(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_retired(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Every project file holds every setting: those that are gone may stand in older ones. For one that never was there is told what was meant."""
+        """Every project file holds every setting: those that are gone may stand in older ones. Of one that never was it is told what was meant."""
         kept = {name: value for name, value in values.items() if name not in _RETIRED}
         if unknown := [name for name in kept if name not in cls.model_fields]:
             raise RuleBroken(f"there is no such setting{nearest(str(unknown[0]), cls.model_fields)}", unknown[0])

@@ -202,9 +202,15 @@ def use_profile(name: str) -> Profile:
     return profile
 
 
+def location_name() -> str:
+    """Name of the code location: the profile in use, else the product's."""
+    profile = profile_in_use()
+    return "shelfcast" if profile is None else profile[0]
+
+
 @contextmanager
 def any_profile() -> Iterator[None]:
-    """While this is open some profile is in use, so that the lake of each is looked at as its own; which lake this process works on stays as it is."""
+    """While this is open some profile is in use, so that each lake is looked at as its own has it; which one this process works on stays."""
     before = os.environ.get(PROFILE)
     if not before and (known := known_profiles()):
         os.environ[PROFILE] = next(iter(known))

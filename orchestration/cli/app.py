@@ -39,7 +39,7 @@ from orchestration.cli.options import (
 from orchestration.cli.provider import app as provider_app
 from orchestration.cli.tune import compare, promote_notebook, tune
 from orchestration.project import Project, use_lake
-from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
+from orchestration.settings import place_of_logs, profile_in_use, use_leaderboard_data, use_root
 from orchestration.views.tables import PlainConsole
 from transforms.calendar import FURTHEST
 
@@ -93,6 +93,7 @@ app.add_typer(ab_app)
 console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = PlainConsole(stderr=True)
 
+_PORT = 3000
 _HORIZONS = Project.model_fields["horizons"].default
 
 Retrain = Annotated[bool, typer.Option("--retrain", help="Train every model, also where nothing speaks for it.")]
@@ -283,19 +284,28 @@ def obfuscate(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI; the reports are below its /reports/.")] = 3000,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", min=1, max=65535, help="Port of the Dagster UI; the reports are below its /reports/ (default: the profile's, else 3000)."
+        ),
+    ] = None,
     address: Annotated[
         bool, typer.Option("--address", help="Print the address of the UI that runs already, with its token, and start none.")
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Open one for every profile, with a bar that leads from one to the other.")] = False,
     root: Root = None,
 ) -> None:
     """Open the Dagster UI with its daemon, and serve the reports below it (this machine and its present user only, and no other web page)."""
-    from orchestration.web.services import serve, show_addresses  # noqa: PLC0415
+    from orchestration.web.services import serve, serve_all, show_addresses  # noqa: PLC0415
 
-    if address:
+    if every:
+        serve_all(port or _PORT, console)
+    elif address:
         show_addresses(use_lake(root), console)
     else:
-        serve(use_lake(root), port, console)
+        chosen, profile = use_lake(root), profile_in_use()
+        serve(chosen, port or (profile[1].port if profile else None) or _PORT, console)
 
 
 def _cycle(asked: tuple[str, str] | None, regions: list[str] | None, root: str | None, local: bool, retrain: bool) -> None:

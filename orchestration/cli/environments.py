@@ -8,7 +8,9 @@ from orchestration.cli.options import By, Regions, Root, Why, names
 from orchestration.settings import use_profile, use_root
 from orchestration.views.tables import output_console
 
-config_app = typer.Typer(name="config", help="Settings and profiles: what holds and where from, and whether environments stand apart.", no_args_is_help=True)
+config_app = typer.Typer(
+    name="config", help="Settings and profiles: what holds and where from, and whether environments stand apart.", no_args_is_help=True
+)
 
 
 @config_app.command("show")

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperOption as Parameter
+from typer.core import TyperOption
 
 from orchestration.people import named_on_command_line
-from orchestration.settings import PROFILE, PROFILES_FILE, use_profile
+from orchestration.profiles import FILE as PROFILES_FILE
+from orchestration.settings import PROFILE, use_profile
 from transforms.calendar import Week as WeekKey
 
 
@@ -85,7 +86,7 @@ def _in_use(value: str | None) -> None:
         use_profile(value)
 
 
-def profile_option() -> Parameter:
+def profile_option() -> TyperOption:
     """`--profile`, which every command that takes `--root` takes beside it: it is no business of the commands themselves."""
     donor = typer.Typer(add_completion=False)
     text = f"Profile of {PROFILES_FILE} whose lake is worked on (default: {PROFILE}, else none)."
@@ -94,4 +95,5 @@ def profile_option() -> Parameter:
     def only(profile: Annotated[str | None, typer.Option("--profile", help=text, callback=_in_use, expose_value=False)] = None) -> None: ...
 
     [option] = typer.main.get_command(donor).params
+    assert isinstance(option, TyperOption)  # noqa: S101 - for the type checker
     return option

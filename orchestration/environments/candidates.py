@@ -73,8 +73,8 @@ def find_candidates(source: Lake, target: Lake, project: Project, rows: Iterable
             found.stay[version] = why
         elif segment in undecided:
             found.against.append(
-                f"{undecided[segment]} waits for a person in the target: decide on it first ('shelfcast models approve' or 'reject'), since {version} "
-                "would come beside it"
+                f"{undecided[segment]} waits for a person in the target: decide on it first ('shelfcast models approve' or 'reject'), since "
+                f"{version} would come beside it"
             )
         elif (dataset := _data_of(row, datasets)) is None:
             found.against.append(_no_data(row, datasets, ends))
@@ -156,8 +156,8 @@ def _no_data(row: Row, datasets: Sequence[Dataset], ends: Week | None) -> str:
         return f"{row['dataset_version']}, which {row['model_version']} was trained on, is not approved in the target: decide on it there first"
     newest = here[-1].version if here else "none"
     return (
-        f"{row['model_version']} was trained on {row['dataset_version']}, which the target never had (its newest is {newest}): let the source take in "
-        "what the target has ('landing' of the profile), and train there"
+        f"{row['model_version']} was trained on {row['dataset_version']}, which the target never had (its newest is {newest}): let the source take "
+        "in what the target has ('landing' of the profile), and train there"
     )
 
 

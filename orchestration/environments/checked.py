@@ -144,7 +144,9 @@ def _code(name: str, lake: Lake, project: Project) -> Iterator[Problem]:
     code, commit = code_version(TrainingSpec(**project.training)).split("-")[0], source_commit()
     advice = f"run {name} with that commit, or release this one: 'shelfcast promote-release --from {last.source} --to {name} --by NAME --why WHY'"
     if last.code_version != code:
-        yield Problem(name, f"runs training code {last.code_version} by release {last.release_id}, and this is {code}: all would be trained anew", advice)
+        yield Problem(
+            name, f"runs training code {last.code_version} by release {last.release_id}, and this is {code}: all would be trained anew", advice
+        )
     elif UNKNOWN not in {last.source_commit, commit} and last.source_commit != commit:
         yield Problem(name, f"runs commit {last.source_commit[:12]} by release {last.release_id}, and this is {commit[:12]}", advice)
 
@@ -156,7 +158,9 @@ def _history(name: str, lake: Lake, known: Mapping[str, Profile]) -> Iterator[Pr
     for other, profile in known.items():
         theirs = Lake(profile.root, settings_in(other).storage_options).path("dagster")
         if other < name and home.is_dir() and home.resolve() == theirs.resolve():
-            yield Problem(f"{other}, {name}", f"both have their run history in {home.resolve()}", f"remove the link {home}: a new history is begun there")
+            yield Problem(
+                f"{other}, {name}", f"both have their run history in {home.resolve()}", f"remove the link {home}: a new history is begun there"
+            )
 
 
 def _landing(name: str, lake: Lake, project: Project, other: str) -> Iterator[Problem]:
@@ -168,7 +172,9 @@ def _landing(name: str, lake: Lake, project: Project, other: str) -> Iterator[Pr
     provider = load_provider(project.provider, base=lake.path())
     place = folder(lake, provider)
     if not place.is_dir():
-        yield Problem(name, f"reads the landing files of {other}, and {place} is not there", f"take {other}'s files in first, or name the same provider")
+        yield Problem(
+            name, f"reads the landing files of {other}, and {place} is not there", f"take {other}'s files in first, or name the same provider"
+        )
     elif not os.access(place, os.R_OK | os.X_OK):
         yield Problem(name, f"reads the landing files of {other}, and may not read {place}", "let this user read there; it needs no right to write")
     elif Path(lake.root).resolve().is_relative_to(place.resolve()):
@@ -179,5 +185,3 @@ def _landing(name: str, lake: Lake, project: Project, other: str) -> Iterator[Pr
 
 def _others_write(place: Path) -> bool:
     return bool(place.stat().st_mode & stat.S_IWOTH)
-
-

@@ -114,7 +114,7 @@ def _held(places: dict[str, Settings], what: str, tell: Callable[[str], None]) -
     with ExitStack() as stack:
         for kind in ("cycle", "files", "decisions"):
             for lake in lakes:
-                stack.enter_context(lease(lake, kind, what, tell))  # type: ignore[arg-type]
+                stack.enter_context(lease(lake, kind, what, tell))
         yield
 
 
@@ -125,7 +125,7 @@ def _release(wanted: Wanted, source: _Side, target: _Side, tell: Callable[[str],
     code, commit = code_version(TrainingSpec(**source.project.training)).split("-", maxsplit=1)[0], source_commit()
     tell(f"checking {source.name} and {target.name}")
     found = find_candidates(source.lake, target.lake, source.project, rows) if wanted.models else Candidates()
-    checks = check_release(source.lake, target.lake, source.project, target.project, rows, code, found.against)
+    checks = check_release(source.lake, target.lake, target.project, rows, code, commit, found.against)
     outcome = Outcome(checks, changed, found, code, commit)
     last = next(iter(releases(target.lake)[::-1]), None)
     is_new = last is None or (last.source_commit, last.code_version) != (commit, code)
@@ -154,9 +154,7 @@ def _release(wanted: Wanted, source: _Side, target: _Side, tell: Callable[[str],
     return Outcome(checks, changed, found, code, commit, release_id, events)
 
 
-def _events(
-    wanted: Wanted, lake: Lake, project: Project, found: Candidates, release_id: str, tell: Callable[[str], None]
-) -> list[ModelEvent]:
+def _events(wanted: Wanted, lake: Lake, project: Project, found: Candidates, release_id: str, tell: Callable[[str], None]) -> list[ModelEvent]:
     """Each candidate's arrival, and what the target's own gate and policy say of it."""
     who = f"{wanted.actor}, release {release_id}"
     arrived = [

@@ -13,22 +13,23 @@ from transforms.rows import Row
 
 
 def check_release(
-    source: Lake, target: Lake, project: Project, there: Project, champions: Sequence[Row], code: str, against: Sequence[str]
+    source: Lake, target: Lake, there: Project, champions: Sequence[Row], code: str, commit: str, against: Sequence[str]
 ) -> list[Check]:
     """Check a release.
 
     Parameters
     ----------
-    project, there
-        Settings that hold in the source and in the target.
+    there
+        Settings that hold in the target.
     champions
         Of the source, in the regions that the release is for.
-    code
-        Digits of the training code that is released.
+    code, commit
+        Digits of the training code that is released, and its Git commit.
     against
         What speaks against the models that were asked for.
     """
     return [
+        _committed(commit),
         _validated(champions, code),
         _policy(there),
         _intact("record of the source", source),
@@ -40,13 +41,21 @@ def check_release(
     ]
 
 
+def _committed(commit: str) -> Check:
+    """What is not committed cannot be had again."""
+    dirty = commit.endswith("-dirty")
+    return Check("code", not dirty, float(dirty), 0, f"{commit}: commit the files that differ first" if dirty else f"commit {commit}")
+
+
 def _validated(champions: Sequence[Row], code: str) -> Check:
     """The source has gone through training and gate with the code that is released."""
     if not champions:
         return Check("validated", False, 0, 1, "the source has no champions in these regions: run its weekly cycle first ('shelfcast run')")
     old = [row["model_version"] for row in champions if row["code_version"].split("-")[0] != code]
     if old:
-        detail = f"{len(old)} of {len(champions)} champions are of other training code, like {old[0]}: run the source's weekly cycle with this one first"
+        detail = (
+            f"{len(old)} of {len(champions)} champions are of other training code, like {old[0]}: run the source's weekly cycle with this one first"
+        )
         return Check("validated", False, len(old), 0, detail)
     return Check("validated", True, 0, 0, f"{len(champions)} champions passed the source's gate with training code {code}")
 

@@ -15,7 +15,10 @@ from orchestration.views.tables import by_whom, narrow_table
 from transforms.records.model_registry import CHAMPION, REJECTED, RETIRED, WAITING
 
 _STYLES = {"environment": "magenta", "profile": "cyan", "project file": "green", "default": "dim"}
-_PRECEDENCE = "What counts more: an environment variable, then the profile, then the project file, then the default. A profile's root, run history and landing are its own."
+_PRECEDENCE = (
+    "What counts more: an environment variable, then the profile, then the project file, then the default. A profile's root, run history and landing "
+    "are its own: no variable says otherwise."
+)
 
 
 def show_settings(settings: Settings, console: Console) -> None:

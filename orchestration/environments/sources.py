@@ -12,7 +12,6 @@ import yaml
 from orchestration.profiles import FIELDS, Profile
 from orchestration.project import FILE, Project
 from orchestration.settings import DAGSTER_DATABASE, PROFILE, Settings, held_by, is_set, profile_in_use
-
 from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
 from transforms.redaction import redacted
@@ -107,5 +106,3 @@ def _has(values: Any, path: tuple[str, ...]) -> bool:
             return False
         values = values[name]
     return True
-
-

@@ -27,7 +27,16 @@ def switched(defs: dg.Definitions) -> dg.Definitions:
         raise ConfigurationError(f"Profile {name}, key automation: {'; '.join(problems)}.")
     sensors = [_started(copy(sensor), dg.DefaultSensorStatus, automation) for sensor in defs.sensors or ()]
     schedules = [_ticking(_started(copy(schedule), dg.DefaultScheduleStatus, automation), automation) for schedule in defs.schedules or ()]
-    return defs._replace(sensors=sensors, schedules=schedules)
+    return dg.Definitions(
+        assets=defs.assets,
+        asset_checks=defs.asset_checks,
+        jobs=defs.jobs,
+        sensors=sensors,
+        schedules=schedules,
+        resources=defs.resources,
+        executor=defs.executor,
+        loggers=defs.loggers,
+    )
 
 
 def wrong(automation: Automation, defs: dg.Definitions) -> list[str]:

@@ -1,4 +1,7 @@
-"""The gold tables of how it is operated: the steps of each run as they ended, how mature that is, and what was released. What steps made stands in their own tables."""
+"""The gold tables of how it is operated: the steps of each run as they ended, how mature that is, and what was released.
+
+What steps made stands in their own tables.
+"""
 
 from transforms.contracts.base import Column, Contract
 
@@ -67,7 +70,11 @@ RELEASES = Contract(
         Column("target", "text", "Profile that took it."),
         Column("actor", "text", "Who released it, with the machine's user."),
         Column("reason", "text", "Why."),
-        Column("source_commit", "text", "Git commit of the code that the target runs from then on; unknown where it was no checkout and no image that tells."),
+        Column(
+            "source_commit",
+            "text",
+            "Git commit of the code that the target runs from then on; unknown where it was no checkout and no image that tells.",
+        ),
         Column("code_version", "text", "Digits of the training code that the target runs from then on."),
         Column("settings", "text", "JSON object: setting of the project file, or file of the provider -> [before, after], where it changed."),
         Column("models", "text", "JSON array: model versions that arrived as candidates."),

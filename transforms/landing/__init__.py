@@ -27,6 +27,6 @@ from transforms.landing.registrar import Registration
 __all__ = [
     "FACTS", "REFERENCES", "Conservation", "Dropped", "FileNotice", "LandingFile", "Registration", "Unfound", "conditioning",
     "conditioning_references", "conservation", "drop", "finish", "first_landed_week", "first_weeks", "folder", "ingest", "ingest_reference",
-    "landed", "last_week", "named_region", "noticed_files", "out_of_step", "pending", "pending_references", "refuse_borrowed", "refused_files", "regions",
-    "register", "reopen", "scan", "under_way", "unfound", "unfound_told", "unneeded_copies",
+    "landed", "last_week", "named_region", "noticed_files", "out_of_step", "pending", "pending_references", "refuse_borrowed", "refused_files",
+    "regions", "register", "reopen", "scan", "under_way", "unfound", "unfound_told", "unneeded_copies",
 ]  # fmt: skip

@@ -127,8 +127,8 @@ def _refuse_edited(lake: Lake, name: str, before: str | None, after: str) -> Non
     now = path.read_text() if path.is_file() else None
     if now not in {before, after}:
         raise ConfigurationError(
-            f"{lake.address(name)} was edited while a release was being put in, which {lake.address(JOURNAL)} holds: it would overwrite that. Put the "
-            f"file of before back (SHA-256 {_digest(before)}), after which any command puts the rest in; edit it then."
+            f"{lake.address(name)} was edited while a release was being put in, which {lake.address(JOURNAL)} holds: it would overwrite that. Put "
+            f"the file of before back (SHA-256 {_digest(before)}), after which any command puts the rest in; edit it then."
         )
 
 
@@ -152,13 +152,11 @@ def _text(value: date) -> str:
 def _read(found: dict[str, Any]) -> Contents:
     files = {name: (before, after) for name, (before, after) in found["files"].items()}
     release = Release(**{**found["release"], "released_at": datetime.fromisoformat(found["release"]["released_at"])})
-    times = {"trained_at", "event_time"}
-    days = {"trained_week", "effective_week"}
+    times, days = ("trained_at", "event_time"), ("trained_week", "effective_week")
 
     def typed(row: dict[str, Any]) -> dict[str, Any]:
-        whole = {name: datetime.fromisoformat(value) if name in times else value for name, value in row.items()}
-        return {name: date.fromisoformat(value) if name in days else value for name, value in whole.items()}
+        read = {**dict.fromkeys(times, datetime.fromisoformat), **dict.fromkeys(days, date.fromisoformat)}
+        return {name: read[name](value) if name in read else value for name, value in row.items()}
 
     versions = [ModelVersion(**typed(row)) for row in found["versions"]]
     return Contents(release, files, versions, [ModelEvent(**typed(row)) for row in found["events"]])
-
