@@ -32,10 +32,19 @@ with warnings.catch_warnings():
     )
 
     STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, maintenance, automation)
-    unswitched = dg.Definitions.merge(
+
+
+def all_definitions() -> dg.Definitions:
+    """Everything as it is defined, whatever a profile starts by itself."""
+    return dg.Definitions.merge(
         # One process for a run: imports are paid once, and regions are spread over processes inside the training step. Steps hand each other nothing
         # but the lake; Dagster's default would pickle into a folder that a run's configuration names.
         dg.Definitions(resources={"lake": LakeResource(), "io_manager": dg.mem_io_manager}, executor=dg.in_process_executor),
         *(stage.definitions() for stage in STAGES),
     )
-    defs = switched(unswitched)
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", category=dg.PreviewWarning)
+    warnings.simplefilter("ignore", category=dg.BetaWarning)
+    defs = switched(all_definitions())

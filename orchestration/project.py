@@ -304,12 +304,13 @@ def _above(below: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_profile(name: str, problem: ErrorDetails) -> str:
-    at = [str(part) for part in problem["loc"]]
+    cause = problem.get("ctx", {}).get("error")
+    at = [str(part) for part in (*problem["loc"], *(cause.at if isinstance(cause, RuleBroken) else ()))]
     model: Any = Project
     for part in at[:-1]:
         model = model.model_fields[part].annotation if hasattr(model, "model_fields") and part in model.model_fields else None
     known = getattr(model, "model_fields", {}) if problem["type"] == "extra_forbidden" else {}
-    message = f"there is no such setting{nearest(at[-1], known)}" if known else problem["msg"].removeprefix("Value error, ")
+    message = f"there is no such setting{nearest(at[-1], known)}" if known else problem["msg"].removeprefix("Value error, ").removesuffix(".")
     return f"Profile {name}, key project.{'.'.join(at)}: {message}"
 
 

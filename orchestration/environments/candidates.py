@@ -97,11 +97,12 @@ def carry(source: Lake, target: Lake, versions: Sequence[ModelVersion]) -> None:
         for uri_name, sha_name in _FILES:
             uri, sha256 = getattr(version, uri_name), getattr(version, sha_name)
             if uri is not None:
-                paths.append(_carried(source, target, version, uri, sha256))
+                paths.append(carry_one(source, target, version, uri, sha256))
     push(target, *paths)
 
 
-def _carried(source: Lake, target: Lake, version: ModelVersion, uri: str, sha256: str) -> Path:
+def carry_one(source: Lake, target: Lake, version: ModelVersion, uri: str, sha256: str) -> Path:
+    """Copy one artifact and return where it lies then; errors as those of `carry`."""
     place = _ARTIFACT.fullmatch(uri)
     if place is None or place[1] != version.region:
         raise ConfigurationError(f"{version.model_version} names its artifact {uri!r}: expected models/{version.region}/<SHA-256>.safetensors.")

@@ -71,10 +71,10 @@ def _of_automation(known: Mapping[str, Profile]) -> Iterator[Problem]:
     """Names of sensors and schedules that there are not: the code location would not load."""
     asked = {name: profile.automation for name, profile in known.items() if profile.automation.model_fields_set}
     if asked:
-        from orchestration.definitions import unswitched  # noqa: PLC0415 - seconds of imports
+        from orchestration.definitions import all_definitions  # noqa: PLC0415 - seconds of imports
 
         for name, automation in asked.items():
-            for what in wrong(automation, unswitched):
+            for what in wrong(automation, all_definitions()):
                 yield Problem(name, f"automation.{what}", "correct it in the profiles file")
 
 

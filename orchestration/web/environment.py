@@ -24,6 +24,7 @@ PLACE = "/environment/"
 _BODY = re.compile(rb"<body[^>]*>")
 _HEIGHT = 26
 _STYLE = f"""
+:root{{--environment-bar:{_HEIGHT}px}}
 #shelfcast-environment{{position:fixed;inset:0 0 auto 0;height:{_HEIGHT}px;z-index:2147483000;display:flex;align-items:center;gap:14px;padding:0 12px;
 box-sizing:border-box;color:#fff;font:600 13px/1 system-ui,sans-serif;white-space:nowrap;overflow:hidden}}
 #shelfcast-environment a{{color:#fff;font-weight:400;text-decoration:underline}}
