@@ -35,6 +35,7 @@ RECORDS = {
     "gold/experiments": "tries of persons: shelfcast tune and compare, notebooks",
     "gold/audit_heads": "each commit of an append-only table",
     "gold/pipeline_steps": "the end of each run",
+    "gold/releases": "decisions of persons: shelfcast promote-release",
 }
 """Gold tables that no asset makes, and what writes them."""
 

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from orchestration.project import Project
-from orchestration.settings import any_profile
+from orchestration.service.decisions import approve
+from orchestration.settings import any_profile, settings_in
 from transforms.lake.tables import Lake
 from transforms.records.audit import verify_artifacts, verify_tables
 from transforms.records.model_registry import states
@@ -152,7 +153,7 @@ def test_settings_and_code_go_to_prod_and_what_is_prods_own_stays(workspace: Pat
     assert intact(prod_of(workspace))
 
 
-def test_models_wait_for_a_person_in_prod_and_forecast_as_in_dev_once_approved(workspace: Path) -> None:
+def test_models_wait_for_a_person_in_prod_and_forecast_as_in_dev_once_approved(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = shelfcast(workspace, *RELEASE, "--models")
     assert done.returncode == 0, done.stderr
     lake, dev = prod_of(workspace), Lake(str(workspace / "lakes/dev"))
@@ -165,14 +166,18 @@ def test_models_wait_for_a_person_in_prod_and_forecast_as_in_dev_once_approved(w
     assert intact(lake)
     waiting = shelfcast(workspace, *RELEASE, "--models")
     assert "the target has it on record already" in waiting.stdout
-    for name in ensembles:
-        assert shelfcast(workspace, "models", "approve", name, "--by", "bob", "--why", "looks good", "--profile", "prod").returncode == 0
+    monkeypatch.setenv("SHELFCAST_PROFILES", str(workspace / "shelfcast.profiles.yaml"))
+    with any_profile():
+        for name in ensembles:
+            approve(settings_in("prod"), name, "bob", "looks good", print)
     ran = shelfcast(workspace, "run", "--profile", "prod", "--local")
     assert ran.returncode == 0, ran.stderr
     assert "0 retrained" in ran.stdout, ran.stdout
-    columns = "select model_version, rung, store_id, product_id, target_week, expected from t where origin_week = date '2023-08-07' and model_version in ({}) order by all"
-    sql = columns.format(", ".join(f"'{name}'" for name in ensembles))
-    ours, theirs = (side.query(sql, t="gold/forecasts") for side in (lake, dev))
+    named = ", ".join(f"'{name}'" for name in ensembles)
+    where = f"origin_week = date '2023-08-07' and model_version in ({named})"
+    key = [(column, "ascending") for column in ("store_id", "product_id", "target_week")]
+    columns = "store_id, product_id, target_week, model_version, rung, size, expected, q90"
+    ours, theirs = (side.read("gold/forecasts", where, columns).sort_by(key) for side in (lake, dev))
     assert ours.num_rows > 0
     assert ours.equals(theirs)
 
