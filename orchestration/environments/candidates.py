@@ -64,7 +64,7 @@ def find_candidates(source: Lake, target: Lake, project: Project, rows: Iterable
     there = {_segment(row): row for row in champions(target, regions, END_OF_TIME)}
     known = states(target)
     held = {row["model_version"] for row in known}
-    undecided = {_segment(row): row["model_version"] for row in known if row["state"] == WAITING and row["numbers"] is not None}
+    undecided = {_segment(row): row["model_version"] for row in known if row["state"] == WAITING}
     datasets = log(target, regions)
     ends = last_week(target)
     for row in rows:
@@ -73,8 +73,8 @@ def find_candidates(source: Lake, target: Lake, project: Project, rows: Iterable
             found.stay[version] = why
         elif segment in undecided:
             found.against.append(
-                f"{undecided[segment]} waits for a person in the target: decide on it first ('shelfcast models approve' or 'reject'), since "
-                f"{version} would come beside it"
+                f"{undecided[segment]} is not decided on in the target, and {version} would come beside it: let a person ('shelfcast models approve' "
+                "or 'reject'), or the weekly cycle that trained it, decide first"
             )
         elif (dataset := _data_of(row, datasets)) is None:
             found.against.append(_no_data(row, datasets, ends))

@@ -4,11 +4,11 @@ What has to be so before is `release_checks`, which models may go `candidates`; 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from orchestration.environments.release_checks import check_release
 from orchestration.lifecycle.promotion import event, validate
 from orchestration.profiles import same_root
 from orchestration.project import FILE, Project
+from orchestration.project import PROVIDER_FOLDER as FOLDER
 from orchestration.provenance import source_commit
 from orchestration.runtime.provider_file import is_path
 from orchestration.settings import Settings, profile_named, settings_in
@@ -33,6 +34,7 @@ from transforms.records.data_checks import Check
 from transforms.records.model_registry import WAITING, ModelEvent
 from transforms.records.releases import Contents, Release, put_in, releases
 
+_PROVIDER_FILE = re.compile(rf"{FOLDER}/\w[\w .-]*\.ya?ml")
 OWN = ("profile", "provider", "promotion", "gate", "retrain", "data", "maintenance")
 """Settings of the project file that no release changes: what the lake is, and the rules by which it is run. The provider's file is released."""
 
@@ -183,12 +185,16 @@ def _changes(source: _Side, target: _Side) -> tuple[dict[str, tuple[str | None, 
     files: dict[str, tuple[str | None, str]] = {}
     before, after = _released(target.written), _released(source.written)
     changed = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
-    provider = target.written.provider
-    if is_path(source.written.provider):
-        provider = source.written.provider
+    provider = source.written.provider
+    if is_path(provider):
+        if not _PROVIDER_FILE.fullmatch(provider):
+            raise ConfigurationError(
+                f"{source.lake.address(FILE)} names the provider file {provider}: expected one of the lake's own folder, like {FOLDER}/company.yaml. "
+                f"Any command on {source.name} that runs steps takes it in."
+            )
         there = brought(target.lake, provider)
         text, old = brought(source.lake, provider).read_text(), there.read_text() if there.is_file() else None
-        if not Path(provider).is_absolute() and text != old:
+        if text != old:
             files[provider] = (old, text)
             changed[provider] = (_short(old), _short(text))
     if provider != target.written.provider:

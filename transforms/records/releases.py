@@ -61,7 +61,16 @@ class Contents:
 
 
 def put_in(lake: Lake, contents: Contents) -> None:
-    """Put a release into a lake, whole or not at all; the caller holds the lease `decisions`."""
+    """Put a release into a lake, whole or not at all; the caller holds the lease `decisions`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file of the root was edited since the release was made of it; nothing was changed.
+    """
+    for name, (before, _) in contents.files.items():
+        if _now(lake, name) != before:
+            raise ConfigurationError(f"{lake.address(name)} was edited meanwhile: give the command again. Nothing was changed.")
     journal = lake.path(JOURNAL)
     draft = journal.with_name(f".{JOURNAL}.{os.getpid()}.tmp")
     with draft.open("w") as stream:
@@ -123,13 +132,16 @@ def _has_events(lake: Lake, release_id: str) -> bool:
 
 
 def _refuse_edited(lake: Lake, name: str, before: str | None, after: str) -> None:
-    path = brought(lake, name)
-    now = path.read_text() if path.is_file() else None
-    if now not in {before, after}:
+    if _now(lake, name) not in {before, after}:
         raise ConfigurationError(
             f"{lake.address(name)} was edited while a release was being put in, which {lake.address(JOURNAL)} holds: it would overwrite that. Put "
-            f"the file of before back (SHA-256 {_digest(before)}), after which any command puts the rest in; edit it then."
+            f"the file of before back (SHA-256 {_digest(before)}; its text stands there too), after which any command puts the rest in; edit it then."
         )
+
+
+def _now(lake: Lake, name: str) -> str | None:
+    path = brought(lake, name)
+    return path.read_text() if path.is_file() else None
 
 
 def _digest(text: str | None) -> str:
