@@ -13,7 +13,6 @@ from orchestration.profiles import Profile, nearest, same_root
 from orchestration.project import FILE, Project
 from orchestration.provenance import UNKNOWN, source_commit
 from orchestration.runtime.instance import of_another_root
-from orchestration.runtime.switches import wrong
 from orchestration.settings import Settings, any_profile, known_profiles, set_variables, settings, settings_in, storage_of
 from transforms.adapters import load_provider
 from transforms.errors import ShelfcastError
@@ -71,7 +70,7 @@ def _of_automation(known: Mapping[str, Profile]) -> Iterator[Problem]:
     """Names of sensors and schedules that there are not: the code location would not load."""
     asked = {name: profile.automation for name, profile in known.items() if profile.automation.model_fields_set}
     if asked:
-        from orchestration.definitions import all_definitions  # noqa: PLC0415 - seconds of imports
+        from orchestration.definitions import all_definitions, wrong  # noqa: PLC0415 - seconds of imports
 
         for name, automation in asked.items():
             for what in wrong(automation, all_definitions()):

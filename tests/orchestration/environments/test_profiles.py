@@ -268,8 +268,7 @@ def test_the_bar_leads_to_the_other_ui_with_its_token_and_never_holds_it(workspa
 
 
 def test_sensors_and_schedules_start_as_the_profile_says(workspace: Path) -> None:
-    from orchestration.definitions import all_definitions
-    from orchestration.runtime.switches import switched
+    from orchestration.definitions import all_definitions, switched
 
     rewritten(workspace, ("    colour: red", "    automation: {starts: [landing_sensor], cron: {weekly_schedule: '0 7 * * 1'}}\n    colour: red"))
     use_profile("prod")
