@@ -1,10 +1,14 @@
 """Incidents around profiles: which settings hold, whose lake is written to, and what a person is told before it goes wrong."""
 
 import os
-from collections.abc import Callable
+import socket
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
+from obstore.store import S3Store
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
@@ -19,8 +23,11 @@ from orchestration.settings import dagster_database, settings, use_profile, use_
 from orchestration.web.access import TokenDoor
 from orchestration.web.environment import Environment
 from orchestration.web.webserver import behind_front
+from transforms.adapters import load_provider
 from transforms.errors import ConfigurationError
 from transforms.lake.tables import Lake
+from transforms.landing import register
+from transforms.world import WorldSpec, simulate, write_landing
 
 FILE = """
 profiles:
@@ -36,7 +43,6 @@ profiles:
     run_storage: sqlite
     project: {promotion: manual}
 """
-Shown = Callable[..., str]
 
 
 @pytest.fixture
@@ -252,8 +258,6 @@ def test_each_page_tells_its_environment_and_data_stay_as_they_are(workspace: Pa
 
 
 def test_the_bar_leads_to_the_other_ui_with_its_token_and_never_holds_it(workspace: Path) -> None:
-    import socket
-
     environment = Environment("prod", read_profiles(workspace / "shelfcast.profiles.yaml"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -280,3 +284,29 @@ def test_sensors_and_schedules_start_as_the_profile_says(workspace: Path) -> Non
     rewritten(workspace, ("[landing_sensor]", "[landing_sensr]"), ("'0 7 * * 1'", "'soon'"))
     with pytest.raises(ConfigurationError, match=r"'landing_sensr': did you mean landing_sensor\?; cron.weekly_schedule: expected five fields"):
         switched(all_definitions())
+
+
+def test_the_landing_of_a_lake_in_a_store_is_read_and_nothing_is_put_there(
+    workspace: Path, s3_server: Any, bucket: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    root = f"s3://{bucket.config['bucket']}/prod"
+    rewritten(workspace, ("root: lakes/prod", f"root: {root}"))
+    provider = load_provider("sample")
+    simulated = workspace / "drops"
+    write_landing(simulate(WorldSpec(regions=1, stores_per_region=2, products=3, weeks=4)), simulated)
+    for file in (file for file in simulated.rglob("*") if file.is_file()):
+        obstore.put(bucket, f"prod/landing/sample/{file.relative_to(simulated)}", file)
+
+    def held() -> list[tuple[str, Any]]:
+        return sorted((one["path"], one["e_tag"]) for page in obstore.list(bucket, "prod") for one in page)
+
+    before = held()
+    use_profile("dev")
+    dev = Lake(settings().root, settings().storage_options)
+    found = register(dev, provider, datetime.now(UTC))
+    assert len(found.accepted) == len(before)
+    assert found.refused == []
+    assert held() == before
+    assert not (workspace / "lakes/dev/landing").exists()
