@@ -27,7 +27,15 @@ _MODELS = frozenset({"model_version", "model", "replaces", "reused", "sha256", "
 # What is told here of each look, commit or run is told once more when a run is begun again.
 _MARKS = ("bronze/conditioned_slices", "bronze/ingested_slices")
 """How far slices have come is told in steps: neither what was nor what will be."""
-_LOGS = ("bronze/landing_files", "bronze/landing_slices", "gold/alerts", "gold/audit_heads", "gold/pipeline_steps", "gold/retraining")
+_LOGS = (
+    "bronze/landing_files",
+    "bronze/landing_slices",
+    "gold/alerts",
+    "gold/audit_heads",
+    "gold/pipeline_steps",
+    "gold/releases",
+    "gold/retraining",
+)
 
 
 def contents(root: Path | str) -> dict[str, str]:

@@ -6,14 +6,16 @@ from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from models.ensemble.ensemble import available_members
 from models.evaluation.gate import MAX_REGRESSION, Gate
 from models.members.settings import Settings
 from models.training.spec import TrainingSpec
 from orchestration.alerts.rules import AlertRule, Expected, distinct
+from orchestration.profiles import Profile, nearest
+from orchestration.settings import PROFILE, profile_of, use_root
 from orchestration.settings import Settings as Environment
-from orchestration.settings import use_root
 from transforms.calendar import FURTHEST
 from transforms.clusters import Clusters
 from transforms.errors import ConfigurationError, MissingData
@@ -21,8 +23,9 @@ from transforms.lake.remote.working_copy import brought, holds_anything, probe, 
 from transforms.lake.tables import Lake
 from transforms.panel.panel import SoldOutWeeks
 from transforms.records.data_checks import Limits
+from transforms.records.releases import finish
 from transforms.records.upkeep import Rules
-from transforms.yaml_files import read_model
+from transforms.yaml_files import RuleBroken, read_model
 
 FILE = "shelfcast.yaml"
 PROVIDER_FOLDER = "provider"
@@ -137,11 +140,17 @@ class MaintenanceSettings(BaseModel):
         return Rules(timedelta(days=self.keep_days), past, timedelta(weeks=self.report_weeks), self.merge_from)
 
 
+_NO_TARGET, _NO_LIMIT = 10.0, 1.0
+"""A target MAPE, and a share by which a metric may be worse than the champion's, from which a gate lets everything pass."""
+
+
 class Project(BaseModel):
     """Contents of `shelfcast.yaml`."""
 
     model_config = ConfigDict(extra="forbid")
 
+    profile: str = ""
+    """Profile that the lake belongs to, of those in shelfcast.profiles.yaml: it is opened as that one alone, so that nobody goes past its rules."""
     provider: str
     """Built-in provider name, or the path of a provider YAML relative to the lake root."""
     horizons: int = Field(default=TrainingSpec.horizons, ge=1, le=FURTHEST)
@@ -185,8 +194,11 @@ class Project(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_retired(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Every project file holds every setting: those that are gone may stand in older ones."""
-        return {name: value for name, value in values.items() if name not in _RETIRED}
+        """Every project file holds every setting: those that are gone may stand in older ones. Of one that never was it is told what was meant."""
+        kept = {name: value for name, value in values.items() if name not in _RETIRED}
+        if unknown := [name for name in kept if name not in cls.model_fields]:
+            raise RuleBroken(f"there is no such setting{nearest(str(unknown[0]), cls.model_fields)}", unknown[0])
+        return kept
 
     @field_validator("members")
     @classmethod
@@ -196,6 +208,12 @@ class Project(BaseModel):
         if unknown or not members or len(set(members)) < len(members):
             raise ValueError(f"expected one or more of {', '.join(available)}, each once, came {', '.join(members) or 'none'}")
         return members
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether no model becomes champion unjudged: a person decides, or the gate's limits are ones that a bad model breaks."""
+        limits = (self.gate.max_mape / _NO_TARGET, *(limit / _NO_LIMIT for limit in self.gate.max_regression.model_dump().values()))
+        return self.promotion == "manual" or max(limits) < 1
 
     @property
     def training(self) -> dict[str, Any]:
@@ -228,6 +246,38 @@ class Project(BaseModel):
 
     @classmethod
     def of(cls, lake: Lake) -> Self:
+        """The settings that hold for a lake: those of its project file (`written`), and above them those of its profile.
+
+        Raises
+        ------
+        ConfigurationError
+            If the lake belongs to a profile and is opened as another one, or as none.
+        """
+        written, own = cls.written(lake), profile_of(lake.root)
+        if written.profile:
+            # Only such a lake takes releases.
+            finish(lake)
+            written = cls.written(lake)
+        if written.profile and written.profile != (own[0] if own else ""):
+            opened = f"as {own[0]}, which" if own else "without a profile, which"
+            raise ConfigurationError(
+                f"{lake.address(FILE)} says that the lake belongs to profile {written.profile!r}; it is opened {opened} would go past that profile's "
+                f"rules. Choose it by --profile {written.profile} or {PROFILE}, or mend the line 'profile:' in that file."
+            )
+        return written if own is None else written.with_profile(*own)
+
+    def with_profile(self, name: str, profile: Profile) -> Self:
+        """The same project with what a profile says of it; raise `ConfigurationError` where that is not as it should be."""
+        if not profile.project:
+            return self
+        try:
+            return type(self).model_validate(_above(self.model_dump(), profile.project))
+        except ValidationError as error:
+            problems = "; ".join(_of_profile(name, problem) for problem in error.errors())
+            raise ConfigurationError(f"{problems}. Correct it in the profiles file.") from error
+
+    @classmethod
+    def written(cls, lake: Lake) -> Self:
         """Read the project file of a lake, wherever it lies; the provider's file that it may name lies below `lake.path()` then."""
         pulled(lake, PROVIDER_FOLDER)
         if not brought(lake, FILE).exists() and not lake.is_local:
@@ -235,7 +285,7 @@ class Project(BaseModel):
         return cls.load(lake.path())
 
     def keep(self, lake: Lake) -> Path:
-        """Write the project file of a lake, wherever it lies."""
+        """Write the project file of a lake, wherever it lies: of settings as they are `written`, without those of a profile."""
         path = self.save(lake.path())
         push(lake, path)
         return path
@@ -244,8 +294,31 @@ class Project(BaseModel):
         """Write the project file in one step."""
         root.mkdir(parents=True, exist_ok=True)
         target, draft = root / FILE, root / f".{FILE}.tmp"
-        draft.write_text(yaml.safe_dump({**self.model_dump(), "settings": self.settings.changed()}, sort_keys=False))
+        draft.write_text(self.text())
         return draft.replace(target)
+
+    def text(self) -> str:
+        """The project file: every setting, of hyperparameters those that differ from the defaults."""
+        return yaml.safe_dump({**self.model_dump(), "settings": self.settings.changed()}, sort_keys=False)
+
+
+def _above(below: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Values above others, key by key where both are mappings."""
+    merged = dict(below)
+    for name, value in values.items():
+        merged[name] = _above(merged[name], value) if isinstance(value, dict) and isinstance(merged.get(name), dict) else value
+    return merged
+
+
+def _of_profile(name: str, problem: ErrorDetails) -> str:
+    cause = problem.get("ctx", {}).get("error")
+    at = [str(part) for part in (*problem["loc"], *(cause.at if isinstance(cause, RuleBroken) else ()))]
+    model: Any = Project
+    for part in at[:-1]:
+        model = model.model_fields[part].annotation if hasattr(model, "model_fields") and part in model.model_fields else None
+    known = getattr(model, "model_fields", {}) if problem["type"] == "extra_forbidden" else {}
+    message = f"there is no such setting{nearest(at[-1], known)}" if known else problem["msg"].removeprefix("Value error, ").removesuffix(".")
+    return f"Profile {name}, key project.{'.'.join(at)}: {message}"
 
 
 def use_lake(root: str | None) -> Environment:

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from threadpoolctl import threadpool_limits
 
+from orchestration.profiles import FILE as PROFILES_FILE
+from orchestration.profiles import SQLITE, Profile, nearest, read_profiles, same_root
 from transforms.errors import ConfigurationError
 from transforms.redaction import redacted
-from transforms.stores import STATE
+from transforms.stores import LANDING, STATE
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = CHECKOUT / "dbt_project"
@@ -35,6 +38,9 @@ QUIET = {
 
 DAGSTER_DATABASE = "SHELFCAST_DAGSTER_DATABASE"
 """Variable with the database of Dagster's run history: the address of a PostgreSQL database, or `sqlite`."""
+
+PROFILE, PROFILES = "SHELFCAST_PROFILE", "SHELFCAST_PROFILES"
+"""Variables with the profile in use, and with the file that holds it where that is not the nearest one from the present folder upwards."""
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Sums of products are the same to the last bit only with the same number of threads, and a model has to be the same wherever it is trained again."""
@@ -68,6 +74,8 @@ class Settings(BaseSettings):
     """Namespace of the jobs in OpenLineage events, for a receiver of several lakes'; its address is `orchestration.telemetry.receiver`'s."""
     commit: str = ""
     """Git commit of the code, set where an image is built; a checkout tells its own."""
+    landing_root: str = ""
+    """Lake root whose landing files are read, and never written to, as a profile says (`landing`); empty: the lake's own."""
     leaderboard_data: str = ""
     """Folder with the public orange-juice data; empty: the leaderboard is skipped."""
     salt: str = Field(default="", repr=False)
@@ -92,10 +100,18 @@ def settings_of(root: str) -> Settings:
     return _read(root)
 
 
-def _read(root: str | None) -> Settings:
+def settings_in(name: str) -> Settings:
+    """The settings of a profile, whichever is in use."""
+    return _read(None, name)
+
+
+def _read(root: str | None, name: str | None = None) -> Settings:
     try:
-        found = Settings() if root is None else Settings(root=root)
-        return found if "://" not in found.root else found.model_copy(update={"storage_options": _store_options(found)})
+        given = _given_by_profile(root) if name is None else _given_by(profile_named(name))
+        found = Settings(**given) if root is None else Settings(**{**given, "root": root})
+        if "://" not in found.root and not found.landing_root:
+            return found
+        return found.model_copy(update={"storage_options": _options(found)})
     except ValidationError as error:
         problems = "; ".join(f"SHELFCAST_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors())
         raise ConfigurationError(f"{problems}. Correct the environment variable, or unset it for the default.") from error
@@ -103,15 +119,137 @@ def _read(root: str | None) -> Settings:
         raise ConfigurationError(f"{error}: expected JSON. Correct the environment variable, or unset it for the default.") from error
 
 
+def _given_by_profile(root: str | None) -> dict[str, Any]:
+    """What the profile in use says and no variable does. Which lake it is, and whose landing it reads, no variable says otherwise."""
+    profile = profile_in_use()
+    if profile is None or (root is not None and not same_root(root, profile[1].root)):
+        return {}
+    name, chosen = profile
+    for variable, value in (("SHELFCAST_ROOT", chosen.root), ("SHELFCAST_LANDING_ROOT", _landing_root(chosen))):
+        if (told := is_set(variable)) and not same_root(told, value or "/"):
+            raise ConfigurationError(
+                f"{variable} is {redacted(told, told)}, and profile {name} has {value or 'its own landing'}: a profile is its lake. "
+                f"Unset {variable}, or choose the profile of that root."
+            )
+    return _given_by(chosen)
+
+
+def _given_by(profile: Profile) -> dict[str, Any]:
+    return {
+        **{field: value for field, value in profile.given.items() if not is_set(f"SHELFCAST_{field.upper()}")},
+        "root": profile.root,
+        "landing_root": _landing_root(profile),
+    }
+
+
+def _landing_root(profile: Profile) -> str:
+    return known_profiles()[profile.landing].root if profile.landing else ""
+
+
+def is_set(variable: str) -> str:
+    """What a variable of `Settings` holds, whatever the case of its name (as pydantic reads it); empty where it is not set."""
+    return next((value for name, value in os.environ.items() if name.upper() == variable), "")
+
+
+def profiles_file() -> Path | None:
+    """The file with profiles: that of the environment, else the nearest from the present folder upwards; None where there is none."""
+    if named := os.environ.get(PROFILES, ""):
+        return Path(named).resolve()
+    here = Path.cwd()
+    return next((found for folder in (here, *here.parents) if (found := folder / PROFILES_FILE).is_file()), None)
+
+
+def known_profiles() -> dict[str, Profile]:
+    """Every profile by name; none where there is no file."""
+    file = profiles_file()
+    return {} if file is None else read_profiles(file)
+
+
+def profile_in_use() -> tuple[str, Profile] | None:
+    """Name and contents of the profile that the environment names; raise `ConfigurationError` where it is in no file."""
+    name = os.environ.get(PROFILE, "").strip()
+    return (name, profile_named(name)) if name else None
+
+
+def profile_named(name: str) -> Profile:
+    """A profile; raise `ConfigurationError` with those that there are."""
+    file = profiles_file()
+    if file is None:
+        raise ConfigurationError(
+            f"Profile {name!r} is asked for, and there is no {PROFILES_FILE} in {Path.cwd()} or above. Write one (docs/operate.md, 'Dev and prod'), "
+            f"name it by {PROFILES}, or leave the profile out."
+        )
+    known = read_profiles(file)
+    if name not in known:
+        raise ConfigurationError(f"{file} has no profile {name!r}{nearest(name, known)}")
+    return known[name]
+
+
+def profile_of(root: str) -> tuple[str, Profile] | None:
+    """The profile whose lake a root is, where one is in use at all: other lakes are then looked at as their own profiles have them."""
+    if profile_in_use() is None:
+        return None
+    return next(((name, profile) for name, profile in known_profiles().items() if same_root(root, profile.root)), None)
+
+
+def use_profile(name: str) -> Profile:
+    """Make a profile's lake that of this process and of those it starts."""
+    profile, before = profile_named(name), profile_in_use_or_none()
+    if before is not None and same_root(os.environ.get("SHELFCAST_ROOT", ""), before.root):
+        # The root is the other profile's, not one that somebody named.
+        os.environ.pop("SHELFCAST_ROOT")
+    os.environ[PROFILES] = str(profiles_file())
+    os.environ[PROFILE] = name
+    os.environ["SHELFCAST_ROOT"] = settings().root
+    return profile
+
+
+def location_name() -> str:
+    """Name of the code location: the profile in use, else the product's."""
+    profile = profile_in_use()
+    return "shelfcast" if profile is None else profile[0]
+
+
+@contextmanager
+def any_profile() -> Iterator[None]:
+    """While this is open some profile is in use, so that each lake is looked at as its own has it; which one this process works on stays."""
+    before = os.environ.get(PROFILE)
+    if not before and (known := known_profiles()):
+        os.environ[PROFILE] = next(iter(known))
+    try:
+        yield
+    finally:
+        _put_back(PROFILE, before)
+
+
+def set_variables() -> list[str]:
+    """Names of Shelfcast's variables that are set."""
+    return sorted(name for name in os.environ if name.startswith("SHELFCAST_"))
+
+
+def profile_in_use_or_none() -> Profile | None:
+    """The profile in use; None too where its file is gone or no longer has it."""
+    try:
+        found = profile_in_use()
+    except ConfigurationError:
+        return None
+    return None if found is None else found[1]
+
+
 _AWS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
 _ALSO = {"AWS_ENDPOINT_URL": "AWS_ENDPOINT_URL_S3", "AWS_REGION": "AWS_DEFAULT_REGION"}
 _IN_A_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", re.ASCII)
 
 
-def _store_options(found: Settings) -> dict[str, str]:
-    """What a lake in an object store is opened with: keys from the environment or files, and its folder on this machine."""
+def _options(found: Settings) -> dict[str, str]:
+    """What a lake is opened with beside its root: keys of its store, its folder on this machine, and whose landing it reads."""
+    landing = {LANDING: found.landing_root} if found.landing_root else {}
+    if "://" in found.landing_root:
+        landing |= _keys_of_store(found.landing_root, found.storage_options, "lake root whose landing is read", "the profile")
+    if "://" not in found.root:
+        return landing
     options = _keys_of_store(found.root, found.storage_options, "lake root", "--root or SHELFCAST_ROOT")
-    return {**options, STATE: str(state_folder(found.root, found.state))}
+    return {**options, **landing, STATE: str(state_folder(found.root, found.state))}
 
 
 def vault_options(place: str) -> dict[str, str]:
@@ -179,9 +317,16 @@ def prepare_process() -> None:
 
 
 def use_root(root: str | None) -> Settings:
-    """Make `root` (or, where None, the environment's root) the lake of this process and of those it starts, and return the settings."""
+    """Make `root` (or, where None, the environment's root or profile) the lake of this process and of those it starts, and return the settings."""
     prepare_process()
-    if root is not None:
+    if (profile := profile_in_use()) is not None:
+        if root is not None and not same_root(root, profile[1].root):
+            raise ConfigurationError(
+                f"--root is {redacted(root, root)}, and the lake of profile {profile[0]} is {profile[1].root}: give one of them (the profile comes "
+                f"from --profile or {PROFILE})."
+            )
+        use_profile(profile[0])
+    elif root is not None:
         os.environ["SHELFCAST_ROOT"] = root if "://" in root else str(Path(root).resolve())
     return settings()
 
@@ -200,8 +345,30 @@ def held_by(variable: str) -> str:
 
 
 def dagster_database() -> str:
-    """The database of the run history: an address with its password, `sqlite`, or empty where nothing is said."""
-    return held_by(DAGSTER_DATABASE)
+    """The database of the run history: an address with its password, `sqlite`, or empty where nothing is said.
+
+    Raises
+    ------
+    ConfigurationError
+        If the profile in use has another one than the environment, or names a variable that is not set: its runs would go into two histories.
+    """
+    profile = profile_in_use()
+    return held_by(DAGSTER_DATABASE) if profile is None else storage_of(*profile)
+
+
+def storage_of(name: str, profile: Profile) -> str:
+    """`dagster_database` of a profile, whichever is in use."""
+    told, storage = held_by(DAGSTER_DATABASE), profile.run_storage
+    if not storage:
+        return told
+    own = storage if storage == SQLITE else held_by(storage)
+    if not own:
+        raise ConfigurationError(f"Profile {name} has its run history in the database of {storage}, which is not set. Set it, or {storage}_FILE.")
+    if told and told != own:
+        raise ConfigurationError(
+            f"{DAGSTER_DATABASE} names another run history than profile {name}, which says {storage}: a profile has its own. Unset the variable."
+        )
+    return own
 
 
 def use_leaderboard_data(folder: str | None) -> Path | None:

@@ -49,12 +49,13 @@ os.environ.setdefault("SHELFCAST_QUIET_SECONDS", "0")
 
 @pytest.fixture(autouse=True, scope="module")
 def _root_of_before() -> Iterator[None]:
-    """Commands name their root in the environment of the process: a file of tests leaves none to the next one, such as an address of no store."""
-    before = os.environ.get("SHELFCAST_ROOT")
+    """Commands name their root and profile in the environment of the process: a file of tests leaves none to the next one, such as an address of no store."""
+    before = {name: os.environ.get(name) for name in ("SHELFCAST_ROOT", "SHELFCAST_PROFILE", "SHELFCAST_PROFILES")}
     yield
-    os.environ.pop("SHELFCAST_ROOT", None)
-    if before is not None:
-        os.environ["SHELFCAST_ROOT"] = before
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
 
 
 @pytest.fixture(autouse=True, scope="session")

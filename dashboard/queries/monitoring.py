@@ -115,7 +115,7 @@ def newest_origin(reader: Reader) -> date | None:
 
 def _stands(lake: Lake, name: str) -> bool:
     """Whether a file stands in landing still. In an object store that is not looked up for a page: there the last look counts."""
-    if not lake.is_local:
+    if not lake.landing.is_local:
         return True
-    landing = lake.path("landing")
+    landing = lake.landing.path("landing")
     return landing.is_dir() and any((folder / name).exists() for folder in landing.iterdir() if folder.is_dir())

@@ -10,11 +10,12 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from orchestration.cli.ab import app as ab_app
-from orchestration.cli.alerts import app as alerts_app
 from orchestration.cli.audit import register_commands
 from orchestration.cli.data import app as data_app
 from orchestration.cli.failures import explained, log_defect
 from orchestration.cli.models import app as models_app
+from orchestration.cli.operate.alerts import app as alerts_app
+from orchestration.cli.operate.environments import config_app, promote_release
 from orchestration.cli.options import (
     AfterOrigin,
     AnyFirst,
@@ -34,17 +35,28 @@ from orchestration.cli.options import (
     ToFolder,
     Week,
     names,
+    profile_option,
 )
 from orchestration.cli.provider import app as provider_app
 from orchestration.cli.tune import compare, promote_notebook, tune
 from orchestration.project import Project, use_lake
-from orchestration.settings import place_of_logs, use_leaderboard_data, use_root
+from orchestration.settings import place_of_logs, profile_in_use, use_leaderboard_data, use_root
 from orchestration.views.tables import PlainConsole
 from transforms.calendar import FURTHEST
 
 
 class ClearErrors(TyperGroup):
-    """Ends a command with a sentence, whatever went wrong: a traceback is for a file."""
+    """Ends a command with a sentence, whatever went wrong: a traceback is for a file. Commands on a lake take `--profile` beside `--root`."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        waiting = [*self.commands.values()]
+        while waiting:
+            command = waiting.pop()
+            waiting += getattr(command, "commands", {}).values()
+            names = [parameter.name for parameter in command.params]
+            if "root" in names:
+                command.params.insert(names.index("root") + 1, profile_option())
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -73,6 +85,8 @@ app.add_typer(data_app)
 app.command()(tune)
 app.command()(compare)
 app.command("promote-notebook")(promote_notebook)
+app.command("promote-release")(promote_release)
+app.add_typer(config_app)
 register_commands(app)
 app.add_typer(models_app)
 app.add_typer(ab_app)
@@ -81,6 +95,7 @@ app.add_typer(alerts_app)
 console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 errors = PlainConsole(stderr=True)
 
+_PORT = 3000
 _HORIZONS = Project.model_fields["horizons"].default
 
 Retrain = Annotated[bool, typer.Option("--retrain", help="Train every model, also where nothing speaks for it.")]
@@ -272,19 +287,28 @@ def obfuscate(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI; the reports are below its /reports/.")] = 3000,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", min=1, max=65535, help="Port of the Dagster UI; the reports are below its /reports/ (default: the profile's, else 3000)."
+        ),
+    ] = None,
     address: Annotated[
         bool, typer.Option("--address", help="Print the address of the UI that runs already, with its token, and start none.")
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Open one for every profile, with a bar that leads from one to the other.")] = False,
     root: Root = None,
 ) -> None:
     """Open the Dagster UI with its daemon, and serve the reports below it (this machine and its present user only, and no other web page)."""
-    from orchestration.web.services import serve, show_addresses  # noqa: PLC0415
+    from orchestration.web.services import serve, serve_all, show_addresses  # noqa: PLC0415
 
-    if address:
+    if every:
+        serve_all(port or _PORT, console)
+    elif address:
         show_addresses(use_lake(root), console)
     else:
-        serve(use_lake(root), port, console)
+        chosen, profile = use_lake(root), profile_in_use()
+        serve(chosen, port or (profile[1].port if profile else None) or _PORT, console)
 
 
 def _cycle(asked: tuple[str, str] | None, regions: list[str] | None, root: str | None, local: bool, retrain: bool, resume: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `doctor`, `maturity`: thin commands over `views.audit` and `cli.recovery`."""
+"""`shelfcast reproduce`, `trace`, `audit`, `backup`, `restore`, `doctor`, `maturity`: thin commands over `views.audit` and `cli.operate.recovery`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,7 +124,7 @@ def backup(
 
     The place lies outside of the lake root, best on another disk or in another bucket, and holds any number of backups.
     """
-    from orchestration.cli.recovery import back_up_root  # noqa: PLC0415
+    from orchestration.cli.operate.recovery import back_up_root  # noqa: PLC0415
 
     back_up_root(use_lake(root), to, output_console())
 
@@ -136,7 +136,7 @@ def restore(
     root: Root = None,
 ) -> None:
     """Make the lake root from a backup, verifying each file and then the record; refused where the root holds anything."""
-    from orchestration.cli.recovery import check_backup, restore_root  # noqa: PLC0415
+    from orchestration.cli.operate.recovery import check_backup, restore_root  # noqa: PLC0415
 
     if check:
         check_backup(source, name, output_console())
@@ -149,7 +149,7 @@ def doctor(
     root: Root = None,
 ) -> None:
     """Find what interruptions and accidents left behind: slices, runs, files, locks, tables. Exit code 1 if anything is left to do."""
-    from orchestration.cli.recovery import doctor_root  # noqa: PLC0415
+    from orchestration.cli.operate.recovery import doctor_root  # noqa: PLC0415
 
     if not doctor_root(use_lake(root), mend, output_console()):
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ from transforms.adapters import load_provider
 from transforms.lake.lease import lease
 from transforms.lake.remote.working_copy import holds_anything, push
 from transforms.lake.tables import Lake
+from transforms.landing import refuse_borrowed
 from transforms.world import WorldSpec, simulate, write_landing, write_truth
 
 PROVIDER = "sample"
@@ -22,6 +23,7 @@ WORLD = WorldSpec()
 def run_demo(settings: Settings, local: bool, console: Console, spec: WorldSpec = WORLD) -> None:
     """Simulate and take in; forecast weeks that have landed already, and show how that turned out; plan the week that comes next."""
     started, lake = time.monotonic(), Lake(settings.root, settings.storage_options)
+    refuse_borrowed(lake)
     landing = lake.path("landing", PROVIDER)
     with lease(lake, "cycle", "shelfcast demo", plain(console)):
         initialise(lake, load_provider(PROVIDER), PROVIDER, None, None)

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperOption
 
 from orchestration.people import named_on_command_line
+from orchestration.profiles import FILE as PROFILES_FILE
+from orchestration.settings import PROFILE, use_profile
 from transforms.calendar import Week as WeekKey
 
 
@@ -75,3 +78,22 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="Rows to show at most
 def names(entries: Sequence[str] | None) -> list[str]:
     """The names that a repeatable option was given, one by one or separated by commas."""
     return [name.strip() for entry in entries or [] for name in entry.split(",")]
+
+
+def _in_use(value: str | None) -> None:
+    """Put a profile into use before the command begins."""
+    if value is not None:
+        use_profile(value)
+
+
+def profile_option() -> TyperOption:
+    """`--profile`, which every command that takes `--root` takes beside it: it is no business of the commands themselves."""
+    donor = typer.Typer(add_completion=False)
+    text = f"Profile of {PROFILES_FILE} whose lake is worked on (default: {PROFILE}, else none)."
+
+    @donor.command()
+    def only(profile: Annotated[str | None, typer.Option("--profile", help=text, callback=_in_use, expose_value=False)] = None) -> None: ...
+
+    [option] = typer.main.get_command(donor).params
+    assert isinstance(option, TyperOption)  # noqa: S101 - for the type checker
+    return option

@@ -42,7 +42,9 @@ def initialise_root(settings: Settings, provider: str, landing: Path | None, hor
         dropped = initialise(lake, spec, provider, horizons, landing)
         if existed:
             console.print(f"{escape(lake.address(FILE))} stays as it is: the lake exists already.", highlight=False, soft_wrap=True)
-        console.print(f"[bold]{escape(spec.name)}[/]: {len(dropped.copied)} files copied to {escape(lake.address('landing', spec.name))}")
+        copied = f"{len(dropped.copied)} files copied to {lake.address('landing', spec.name)}"
+        told = f"reads the landing files of {lake.landing.root}" if lake.borrows_landing else copied
+        console.print(f"[bold]{escape(spec.name)}[/]: {escape(told)}")
         if landing is not None and (others := unfound(landing, spec)):
             console.print(f"[yellow]-[/] {escape(unfound_told(others, str(landing)))}", highlight=False, soft_wrap=True)
         return [*dropped.left_out, *condition(settings, local, console)]

@@ -47,7 +47,7 @@ def tune(
     elif apply:
         # The file as it is by now: somebody may have changed something else in it during the search.
         with lease(bench.lake, "cycle", "shelfcast tune", plain(console)):
-            path = Project.of(bench.lake).model_copy(update={"settings": outcome.settings}).keep(bench.lake)
+            path = Project.written(bench.lake).model_copy(update={"settings": outcome.settings}).keep(bench.lake)
         console.print(f"Settings {outcome.settings.version} written to {path}: {outcome.settings.changed()}. The next training uses them.")
     else:
         console.print(f"Settings {outcome.settings.version} would be: {outcome.settings.changed()}.")

@@ -148,7 +148,9 @@ def fetch_job() -> None:
     description="Every night: fetch the provider's queries and objects into landing; the landing sensor takes in what changed.",
 )
 def fetch_schedule(lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
-    """Request a fetch where sources of the provider are fetched."""
+    """Request a fetch where sources of the provider are fetched, and by no other lake."""
+    if lake.open().borrows_landing:
+        return dg.SkipReason("Landing is another lake's, which fetches for itself.")
     return dg.RunRequest() if has_fetched_sources(lake.provider()) else dg.SkipReason("No source of the provider is a query or comes from a store.")
 
 

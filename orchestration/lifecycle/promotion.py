@@ -26,9 +26,17 @@ from transforms.records.model_registry import CHAMPION, POOLED, REJECTED, RETIRE
 from transforms.rows import RegionSegment
 
 
-def validate(lake: Lake, project: Project, regions: Sequence[Region], week: Week, actor: str) -> list[ModelEvent]:
-    """Decide on every version that was trained at `week` and waits: the events, to be put on record by the caller."""
-    task = ValidateTask(lake.root, lake.storage_options, project, week)
+def validate(
+    lake: Lake, project: Project, regions: Sequence[Region], week: Week, actor: str, candidates: Sequence[Mapping[str, Any]] | None = None
+) -> list[ModelEvent]:
+    """Decide on every version that was trained at `week` and waits: the events, to be put on record by the caller.
+
+    Parameters
+    ----------
+    candidates
+        Rows of gold/model_versions that are judged instead, before they are on record: their artifacts and data versions are the lake's already.
+    """
+    task = ValidateTask(lake.root, lake.storage_options, project, week, None if candidates is None else tuple(candidates))
     champion, events = serving(lake, [*regions, POOLED], week), []
     for _, judged in sorted(map_regions(task, [*regions, POOLED], settings().workers), key=lambda item: item[0]):
         for row, checks in judged:
@@ -44,11 +52,12 @@ class ValidateTask:
     storage_options: Mapping[str, str]
     project: Project
     week: Week
+    candidates: tuple[Mapping[str, Any], ...] | None = None
 
     def __call__(self, region: Region) -> list[tuple[dict[str, Any], list[Check]]]:
         """Each version that waits with its checks."""
         lake = Lake(self.root, dict(self.storage_options))
-        rows = sorted(waiting(lake, region, self.week), key=lambda row: row["data_versions"])
+        rows = sorted(self._waiting(lake, region), key=lambda row: row["data_versions"])
         if region == POOLED:
             return [(row, [_loads(lake, row), self._significance(row), scored_check(json.loads(row["metrics"]))]) for row in rows]
         standing = serving(lake, [region], self.week)
@@ -56,6 +65,11 @@ class ValidateTask:
         for pins, group in groupby(rows, key=lambda row: row["data_versions"]):
             judged += self._judged(lake, lake.at(json.loads(pins)), region, list(group), standing)
         return judged
+
+    def _waiting(self, lake: Lake, region: Region) -> list[dict[str, Any]]:
+        if self.candidates is None:
+            return waiting(lake, region, self.week)
+        return [dict(row) for row in self.candidates if row["region"] == str(region)]
 
     def _judged(
         self, lake: Lake, pinned: Lake, region: Region, rows: list[dict[str, Any]], standing: Mapping[RegionSegment, dict[str, Any]]

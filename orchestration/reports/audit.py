@@ -14,13 +14,14 @@ from orchestration.reports.report import Report, Section
 from orchestration.reports.trace import moment
 from transforms.contracts.bronze import LANDING_FILES
 from transforms.contracts.life_cycle import DATASET_EVENTS, MODEL_EVENTS, MODEL_VERSIONS
-from transforms.errors import AuditFailed, MissingData
+from transforms.errors import AuditFailed, ConfigurationError, MissingData
 from transforms.lake.hash_chain import combined
 from transforms.lake.tables import Lake
 from transforms.landing import last_week, regions
 from transforms.records.audit import Heads, TableAudit, verify_artifacts, verify_data, verify_seals, verify_tables
 from transforms.records.kept_versions import kept as what_is_kept
 from transforms.records.model_registry import champions
+from transforms.records.releases import Release, releases
 
 _SERVING = """
     with promoted as (
@@ -86,10 +87,18 @@ def verification(lake: Lake, kept: Heads | None = None, every: bool = False) -> 
     return Verification(sections, findings, [f"{table}@{version}:{link}" for table, (version, link) in heads.items()])
 
 
+def _project(lake: Lake) -> Project:
+    try:
+        return Project.of(lake)
+    except ConfigurationError:
+        # A profile's lake that was just restored elsewhere is that profile's no longer, and has to be looked at all the same.
+        return Project.written(lake)
+
+
 def _of_the_past(lake: Lake, every: bool) -> tuple[int, list[str], int, list[str]]:
     """Artifacts and versions of the data, and what is wrong with them. Of what nothing needs any more maintenance may have removed files."""
     try:
-        stays = what_is_kept(lake, datetime.now(UTC) - Project.of(lake).maintenance.rules.keep_past)
+        stays = what_is_kept(lake, datetime.now(UTC) - _project(lake).maintenance.rules.keep_past)
     except (AuditFailed, MissingData, duckdb.Error):
         # What is damaged in the record itself is told of its tables; everything has to be there then.
         return *verify_artifacts(lake), *verify_data(lake, every)
@@ -126,6 +135,9 @@ def audit_report(lake: Lake) -> tuple[Report, Verification]:
             "'shelfcast trace file FILE' tells which data versions, models and forecasts used it.",
             folded=True,
         ),
+        Section(
+            "Releases", ["release", "when", "from", "by", "why", "commit", "training code", "models"], [_released(one) for one in releases(lake)]
+        ),
     ]
     lead = (
         "Every change to data and models is on record, and the record is as it was written."
@@ -142,6 +154,11 @@ def _served(row: dict[str, Any]) -> list[Any]:
         row["model_version"], metrics.get("mape"), metrics.get("baseline_mape"), f"{row['trained_at']:%Y-%m-%d}", _short(row["actor"]),
         row["dataset_version"], _short(row["data_actor"] or "nobody yet"), _COMMIT.sub(r"\1", commit), _short(row["run_id"]),
     ]  # fmt: skip
+
+
+def _released(one: Release) -> list[Any]:
+    commit = _COMMIT.sub(r"\1", one.source_commit)
+    return [one.release_id, moment(one.released_at), one.source, one.actor, one.reason, commit, one.code_version, len(json.loads(one.models))]
 
 
 def _short(text: str) -> str:

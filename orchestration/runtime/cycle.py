@@ -16,7 +16,7 @@ from orchestration.project import FILE, Project
 from orchestration.runtime.backfill import go_through, through_already
 from orchestration.runtime.provider_file import is_path, keep
 from orchestration.runtime.runs import Runner
-from orchestration.settings import held_by, settings
+from orchestration.settings import held_by, profile_of, settings
 from transforms.adapters import ProviderSpec, load_provider
 from transforms.calendar import Region, SliceBlock, Week, blocks_of, weeks_between
 from transforms.errors import ConfigurationError, DataNotApproved, MissingData
@@ -70,7 +70,8 @@ def take_in(workspace: Workspace, runner: Runner, progress: Progress, chosen: Se
         Files that stand in landing and cannot be taken in, or are still being written, and what could not be fetched; all others have been.
     """
     lake, provider = workspace.lake, workspace.provider
-    not_fetched = fetch_sources(lake, provider, progress).left_out
+    # Where landing is another lake's, that one fetches.
+    not_fetched = [] if lake.borrows_landing else fetch_sources(lake, provider, progress).left_out
     found = register(lake, provider, datetime.now(UTC), progress.busy, settings().quiet_seconds)
     for growing in found.growing:
         progress.say(growing.message)
@@ -185,13 +186,15 @@ def initialise(lake: Lake, spec: ProviderSpec, provider: str, horizons: int | No
     dropped = drop(lake, spec, landing) if landing is not None else Dropped([], [])
     kept = keep(lake, Path(provider)) if is_path(provider) else provider
     if not exists:
-        Project.model_validate({"provider": kept} | ({} if horizons is None else {"horizons": horizons})).keep(lake)
+        own = profile_of(lake.root)
+        mark = {} if own is None else {"profile": own[0]}
+        Project.model_validate({"provider": kept} | mark | ({} if horizons is None else {"horizons": horizons})).keep(lake)
     return dropped
 
 
 def _refuse_other(lake: Lake, provider: ProviderSpec, horizons: int | None) -> None:
     """Keep what is decided about a lake that exists, by persons too: making it again resets nothing."""
-    project, root = Project.of(lake), lake.root.rstrip("/")
+    project, root = Project.written(lake), lake.root.rstrip("/")
     there = load_provider(project.provider, base=lake.path()).name
     if provider.name != there:
         raise ConfigurationError(

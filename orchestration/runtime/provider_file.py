@@ -41,10 +41,10 @@ def keep(lake: Lake, source: Path) -> str:
 
 def take_in_provider(lake: Lake, tell: Callable[[str], None]) -> Project:
     """Take the provider's YAML into a root whose project file names one that lies elsewhere; return the project as it then stands."""
-    project, root = Project.of(lake), lake.path()
+    holds, project, root = Project.of(lake), Project.written(lake), lake.path()
     source = root / project.provider
     if not is_path(project.provider) or source.resolve().is_relative_to(root.resolve()):
-        return project
+        return holds
     if not source.is_file():
         raise MissingData(
             f"{lake.address(FILE)} names the provider file {source}, which does not exist: put it back, or put a copy into {lake.address(FOLDER)} "
@@ -54,7 +54,7 @@ def take_in_provider(lake: Lake, tell: Callable[[str], None]) -> Project:
     _rename(root, kept)
     push(lake, root / FILE)
     tell(f"{source} was copied to {lake.address(kept.provider)}, so that it is part of the lake and of its backups: edit it there from now on")
-    return kept
+    return Project.of(lake)
 
 
 def _rename(root: Path, project: Project) -> None:

@@ -18,11 +18,10 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from orchestration.history.steps import Record, RunEvents, cause
 from orchestration.runtime.instance import hold_run
 from orchestration.runtime.ranges import MANY_SLICES, contiguous_blocks, range_tags, register_regions, too_early
-from orchestration.settings import one_planned_event_for_each_asset
+from orchestration.settings import location_name, one_planned_event_for_each_asset
 from transforms.calendar import Region, SliceBlock
 from transforms.errors import ConfigurationError, ShelfcastError
 
-LOCATION = "shelfcast"
 # Whoever gave the command gives it again: it takes up what was left.
 _NOT_RETRIED = {"dagster/max_retries": "0"}
 _QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -73,7 +72,7 @@ class Runner:
     def _run(self, name: str, tags: dict[str, str]) -> str:
         job = self.load().resolve_job_def(name)
         # With its origin the UI files the run under this code location's jobs, on the timeline too.
-        origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), "__repository__")
+        origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location_name()), "__repository__")
         run_id = str(uuid4())
         # Before the run is on record: one whose process is killed between the two is then known to be nobody's.
         hold_run(self.instance, run_id)
@@ -81,7 +80,7 @@ class Runner:
             job,
             run_id=run_id,
             run_config=_QUIET_RUN,
-            tags={**_NOT_RETRIED, **tags, ".dagster/repository": f"__repository__@{LOCATION}"},
+            tags={**_NOT_RETRIED, **tags, ".dagster/repository": f"__repository__@{location_name()}"},
             remote_job_origin=origin.get_job_origin(name),
         )
         seen = RunEvents()

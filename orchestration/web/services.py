@@ -18,7 +18,7 @@ from orchestration.process_group import ProcessGroup, is_heeded, noted_signals
 from orchestration.reports.report import plain
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.provider_file import take_in_provider
-from orchestration.settings import CHECKOUT, Settings, child_environment
+from orchestration.settings import CHECKOUT, Settings, child_environment, known_profiles, location_name
 from orchestration.web.access import address, addresses, new_token, origin_at, scrapers_token
 from orchestration.web.team import proxy_door
 from transforms.errors import ConfigurationError, MissingData
@@ -28,6 +28,7 @@ from transforms.lake.tables import Lake
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 20.0
 _PAGES = "pages"
+_PLAIN_LOCATION = "shelfcast"
 _LEFT_SECONDS = 5.0
 """So long it may take until what a UI that was killed had started has ended."""
 
@@ -49,8 +50,8 @@ def serve(settings: Settings, port: int, console: Console) -> None:
         shown = nullcontext("") if door is not None else new_token(lake.path(), port)
         # Not below the root: the address of a socket has room for a hundred characters.
         with shown as token, (lake.path() / "services.log").open("a") as log, TemporaryDirectory(prefix="shelfcast-pages-") as private:
-            pages = Path(private) / "pages.socket"
-            commands = _commands(port, pages)
+            pages, workspace = Path(private) / "pages.socket", _workspace(Path(private) / "workspace.yaml")
+            commands = _commands(port, pages, workspace)
 
             def start(name: str) -> None:
                 group.start(name, commands[name], _environment(settings), log, claim)
@@ -76,6 +77,27 @@ def serve(settings: Settings, port: int, console: Console) -> None:
             _watch(group, Path(log.name), told_to_end, claim, start_again)
 
 
+def serve_all(port: int, console: Console) -> None:
+    """`shelfcast ui --all`: a UI for each profile, from `port` upwards unless the profile names its own; all end together, with this process."""
+    known = known_profiles()
+    if not known:
+        raise ConfigurationError("There are no profiles: write shelfcast.profiles.yaml (docs/operate.md, 'Dev and prod'), or leave --all out.")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if is_heeded(number):
+            signal.signal(number, lambda *_: sys.exit(0))
+    with noted_signals() as told_to_end, _group() as group:
+        for place, (name, profile) in enumerate(known.items()):
+            command = [sys.executable, "-m", "orchestration", "ui", "--profile", name, "--port", str(profile.port or port + place)]
+            group.start(name, command, child_environment(), sys.stdout, sys.stdout)
+        while not told_to_end:
+            if (ended := group.ended()) is not None:
+                raise ConfigurationError(
+                    f"The UI of {ended[0]} ended with code {ended[1]}, and those of the other profiles with it: it says above why."
+                )
+            time.sleep(_POLL_SECONDS)
+    console.print("Stopped.")
+
+
 def show_addresses(settings: Settings, console: Console) -> None:
     """`shelfcast ui --address`: print the address of each UI of the lake that runs."""
     found = addresses(Lake(settings.root, settings.storage_options).path())
@@ -90,11 +112,20 @@ def _opened(port: int, token: str, is_terminal: bool) -> str:
     return f"[bold]{address(port, token)}[/]" if is_terminal else "under the address that 'shelfcast ui --address' prints,"
 
 
-def _commands(port: int, socket: Path) -> dict[str, list[str]]:
+def _workspace(own: Path) -> Path:
+    """The file that names the code location: the checkout's, or one that calls it as the profile is called."""
+    plain = CHECKOUT / "workspace.yaml"
+    if location_name() == _PLAIN_LOCATION:
+        return plain
+    own.write_text(plain.read_text().replace(f"location_name: {_PLAIN_LOCATION}", f"location_name: {location_name()}"))
+    return own
+
+
+def _commands(port: int, socket: Path, workspace: Path) -> dict[str, list[str]]:
     return {
         _PAGES: [sys.executable, "-m", "dashboard", str(socket)],
-        "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port), str(socket)],
-        "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(CHECKOUT / "workspace.yaml")],
+        "webserver": [sys.executable, "-m", "orchestration.web.webserver", str(port), str(socket), str(workspace)],
+        "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
     }
 
 

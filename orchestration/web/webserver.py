@@ -20,8 +20,9 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from orchestration.people import login
-from orchestration.settings import CHECKOUT, settings
+from orchestration.settings import settings
 from orchestration.web.access import Door, SignedIn, TokenDoor, scrapers_token, token_at
+from orchestration.web.environment import PLACE, Environment, WithBar
 from orchestration.web.front import BASE_HEADERS, SameOriginOnly, ui_policy
 from orchestration.web.headers import POLICY, WithHeaders
 from orchestration.web.relay import Relay
@@ -39,15 +40,24 @@ _SILENT_SECONDS = 60
 """So long the roles hold that a store had last; then nobody is admitted until it answers."""
 
 
-def behind_front(dagster: ASGIApp, pages: ASGIApp, door: Door) -> ASGIApp:
-    """The whole application as it is served to whom `door` admits: people come to the pages first, and find Dagster from there."""
+def behind_front(dagster: ASGIApp, pages: ASGIApp, door: Door, environment: Environment | None = None) -> ASGIApp:
+    """The whole application as it is served to whom `door` admits: people come to the pages first, and find Dagster from there.
+
+    Parameters
+    ----------
+    environment
+        The profile whose name and colour stand above each page, with the way to the others.
+    """
+    # Reports lie in a sandbox of their own.
+    shown, dagster_shown = (pages, dagster) if environment is None else (WithBar(pages, environment), WithBar(dagster, environment))
     routes = [
+        *([] if environment is None else [Route(f"{PLACE}{{name}}", environment.way)]),
         Route("/", _to_pages),
         Route("/pages", _to_pages),
-        Mount("/pages", WithHeaders(pages, added={POLICY: ui_policy(door.origins, "blob:")})),
+        Mount("/pages", WithHeaders(shown, added={POLICY: ui_policy(door.origins, "blob:")})),
         Mount("/reports", pages),
         Route("/healthz", pages),
-        Mount("/", WithHeaders(dagster, added={POLICY: ui_policy(door.origins)})),
+        Mount("/", WithHeaders(dagster_shown, added={POLICY: ui_policy(door.origins)})),
     ]
     return WithHeaders(SameOriginOnly(SignedIn(Starlette(routes=routes), door), door.origins), BASE_HEADERS)
 
@@ -56,7 +66,7 @@ async def _to_pages(_: Request) -> RedirectResponse:
     return RedirectResponse("/pages/")
 
 
-def main(port: int, pages: str) -> None:
+def main(port: int, pages: str, workspace_file: str) -> None:
     """Serve the lake of the environment until told to end, with the pages that answer at a Unix socket."""
     chosen = settings()
     lake = Lake(chosen.root, chosen.storage_options)
@@ -72,9 +82,9 @@ def main(port: int, pages: str) -> None:
                 "Remove run_queue and run_coordinator from it; limits belong below concurrency."
             )
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _POOL_OVERFLOW)
-        workspace = WorkspaceFileTarget([str(CHECKOUT / "workspace.yaml")])
+        workspace = WorkspaceFileTarget([workspace_file])
         with PersonalProcessContext(instance, workspace_load_target=workspace, version=dg.__version__) as context:
-            app = behind_front(create_app_from_workspace_process_context(context), Relay(pages, door), door)
+            app = behind_front(create_app_from_workspace_process_context(context), Relay(pages, door), door, Environment.present())
             if token := scrapers_token():
                 from orchestration.web.metrics import Measured  # noqa: PLC0415 - a library that only scrapers need
 
@@ -118,4 +128,4 @@ class Copies:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), *sys.argv[2:])

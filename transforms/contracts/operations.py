@@ -1,4 +1,7 @@
-"""The gold tables of how it is operated: steps of runs as they ended, alerts and who was told, how mature it is. What steps made stands elsewhere."""
+"""The gold tables of how it is operated: the steps of each run as they ended, alerts and who was told, how mature that is, and what was released.
+
+What steps made stands in their own tables.
+"""
 
 from transforms.contracts.base import Column, Contract
 
@@ -104,4 +107,30 @@ ALERTS = Contract(
     append_only=True,
     ordered_by="event_time",
 )
-OPERATIONS = (PIPELINE_STEPS, ALERTS, MATURITY)
+RELEASES = Contract(
+    "gold/releases",
+    "One row per release that this lake took from another profile's: code, settings and models, with what was checked; never changed afterwards.",
+    (
+        Column("release_id", "text", "The release; decisions on its models name it."),
+        Column("released_at", "timestamp", "When it was released.", unit="UTC"),
+        Column("source", "text", "Profile that it came from."),
+        Column("source_root", "text", "Lake root of that profile."),
+        Column("target", "text", "Profile that took it."),
+        Column("actor", "text", "Who released it, with the machine's user."),
+        Column("reason", "text", "Why."),
+        Column(
+            "source_commit",
+            "text",
+            "Git commit of the code that the target runs from then on; unknown where it was no checkout and no image that tells.",
+        ),
+        Column("code_version", "text", "Digits of the training code that the target runs from then on."),
+        Column("settings", "text", "JSON object: setting of the project file, or file of the provider -> [before, after], where it changed."),
+        Column("models", "text", "JSON array: model versions that arrived as candidates."),
+        Column("checks", "text", "JSON array: each check before the release with value, limit, outcome and detail."),
+    ),
+    key=("release_id",),
+    sliced=False,
+    append_only=True,
+    ordered_by="released_at",
+)
+OPERATIONS = (PIPELINE_STEPS, ALERTS, MATURITY, RELEASES)

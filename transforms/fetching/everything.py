@@ -10,7 +10,7 @@ from transforms.fetching.snapshots import fetch_queries
 from transforms.lake.lease import turn
 from transforms.lake.remote.working_copy import pulled, push
 from transforms.lake.tables import Lake
-from transforms.landing import folder
+from transforms.landing import folder, refuse_borrowed
 
 
 def has_fetched_sources(provider: ProviderSpec) -> bool:
@@ -27,10 +27,16 @@ def fetch(lake: Lake, provider: ProviderSpec, value_of: Callable[[str], str], to
         Finds what a variable of the environment holds, and an empty text where it is not set; raises `ConfigurationError` where it cannot be read.
     today
         Of a query by week, weeks that end later are not asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        If the landing folder is another lake's.
     """
     found = Fetched()
     if not has_fetched_sources(provider):
         return found
+    refuse_borrowed(lake)
     with turn(lake, "fetching"):
         pulled(lake, "landing")
         try:

@@ -32,7 +32,7 @@ from transforms.lake.evolution import additions, datafusion_columns, duckdb_colu
 from transforms.lake.hash_chain import Link, genesis, seal_name, seal_of_nothing, slice_seals
 from transforms.lake.remote.opening import store_at, told
 from transforms.redaction import blotted
-from transforms.stores import STATE
+from transforms.stores import LANDING, STATE
 
 # Deltalake's default of 15 retries runs out when eight regions are replaced at once.
 _COMMIT = CommitProperties(max_commit_retries=100)
@@ -90,7 +90,7 @@ class Lake:
         A folder or a URI (`s3://bucket/prefix`).
     storage_options
         What the object store needs (endpoint, keys), as deltalake takes it, and under `STATE` the folder of this machine in which lies what
-        cannot lie in a store. Empty for a folder.
+        cannot lie in a store; and under `LANDING` the root whose landing files are read where that is another one. Empty for most folders.
     pinned
         Versions at which tables are read instead of their present one; see `at` and `as_of`.
     """
@@ -123,6 +123,22 @@ class Lake:
             raise ConfigurationError(f"{self.root} is no folder, and none is named for what has to lie on this machine: set SHELFCAST_STATE.")
         return Path(self.storage_options[STATE]).joinpath(*parts)
 
+    @property
+    def landing(self) -> "Lake":
+        """The lake whose landing files are read: this one, or another one that is never written to, as `borrows_landing` tells.
+
+        Of one in a store the working copy lies below this lake's own folder of the machine.
+        """
+        if not self.borrows_landing:
+            return self
+        options = {name: value for name, value in self.storage_options.items() if name != LANDING}
+        return Lake(self.storage_options[LANDING], {**options, STATE: str(self.path("borrowed"))})
+
+    @property
+    def borrows_landing(self) -> bool:
+        """True where landing files are another lake's."""
+        return LANDING in self.storage_options
+
     def address(self, *parts: str) -> str:
         """Where people find a part of the lake: a path where the root is a folder, else an address in the store."""
         return str(self.path(*parts)) if self.is_local else "/".join([self.root.rstrip("/"), *parts])
@@ -153,7 +169,7 @@ class Lake:
     @property
     def delta_options(self) -> dict[str, str] | None:
         """Options as deltalake takes them."""
-        return {name: value for name, value in self.storage_options.items() if name != STATE} or None
+        return {name: value for name, value in self.storage_options.items() if name not in {LANDING, STATE}} or None
 
     def uri(self, table: str) -> str:
         """Where `table` (`layer/table`) lies."""

@@ -4,7 +4,7 @@ of bronze belongs to dbt_project.
 
 from transforms.landing.conditioned import complete_weeks, conditioning, conditioning_references, finish, out_of_step, reopen, under_way
 from transforms.landing.conservation import Conservation, conservation
-from transforms.landing.files import FACTS, REFERENCES, Dropped, LandingFile, drop, folder, scan
+from transforms.landing.files import FACTS, REFERENCES, Dropped, LandingFile, drop, folder, refuse_borrowed, scan
 from transforms.landing.ingest import ingest, ingest_reference
 from transforms.landing.ledger import (
     FileNotice,
@@ -28,5 +28,6 @@ __all__ = [
     "FACTS", "REFERENCES", "Conservation", "Dropped", "FileNotice", "LandingFile", "Registration", "Unfound", "complete_weeks",
     "conditioning", "conditioning_references", "conservation", "drop", "finish", "first_landed_week", "first_weeks", "folder", "ingest",
     "ingest_reference", "landed", "last_week", "named_region", "noticed_files", "out_of_step", "pending", "pending_references",
-    "refused_files", "regions", "register", "reopen", "scan", "under_way", "unfound", "unfound_told", "unneeded_copies",
+    "refuse_borrowed", "refused_files", "regions",
+    "register", "reopen", "scan", "under_way", "unfound", "unfound_told", "unneeded_copies",
 ]  # fmt: skip

@@ -79,13 +79,22 @@ class LandingFile:
 
 
 def folder(lake: Lake, provider: ProviderSpec) -> Path:
-    """Where the provider's files are dropped."""
-    return lake.path("landing", provider.name)
+    """Where the provider's files are dropped; of a lake that reads another one's landing there."""
+    return lake.landing.path("landing", provider.name)
+
+
+def refuse_borrowed(lake: Lake) -> None:
+    """Raise `ConfigurationError` where the landing folder is another lake's, into which nothing is ever written."""
+    if lake.borrows_landing:
+        raise ConfigurationError(
+            f"{lake.root} reads the landing files of {lake.landing.root} and writes nothing there: drop or fetch them into that lake, or take "
+            "'landing' out of the profile."
+        )
 
 
 def scan(lake: Lake, provider: ProviderSpec) -> list[LandingFile]:
     """The files that stand in landing now, in the order of the sources, their mappings and the files' names; copies after what they are copies of."""
-    top, found = pulled(lake, "landing", provider.name), []
+    top, found = pulled(lake.landing, "landing", provider.name), []
     for source, specs in provider.sources.items():
         readings: dict[Path, list[FileSpec]] = {}
         for spec in specs:
@@ -176,6 +185,7 @@ def drop(lake: Lake, provider: ProviderSpec, source_dir: Path) -> Dropped:
     ConfigurationError
         If the folder is missing, or a source that forecasting needs has no file in it.
     """
+    refuse_borrowed(lake)
     if not source_dir.is_dir():
         raise ConfigurationError(f"Landing folder {source_dir} does not exist: expected a folder with the files of provider {provider.name!r}.")
     wanted: dict[Path, Path] = {}

@@ -46,7 +46,8 @@ def register(lake: Lake, provider: ProviderSpec, now: datetime, progress: Progre
         files = scan(lake, provider)
         growing = still_written([file for file in files if file.identity not in known], quiet)
         # What was dropped into the working copy of a store belongs into the store: what is on record is there.
-        push(lake, *{file.path for file in files if file not in growing})
+        if not lake.borrows_landing:
+            push(lake, *{file.path for file in files if file not in growing})
         look = Look(lake, provider, staged, now, [file for file in files if file not in growing], known)
         registrar = Registrar(look, progress or (lambda _: None))
         for file in growing:

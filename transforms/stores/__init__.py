@@ -2,3 +2,5 @@
 
 STATE = "shelfcast_state"
 """Name, among the options of a lake in a store, of the folder of this machine for what cannot lie there."""
+LANDING = "shelfcast_landing"
+"""Name, among the options of a lake, of another root whose landing files it reads and never writes to."""

@@ -14,16 +14,18 @@ from docs.generate import leaves
 from orchestration.cli.app import app
 
 WEEK = "Monday, YYYY-MM-DD"
-OPTIONS: dict[str, tuple[type, str]] = {
+OPTIONS: dict[str, tuple[type, str | tuple[str, ...]]] = {
     # What is worked on.
     "--root": (str, "Lake root (default: SHELFCAST_ROOT, else .shelfcast in the checkout)."),
+    "--profile": (str, "Profile of shelfcast.profiles.yaml whose lake is worked on"),
     "--region": (str, "Sales region"),
     "--store": (str, "Store id"),
     "--product": (str, "Product id"),
     "--segment": (str, "Segment of the region"),
     "--week": (str, f"Origin: the last week whose data may be used ({WEEK}"),
     "--target": (str, f"Target: the week that is delivered ({WEEK}"),
-    "--from": (str, f"First week ({WEEK}"),
+    # Where a range of weeks begins, or whose release it is.
+    "--from": (str, (f"First week ({WEEK}", "Profile that is released.")),
     "--until": (str, f"Last week ({WEEK}"),
     "--on": (datetime.datetime, "Date whose champions are meant (YYYY-MM-DD)."),
     "--as-of": (datetime.datetime, "Show what was known then (UTC; default: now)."),
@@ -35,7 +37,7 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "--by": (str, "Who decides; kept for good."),
     "--why": (str, "Why; kept for good beside who and when."),
     # Where from and where to.
-    "--to": (Path, "Where to write: a"),
+    "--to": (Path, ("Where to write: a", "Profile that takes the release.")),
     "--format": (str, "xlsx: a workbook a region, a sheet a store; csv: a file a store."),
     "--page": (bool, "Also write it as an HTML page"),
     "--provider": (str, "A built-in provider"),
@@ -61,6 +63,8 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "--check": (bool, "Only verify the backup's contents"),
     "--mend": (bool, "Also mend what can be mended without losing anything that is on record."),
     "--force": (bool, "Overwrite"),
+    "--models": (bool, "Also take the champions along"),
+    "--all": (bool, "Open one for every profile"),
     "--address": (bool, "Print the address of the UI that runs already"),
     "--port": (int, "Port of the Dagster UI"),
     "--mode": (str, "shadow, split or interleave."),
@@ -125,7 +129,10 @@ def test_every_command_explains_itself_and_takes_the_root(name: str) -> None:
     done = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
     # Promotion writes into a checkout, and provider files are drafted before there is a lake.
-    assert ("--root" in done.output) is not (name in {"promote-notebook", "provider draft", "provider check"})
+    # A release goes between two lakes, which their profiles name.
+    works_on_a_lake = name not in {"promote-notebook", "promote-release", "provider draft", "provider check"}
+    assert ("--root" in done.output) is works_on_a_lake
+    assert ("--profile" in done.output) is works_on_a_lake
 
 
 def printed_in_messages() -> Iterator[tuple[str, str]]:

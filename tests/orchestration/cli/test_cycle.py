@@ -50,7 +50,7 @@ WORLD = simulate(SPEC)
 ORIGIN = WORLD.last + -4
 # Reports, tuning and the leaderboard are asked for; tests of their own make them.
 ON_REQUEST = {"gold/weather_value", "gold/experiments", "gold/leaderboard", "gold/ab_tests", "gold/ab_forecasts", "gold/ab_lift"}
-ON_REQUEST |= {"gold/overrides", "gold/plan_events", "gold/value_added", "gold/maturity", "gold/alerts"}
+ON_REQUEST |= {"gold/overrides", "gold/plan_events", "gold/value_added", "gold/maturity", "gold/alerts", "gold/releases"}
 
 
 def shelfcast(*arguments: str) -> tuple[int, str]:

@@ -36,6 +36,7 @@ RECORDS = {
     "gold/audit_heads": "each commit of an append-only table",
     "gold/pipeline_steps": "the end of each run",
     "gold/alerts": "each look for what needs a person: sensor alerts, shelfcast alerts",
+    "gold/releases": "decisions of persons: shelfcast promote-release",
 }
 """Gold tables that no asset makes, and what writes them."""
 
