@@ -1,1 +1,1 @@
-"""Commands for whoever operates Shelfcast: who is told, how environments stand apart, what is left after an accident. What is printed belongs to views."""
+"""Commands for whoever operates Shelfcast: alerts, environments, and recovery from accidents. What is printed belongs to views."""
