@@ -97,6 +97,12 @@ def add_by_slice(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Se
     step._metadata_accumulator = gathered
 
 
+def add_pages(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Sequence[Slice], load: Callable[[], Callable[[Slice], Metadata]]) -> None:
+    """The same with what all pages are made of read once before, and not at all for very many."""
+    if slices and len(slices) <= MANY_SLICES:
+        add_by_slice(context, key, slices, load())
+
+
 def written(lake: Lake, table: str) -> dict[str, Any]:
     """Metadata of a table that is the same on every page: Delta version, where it lies, and rows in all where it is not sliced."""
     there = {"delta_version": lake.version(table) or 0, "dagster/uri": lake.uri(table)}
@@ -142,9 +148,10 @@ def markdown_table(columns: list[str], rows: Iterable[Iterable[Any]]) -> dg.Mark
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
-    """A picture for the asset page, inside the page: it needs no server and no file."""
-    return dg.MetadataValue.md(f"![{markdown_text(title)}](data:image/png;base64,{base64.b64encode(png).decode()})")
+def picture(title: str, image: bytes | str) -> dg.MarkdownMetadataValue:
+    """A picture for the asset page, a PNG or the text of an SVG, inside the page: it needs no server and no file."""
+    kind, content = ("png", image) if isinstance(image, bytes) else ("svg+xml", image.encode())
+    return dg.MetadataValue.md(f"![{markdown_text(title)}](data:image/{kind};base64,{base64.b64encode(content).decode()})")
 
 
 def markdown_text(text: str) -> str:
