@@ -1,4 +1,4 @@
-"""Small pictures as SVG text: a line chart over weeks and a heat map, for pages where a plotting library would cost more than what it draws.
+"""Small pictures as SVG text (lines over weeks, a heat map, two distributions), where a plotting library would cost more than what it draws.
 
 A backfill shows a chart for each slice of each asset: Matplotlib takes a fifth of a second for one, these take none that can be measured.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 INK, DIM, LINE, BLUE, RED, CALM = "#1d2733", "#62707f", "#d9e0e7", "#2563a8", "#b3261e", "#eef1f4"
 _FONT = 'font-family="system-ui,-apple-system,Segoe UI,Roboto,DejaVu Sans,sans-serif"'
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 220, 44, 132, 26, 30
-_LABEL, _CELL, _ROW, _HEAD = 150, 30, 22, 66
+_CELL, _ROW, _LETTER, _FEW = 26, 22, 6.6, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,15 @@ class Series:
     values: Sequence[float | None]
     colour: str
     dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a heat map: its colour, what is said of it when it is pointed at, and a sign in it."""
+
+    colour: str
+    said: str
+    mark: str = ""
 
 
 def line_chart(title: str, weeks: Sequence[str], series: Mapping[str, Series]) -> str:
@@ -59,31 +68,65 @@ def line_chart(title: str, weeks: Sequence[str], series: Mapping[str, Series]) -
     return _svg(_WIDTH, _HEIGHT, title, parts)
 
 
-def heat_map(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[tuple[str, str]]]) -> str:
-    """A row of cells for each name; a cell is its colour and what is shown when it is pointed at, which names the row and column by itself.
+def heat_map(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Cell]], label: int = 150) -> str:
+    """A row of cells for each name, under upright column labels.
 
-    Column labels stand upright where there are many.
+    Parameters
+    ----------
+    label
+        Room for the names, in pixels.
     """
-    width, height = _LABEL + _CELL * len(columns) + 8, _HEAD + _ROW * len(rows) + 6
+    head = 14 + max(_LETTER * len(name) for name in columns)
+    width, height = label + _CELL * len(columns) + 8, head + _ROW * len(rows) + 6
     parts = [
-        f'<g transform="translate({_LABEL + _CELL * place + 19},{_HEAD - 6}) rotate(-90)">{_text(0, 0, name, colour=DIM)}</g>'
+        f'<g transform="translate({label + _CELL * place + 18},{head - 6}) rotate(-90)">{_text(0, 0, name, colour=DIM)}</g>'
         for place, name in enumerate(columns)
     ]
     for number, (name, cells) in enumerate(rows.items()):
-        top = _HEAD + _ROW * number
-        parts.append(_text(_LABEL - 8, top + 15, name, anchor="end"))
+        top = head + _ROW * number
+        parts.append(_text(label - 8, top + 15, name, anchor="end"))
         parts += [
-            f'<rect x="{_LABEL + _CELL * place}" y="{top + 1}" width="{_CELL - 2}" height="{_ROW - 2}" rx="2" fill="{colour}">'
-            f"<title>{html.escape(said)}</title></rect>"
-            for place, (colour, said) in enumerate(cells)
+            f'<rect x="{label + _CELL * place}" y="{top + 1}" width="{_CELL - 2}" height="{_ROW - 2}" rx="3" fill="{cell.colour}">'
+            f"<title>{html.escape(cell.said)}</title></rect>" + _mark(label + _CELL * place, top, cell.mark)
+            for place, cell in enumerate(cells)
         ]
     return _svg(width, height, title, parts)
 
 
-def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
+def distributions(title: str, labels: Sequence[str], current: Sequence[float], reference: Sequence[float], colour: str) -> str:
+    """Shares of bins or levels now, filled, over those of the reference, outlined; one label below each, or at both ends of many."""
+    width, height, left, bottom, top = 360, 150, 10, 126, 10
+    most, step = max([*current, *reference, 1e-9]), (width - 2 * left) / len(labels)
+
+    def bar(place: int, share: float, drawn: str) -> str:
+        tall = (bottom - top) * share / most
+        return f'<rect x="{left + step * place + 1:.1f}" y="{bottom - tall:.1f}" width="{step - 2:.1f}" height="{tall:.1f}" {drawn}/>'
+
+    few = len(labels) <= _FEW
+    shown = range(len(labels)) if few else (0, len(labels) - 1)
+    room = int(step / _LETTER) if few else 24
+    parts = [bar(place, share, f'fill="{colour}" fill-opacity="0.45"') for place, share in enumerate(current)]
+    parts += [bar(place, share, f'fill="none" stroke="{DIM}"') for place, share in enumerate(reference)]
+    for place in shown:
+        anchor = "middle" if few else "start" if place == 0 else "end"
+        at = left + step * (place + 0.5) if few else left if place == 0 else width - left
+        parts.append(_text(at, bottom + 16, _cut(labels[place], room), anchor=anchor, colour=DIM))
+    return _svg(width, height, title, parts)
+
+
+def _mark(left: float, top: float, mark: str) -> str:
+    """A sign in a cell, so that it can be told without its colour."""
+    return _text(left + (_CELL - 2) / 2, top + 15, mark, anchor="middle", colour="#fff", weight=700) if mark else ""
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: max(most - 1, 1)]}…"
+
+
+def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-label="{html.escape(title)}" {_FONT} font-size="12"><rect width="{width}" height="{height}" fill="#fff"/>{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img" '
+        f'aria-label="{html.escape(title)}" {_FONT} font-size="12"><rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>'
     )
 
 

@@ -10,7 +10,8 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.metrics import ValueDrift
 
 from benchmarks.drift import INJECTIONS, Injection
-from models.drift.page import aggregated, distance, notes, write_report
+from models.drift.lead import notes
+from models.drift.page import aggregated, distance, write_report
 from models.drift.score import DriftResult, benjamini_hochberg, distance_at, jensen_shannon, p_value, score_drift, wasserstein
 from transforms.calendar import Region, Week
 from transforms.monitoring.drift_columns import drift_frames, season_weights
