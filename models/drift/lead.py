@@ -173,6 +173,7 @@ main section{background:#fff;border:1px solid #e3e8ee;border-radius:10px;padding
 .wide{overflow-x:auto}.wide svg{width:100%;max-width:640px;height:auto}.MuiTabs-indicator{background:#62707f!important}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(320px,100%),1fr));gap:20px}
 article svg{max-width:100%;height:auto}dl{display:grid;grid-template-columns:auto 1fr;gap:2px 12px;margin:0}dt{color:#62707f}dd{margin:0}
-details{overflow-x:auto}[id^=root_metric]{min-width:640px}summary{cursor:pointer}summary span{color:#62707f}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+details{overflow-x:auto}[id^=root_metric]{min-width:640px}summary{cursor:pointer}summary span{color:#62707f}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 .wide th,.wide td{text-align:left;padding:5px 14px 5px 0;border-bottom:1px solid #f0f3f6;white-space:nowrap}.wide th{font-size:12px;color:#62707f}
 """

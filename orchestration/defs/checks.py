@@ -5,12 +5,13 @@ preview of Dagster 1.13: its `AssetCheckResult` knows no slice of a range, so ev
 """
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
-from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
 from orchestration.reports.judgements import Judgement, Judgements
 from orchestration.runtime.metadata import markdown_table
@@ -35,7 +36,7 @@ def evaluated(context: dg.AssetExecutionContext, spec: dg.AssetCheckSpec, judgem
         return
     step = context.get_step_execution_context()
     targets = _targets(context, spec.asset_key, judgements)
-    batch, last = generate_event_batch_id(), len(judgements) - 1
+    batch, last = str(uuid.uuid4()), len(judgements) - 1
     for number, (item, judgement) in enumerate(judgements.items()):
         key = str(key_of(item))
         yield DagsterEvent.from_step(

@@ -15,6 +15,7 @@ from models.evaluation.reliability import scored_rows
 from orchestration.defs.checks import evaluated, slice_check
 from orchestration.lifecycle.live_accuracy import issued, score_weeks
 from orchestration.lifecycle.score_region import weather_block
+from orchestration.reports.board import board_of
 from orchestration.reports.drift import watch
 from orchestration.reports.judgements import no_drift, within_target
 from orchestration.reports.slices import live_pages
@@ -22,6 +23,7 @@ from orchestration.runtime.metadata import add_by_slice, add_pages, markdown_tab
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import FURTHEST, Region, Slice, SliceBlock, Week, blocks_of
+from transforms.contracts.bronze import CONDITIONED_SLICES
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
 from transforms.contracts.gold import WEATHER_VALUE
 from transforms.lake.tables import Lake
@@ -29,6 +31,7 @@ from transforms.monitoring.accuracy import by_segment, weather_by_kind
 
 ACCURACY = dg.AssetKey(["gold", "accuracy"])
 DRIFT_REPORT = dg.AssetKey(["reports", "drift_report"])
+BOARD = dg.AssetKey(["reports", "board"])
 WITHIN_TARGET = slice_check(
     "mape_within_target",
     ACCURACY,
@@ -147,9 +150,30 @@ def weather_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.M
     return dg.MaterializeResult(metadata=written_slices(context, opened, WEATHER_VALUE.name, slices))
 
 
+@dg.asset(
+    key=BOARD,
+    group_name="monitoring",
+    # Behind all that the cycle and conditioning make, so that it is their last step.
+    deps=[
+        DRIFT_REPORT,
+        *(dg.AssetKey(["gold", name]) for name in ("order_plan_final", "contributions", "value_added", "ab_lift")),
+        dg.AssetKey(CONDITIONED_SLICES.name.split("/")),
+    ],
+    kinds={"duckdb"},
+    owners=["team:data-science"],
+)
+def board(lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """State of all regions this week: forecast, plan, red checks, drift, stale models, what waits for a person, with the way to each.
+
+    Made at the end of each weekly cycle and of each conditioning. [The pages](/pages/) show the same data to planners.
+    """
+    found = board_of(lake.open(), lake.project())
+    return dg.MaterializeResult(metadata={"summary": found.summary, **found.metadata})
+
+
 def definitions() -> dg.Definitions:
-    """Assets that watch after each cycle, and the report on weather that is asked for."""
-    return dg.Definitions(assets=[accuracy, drift_report, weather_value])
+    """Assets that watch after each cycle, the board that sums up, and the report on weather that is asked for."""
+    return dg.Definitions(assets=[accuracy, drift_report, weather_value, board])
 
 
 def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class BatchingEventLog(SqlEventLogStorage):
             "run_id": event.run_id,
             "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
             "evaluation_event": serialize_value(event._replace(dagster_event=alone)),
-            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_timestamp": self._event_to_row(event)["timestamp"],
             "evaluation_event_storage_id": event_id,
         }
         if 0 < len(keys) <= _MOST_PLANNED:
