@@ -16,9 +16,10 @@ from orchestration.defs.checks import evaluated, slice_check
 from orchestration.lifecycle.live_accuracy import issued, score_weeks
 from orchestration.lifecycle.score_region import weather_block
 from orchestration.reports.board import board_of
+from orchestration.reports.board_page import board_page
 from orchestration.reports.drift import watch
 from orchestration.reports.judgements import no_drift, within_target
-from orchestration.reports.slices import live_pages
+from orchestration.reports.model_pages import live_pages
 from orchestration.runtime.metadata import add_by_slice, add_pages, markdown_table, picture, rounded, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
@@ -167,8 +168,7 @@ def board(lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
 
     Made at the end of each weekly cycle and of each conditioning. [The pages](/pages/) show the same data to planners.
     """
-    found = board_of(lake.open(), lake.project())
-    return dg.MaterializeResult(metadata={"summary": found.summary, **found.metadata})
+    return dg.MaterializeResult(metadata=board_page(board_of(lake.open(), lake.project())))
 
 
 def definitions() -> dg.Definitions:

@@ -1,6 +1,5 @@
 """Training and validation: the ensembles and baselines of each region, trained where something speaks for it, judged, promoted or refused."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -15,8 +14,8 @@ from orchestration.experiments.mlflow_mirror import mirror_registry
 from orchestration.lifecycle.retraining import ON_DEMAND, Decision
 from orchestration.lifecycle.weekly import judge_weeks, train_weeks
 from orchestration.reports.judgements import significant
-from orchestration.reports.slices import held_back_pages, live_pages
-from orchestration.runtime.metadata import add_by_slice, add_pages, markdown_table, rounded, table_spec, written, written_slices
+from orchestration.reports.model_pages import held_back_pages, live_pages
+from orchestration.runtime.metadata import add_by_slice, add_pages, markdown_table, table_spec, written, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
@@ -58,14 +57,8 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
     """Train what needs it, week after week, and put on record what was trained, what was kept, and why."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     done = train_weeks(opened, project, slices, context.run_id, ON_DEMAND in context.run.tags, context.log.info)
-
-    def page(item: Slice) -> dict[str, Any]:
-        own = [version for version in done.versions if (version.region, version.trained_week) == (str(item.region), item.week.monday)]
-        rows = [(v.region, v.format, v.mover, str(v.trained_week), *_scores(v.metrics)) for v in own if v.kind == "ensemble"]
-        table = markdown_table(["region", "format", "mover", "origin", "MAPE", "historical average"], rows)
-        return {"models": len(own), "held_back": table, **_means(rows)}
-
-    add_by_slice(context, ENSEMBLES, slices, page)
+    trained = Counter((version.region, version.trained_week) for version in done.versions)
+    add_by_slice(context, ENSEMBLES, slices, lambda item: {"models_trained": trained[str(item.region), item.week.monday]})
     add_pages(context, ENSEMBLES, slices, lambda: held_back_pages(opened, slices, project.gate.max_mape))
     add_by_slice(context, RETRAINED, slices, lambda item: _summary([decision for one, decision in done.decisions if one == item]))
     pooled_models = sum(version.region == str(POOLED) for version in done.versions)
@@ -97,14 +90,14 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator
 
     def page(item: Slice) -> dict[str, Any]:
         own = [event for event in done.events if (event.region, event.effective_week) == (str(item.region), item.week.monday)]
-        rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.replaces, e.reason) for e in own if e.event != "retired"]
+        rows = [(e.format, e.mover, e.event, e.replaces, e.reason) for e in own if e.event != "retired"]
         counts = Counter(event.event for event in own)
         return {
             "promoted": counts["champion"],
             "rejected": counts["rejected"],
             "waiting": counts["awaiting validation"],
             "rolled_back": counts["rolled back"],
-            "decisions": markdown_table(["region", "format", "mover", "origin", "decision", "replacing", "why"], rows),
+            **({"decisions": markdown_table(["format", "mover", "decision", "replacing", "why"], rows)} if rows else {}),
         }
 
     columns = ["format", "mover", "rung", "mape", "is_significant", "reason"]
@@ -137,18 +130,3 @@ def _summary(decisions: Sequence[Decision]) -> dict[str, Any]:
         "reused": kept,
         "why": markdown_table(["what", "cause", "models", "why"], rows),
     }
-
-
-def _scores(metrics: str) -> tuple[float | None, float | None]:
-    loaded = json.loads(metrics)
-    return loaded.get("mape"), loaded.get("baseline_mape")
-
-
-def _means(rows: Sequence[tuple[Any, ...]]) -> dict[str, float | int]:
-    """Mean MAPE of the ensembles on held-back weeks, and that of the historical average beside it."""
-    return rounded({"mean_mape": _mean([row[4] for row in rows]), "mean_baseline_mape": _mean([row[5] for row in rows])})
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -1,4 +1,4 @@
-"""The board: how each region stands now (forecast, plan, checks, drift, what waits for a person), in a table, a picture and a sentence.
+"""How each region stands now: its forecast and plan, what the checks say, drift, and what waits for a person. How it is shown is for `board_page`.
 
 Each region is judged at its own newest origin, and at the newest week that has landed, so that one region that is behind hides nothing of the others.
 """
@@ -6,12 +6,7 @@ Each region is judged at its own newest origin, and at the newest week that has 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
-from urllib.parse import quote, urlencode
 
-import dagster as dg
-
-from models.evaluation.svg import CALM, RED, Cell, heat_map
 from orchestration.project import Project
 from orchestration.reports.judgements import (
     WEEKS_BEFORE,
@@ -26,7 +21,6 @@ from orchestration.reports.judgements import (
     significant,
     within_target,
 )
-from orchestration.runtime.metadata import Link, markdown_table, picture
 from transforms.calendar import Region, Slice, Week
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN
@@ -36,18 +30,6 @@ from transforms.landing import last_week, regions
 from transforms.records.dataset_versions import latest_versions
 from transforms.records.model_registry import POOLED, WAITING
 
-CHECKS: Mapping[str, tuple[str, ...]] = {
-    "layers_agree": ("bronze", "conditioned_slices"),
-    "mape_within_target": ("gold", "accuracy"),
-    "no_drift": ("reports", "drift_report"),
-    "significant": ("gold", "ladder"),
-    "no_stale_model": ("gold", "forecasts"),
-    "no_failover": ("gold", "forecasts"),
-    "forecasts_are_sane": ("gold", "forecasts"),
-    "plan_is_sane": ("gold", "order_plan"),
-}
-"""The checks of a region that the board shows, and on which asset each stands."""
-_COLUMNS = ["region", "forecast", "units next week", "against lately", "red", "drifted", "stale", "waits", "look at"]
 _NO_DATE = date.min
 
 
@@ -94,32 +76,6 @@ class Board:
             _counted(sum(bool(one.waits) for one in self.standings), "waits for a person", "wait for a person"),
         ]
         return f"Week of {self.landed}: {', '.join(told)}."
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """Metadata of the asset page."""
-        reasons = [
-            (one.region, Link(name, _check_page(name)), str(item.week), judgement.summary)
-            for one in self.standings
-            for name, (item, judgement) in one.checks.items()
-            if not judgement.passed
-        ]
-        return {
-            "board": markdown_table(_COLUMNS, [_row(one, self.landed) for one in self.standings]),
-            **({"picture": picture(self.summary, self.picture)} if self.standings else {}),
-            "why_red": markdown_table(["region", "check", "week", "why"], reasons),
-            "regions_behind": len(self.behind),
-            "checks_red": sum(len(one.red) for one in self.standings),
-            "regions_drifted": sum(bool(one.drifted) for one in self.standings),
-            "regions_waiting": sum(bool(one.waits) for one in self.standings),
-            "pages": dg.MetadataValue.url("/pages/"),
-        }
-
-    @property
-    def picture(self) -> str:
-        """Regions and checks as an SVG: red did not pass, empty was not evaluated."""
-        rows = {str(one.region): [_cell(one, name) for name in CHECKS] for one in self.standings}
-        return heat_map(self.summary, list(CHECKS), rows)
 
 
 def board_of(lake: Lake, project: Project) -> Board:
@@ -215,39 +171,6 @@ def _look_at_waiting(lake: Lake, standings: Mapping[str, Standing]) -> None:
 def _note(standings: Mapping[str, Standing], name: str, judgements: Judgements) -> None:
     for item, judgement in judgements.items():
         standings[str(item.region)].checks[name] = (item, judgement)
-
-
-def _row(one: Standing, landed: Week | None) -> list[Any]:
-    origin = "no" if one.origin is None else "yes" if one.origin == landed else f"last at {one.origin}"
-    change = "" if one.units is None or not one.lately else f"{one.units / one.lately - 1:+.0%}"
-    plan = Link(str(one.region), _slice_page(("gold", "order_plan"), Slice(one.region, one.origin))) if one.origin is not None else str(one.region)
-    return [
-        plan,
-        origin,
-        "" if one.units is None else f"{one.units:,}",
-        change,
-        ", ".join(one.red) or "none",
-        "" if one.drifted is None else str(one.drifted),
-        "" if one.stale is None else f"{one.stale:.0%}",
-        "; ".join(one.waits),
-        Link("orders", f"/pages/orders?{urlencode({'region': str(one.region)})}"),
-    ]
-
-
-def _cell(one: Standing, name: str) -> Cell:
-    if name not in one.checks:
-        return Cell("#fff", f"{name} of {one.region}: not evaluated")
-    item, judgement = one.checks[name]
-    said = f"{name} of {one.region}, {item.week}: {judgement.summary}"
-    return Cell(CALM, said) if judgement.passed else Cell(RED, said, "!")
-
-
-def _slice_page(asset: Sequence[str], item: Slice) -> str:
-    return f"/assets/{'/'.join(asset)}?{urlencode({'partition': f'{item.region}|{item.week}', 'view': 'partitions'})}"
-
-
-def _check_page(name: str) -> str:
-    return f"/assets/{'/'.join(map(quote, CHECKS[name]))}?view=checks&checkDetail={name}"
 
 
 def _counted(number: int, one: str, many: str) -> str:

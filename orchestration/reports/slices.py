@@ -1,7 +1,7 @@
-"""What the page of a slice shows: the plan to load and its largest orders, whose forecasts they are, and how its region's models do over time.
+"""What the page of a slice shows: the plan to load and its largest orders, whose forecasts they are and what they add up to.
 
-All slices of a run by one query a table, so that a backfill costs no more queries than a week. Whether the numbers are as they should be is for
-`judgements`.
+All slices of a run by one query a table, so that a backfill costs no more queries than a week. How models do over
+time is for `model_pages`, whether numbers are as they should be for `judgements`.
 """
 
 from collections import defaultdict
@@ -11,11 +11,9 @@ from urllib.parse import urlencode
 
 import dagster as dg
 
-from models.evaluation.svg import BLUE, DIM, RED, Series, line_chart
-from orchestration.runtime.metadata import markdown_table, picture, rounded
+from orchestration.runtime.metadata import markdown_table, rounded
 from transforms.calendar import FURTHEST, Region, Slice, SliceBlock, Week, around
 from transforms.contracts.gold import ACCURACY, DEMAND, FORECASTS, ORDER_PLAN
-from transforms.contracts.life_cycle import MODEL_VERSIONS
 from transforms.contracts.silver import SILVER_PRODUCTS, SILVER_STORES
 from transforms.exports.names import PRODUCTS_NOW, STORES_NOW
 from transforms.lake.tables import Lake, block_predicate
@@ -24,12 +22,12 @@ from transforms.monitoring.accuracy import SUMS
 Page: TypeAlias = Callable[[Slice], Mapping[str, Any]]
 Row: TypeAlias = tuple[Any, ...]
 
-_LARGEST = 10
+_LARGEST = 8
+"""Rows of the preview: the UI shows up to 1,000 characters of a table in place, and a button for more."""
 _YEAR = 52
-_SHOWN_WEEKS = 26
-_PLAN_COLUMNS = ["week", "units", "cases", "service level", "expected returns", "expected lost sales", "cost of both, USD"]
-_ORDER_COLUMNS = ["store", "product", "week", "units", "cases", "service level"]
-_FORECAST_COLUMNS = ["week", "expected units", "the same week last year", "change"]
+_PLAN_COLUMNS = ["week", "units", "cases", "service", "returns", "lost", "USD"]
+_ORDER_COLUMNS = ["store", "product", "week", "units", "cases"]
+_FORECAST_COLUMNS = ["week", "expected units", "a year before", "change"]
 
 
 def page_of(name: str, **selection: str) -> dg.UrlMetadataValue:
@@ -88,7 +86,7 @@ def _largest(lake: Lake, slices: Sequence[Slice]) -> Mapping[Slice, list[Row]]:
         products as (select product_id, name as product_name from ({PRODUCTS_NOW})),
 
         largest as (
-            select region, origin_week, target_week, store_id, product_id, order_quantity, case_pack, service_level
+            select region, origin_week, target_week, store_id, product_id, order_quantity, case_pack
             from gold_order_plan
             where {within("origin_week", slices)} and target_week = origin_week + 7 and order_quantity > 0
             qualify row_number() over (partition by region, origin_week order by order_quantity desc, store_id, product_id) <= {_LARGEST}
@@ -96,7 +94,7 @@ def _largest(lake: Lake, slices: Sequence[Slice]) -> Mapping[Slice, list[Row]]:
 
         select
             region, origin_week, coalesce(store_name, store_id), coalesce(product_name, product_id), target_week, order_quantity,
-            order_quantity // coalesce(case_pack, 1), service_level
+            order_quantity // coalesce(case_pack, 1)
         from largest left join stores using (store_id) left join products using (product_id)
         order by order_quantity desc, store_id, product_id
         """,
@@ -112,8 +110,8 @@ def _shown_plan(row: Row) -> Row:
 
 
 def _shown_order(row: Row) -> Row:
-    store, product, week, units, cases, level = row
-    return (store, product, week, f"{units:,}", f"{cases:,}", _percent(level))
+    store, product, week, units, cases = row
+    return (store, product, week, f"{units:,}", f"{cases:,}")
 
 
 def forecast_pages(lake: Lake, slices: Sequence[Slice]) -> Page:
@@ -187,47 +185,6 @@ def _scored(lake: Lake, slices: Sequence[Slice]) -> Mapping[Slice, list[Row]]:
 def _shown_week(row: Row) -> Row:
     week, expected, before = row
     return (week, f"{expected:,.0f}", "" if before is None else f"{before:,.0f}", f"{expected / before - 1:+.1%}" if before else "")
-
-
-def live_pages(lake: Lake, slices: Sequence[Slice], target: float) -> Page:
-    """How a region's forecasts turned out, week by week, beside the historical average: a picture, and where its models are shown."""
-    sql = f"""
-        select region, week, mape, baseline_mape from (
-            select region, week, {SUMS} from gold_accuracy where {within("week", slices, before=_SHOWN_WEEKS)} group by region, week
-        ) order by week
-    """
-    return _charted(lake, sql, ACCURACY.name, "live_accuracy", "MAPE of live forecasts", target)
-
-
-def held_back_pages(lake: Lake, slices: Sequence[Slice], target: float) -> Page:
-    """How a region's ensembles did on the weeks held back from their training, by the week that they were trained at."""
-    sql = f"""
-        select region, trained_week, avg(try_cast(metrics ->> 'mape' as double)), avg(try_cast(metrics ->> 'baseline_mape' as double))
-        from gold_model_versions where kind = 'ensemble' and {within("trained_week", slices, before=_SHOWN_WEEKS)}
-        group by region, trained_week order by trained_week
-    """
-    return _charted(lake, sql, MODEL_VERSIONS.name, "held_back_accuracy", "Mean MAPE of the region's ensembles on held-back weeks", target)
-
-
-def _charted(lake: Lake, sql: str, table: str, name: str, title: str, target: float) -> Page:
-    history: dict[Region, list[tuple[Week, float | None, float | None]]] = defaultdict(list)
-    with lake.connect(table) as connection:
-        for region, week, mape, average in connection.execute(sql).fetchall():
-            history[Region(region)].append((Week(week), mape, average))
-
-    def page(item: Slice) -> Mapping[str, Any]:
-        shown = [row for row in history[item.region] if item.week + -_SHOWN_WEEKS < row[0] <= item.week]
-        link = {"models_page": page_of("training", region=str(item.region))}
-        if not any(row[1] is not None for row in shown):
-            return link
-        series = {
-            "average": Series([row[2] for row in shown], DIM),
-            "models": Series([row[1] for row in shown], BLUE),
-            "target": Series([target] * len(shown), RED, dashed=True),
-        }
-        return {name: picture(title, line_chart(f"{title}, {item.region}", [str(row[0]) for row in shown], series)), **link}
-
-    return page
 
 
 def rows_by_slice(lake: Lake, sql: str, *tables: str) -> dict[Slice, list[Row]]:
