@@ -16,10 +16,11 @@ from orchestration.defs.checks import evaluated, slice_check
 from orchestration.lifecycle.live_accuracy import issued, score_weeks
 from orchestration.lifecycle.score_region import weather_block
 from orchestration.reports.board import board_of
-from orchestration.reports.board_page import board_page
+from orchestration.reports.board_page import PAGE, board_html, board_page
 from orchestration.reports.drift import watch
 from orchestration.reports.judgements import no_drift, within_target
 from orchestration.reports.model_pages import live_pages
+from orchestration.reports.report import write_html
 from orchestration.runtime.metadata import add_by_slice, add_pages, markdown_table, picture, rounded, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
@@ -166,9 +167,13 @@ def weather_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.M
 def board(lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """State of all regions this week: forecast, plan, red checks, drift, stale models, what waits for a person, with the way to each.
 
-    Made at the end of each weekly cycle and of each conditioning. [The pages](/pages/) show the same data to planners.
+    Made at the end of each weekly cycle and of each conditioning. [As a page for narrow screens](/reports/board/index.html); [the pages](/pages/)
+    show the same data to planners.
     """
-    return dg.MaterializeResult(metadata=board_page(board_of(lake.open(), lake.project())))
+    opened = lake.open()
+    found = board_of(opened, lake.project())
+    write_html(board_html(found), opened, *PAGE)
+    return dg.MaterializeResult(metadata=board_page(found))
 
 
 def definitions() -> dg.Definitions:
