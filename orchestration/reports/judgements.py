@@ -46,7 +46,8 @@ def within_target(lake: Lake, project: Project, slices: Sequence[Slice]) -> Judg
     block, segments = around(slices), defaultdict[Slice, list[dict[str, Any]]](list)
     for row in by_week_and_segment(lake, block.first, block.last):
         segments[Slice(Region(row["region"]), Week(row["week"]))].append(row)
-    ought = _delivered_in_operation(lake, slices)
+    unscored = [item for item in slices if item not in segments]
+    ought = _delivered_in_operation(lake, unscored) if unscored else set()
     return {item: _of_target(segments[item], project.gate.max_mape) for item in slices if segments[item] or item in ought}
 
 
