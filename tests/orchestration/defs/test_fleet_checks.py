@@ -152,6 +152,15 @@ def test_each_slice_has_its_own_verdict_that_runs_of_others_leave_alone(lake: La
         assert count == 7
 
 
+def test_a_run_over_very_many_slices_plans_none_of_them_and_evaluates_all_the_same(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHELFCAST_DAGSTER_DATABASE", raising=False)
+    monkeypatch.setattr("orchestration.history.batches._MOST_PLANNED", 5)
+    forecasts(lake, ohio=12.5)
+    with open_instance(lake.path(), local=False) as instance:
+        run_accuracy(lake, *(Slice(region, ORIGIN + step) for region in (OHIO, UTAH) for step in (0, 1, 2)), instance=instance)
+        assert on_board(instance) == {f"{region}|{ORIGIN + step}": end for region, end in ((OHIO, "SUCCEEDED"), (UTAH, "FAILED")) for step in (1, 2)}
+
+
 def test_what_is_written_anew_is_off_the_board_until_it_is_judged(lake: Lake) -> None:
     forecasts(lake, ohio=12.5)
     instance, item = dg.DagsterInstance.ephemeral(), Slice(OHIO, ORIGIN + 1)
