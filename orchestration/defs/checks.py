@@ -26,35 +26,39 @@ def slice_check(name: str, asset: dg.AssetKey, description: str) -> dg.AssetChec
     return dg.AssetCheckSpec(name=name, asset=asset, description=description, partitions_def=REGION_WEEK)
 
 
-def evaluated(context: dg.AssetExecutionContext, spec: dg.AssetCheckSpec, judgements: Judgements) -> Iterator[DagsterEvent | dg.Output[None]]:
-    """What an asset yields for a check of its slices, once it has yielded that it is materialised: an evaluation of each slice that was judged.
+def evaluated(context: dg.AssetExecutionContext, *found: tuple[dg.AssetCheckSpec, Judgements]) -> Iterator[DagsterEvent | dg.Output[None]]:
+    """What an asset yields for checks of its slices, once it has yielded that it is materialised: an evaluation of each slice that was judged.
 
     A slice without judgement has none: where one was planned, Dagster shows it as skipped, so that nothing measured is nothing green.
     """
-    yield dg.Output(None, output_name=spec.get_python_identifier())
-    if not judgements:
-        return
-    step = context.get_step_execution_context()
-    targets = _targets(context, spec.asset_key, judgements)
-    batch, last = str(uuid.uuid4()), len(judgements) - 1
-    for number, (item, judgement) in enumerate(judgements.items()):
-        key = str(key_of(item))
+    for spec, _ in found:
+        yield dg.Output(None, output_name=spec.get_python_identifier())
+    evaluations = [evaluation for spec, judgements in found for evaluation in _evaluations(context, spec, judgements)]
+    step, batch = context.get_step_execution_context(), str(uuid.uuid4())
+    for number, one in enumerate(evaluations):
         yield DagsterEvent.from_step(
             dg.DagsterEventType.ASSET_CHECK_EVALUATION,
             step,
-            dg.AssetCheckEvaluation(
-                asset_key=spec.asset_key,
-                check_name=spec.name,
-                passed=judgement.passed,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=judgement.summary,
-                metadata=_metadata(judgement),
-                target_materialization_data=targets.get(key),
-                blocking=False,
-                partition=key,
-            ),
-            message=f"{spec.name} of {key}: {'passed' if judgement.passed else 'did not pass'}. {judgement.summary}",
-            batch_metadata=DagsterEventBatchMetadata(batch, number == last),
+            one,
+            message=f"{one.check_name} of {one.partition}: {'passed' if one.passed else 'did not pass'}. {one.description}",
+            batch_metadata=DagsterEventBatchMetadata(batch, number == len(evaluations) - 1),
+        )
+
+
+def _evaluations(context: dg.AssetExecutionContext, spec: dg.AssetCheckSpec, judgements: Judgements) -> Iterator[dg.AssetCheckEvaluation]:
+    targets = _targets(context, spec.asset_key, judgements) if judgements else {}
+    for item, judgement in judgements.items():
+        key = str(key_of(item))
+        yield dg.AssetCheckEvaluation(
+            asset_key=spec.asset_key,
+            check_name=spec.name,
+            passed=judgement.passed,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=judgement.summary,
+            metadata=_metadata(judgement),
+            target_materialization_data=targets.get(key),
+            blocking=False,
+            partition=key,
         )
 
 

@@ -142,7 +142,7 @@ def conditioned_slices(context: dg.AssetExecutionContext, lake: LakeResource) ->
     yield dg.MaterializeResult(metadata={**written(opened, CONDITIONED_SLICES.name), "pending": len(left)})
     judged = layers_agree(opened, slices)
     against = {item: found for item, found in judged.items() if not found.passed}
-    yield from evaluated(context, LAYERS_AGREE, judged if len(slices) <= MANY_SLICES else against)
+    yield from evaluated(context, (LAYERS_AGREE, judged if len(slices) <= MANY_SLICES else against))
 
 
 def _recorded(context: dg.AssetExecutionContext, record: AbstractContextManager[None]) -> AbstractContextManager[None]:

@@ -83,7 +83,7 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[
     add_by_slice(context, ACCURACY, slices, page)
     add_pages(context, ACCURACY, slices, lambda: live_pages(opened, slices, project.gate.max_mape))
     yield dg.MaterializeResult(asset_key=ACCURACY, metadata=written_slices(context, opened, ACCURACY_TABLE.name, slices))
-    yield from evaluated(context, WITHIN_TARGET, within_target(opened, project, slices))
+    yield from evaluated(context, (WITHIN_TARGET, within_target(opened, project, slices)))
 
 
 @dg.multi_asset(
@@ -120,7 +120,7 @@ def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> Itera
     drift = watch(opened, slices, rate, context.log.info)
     add_by_slice(context, DRIFT_REPORT, slices, lambda item: drift[item].metadata)
     yield dg.MaterializeResult(asset_key=DRIFT_REPORT)
-    yield from evaluated(context, NO_DRIFT, no_drift(opened, slices))
+    yield from evaluated(context, (NO_DRIFT, no_drift(opened, slices)))
 
 
 @dg.multi_asset(

@@ -60,10 +60,13 @@ def scoring(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[d
     yield dg.MaterializeResult(asset_key=FORECASTS, metadata=written_slices(context, opened, gold.FORECASTS.name, slices))
     yield dg.MaterializeResult(asset_key=ORDER_PLAN, metadata=written_slices(context, opened, gold.ORDER_PLAN.name, slices))
     yield dg.MaterializeResult(asset_key=ORDER_PLAN_FINAL, metadata=written_slices(context, opened, orders.ORDER_PLAN_FINAL.name, slices))
-    yield from evaluated(context, NO_STALE_MODEL, no_stale_model(opened, slices))
-    yield from evaluated(context, NO_FAILOVER, no_failover(opened, slices))
-    yield from evaluated(context, FORECASTS_SANE, forecasts_are_sane(opened, project, slices))
-    yield from evaluated(context, PLAN_SANE, plan_is_sane(opened, project, slices))
+    yield from evaluated(
+        context,
+        (NO_STALE_MODEL, no_stale_model(opened, slices)),
+        (NO_FAILOVER, no_failover(opened, slices)),
+        (FORECASTS_SANE, forecasts_are_sane(opened, project, slices)),
+        (PLAN_SANE, plan_is_sane(opened, project, slices)),
+    )
 
 
 def definitions() -> dg.Definitions:

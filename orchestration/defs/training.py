@@ -113,7 +113,7 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator
     add_pages(context, LADDER, slices, live)
     yield dg.MaterializeResult(asset_key=CHAMPIONS, metadata={"mirror": mirror_registry(opened, project, settings().tracking_uri)})
     yield dg.MaterializeResult(asset_key=LADDER, metadata=written_slices(context, opened, life_cycle.LADDER.name, slices))
-    yield from evaluated(context, SIGNIFICANT, significant(opened, slices))
+    yield from evaluated(context, (SIGNIFICANT, significant(opened, slices)))
 
 
 def definitions() -> dg.Definitions:

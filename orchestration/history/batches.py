@@ -70,34 +70,30 @@ class BatchingEventLog(SqlEventLogStorage):
             kind = event.get_dagster_event().event_type
             if kind in _BATCHED:
                 batches.setdefault((event.run_id, self._store_asset_events), []).append(event)
-            elif kind == DagsterEventType.ASSET_CHECK_EVALUATION and event.run_id:
+            elif kind == DagsterEventType.ASSET_CHECK_EVALUATION and event.run_id and _slice_of(event):
                 batches.setdefault((event.run_id, self._store_evaluations), []).append(event)
+            elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+                batches.setdefault((event.run_id, self._store_planned), []).append(event)
             else:
                 self.store_event(event)
         for (run_id, store), together in batches.items():
             store(run_id, together)
 
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
-        """Store a row for each slice, as Dagster does, but none with the keys of all the others in it."""
-        planned = event.get_dagster_event().event_specific_data
-        assert isinstance(planned, AssetCheckEvaluationPlanned)  # noqa: S101 - the parent hands no other
-        if planned.partitions_subset is None:
-            super()._store_asset_check_evaluation_planned(event, event_id)
-            return
-        keys = list(planned.partitions_subset.get_partition_keys())
-        alone = event.get_dagster_event()._replace(event_specific_data=replace(planned, partitions_subset=None))
-        common = {
-            "asset_key": planned.asset_key.to_string(),
-            "check_name": planned.check_name,
-            "run_id": event.run_id,
-            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
-            "evaluation_event": serialize_value(event._replace(dagster_event=alone)),
-            "evaluation_event_timestamp": self._event_to_row(event)["timestamp"],
-            "evaluation_event_storage_id": event_id,
-        }
-        if 0 < len(keys) <= _MOST_PLANNED:
+        """The same for an event that comes alone; None as its number where a database keeps none."""
+        if planned := _planned(event, self._event_to_row(event), event_id):
             with self.index_transaction() as connection:
-                connection.execute(insert(AssetCheckExecutionsTable), [{**common, "partition": key} for key in keys])
+                connection.execute(insert(AssetCheckExecutionsTable), planned)
+
+    def _store_planned(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
+        """Store that checks are about to be evaluated: a row for each slice, as Dagster does, but none with the keys of all the others in it."""
+        rows = [self._event_to_row(event) for event in events]
+        self._insert_for_run(run_id, rows)
+        with self.index_transaction() as connection:
+            ids = self._insert(connection, rows)
+            planned = [one for event, row, number in zip(events, rows, ids, strict=True) for one in _planned(event, row, number)]
+            if planned:
+                connection.execute(insert(AssetCheckExecutionsTable), planned)
 
     def _store_evaluations(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
         """Store what checks found; each stands in the place of what had been planned, as in the parent's way of doing it one by one."""
@@ -143,3 +139,25 @@ class BatchingEventLog(SqlEventLogStorage):
             # The asset table keeps the last event only, so the batch's last one of each asset decides.
             for event, number in {event.get_dagster_event().asset_key: (event, number) for event, number in zip(events, ids, strict=True)}.values():
                 self._store_asset_event(connection, event, number)
+
+
+def _slice_of(event: EventLogEntry) -> str | None:
+    return event.get_dagster_event().asset_check_evaluation_data.partition
+
+
+def _planned(event: EventLogEntry, row: EventRow, number: int | None) -> list[dict[str, Any]]:
+    planned = event.get_dagster_event().event_specific_data
+    assert isinstance(planned, AssetCheckEvaluationPlanned)  # noqa: S101 - chosen by the event's type
+    subset = planned.partitions_subset
+    keys: list[str | None] = [None] if subset is None else [*subset.get_partition_keys()]
+    alone = event.get_dagster_event()._replace(event_specific_data=replace(planned, partitions_subset=None))
+    common = {
+        "asset_key": planned.asset_key.to_string(),
+        "check_name": planned.check_name,
+        "run_id": event.run_id,
+        "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+        "evaluation_event": serialize_value(event._replace(dagster_event=alone)),
+        "evaluation_event_timestamp": row["timestamp"],
+        "evaluation_event_storage_id": number,
+    }
+    return [{**common, "partition": key} for key in keys] if len(keys) <= _MOST_PLANNED else []
