@@ -5,7 +5,7 @@ Parsing and formatting keys happens here and nowhere else: an unvalidated key in
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Self
@@ -146,3 +146,9 @@ def blocks_of(slices: Iterable[Slice]) -> list[SliceBlock]:
         for run in _runs(sorted(weeks)):
             regions_of.setdefault(run, []).append(region)
     return [SliceBlock(tuple(regions), first, last) for (first, last), regions in sorted(regions_of.items(), key=lambda item: item[0])]
+
+
+def around(slices: Sequence[Slice]) -> SliceBlock:
+    """The smallest rectangle that holds all of the slices, of which there is one at least."""
+    weeks = [item.week for item in slices]
+    return SliceBlock(tuple(sorted({item.region for item in slices})), min(weeks), max(weeks))

@@ -24,6 +24,6 @@ def draw_frame(pages: Sequence[StreamlitPage], view: View) -> None:
             st.page_link(page, label=page.title)
         person = view.person
         st.html(
-            "<div class='who'><a href='/overview' target='_self'>Dagster</a><a href='/reports/' target='_self'>Reports</a>"
+            "<div class='who'><a href='/assets/reports/board' target='_self'>Dagster</a><a href='/reports/' target='_self'>Reports</a>"
             f"<br>{html.escape(person.name)}<br>{html.escape(person.role)}</div>"
         )

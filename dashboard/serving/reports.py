@@ -61,8 +61,8 @@ def _index(reports: Path) -> str:
         for region in regions
     )
     audit = "".join(
-        f"<li>{_link(reports, page, page.stem if page.stem != 'index' else 'audit')}</li>"
-        for kind in ("audit", "trace")
+        f"<li>{_link(reports, page, page.stem if page.stem != 'index' else kind)}</li>"
+        for kind in ("board", "audit", "trace")
         for page in sorted((reports / kind).glob("*.html"))
     )
     empty = "" if rows else "<p>No reports yet: run <code>shelfcast run --week ...</code> or materialize <code>drift_report</code>.</p>"
@@ -70,7 +70,7 @@ def _index(reports: Path) -> str:
         "<!doctype html><meta charset='utf-8'><title>Shelfcast reports</title>"
         "<style>body{font-family:sans-serif;margin:32px;color:#222}th{text-align:left;padding:6px 18px 6px 0;vertical-align:top}"
         "a{margin-right:10px;color:#1a5fb4}</style>"
-        f"{f'<h1>Audit and traces</h1><ul>{audit}</ul>' if audit else ''}<h1>Drift reports</h1>{empty}<table>{rows}</table>"
+        f"{f'<h1>Board, audit and traces</h1><ul>{audit}</ul>' if audit else ''}<h1>Drift reports</h1>{empty}<table>{rows}</table>"
     )
 
 

@@ -1,4 +1,4 @@
-"""The page of a region's week: verdict, ranking, and Evidently's comparison of each column (the only module that imports it).
+"""The page of a region's week: what `lead` makes, and folded below it Evidently's comparison of each column (the only module that imports it).
 
 Evidently is given what was judged, not rows: quantiles of each column's values, so a page tells nothing of a single store and stays small.
 """
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.drift.lead import lead
 from models.drift.score import DriftResult, Judged
+from models.evaluation.svg import BLUE, DIM, RED
 from transforms.arrays import Floats64
 
 if TYPE_CHECKING:
@@ -22,49 +24,15 @@ if TYPE_CHECKING:
 SHARED_SCRIPT_CHARACTERS = 1_000_000
 """Scripts from this size on are libraries, the same on every page; smaller ones hold the page's own data."""
 _QUANTILES = 400
-RANKING = ("column", "of", "verdict", "distance", "drifts from", "p-value", "MAPE", "RMSE, units", "USD in the week", "compared with")
 # Evidently writes texts into scripts as they are, so that a category could end the script; and its plots
 # read some of HTML. Shown are the angle quotation marks that look alike.
 _HARMLESS = str.maketrans({"<": "\u2039", ">": "\u203a", "\u2028": " ", "\u2029": " "})
+# Plotly measures what it draws into, which has no width while it is folded.
+_FOLD = (
+    "<section><details ontoggle=\"window.dispatchEvent(new Event('resize'))\"><summary><h2>How each column is distributed</h2> "
+    "<span>drawn by Evidently</span></summary>"
+)
 _EVIDENTLY = {True: "jensenshannon", False: "wasserstein"}
-
-
-def ranking(result: DriftResult) -> list[tuple[str, ...]]:
-    """Rows of RANKING: columns that drifted first, each by its estimated effect on money."""
-    return [
-        (
-            one.column.name,
-            one.column.kind,
-            "drifted" if one.drifted else "as usual",
-            f"{one.score:.3f}",
-            f"{one.threshold:.3f}",
-            f"{one.p_value:.2g}",
-            f"{one.effect.mape:+.4f}",
-            f"{one.effect.rmse:+.3f}",
-            f"{one.effect.money:+,.0f}",
-            _compared_with(result, one),
-        )
-        for one in result.judged
-    ]
-
-
-def _compared_with(result: DriftResult, one: Judged) -> str:
-    reference = f"season of {result.seasons(one)}" if one.basis == "season" else "half year before"
-    return f"{reference}: {len(one.weeks)} week{'s' if len(one.weeks) > 1 else ''}"
-
-
-def notes(result: DriftResult) -> list[str]:
-    """What a reader should know of the comparison: what it fell back to, what could not be judged, whose errors the effects are of."""
-    trailing = [one.column.name for one in result.judged if one.basis != one.column.bases[0]]
-    return [
-        *([f"Compared with the half year before, for want of past years: {', '.join(trailing)}."] if trailing else []),
-        *([f"Not judged, for want of past weeks: {', '.join(result.unjudged)}."] if result.unjudged else []),
-        *(
-            ["Effects are estimated from the errors of each series' recent level: too few weeks have forecasts."]
-            if any(one.effect.source == "recent level" for one in result.judged)
-            else []
-        ),
-    ]
 
 
 def write_report(result: DriftResult, reports: Path) -> str:
@@ -88,7 +56,7 @@ def write_report(result: DriftResult, reports: Path) -> str:
         ValueDrift(column=one.column.name, method=_EVIDENTLY[one.edges is None], threshold=threshold)
         for one, threshold in zip(shown, thresholds, strict=True)
     ]
-    with _plotly_as_it_comes():
+    with _plotly_as_it_comes(), _distributions_alone():
         snapshot = Report(metrics).run(*[Dataset.from_pandas(frame, data_definition=definition) for frame in frames])
         drawn = snapshot.get_html_str(as_iframe=False)
     relative = Path("drift") / str(result.frames.region) / f"{result.frames.week}.html"
@@ -97,7 +65,9 @@ def write_report(result: DriftResult, reports: Path) -> str:
     page = _with_shared_scripts(drawn, reports / "assets", depth=len(relative.parts) - 1)
     draft = target.with_suffix(".part")
     title = f"<title>Drift of {html.escape(str(result.frames.region))}, week of {result.frames.week}</title>"
-    draft.write_text(page.replace("<head>", f"<head>{title}", 1).replace("<body>", f"<body>{_heading(result)}", 1), encoding="utf-8")
+    page = page.replace("<head>", f"<head>{title}", 1).replace("<body>", f"<body>{lead(result)}{_FOLD}", 1)
+    before, end, after = page.rpartition("</body>")
+    draft.write_text(f"{before}</details></section></main>{end}{after}", encoding="utf-8")
     draft.replace(target)
     return relative.as_posix()
 
@@ -113,6 +83,29 @@ def _plotly_as_it_comes() -> Iterator[None]:
         yield
     finally:
         io.templates.default = before
+
+
+@contextmanager
+def _distributions_alone() -> Iterator[None]:
+    """Let Evidently draw of a column how it is distributed, in red where it drifted alone.
+
+    Its other plot is of values in the order of rows, binned; a page is given quantiles, which have none.
+    """
+    from evidently.legacy.options import ColorOptions  # noqa: PLC0415 - heavy
+    from evidently.metrics.column_statistics import ValueDriftCalculation  # noqa: PLC0415
+
+    drawn = ValueDriftCalculation._render
+
+    def render(self: Any, result: Any, options: Any, _: Any) -> Any:
+        result.scatter = None
+        colour = RED if result.drift_detected else BLUE
+        return drawn(self, result, options, ColorOptions(primary_color=colour, current_data_color=colour, reference_data_color=DIM))
+
+    ValueDriftCalculation._render = render
+    try:
+        yield
+    finally:
+        ValueDriftCalculation._render = drawn
 
 
 def aggregated(one: Judged, which: str) -> "pd.Series[Any]":
@@ -172,22 +165,3 @@ def _with_shared_scripts(page: str, assets: Path, depth: int) -> str:
         return f'<script{match.group(1)} src="{"../" * depth}assets/{name}"></script>'
 
     return re.sub(r"<script([^>]*)>(.*?)</script>", moved, page, flags=re.DOTALL)
-
-
-def _heading(result: DriftResult) -> str:
-    frames = result.frames
-    verdict, colour = ("Drift detected", "#b3261e") if result.drifted else ("No drift", "#1e7a34")
-    head = "".join(f"<th>{name}</th>" for name in RANKING)
-    rows = "".join(
-        f"<tr style='color:{'#b3261e' if one.drifted else 'inherit'}'>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
-        for one, row in zip(result.judged, ranking(result), strict=True)
-    )
-    return (
-        "<div style='font-family:sans-serif;margin:24px;max-width:1200px'>"
-        f"<h1 style='font-size:22px'>{html.escape(str(frames.region))}, week {frames.week}: <span style='color:{colour}'>{verdict}</span></h1>"
-        "<p>Each column is compared with the same season of past years; it has drifted when it is farther away than past weeks were from theirs. "
-        "Ranked by what its drift is estimated to cost: the change of MAPE, RMSE and USD that goes with it.</p>"
-        f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in notes(result))}</ul>"
-        f"<table style='border-collapse:collapse;font-size:14px' cellpadding='6'><thead><tr style='text-align:left'>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )

@@ -44,6 +44,8 @@ class Measured:
         Shares of the bins.
     null
         Distances of past weeks from their own references.
+    null_weeks
+        Positions of these past weeks.
     weeks
         Positions of the reference's weeks.
     """
@@ -55,6 +57,7 @@ class Measured:
     current: Floats64
     reference: Floats64
     null: Floats64
+    null_weeks: npt.NDArray[np.intp]
     weeks: npt.NDArray[np.intp]
     n: int
     n_reference: int
@@ -210,7 +213,17 @@ def _measured(frames: DriftFrames, column: Watched) -> Measured | None:
             distances = wasserstein(shares[rows], reference, edges, float(_deviation(shares[past].mean(axis=0), edges)) if len(edges) > 1 else 0.0)
         used = np.flatnonzero(weights[-1])
         return Measured(
-            column, basis, float(distances[-1]), edges, shares[-1], reference[-1], distances[:-1], used, int(counts[-1]), int(counts[used].sum())
+            column,
+            basis,
+            float(distances[-1]),
+            edges,
+            shares[-1],
+            reference[-1],
+            distances[:-1],
+            past,
+            used,
+            int(counts[-1]),
+            int(counts[used].sum()),
         )
     return None
 

@@ -12,7 +12,7 @@ from orchestration.defs.conditioning import conditioned_models, conditioned_slic
 from orchestration.defs.datasets import dataset
 from orchestration.defs.experiments import leaderboard
 from orchestration.defs.landing import bronze_facts, bronze_reference
-from orchestration.defs.monitoring import accuracy, drift_report, weather_value
+from orchestration.defs.monitoring import accuracy, board, drift_report, weather_value
 from orchestration.defs.plans import contributions, plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
@@ -50,12 +50,12 @@ reference_job = dg.define_asset_job(
 )
 conditioning_job = dg.define_asset_job(
     "conditioning",
-    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy, plan_value, ab_lift, conditioned_slices),
+    selection=dg.AssetSelection.assets(bronze_facts, conditioned_models, dataset, accuracy, plan_value, ab_lift, conditioned_slices, board),
     description="Landing to gold for the slices, and how the forecasts that had been issued for them turned out.",
 )
 weekly_cycle_job = dg.define_asset_job(
     "weekly_cycle",
-    selection=dg.AssetSelection.assets(ensembles, champions, scoring, contributions, accuracy, plan_value, ab_lift, drift_report),
+    selection=dg.AssetSelection.assets(ensembles, champions, scoring, contributions, accuracy, plan_value, ab_lift, drift_report, board),
     description="Train, validate, promote, forecast, plan, explain and watch, for the regions and weeks of the run.",
 )
 accuracy_job = dg.define_asset_job(

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.events import DagsterEvent
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliInvocation, DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from orchestration.defs.checks import evaluated, slice_check
+from orchestration.reports.judgements import layers_agree
 from orchestration.runtime.dbt.manifest import dbt_project, dbt_resource
 from orchestration.runtime.lineage import column_lineage
 from orchestration.runtime.metadata import add_large, markdown_table, table_metadata, table_spec, written
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
+from orchestration.runtime.ranges import MANY_SLICES
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import SliceBlock, blocks_of
 from transforms.contracts import CONTRACTS
@@ -108,6 +112,13 @@ def conditioned_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, l
             yield from _run(context, dbt, _arguments(lake, block))
 
 
+LAYERS_AGREE = slice_check(
+    "layers_agree",
+    dg.AssetKey(CONDITIONED_SLICES.name.split("/")),
+    "Gold holds the deliveries of the slice that silver holds, in rows and units.",
+)
+
+
 @dg.multi_asset(
     name="conditioned_slices",
     specs=[
@@ -118,16 +129,20 @@ def conditioned_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, l
             owners=["team:data-engineering"],
         )
     ],
+    check_specs=[LAYERS_AGREE],
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def conditioned_slices(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def conditioned_slices(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | DagsterEvent | dg.Output[None]]:
     """The slices are done: gold holds them, their data versions are on record, and forecasts that had been issued for them are scored."""
     opened, slices = lake.open(), slices_of(context)
     left = [item for block in blocks_of(slices) for item in finish(opened, block)]
     if left:
         context.log.warning(f"{len(left)} slices are not in gold as they stand in bronze and stay pending, the first being {left[0]}.")
-    return dg.MaterializeResult(metadata={**written(opened, CONDITIONED_SLICES.name), "pending": len(left)})
+    yield dg.MaterializeResult(metadata={**written(opened, CONDITIONED_SLICES.name), "pending": len(left)})
+    judged = layers_agree(opened, slices)
+    against = {item: found for item, found in judged.items() if not found.passed}
+    yield from evaluated(context, (LAYERS_AGREE, judged if len(slices) <= MANY_SLICES else against))
 
 
 def _recorded(context: dg.AssetExecutionContext, record: AbstractContextManager[None]) -> AbstractContextManager[None]:

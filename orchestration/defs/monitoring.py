@@ -8,17 +8,24 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
+from dagster._core.events import DagsterEvent
 
 from models.evaluation.plots import calibration_plot
 from models.evaluation.reliability import scored_rows
-from orchestration.defs.checks import accuracy_judgement, check_results, drift_judgement
+from orchestration.defs.checks import evaluated, slice_check
 from orchestration.lifecycle.live_accuracy import issued, score_weeks
 from orchestration.lifecycle.score_region import weather_block
+from orchestration.reports.board import board_of
+from orchestration.reports.board_page import PAGE, board_html, board_page
 from orchestration.reports.drift import watch
-from orchestration.runtime.metadata import add_by_slice, markdown_table, picture, rounded, table_spec, written_slices
+from orchestration.reports.judgements import no_drift, within_target
+from orchestration.reports.model_pages import live_pages
+from orchestration.reports.report import write_html
+from orchestration.runtime.metadata import add_by_slice, add_pages, markdown_table, picture, rounded, table_spec, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, earlier_weeks, slices_of
 from orchestration.runtime.resources import LakeResource
 from transforms.calendar import FURTHEST, Region, Slice, SliceBlock, Week, blocks_of
+from transforms.contracts.bronze import CONDITIONED_SLICES
 from transforms.contracts.gold import ACCURACY as ACCURACY_TABLE
 from transforms.contracts.gold import WEATHER_VALUE
 from transforms.lake.tables import Lake
@@ -26,16 +33,13 @@ from transforms.monitoring.accuracy import by_segment, weather_by_kind
 
 ACCURACY = dg.AssetKey(["gold", "accuracy"])
 DRIFT_REPORT = dg.AssetKey(["reports", "drift_report"])
-WITHIN_TARGET = dg.AssetCheckSpec(
-    name="mape_within_target",
-    asset=ACCURACY,
-    description="In every region, each segment's forecasts for the last weeks that landed came within the MAPE that the project asks for.",
+BOARD = dg.AssetKey(["reports", "board"])
+WITHIN_TARGET = slice_check(
+    "mape_within_target",
+    ACCURACY,
+    "Each segment's forecasts for the week came within the MAPE that the project asks for; deliveries that nobody had forecast count against it.",
 )
-NO_DRIFT = dg.AssetCheckSpec(
-    name="no_drift",
-    asset=DRIFT_REPORT,
-    description="In no region did a column drift in the newest week that was watched there, at the project's rate of false ones.",
-)
+NO_DRIFT = slice_check("no_drift", DRIFT_REPORT, "No column of the week drifted, at the project's rate of false ones.")
 
 
 @dg.multi_asset(
@@ -56,9 +60,9 @@ NO_DRIFT = dg.AssetCheckSpec(
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
+def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | DagsterEvent | dg.Output[None]]:
     """How the forecasts issued earlier for these weeks turned out."""
-    opened, slices = lake.open(), slices_of(context)
+    opened, project, slices = lake.open(), lake.project(), slices_of(context)
     for block in blocks_of(slices):
         score_weeks(opened, block)
     columns = ["region", "format", "mover", "mape", "baseline_mape", "rmse_0", "rmse_all", "n", "n_zero"]
@@ -77,8 +81,9 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[
         return {**rounded(_overall(rows)), "segments": table, **calibration(item.region)}
 
     add_by_slice(context, ACCURACY, slices, page)
+    add_pages(context, ACCURACY, slices, lambda: live_pages(opened, slices, project.gate.max_mape))
     yield dg.MaterializeResult(asset_key=ACCURACY, metadata=written_slices(context, opened, ACCURACY_TABLE.name, slices))
-    yield from check_results(WITHIN_TARGET, accuracy_judgement(opened, lake.project()))
+    yield from evaluated(context, (WITHIN_TARGET, within_target(opened, project, slices)))
 
 
 @dg.multi_asset(
@@ -109,15 +114,13 @@ def accuracy(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def drift_report(
-    context: dg.AssetExecutionContext, lake: LakeResource
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
+def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | DagsterEvent | dg.Output[None]]:
     """Score the slices and write their pages."""
     opened, rate, slices = lake.open(), lake.project().drift_rate, slices_of(context)
     drift = watch(opened, slices, rate, context.log.info)
     add_by_slice(context, DRIFT_REPORT, slices, lambda item: drift[item].metadata)
     yield dg.MaterializeResult(asset_key=DRIFT_REPORT)
-    yield from check_results(NO_DRIFT, drift_judgement(opened))
+    yield from evaluated(context, (NO_DRIFT, no_drift(opened, slices)))
 
 
 @dg.multi_asset(
@@ -149,9 +152,33 @@ def weather_value(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.M
     return dg.MaterializeResult(metadata=written_slices(context, opened, WEATHER_VALUE.name, slices))
 
 
+@dg.asset(
+    key=BOARD,
+    group_name="monitoring",
+    # Behind all that the cycle and conditioning make, so that it is their last step.
+    deps=[
+        DRIFT_REPORT,
+        *(dg.AssetKey(["gold", name]) for name in ("order_plan_final", "contributions", "value_added", "ab_lift")),
+        dg.AssetKey(CONDITIONED_SLICES.name.split("/")),
+    ],
+    kinds={"duckdb"},
+    owners=["team:data-science"],
+)
+def board(lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """State of all regions this week: forecast, plan, red checks, drift, stale models, what waits for a person, with the way to each.
+
+    Made at the end of each weekly cycle and of each conditioning. [As a page for narrow screens](/reports/board/index.html); [the pages](/pages/)
+    show the same data to planners.
+    """
+    opened = lake.open()
+    found = board_of(opened, lake.project())
+    write_html(board_html(found), opened, *PAGE)
+    return dg.MaterializeResult(metadata=board_page(found))
+
+
 def definitions() -> dg.Definitions:
-    """Assets that watch after each cycle, and the report on weather that is asked for."""
-    return dg.Definitions(assets=[accuracy, drift_report, weather_value])
+    """Assets that watch after each cycle, the board that sums up, and the report on weather that is asked for."""
+    return dg.Definitions(assets=[accuracy, drift_report, weather_value, board])
 
 
 def _calibration(lake: Lake, slices: Sequence[Slice]) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 """Training and validation: the ensembles and baselines of each region, trained where something speaks for it, judged, promoted or refused."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
+from dagster._core.events import DagsterEvent
 
-from orchestration.defs.checks import check_results, significance_judgement
+from orchestration.defs.checks import evaluated, slice_check
 from orchestration.defs.datasets import VERSIONS
 from orchestration.experiments.mlflow_mirror import mirror_registry
 from orchestration.lifecycle.retraining import ON_DEMAND, Decision
 from orchestration.lifecycle.weekly import judge_weeks, train_weeks
-from orchestration.runtime.metadata import add_by_slice, markdown_table, rounded, table_spec, written, written_slices
+from orchestration.reports.judgements import significant
+from orchestration.reports.model_pages import held_back_pages, live_pages
+from orchestration.runtime.metadata import add_by_slice, add_pages, markdown_table, table_spec, written, written_slices
 from orchestration.runtime.partitions import REGION_WEEK, slices_of
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import settings
@@ -25,10 +28,10 @@ ENSEMBLES = dg.AssetKey(["models", "ensembles"])
 CHAMPIONS = dg.AssetKey(["models", "champions"])
 LADDER = dg.AssetKey(["gold", "ladder"])
 RETRAINED = dg.AssetKey(["gold", "retraining"])
-SIGNIFICANT = dg.AssetCheckSpec(
-    name="significant",
-    asset=LADDER,
-    description="What serves each segment of each region now is within the target MAPE on its held-back weeks, by its margin below the average's.",
+SIGNIFICANT = slice_check(
+    "significant",
+    LADDER,
+    "What serves each segment from the origin on is within the target MAPE on its held-back weeks, by its margin below the average's.",
 )
 
 
@@ -52,16 +55,11 @@ SIGNIFICANT = dg.AssetCheckSpec(
 )
 def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable[dg.MaterializeResult[Any]]:
     """Train what needs it, week after week, and put on record what was trained, what was kept, and why."""
-    opened, slices = lake.open(), slices_of(context)
-    done = train_weeks(opened, lake.project(), slices, context.run_id, ON_DEMAND in context.run.tags, context.log.info)
-
-    def page(item: Slice) -> dict[str, Any]:
-        own = [version for version in done.versions if (version.region, version.trained_week) == (str(item.region), item.week.monday)]
-        rows = [(v.region, v.format, v.mover, str(v.trained_week), *_scores(v.metrics)) for v in own if v.kind == "ensemble"]
-        table = markdown_table(["region", "format", "mover", "origin", "MAPE", "historical average"], rows)
-        return {"models": len(own), "held_back": table, **rounded({"mean_mape": _mean([row[4] for row in rows])})}
-
-    add_by_slice(context, ENSEMBLES, slices, page)
+    opened, project, slices = lake.open(), lake.project(), slices_of(context)
+    done = train_weeks(opened, project, slices, context.run_id, ON_DEMAND in context.run.tags, context.log.info)
+    trained = Counter((version.region, version.trained_week) for version in done.versions)
+    add_by_slice(context, ENSEMBLES, slices, lambda item: {"models_trained": trained[str(item.region), item.week.monday]})
+    add_pages(context, ENSEMBLES, slices, lambda: held_back_pages(opened, slices, project.gate.max_mape))
     add_by_slice(context, RETRAINED, slices, lambda item: _summary([decision for one, decision in done.decisions if one == item]))
     pooled_models = sum(version.region == str(POOLED) for version in done.versions)
     yield dg.MaterializeResult(asset_key=ENSEMBLES, metadata={"pooled models trained by the run": pooled_models})
@@ -85,21 +83,21 @@ def ensembles(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterable
     partitions_def=REGION_WEEK,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.Output[None]]:
+def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any] | DagsterEvent | dg.Output[None]]:
     """Roll back what failed in production, judge each model that was trained at the slices' weeks, record what was decided, and order the ladder."""
     opened, project, slices = lake.open(), lake.project(), slices_of(context)
     done = judge_weeks(opened, project, slices, context.run_id, context.log.info)
 
     def page(item: Slice) -> dict[str, Any]:
         own = [event for event in done.events if (event.region, event.effective_week) == (str(item.region), item.week.monday)]
-        rows = [(e.region, e.format, e.mover, str(e.effective_week), e.event, e.replaces, e.reason) for e in own if e.event != "retired"]
+        rows = [(e.format, e.mover, e.event, e.replaces, e.reason) for e in own if e.event != "retired"]
         counts = Counter(event.event for event in own)
         return {
             "promoted": counts["champion"],
             "rejected": counts["rejected"],
             "waiting": counts["awaiting validation"],
             "rolled_back": counts["rolled back"],
-            "decisions": markdown_table(["region", "format", "mover", "origin", "decision", "replacing", "why"], rows),
+            **({"decisions": markdown_table(["format", "mover", "decision", "replacing", "why"], rows)} if rows else {}),
         }
 
     columns = ["format", "mover", "rung", "mape", "is_significant", "reason"]
@@ -108,11 +106,14 @@ def champions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator
         own = [row for row in done.ladder if (row["region"], row["week"], row["rank"]) == (str(item.region), item.week.monday, 1)]
         return {"serving": markdown_table(columns, [[row[name] for name in columns] for row in own])}
 
+    live = cache(lambda: live_pages(opened, slices, project.gate.max_mape))
     add_by_slice(context, CHAMPIONS, slices, page)
     add_by_slice(context, LADDER, slices, serving)
+    add_pages(context, CHAMPIONS, slices, live)
+    add_pages(context, LADDER, slices, live)
     yield dg.MaterializeResult(asset_key=CHAMPIONS, metadata={"mirror": mirror_registry(opened, project, settings().tracking_uri)})
     yield dg.MaterializeResult(asset_key=LADDER, metadata=written_slices(context, opened, life_cycle.LADDER.name, slices))
-    yield from check_results(SIGNIFICANT, significance_judgement(opened))
+    yield from evaluated(context, (SIGNIFICANT, significant(opened, slices)))
 
 
 def definitions() -> dg.Definitions:
@@ -129,13 +130,3 @@ def _summary(decisions: Sequence[Decision]) -> dict[str, Any]:
         "reused": kept,
         "why": markdown_table(["what", "cause", "models", "why"], rows),
     }
-
-
-def _scores(metrics: str) -> tuple[float | None, float | None]:
-    loaded = json.loads(metrics)
-    return loaded.get("mape"), loaded.get("baseline_mape")
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

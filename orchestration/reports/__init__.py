@@ -1,1 +1,4 @@
-"""Reports made from the record: audit, traces, maturity, drift, explanations. Decides nothing; the doctor alone changes something, where asked to."""
+"""Reports made from the record: audit, traces, maturity, drift, explanations, the board, the pages of slices, and what checks say of them.
+
+Decides nothing; the doctor alone changes something, where asked to.
+"""

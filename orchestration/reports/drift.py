@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from models.drift.page import RANKING, notes, ranking, write_report
+from models.drift.lead import RANKING, notes, ranking
+from models.drift.page import write_report
 from models.drift.score import score_drift
 from orchestration.reports.report import report_url
 from orchestration.runtime.metadata import Link, markdown_table

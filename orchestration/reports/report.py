@@ -62,11 +62,16 @@ def show(report: Report, console: Console, most: int = 12) -> None:
 
 
 def write_page(report: Report, lake: Lake, *parts: str) -> Path:
-    """Write the report as one HTML file below the lake's reports, in one step."""
+    """Write the report as one HTML file below the lake's reports."""
+    return write_html(page(report), lake, *parts)
+
+
+def write_html(text: str, lake: Lake, *parts: str) -> Path:
+    """Write a file below the lake's reports, in one step."""
     path = lake.path("reports", *parts)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
-    draft.write_text(page(report), encoding="utf-8")
+    draft.write_text(text, encoding="utf-8")
     draft.replace(path)
     push(lake, path)
     return path

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.runtime.ranges import MANY_SLICES, key_of
+from orchestration.runtime.ranges import MANY_SLICES, MOST_PAGES, key_of
 from transforms.calendar import Slice
 from transforms.contracts import CONTRACTS, Column, Contract
 from transforms.lake.tables import Lake, day
@@ -80,12 +80,12 @@ def add_large(context: dg.AssetExecutionContext, key: dg.AssetKey, make: Callabl
 
 
 def add_by_slice(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Sequence[Slice], make: Callable[[Slice], Metadata]) -> None:
-    """Make and add metadata for each slice's own page, unless the run is for very many (see `add_large`).
+    """Make and add metadata for each slice's own page, unless the run is for more than MOST_PAGES.
 
     Dagster's `add_asset_metadata` lists all partitions of the run from its database for each of them, which takes longer than the work itself: here
     they are listed once, and the metadata put where it puts them.
     """
-    if not slices or len(slices) > MANY_SLICES:
+    if len(slices) > MOST_PAGES:
         return
     made = {str(key_of(item)): make(item) for item in slices}
     if others := made.keys() - {*map(str, context.partition_keys)}:
@@ -95,6 +95,12 @@ def add_by_slice(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Se
     for partition, metadata in made.items():
         gathered = gathered.with_additional_asset_metadata(key, partition, metadata)
     step._metadata_accumulator = gathered
+
+
+def add_pages(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: Sequence[Slice], load: Callable[[], Callable[[Slice], Metadata]]) -> None:
+    """The same with what all pages are made of read once before, and not at all for very many."""
+    if len(slices) <= MOST_PAGES:
+        add_by_slice(context, key, slices, load())
 
 
 def written(lake: Lake, table: str) -> dict[str, Any]:
@@ -117,9 +123,12 @@ def written_slices(context: dg.AssetExecutionContext, lake: Lake, table: str, sl
             """
         ).fetchall()
     rows = {(region, week): count for region, week, count in found}
-    key = dg.AssetKey([contract.layer, contract.table])
-    add_by_slice(context, key, slices, lambda item: {"dagster/partition_row_count": rows.get((str(item.region), item.week.monday), 0)})
-    return written(lake, table)
+    key, told = dg.AssetKey([contract.layer, contract.table]), written(lake, table)
+    if len(slices) > MOST_PAGES:
+        return told
+    # On each page behind what its reader asks for, which was added before.
+    add_by_slice(context, key, slices, lambda item: {"dagster/partition_row_count": rows.get((str(item.region), item.week.monday), 0), **told})
+    return {}
 
 
 def rounded(values: Mapping[str, float | int | None]) -> dict[str, float | int]:
@@ -142,9 +151,10 @@ def markdown_table(columns: list[str], rows: Iterable[Iterable[Any]]) -> dg.Mark
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
-    """A picture for the asset page, inside the page: it needs no server and no file."""
-    return dg.MetadataValue.md(f"![{markdown_text(title)}](data:image/png;base64,{base64.b64encode(png).decode()})")
+def picture(title: str, image: bytes | str) -> dg.MarkdownMetadataValue:
+    """A picture for the asset page, a PNG or the text of an SVG, inside the page: it needs no server and no file."""
+    kind, content = ("png", image) if isinstance(image, bytes) else ("svg+xml", image.encode())
+    return dg.MetadataValue.md(f"![{markdown_text(title)}](data:image/{kind};base64,{base64.b64encode(content).decode()})")
 
 
 def markdown_text(text: str) -> str:

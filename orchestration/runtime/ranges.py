@@ -11,6 +11,8 @@ from transforms.landing import first_landed_week
 
 MANY_SLICES = 500
 """A run over more slices than this puts less on record for each of them: Dagster's bookkeeping would take longer than the work."""
+MOST_PAGES = 1000
+"""Slices of a run whose pages are given their numbers: a year of fourteen regions is."""
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"

@@ -39,6 +39,12 @@ def by_segment(lake: Lake, first: Week, last: Week) -> list[dict[str, Any]]:
     return _summary(lake, _SEGMENT, _SEGMENT, _SEGMENT, first, last)
 
 
+def by_week_and_segment(lake: Lake, first: Week, last: Week) -> list[dict[str, Any]]:
+    """One row for each target week, region, format and mover."""
+    keys = f"week, {_SEGMENT}"
+    return _summary(lake, keys, keys, keys, first, last)
+
+
 def by_segment_of(scored: pa.Table, constants: Mapping[str, Any], contract: Contract) -> pa.Table:
     """Rows of gold/accuracy summed up by segment, with constant columns beside, as rows of another contract."""
     given = ", ".join(f"${name} as {name}" for name in constants)

@@ -10,8 +10,10 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.metrics import ValueDrift
 
 from benchmarks.drift import INJECTIONS, Injection
-from models.drift.page import aggregated, distance, notes, write_report
+from models.drift.lead import lead, notes, verdict
+from models.drift.page import aggregated, distance, write_report
 from models.drift.score import DriftResult, benjamini_hochberg, distance_at, jensen_shannon, p_value, score_drift, wasserstein
+from models.evaluation.svg import RED
 from transforms.calendar import Region, Week
 from transforms.monitoring.drift_columns import drift_frames, season_weights
 from transforms.monitoring.drift_history import DriftHistory
@@ -191,7 +193,8 @@ def test_the_page_is_small_tells_no_single_row_and_agrees_with_evidently(histori
     assert first == f"drift/ohio/{histories[0].last}.html"
     page = (tmp_path / first).read_text()
     assert len(page) < 1_000_000
-    assert "Drift detected" in page
+    assert page.index("Drift detected in") < page.index("Columns over weeks") < page.index("The columns that matter") < page.index("<details")
+    assert "Index binned" not in page
     assert "https://" not in page.split("<body>")[0]
     shared = list((tmp_path / "assets").glob("*.js"))
     write_report(result, tmp_path)
@@ -203,6 +206,27 @@ def test_the_page_is_small_tells_no_single_row_and_agrees_with_evidently(histori
     for one in shown:
         assert distance(*(frame[one.column.name] for frame in frames)) == pytest.approx(theirs[one.column.name], abs=1e-6)
         assert one.score == pytest.approx(theirs[one.column.name], rel=0.1, abs=0.01)
+
+
+def test_red_stands_for_drift_alone_and_the_costliest_column_comes_first(histories: list[DriftHistory]) -> None:
+    drifted, calm = judged(INJECTIONS[0].change(histories[0], histories[0].weeks - 1)), judged(histories[0].until(histories[0].last + -4))
+    assert (drifted.drifted, calm.drifted) == (True, False)
+    for result in (drifted, calm):
+        html, last = lead(result), result.frames.history.weeks - 1
+        before = sum(
+            int(score >= one.threshold)
+            for one in result.judged
+            for score, week in zip(one.null, one.null_weeks, strict=True)
+            if last - 13 < week < last
+        )
+        cells = html.split("</svg>")[0].count(f'fill="{RED}"')
+        assert cells == before + len(result.columns)
+        assert html.count("<article>") == min(max(len(result.columns), 2) if not result.drifted else len(result.columns), 4)
+        assert str(result.frames.week) in html.split("</h1>")[0]
+    first = drifted.columns[0]
+    assert first in verdict(drifted)
+    assert lead(drifted).split("<article>")[1].startswith(f"<h3>{first} ")
+    assert verdict(calm).startswith("No drift: none of ")
 
 
 @pytest.mark.slow

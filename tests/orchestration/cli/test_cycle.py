@@ -126,6 +126,18 @@ def test_forecasts_beat_the_historical_average(root: Path) -> None:
     assert mape < 0.75 * baseline
 
 
+def test_the_board_that_a_cycle_leaves_tells_each_regions_plan_of_next_week(root: Path) -> None:
+    page = (root / "reports" / "board" / "index.html").read_text()
+    plan = Lake(str(root)).read("gold/order_plan", where=f"target_week = date '{ORIGIN + 1}' and origin_week = date '{ORIGIN}'").to_pylist()
+    for region, title in (("north_texas", "North Texas"), ("south_texas", "South Texas")):
+        units = sum(row["order_quantity"] for row in plan if row["region"] == region)
+        assert f"<h2>{title}</h2>" in page
+        assert f"{units:,} units</a> next week" in page
+    # Four more weeks had landed by then: the origin is behind them.
+    assert page.count(f"last at {ORIGIN}") == 2
+    assert "<script" not in page
+
+
 def test_a_past_partition_is_reproduced_to_the_last_bit(root: Path) -> None:
     code, output = shelfcast("reproduce", "--region", "north_texas", "--week", str(ORIGIN), "--root", str(root))
     assert code == 0, output
