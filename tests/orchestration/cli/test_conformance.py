@@ -50,6 +50,7 @@ OPTIONS: dict[str, tuple[type, str | tuple[str, ...]]] = {
     # How it is done.
     "--local": (bool, "Run in this process alone: no service, no network, no run history."),
     "--retrain": (bool, "Train every model"),
+    "--resume": (bool, "Leave out weeks that a cycle went through already"),
     "--horizons": (int, "Weeks ahead to forecast"),
     "--members": (str, "Members of one ensemble"),
     "--trials": (int, "Sets of values to try"),
