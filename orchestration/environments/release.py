@@ -4,7 +4,6 @@ What has to be so before is `release_checks`, which models may go `candidates`; 
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,28 +14,21 @@ from uuid import uuid4
 from models.training.code_version import code_version
 from models.training.spec import TrainingSpec
 from orchestration.environments.candidates import Candidates, carry, champions_of, find_candidates
+from orchestration.environments.changes import Side, changes
 from orchestration.environments.release_checks import check_release
 from orchestration.lifecycle.promotion import event, validate
 from orchestration.profiles import same_root
-from orchestration.project import FILE, Project
-from orchestration.project import PROVIDER_FOLDER as FOLDER
+from orchestration.project import Project
 from orchestration.provenance import source_commit
-from orchestration.runtime.provider_file import is_path
 from orchestration.settings import Settings, profile_named, settings_in
-from transforms.adapters import load_provider
 from transforms.calendar import Region, Week
 from transforms.errors import ConfigurationError
 from transforms.lake.lease import lease
-from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
 from transforms.landing import regions
 from transforms.records.data_checks import Check
 from transforms.records.model_registry import WAITING, ModelEvent
 from transforms.records.releases import Contents, Release, put_in, releases
-
-_PROVIDER_FILE = re.compile(rf"{FOLDER}/\w[\w .-]*\.ya?ml")
-OWN = ("profile", "provider", "promotion", "gate", "retrain", "data", "maintenance")
-"""Settings of the project file that no release changes: what the lake is, and the rules by which it is run. The provider's file is released."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +62,6 @@ class Outcome:
         return [check for check in self.checks if not check.passed]
 
 
-@dataclass(frozen=True)
-class _Side:
-    """A profile with its lake, its project file and what holds there."""
-
-    name: str
-    settings: Settings
-    lake: Lake
-    written: Project
-    project: Project
-
-    @classmethod
-    def of(cls, name: str) -> "_Side":
-        chosen = settings_in(name)
-        lake = Lake(chosen.root, chosen.storage_options)
-        return cls(name, chosen, lake, Project.written(lake), Project.of(lake))
-
-
 def promote_release(wanted: Wanted, tell: Callable[[str], None]) -> Outcome:
     """Release from one profile to another; nothing is changed where a check speaks against it.
 
@@ -102,7 +77,7 @@ def promote_release(wanted: Wanted, tell: Callable[[str], None]) -> Outcome:
         raise ConfigurationError(f"--from {wanted.source} and --to {wanted.target} are one lake: expected two profiles with roots of their own.")
     with _held(places, f"release from {wanted.source} to {wanted.target}", tell):
         # Read once both lakes are ours: another release may have been waited for.
-        source, target = _Side.of(wanted.source), _Side.of(wanted.target)
+        source, target = Side.of(wanted.source), Side.of(wanted.target)
         return _release(wanted, source, target, tell)
 
 
@@ -120,8 +95,8 @@ def _held(places: dict[str, Settings], what: str, tell: Callable[[str], None]) -
         yield
 
 
-def _release(wanted: Wanted, source: _Side, target: _Side, tell: Callable[[str], None]) -> Outcome:
-    files, changed, project = _changes(source, target)
+def _release(wanted: Wanted, source: Side, target: Side, tell: Callable[[str], None]) -> Outcome:
+    files, changed, project = changes(source, target)
     chosen = _chosen(source.lake, wanted.regions)
     rows = champions_of(source.lake, chosen)
     code, commit = code_version(TrainingSpec(**source.project.training)).split("-", maxsplit=1)[0], source_commit()
@@ -173,50 +148,6 @@ def _events(wanted: Wanted, lake: Lake, project: Project, found: Candidates, rel
 
 def _came(wanted: Wanted, champion: dict[str, Any]) -> str:
     return f"released from {wanted.source}, champion there since {champion['since']} ({champion['actor']}): {wanted.reason}"
-
-
-def _changes(source: _Side, target: _Side) -> tuple[dict[str, tuple[str | None, str]], dict[str, tuple[Any, Any]], Project]:
-    """Files of the target that a release writes, the settings that differ ([before, after]), and its project file then."""
-    ours, theirs = (load_provider(side.project.provider, base=side.lake.path()).name for side in (source, target))
-    if ours != theirs:
-        raise ConfigurationError(
-            f"{source.name} is a lake of provider {ours!r}, {target.name} of {theirs!r}: a release goes between environments of one company."
-        )
-    files: dict[str, tuple[str | None, str]] = {}
-    before, after = _released(target.written), _released(source.written)
-    changed = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
-    provider = source.written.provider
-    if is_path(provider):
-        if not _PROVIDER_FILE.fullmatch(provider):
-            raise ConfigurationError(
-                f"{source.lake.address(FILE)} names the provider file {provider}: expected one of the lake's own folder, like {FOLDER}/company.yaml. "
-                f"Any command on {source.name} that runs steps takes it in."
-            )
-        there = brought(target.lake, provider)
-        text, old = brought(source.lake, provider).read_text(), there.read_text() if there.is_file() else None
-        if text != old:
-            files[provider] = (old, text)
-            changed[provider] = (_short(old), _short(text))
-    if provider != target.written.provider:
-        changed["provider"] = (target.written.provider, provider)
-    project = Project.model_validate({**after, **_own(target.written), "provider": provider})
-    if changed:
-        files[FILE] = (brought(target.lake, FILE).read_text(), project.text())
-    return files, changed, project
-
-
-def _short(text: str | None) -> str:
-    return "none" if text is None else f"{len(text.splitlines())} lines"
-
-
-def _released(project: Project) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(project.model_dump_json(exclude=set(OWN)))
-    # As it stands in the file: a default that a later version changes is not released.
-    return {**values, "settings": project.settings.changed()}
-
-
-def _own(project: Project) -> dict[str, Any]:
-    return project.model_dump(include=set(OWN))
 
 
 def _chosen(lake: Lake, names: Sequence[str]) -> list[Region]:
