@@ -10,6 +10,7 @@ from transforms.lake.tables import Lake
 from transforms.rows import Row
 
 _MOST_NAMED = 3
+_LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def listed(names: Sequence[str], noun: str) -> str:
 
 def items_text(items: Iterable[Item]) -> str:
     """Items as `gold/alerts` holds them."""
-    return json.dumps([asdict(item) for item in items], ensure_ascii=False)
+    return json.dumps([asdict(replace(item, text=item.text[:_LONGEST])) for item in items], ensure_ascii=False)
 
 
 def items_of(text: str) -> tuple[Item, ...]:

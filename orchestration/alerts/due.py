@@ -45,7 +45,12 @@ def _of_rule(rule: AlertRule, alerts: Mapping[str, Alert], record: Record, looke
         alert, last = alerts.get(cause), record.delivered(rule.name, cause)
         seen = alert.within(rule.regions) if alert is not None and rule.wants(alert.kind, alert.severity) else None
         state, new = _state(rule, alert, seen, last, record, now)
-        tries = len(record.failures(rule.name, cause))
+        failed = record.failures(rule.name, cause)
+        tries = len(failed)
+        if alert is None and last is None and failed and failed[0]["kind"] in looked_at:
+            # It came and went while nobody took a message: that it was there is told with its end.
+            yield Due(rule, gone(failed[0], ()), "recovered", frozenset(), failed[0]["event_time"], tries)
+            continue
         if state == "recovered" and last is not None:
             # What a person rolled back or corrected by hand does not come back, and what could not be looked at may be there still.
             if last["kind"] in looked_at:

@@ -17,10 +17,12 @@ from orchestration.alerts.record import Record, Told, append, changes, seen, sen
 from orchestration.alerts.rules import AlertRule, Expected
 from orchestration.alerts.summary import Summary, due_summaries
 from transforms.adapters import ProviderSpec
+from transforms.contracts.bronze import STORES
 from transforms.contracts.operations import TRIAL, WEEKLY_SUMMARY
 from transforms.errors import ConfigurationError, ShelfcastError
 from transforms.lake.lease import turn
 from transforms.lake.tables import STORAGE_FAILED, Lake
+from transforms.landing import regions
 from transforms.rows import Row
 
 _TURN = "alerts"
@@ -153,6 +155,18 @@ def _told(rule: AlertRule, message: Message, held: Callable[[str], str]) -> Told
     except ConfigurationError as error:
         return Told(rule.name, "", str(error))
     return Told(rule.name, shown(address), deliver(address, message))
+
+
+def unknown_regions(company: Company) -> list[str]:
+    """Sentences on regions of rules that have no stores: no alert is about one, unless it is yet to come."""
+    if not company.lake.exists(STORES.name):
+        return []
+    known = {*map(str, regions(company.lake))}
+    return [
+        f"Rule {rule.name}: {', '.join(unknown)} has no stores in the lake; expected some of {', '.join(sorted(known))}."
+        for rule in company.rules
+        if (unknown := sorted({*rule.regions} - known))
+    ]
 
 
 def nobody_wants(alert: Alert, rules: Sequence[AlertRule]) -> bool:

@@ -34,8 +34,8 @@ class AlertRule(BaseModel):
     """Address without a secret, like mailto://mail.example.com:25?from=shelfcast@example.com&to=ops@example.com."""
     to_variable: str = ""
     """Variable SHELFCAST_ALERTS_... that holds the address (or its file, as `<variable>_FILE`), where it holds a password or token."""
-    kinds: tuple[str, ...] = tuple(ALERT_KINDS)
-    """Kinds of alerts that are told; none for a rule that gets the weekly summary alone."""
+    kinds: tuple[str, ...] | None = None
+    """Kinds of alerts that are told: all, also those that come to be, where none are named; [] for a rule that gets the weekly summary alone."""
     regions: tuple[str, ...] = ()
     """Regions that it is told of, and of what is no region's; none for all."""
     at_least: Literal["info", "warning", "critical"] = "info"
@@ -80,8 +80,8 @@ class AlertRule(BaseModel):
 
     @field_validator("kinds")
     @classmethod
-    def _known_kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [kind for kind in kinds if kind not in ALERT_KINDS]:
+    def _known_kinds(cls, kinds: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if unknown := [kind for kind in kinds or () if kind not in ALERT_KINDS]:
             raise ValueError(f"expected some of {', '.join(ALERT_KINDS)}, came {', '.join(unknown)}")
         return kinds
 
@@ -108,7 +108,7 @@ class AlertRule(BaseModel):
 
     def wants(self, kind: str, severity: str) -> bool:
         """Whether it is told of alerts of a kind."""
-        return kind in self.kinds and SEVERITIES.index(severity) >= SEVERITIES.index(self.at_least)
+        return (self.kinds is None or kind in self.kinds) and SEVERITIES.index(severity) >= SEVERITIES.index(self.at_least)
 
 
 class Expected(BaseModel):

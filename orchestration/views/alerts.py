@@ -8,10 +8,9 @@ from rich.markup import escape
 
 from orchestration.alerts.alert import Alert
 from orchestration.alerts.delivery import address_of, shown
-from orchestration.alerts.look import Company, look, nobody_wants, open_alerts, try_out
+from orchestration.alerts.look import Company, look, nobody_wants, open_alerts, try_out, unknown_regions
 from orchestration.alerts.messages import moment, ui_address
 from orchestration.alerts.record import Record
-from orchestration.alerts.rules import AlertRule
 from orchestration.project import FILE, Project
 from orchestration.settings import Settings, held_by
 from orchestration.views.tables import narrow_table
@@ -28,7 +27,7 @@ def show_alerts(settings: Settings, limit: int, console: Console) -> None:
     """`shelfcast alerts list`."""
     company = _company(settings)
     alerts, _ = open_alerts(company, datetime.now(UTC))
-    _show_rules(company.rules, console)
+    _show_rules(company, console)
     _show_open(company, list(alerts.values()), console)
     told = [row for row in Record.of(company.lake).rows if row["rule"] is not None]
     if told:
@@ -68,6 +67,8 @@ def send_test(settings: Settings, name: str | None, console: Console) -> bool:
     if not chosen:
         known = ", ".join(rule.name for rule in company.rules)
         raise ConfigurationError(f"Rule {name} is not in {FILE}: expected one of {known}." if known else _no_rule(company))
+    for sentence in unknown_regions(company):
+        console.print(f"[yellow]-[/] {escape(sentence)}", highlight=False, soft_wrap=True)
     rows = [try_out(company, rule, datetime.now(UTC), held_by) for rule in chosen]
     for row in rows:
         _show_message(row, console)
@@ -86,8 +87,10 @@ def _no_rule(company: Company) -> str:
     return f"Nobody is told: {company.lake.address(FILE)} has no rule under 'alerts'. See docs/operate.md, 'Alerts'."
 
 
-def _show_rules(rules: Sequence[AlertRule], console: Console) -> None:
-    for rule in rules:
+def _show_rules(company: Company, console: Console) -> None:
+    for sentence in unknown_regions(company):
+        console.print(f"[yellow]-[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+    for rule in company.rules:
         try:
             where = shown(address_of(rule, held_by))
         except ConfigurationError as error:

@@ -12,7 +12,7 @@ from dashboard.parts.words import counted, listed
 from dashboard.queries import alerts as queries
 from transforms.rows import Row
 
-_URGENCY: dict[str, tuple[str, Tone]] = {"critical": ("▲ critical", "act"), "warning": ("◆ warning", "look"), "info": ("● info", "")}
+_URGENCY: dict[str, tuple[str, Tone]] = {"critical": ("▲\u00a0critical", "act"), "warning": ("◆\u00a0warning", "look"), "info": ("●\u00a0info", "")}
 _STATES = {"opened": "opened", "grew": "more of it", "reminded": "open still", "recovered": "over", "sent": "sent"}
 _MOST_ITEMS = 3
 
@@ -63,7 +63,8 @@ def _told(row: Row) -> Cell:
     delivered = [one["rule"] for one in row["told"] if one["outcome"] == "delivered"]
     failed = [one for one in row["told"] if one["outcome"] == "failed"]
     if failed:
-        return Cell(f"▲ not delivered to {listed([one['rule'] for one in failed])}", small=failed[0]["failure"] or "", tone="act")
+        others = f"Delivered to {listed(delivered)}. " if delivered else ""
+        return Cell(f"▲ not delivered to {listed([one['rule'] for one in failed])}", small=f"{others}{failed[0]['failure']}", tone="act")
     return Cell(listed(delivered)) if delivered else Cell("nobody: no rule asks for it", tone="look")
 
 

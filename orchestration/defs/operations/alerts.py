@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from orchestration.alerts.look import Company, look
+from orchestration.alerts.look import Company, look, unknown_regions
 from orchestration.alerts.messages import ui_address
 from orchestration.runtime.resources import LakeResource
 from orchestration.settings import held_by, settings
@@ -38,6 +38,8 @@ def alerts(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SkipRe
         opened, lake.provider(), project.gate.max_mape, project.alerts, project.expected, ui_address(chosen.trusted_proxy, chosen.reports_url)
     )
     looked = look(company, now, held_by, patient=True, seconds=_SENDING_SECONDS)
+    for sentence in unknown_regions(company):
+        context.log.warning(sentence)
     for row in looked.failed:
         context.log.error(f"Rule {row['rule']} was not told of {row['title']!r}: {row['failure']}")
     told = f"{len(looked.alerts)} alerts are open; {len(looked.told) - len(looked.failed)} messages sent, {len(looked.failed)} failed"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.alerts.look import Company, look, try_out
+from orchestration.alerts.look import Company, look, try_out, unknown_regions
 from orchestration.project import Project
 from tests.dashboard.lakes import put
 from tests.orchestration.alerts.conftest import NOW, held, rule
@@ -174,6 +174,26 @@ def test_a_message_that_a_server_refused_is_on_record_with_the_reason_and_sent_a
     assert look(here, NOW + timedelta(minutes=2), held, patient=True).failed == []
     assert len(mail.mails) == 1
     assert look(here, NOW + timedelta(minutes=4), held, patient=True).told == []
+
+
+def test_what_came_and_went_while_nobody_took_a_message_is_told_with_its_end(company: At, lake: Lake, hook: Hook) -> None:
+    step(lake, "ensembles", "failed", 1)
+    here = company(rule(hook.address))
+    hook.status = 503
+    look(here, NOW, held)
+    step(lake, "ensembles", "succeeded", 2)
+    look(here, NOW, held)
+    hook.status = 200
+    for _ in range(2):
+        look(here, NOW, held)
+    assert hook.titles == ["Shelfcast sample: Over: Run failed: weekly_cycle: north_texas"]
+    assert "Open since 2024-07-10 06:00 UTC." in hook.posted[0]["message"]
+
+
+def test_a_rule_of_a_region_that_there_is_not_is_told_by_name(company: At, lake: Lake) -> None:
+    put(lake, "bronze/stores", {"region": "north_texas"})
+    here = company(rule("json://127.0.0.1:9/x", regions=["north_texas", "nort_texas"]))
+    assert unknown_regions(here) == ["Rule ops: nort_texas has no stores in the lake; expected some of north_texas."]
 
 
 def test_a_server_that_is_gone_holds_up_no_other_rule(company: At, lake: Lake, hook: Hook) -> None:

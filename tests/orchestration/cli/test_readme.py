@@ -35,6 +35,7 @@ RUN_ELSEWHERE = {
     "leaderboard": ("tests/orchestration/defs/test_leaderboard.py", "takes minutes and a public data set"),
     "promote-notebook": ("tests/orchestration/experiments/test_notebook_promotion.py", "writes into the checkout"),
     "fetch": ("tests/orchestration/runtime/test_fetching.py", "needs a database server"),
+    "alerts test": ("tests/orchestration/alerts/test_commands.py", "needs a server that takes the message"),
     "models mirror": ("tests/orchestration/lifecycle/test_lifecycle.py", "needs a tracking server"),
 }
 """Printed commands that no test can run here: the test that does, and why. Every other one is run as it is printed."""
