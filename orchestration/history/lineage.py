@@ -117,7 +117,8 @@ class _Sender:
             except Exception as error:  # noqa: BLE001 - a thread's error would be seen by nobody
                 sent = Sent(trouble=f"Lineage cannot be sent: {first_sentence(f'{type(error).__name__}: {error}')}")
             self._trouble = "" if sent is None else sent.trouble
-            if self._ending and sent is not None:
+            # What was laid down since the last look was followed by another wake.
+            if self._ending and sent is not None and not self._woken.is_set():
                 return
             if sent is None:
                 time.sleep(_TURN_SECONDS)
@@ -158,19 +159,24 @@ def told_of(
 
 
 def _versions(lake: Lake, seen: RunEvents, ended: datetime) -> dict[str, int]:
-    """Versions of the tables that a run wrote: those that it told, and of others the last one up to its end, which holds what it wrote."""
+    """Versions of the tables that a run wrote: those that it told, and of others the last one up to its end, which holds what it wrote.
+
+    A run that ended many commits ago has none of the latter.
+    """
     told = {name: version for step in seen.steps.values() for name, version in step.details.versions.items()}
     tables = {name for step in seen.steps.values() for name in step.made if name in CONTRACTS and lake.exists(name)}
-    return {name: told[name] for name in tables & told.keys()} | dict(lake.as_of(ended, sorted(tables - told.keys())).pinned)
+    found = {name: told[name] for name in tables & told.keys()}
+    for name in sorted(tables - told.keys()):
+        commits = [commit["version"] for commit in lake.history(name) if commit["timestamp"] <= ended.timestamp() * 1000]
+        found |= {name: commits[0]} if commits else {}
+    return found
 
 
 def _step_told(lake: Lake, step: PipelineStep, seen: StepEvents, versions: Mapping[str, int], canceled: bool) -> StepTold:
     made = {}
     for name, rows in seen.made.items():
-        version = versions.get(name, -1)
         counted = rows_of(lake, step, [name]) if rows is None and name in step.uncounted and step.state == "succeeded" else rows
-        # A table that is not there has no version.
-        made[name] = Made(counted, version if version >= 0 else None, seen.details.columns.get(name, {}))
+        made[name] = Made(counted, versions.get(name), seen.details.columns.get(name, {}))
     ending: Ending = "COMPLETE" if step.state == "succeeded" else "ABORT" if canceled and seen.end != dg.DagsterEventType.STEP_FAILURE else "FAIL"
     began = step.started_at or step.ended_at
     return StepTold(step.step, began, step.ended_at, ending, step.error, made, seen.details.checked)

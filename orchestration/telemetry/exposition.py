@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,19 +17,16 @@ from transforms.lake.tables import Lake
 MOST_SERIES = 2_000
 """Series of a family that are exposed, the first by their labels: a foreign name in each run must not fill a server's memory."""
 _LOG = logging.getLogger(__name__)
-_BESIDE_SECONDS, _IN_A_STORE_SECONDS = 60.0, 300.0
-"""Age from which what is read from files beside tables is read again: landing files are hashed for it."""
 
 
 @dataclass(frozen=True)
 class _Reading:
-    versions: dict[str, int]
-    at: float
+    state: object
     families: list[Family] | None
 
 
 class LakeMeasurements(Exposed):
-    """The measurements of a lake. A scrape asks for the versions of the tables; what was read from the same versions before is exposed again.
+    """The measurements of a lake. A scrape asks whether tables and files are as they were; what was read from the same before is exposed again.
 
     A part that cannot be read is left out, never exposed as it was before: `shelfcast_collector_success` tells so, and the log why.
     """
@@ -55,18 +51,16 @@ class LakeMeasurements(Exposed):
         yield _exposed(Family("shelfcast_series_left_out", f"Series of a family beyond the first {MOST_SERIES}.", ("family",), rest))
 
     def _read(self, collector: Collector) -> list[Family] | None:
-        kept, now = self._kept.get(collector.name), time.monotonic()
+        kept = self._kept.get(collector.name)
         try:
-            versions = self._lake.versions(collector.tables)
-            lasts = (_BESIDE_SECONDS if self._lake.is_local else _IN_A_STORE_SECONDS) if collector.beside and collector.tables else 0.0
-            fresh = kept is not None and kept.families is not None and kept.versions == versions
-            if kept is not None and fresh and (not collector.beside or now - kept.at < lasts):
+            state = collector.state(self._lake)
+            if kept is not None and kept.families is not None and kept.state == state:
                 return kept.families
-            found = _Reading(versions, now, collector.read(self._lake))
+            found = _Reading(state, collector.read(self._lake))
         except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are exposed
             if kept is None or kept.families is not None:
                 _LOG.error("Measurements of %s cannot be read: %s: %s", collector.name, type(error).__name__, error)
-            found = _Reading({}, now, None)
+            found = _Reading(None, None)
         self._kept[collector.name] = found
         return found.families
 

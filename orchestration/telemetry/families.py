@@ -4,13 +4,16 @@ Names and units are Prometheus' conventions: seconds, ratios of 1, counters that
 the age. A week's time is that of its Monday, 00:00 UTC.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from transforms.lake.tables import Lake
 
+_IN_A_STORE_SECONDS = 300.0
 Value = float | int | bool
 Rows = Sequence[tuple[tuple[str, ...], Value]]
 """Values of a family, each with those of its labels."""
@@ -29,12 +32,32 @@ class Family:
 
 @dataclass(frozen=True)
 class Collector:
-    """Families that are read together, from these tables alone and, where `beside` is true, from files beside them."""
+    """Families that are read together, from these tables and from the files below the root that `beside` names."""
 
     name: str
     tables: tuple[str, ...]
     read: Callable[[Lake], list[Family]]
-    beside: bool = False
+    beside: tuple[str, ...] = ()
+
+    def state(self, lake: Lake) -> object:
+        """What changes whenever other numbers might be read: versions of the tables, and names, sizes and times of the files.
+
+        Of a lake in a store, whose files are copied here, the time in steps of some minutes stands for its files.
+        """
+        versions = lake.versions(self.tables)
+        if not self.beside or not lake.is_local:
+            return versions, time.monotonic() // _IN_A_STORE_SECONDS if self.beside else 0
+        found = sorted(path for name in self.beside for path in (lake.path(name), *lake.path(name).rglob("*")))
+        return versions, [(str(path), *_stat(path)) for path in found]
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    """Size and time of a file; a name that is gone, or was never there, has none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def query(lake: Lake, sql: str, *tables: str) -> list[tuple[Any, ...]]:

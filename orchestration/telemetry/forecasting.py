@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from orchestration.project import Project
+from orchestration.project import FILE, Project
 from orchestration.telemetry.families import Collector, Family, measured, query, seconds
 from transforms.calendar import Week
 from transforms.contracts.bronze import STORES
@@ -125,7 +125,7 @@ def _regions(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 FORECASTING = (
-    Collector("accuracy", (ACCURACY.name,), _accuracy, beside=True),
+    Collector("accuracy", (ACCURACY.name,), _accuracy, (FILE,)),
     Collector("drift", (DRIFT.name,), _drift),
     Collector("models", (STORES.name, DEMAND.name, MODEL_VERSIONS.name, MODEL_EVENTS.name), _models),
     Collector("forecasts", (FORECASTS.name,), _forecasts),

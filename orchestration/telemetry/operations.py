@@ -1,12 +1,13 @@
 """Measurements of operations: data that wait for a person, landing files, runs, and lineage on its way to a receiver."""
 
-from orchestration.project import Project
+from orchestration.project import FILE, PROVIDER_FOLDER, Project
 from orchestration.telemetry.families import Collector, Family, known, query
 from orchestration.telemetry.outbox import Outbox
 from transforms.adapters import load_provider
 from transforms.contracts.bronze import CONDITIONED_REFERENCES, CONDITIONED_SLICES, LANDING_FILES, STORES
 from transforms.contracts.life_cycle import DATASET_EVENTS, DATASET_VERSIONS
 from transforms.contracts.operations import PIPELINE_STEPS
+from transforms.lake.backup import OUTBOX
 from transforms.lake.tables import Lake
 from transforms.landing import pending, pending_references, refused_files, regions
 from transforms.records.dataset_versions import latest_versions
@@ -72,9 +73,10 @@ def _lineage(lake: Lake) -> list[Family]:
     ]
 
 
+_FILES = ("landing", FILE, PROVIDER_FOLDER)
 OPERATIONS = (
     Collector("data", (DATASET_VERSIONS.name, DATASET_EVENTS.name), _data),
-    Collector("landing", (STORES.name, LANDING_FILES.name, CONDITIONED_SLICES.name, CONDITIONED_REFERENCES.name), _landing, beside=True),
+    Collector("landing", (STORES.name, LANDING_FILES.name, CONDITIONED_SLICES.name, CONDITIONED_REFERENCES.name), _landing, _FILES),
     Collector("runs", (PIPELINE_STEPS.name,), _runs),
-    Collector("lineage", (), _lineage, beside=True),
+    Collector("lineage", (), _lineage, (OUTBOX,)),
 )
