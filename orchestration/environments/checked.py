@@ -24,6 +24,7 @@ from transforms.records.releases import releases
 VARIABLES = (
     *(f"SHELFCAST_{field.upper()}" for field in Settings.model_fields),
     *("SHELFCAST_PROFILE", "SHELFCAST_PROFILES", "SHELFCAST_DAGSTER_DATABASE", "SHELFCAST_PROXY_SECRET"),
+    *("SHELFCAST_METRICS", "SHELFCAST_OPENLINEAGE_URL", "SHELFCAST_OPENLINEAGE_KEY"),
 )
 
 
