@@ -25,7 +25,6 @@ with warnings.catch_warnings():
     from orchestration.defs import (
         ab_tests,
         audit,
-        automation,
         conditioning,
         datasets,
         experiments,
@@ -36,9 +35,12 @@ with warnings.catch_warnings():
         scoring,
         training,
     )
-    from orchestration.defs.operations import alerts
+    from orchestration.defs.automation import cycle
+    from orchestration.defs.automation import landing as landing_files
+    from orchestration.defs.operations import alerts, finished
 
-    STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, maintenance, automation, alerts)
+    STAGES = (landing, conditioning, datasets, training, scoring, plans, monitoring, ab_tests, experiments, audit, maintenance)
+    AUTOMATION = (landing_files, cycle, alerts, finished)
 
 
 def all_definitions() -> dg.Definitions:
@@ -47,7 +49,7 @@ def all_definitions() -> dg.Definitions:
         # One process for a run: imports are paid once, and regions are spread over processes inside the training step. Steps hand each other nothing
         # but the lake; Dagster's default would pickle into a folder that a run's configuration names.
         dg.Definitions(resources={"lake": LakeResource(), "io_manager": dg.mem_io_manager}, executor=dg.in_process_executor),
-        *(stage.definitions() for stage in STAGES),
+        *(stage.definitions() for stage in (*STAGES, *AUTOMATION)),
     )
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from orchestration.definitions import defs
-from orchestration.defs import automation
+from orchestration.defs.automation import cycle, requests
 from orchestration.lifecycle import retraining
 from orchestration.project import Project
 from orchestration.runtime.due import Due, due_forecasts, due_training, outdated
@@ -142,7 +142,7 @@ def test_settings_that_changed_are_trained_for(lake: Lake) -> None:
 
 def tick(lake: Lake, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
     context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"lake": LakeAt(root=lake.root)})
-    found = automation.cycle_sensor.evaluate_tick(context)
+    found = cycle.cycle_sensor.evaluate_tick(context)
     return dg.SensorResult(run_requests=list(found.run_requests or []), cursor=found.cursor)
 
 
@@ -156,7 +156,7 @@ def test_the_sensor_goes_on_to_the_forecast_once_and_says_why(lake: Lake, monkey
         assert tick(lake, instance).run_requests == [], "while it is on its way"
         instance.report_run_failed(run)
         assert tick(lake, instance).run_requests == [], "at once it would fail again"
-        monkeypatch.setattr(automation, "AGAIN_AFTER", timedelta(0))
+        monkeypatch.setattr(requests, "AGAIN_AFTER", timedelta(0))
         [again] = tick(lake, instance).run_requests or []
         assert again.run_key != request.run_key
         done = instance.create_run_for_job(defs.resolve_job_def("weekly_cycle"), tags=again.tags, status=dg.DagsterRunStatus.SUCCESS)
@@ -170,11 +170,9 @@ def test_nothing_is_looked_at_again_before_something_changes(lake: Lake, monkeyp
         seen = tick(lake, instance)
         assert seen.run_requests == []
         assert seen.cursor
-        monkeypatch.setattr(automation, "due_training", lambda *_: pytest.fail("looked again"))
+        monkeypatch.setattr(cycle, "due_training", lambda *_: pytest.fail("looked again"))
         assert tick(lake, instance, seen.cursor).run_requests == []
-        monkeypatch.setattr(
-            automation, "due_training", lambda *_: [Due(SliceBlock((TEXAS,), Week(date(2023, 7, 10)), Week(date(2023, 7, 10))), "drift")]
-        )
+        monkeypatch.setattr(cycle, "due_training", lambda *_: [Due(SliceBlock((TEXAS,), Week(date(2023, 7, 10)), Week(date(2023, 7, 10))), "drift")])
         decide(lake, latest_versions(lake)[0], "approved", "ann", "looked at", datetime.now(UTC))
         [request] = tick(lake, instance, seen.cursor).run_requests or []
         assert (request.job_name, request.tags["shelfcast/why"]) == ("training", "drift")
@@ -191,6 +189,6 @@ def test_the_weekly_schedule_leaves_out_what_has_been_forecast_from_the_same_dat
     assert outdated(lake, project(lake), last) == []
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC), resources={"lake": LakeAt(root=lake.root)})
-        told = automation.weekly_schedule.evaluate_tick(context)
+        told = cycle.weekly_schedule.evaluate_tick(context)
         assert told.run_requests == []
         assert told.skip_message == f"All regions have been forecast from {last}, with their data as they are."

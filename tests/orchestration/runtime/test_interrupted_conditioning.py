@@ -179,15 +179,15 @@ def test_slices_that_fail_the_tests_of_dbt_stay_pending(lake: Lake) -> None:
 
 
 def requested(lake: Lake, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    from orchestration.defs import automation
+    from orchestration.defs.automation import landing
 
     context = dg.build_sensor_context(instance=instance, resources={"lake": LakeAt(root=lake.root)})
-    return list(automation.landing_sensor.evaluate_tick(context).run_requests or [])
+    return list(landing.landing_sensor.evaluate_tick(context).run_requests or [])
 
 
 def test_the_landing_sensor_requests_again_what_a_run_failed_to_condition(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     from orchestration.definitions import defs
-    from orchestration.defs import automation
+    from orchestration.defs.automation import requests
 
     land(lake, "shipments/2022-05-02.csv", CORRECTED)
     into_bronze_alone(lake)
@@ -199,7 +199,7 @@ def test_the_landing_sensor_requests_again_what_a_run_failed_to_condition(lake: 
         instance.report_run_failed(run)
         # At once it would fail again.
         assert requested(lake, instance) == []
-        monkeypatch.setattr(automation, "AGAIN_AFTER", timedelta(0))
+        monkeypatch.setattr(requests, "AGAIN_AFTER", timedelta(0))
         [again] = requested(lake, instance)
         assert again.run_key != first.run_key
         assert again.tags == first.tags

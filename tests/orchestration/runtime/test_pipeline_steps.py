@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from orchestration.defs.automation import finished_runs
+from orchestration.defs.operations.finished import finished_runs
 from orchestration.history.steps import COMMAND_LINE, RunEvents, record_run, steps_of
 from orchestration.people import PERSON_TAG
 from orchestration.runtime.instance import open_instance

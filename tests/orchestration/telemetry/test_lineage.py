@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from orchestration.defs.automation import finished_runs, lineage_sender
+from orchestration.defs.operations.finished import finished_runs, lineage_sender
 from orchestration.history.lineage import recorded_runs
 from orchestration.runtime.instance import open_instance
 from orchestration.runtime.runs import RunFailed, Runner
