@@ -179,7 +179,7 @@ class _Writer:
                 check.passed,
                 name=check.check,
                 severity=check.severity.lower(),
-                description=(check.description or "")[:_LONGEST] or None,
+                description=(check.told or "")[:_LONGEST] or None,
             )
             for check in checks
         ]

@@ -34,13 +34,29 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A check of an asset as it came out."""
+    """A check of an asset as it came out: of how many slices it was evaluated (1 where it is of all), and of how many it failed.
+
+    Severity and description are those of the first failure, else of the first slice.
+    """
 
     asset: str
     check: str
-    passed: bool
     severity: str
     description: str | None = None
+    failed: int = 0
+    evaluated: int = 1
+
+    @property
+    def passed(self) -> bool:
+        """Whether it failed nowhere."""
+        return not self.failed
+
+    @property
+    def told(self) -> str | None:
+        """The description, with the number of slices where there are several."""
+        if self.evaluated == 1:
+            return self.description
+        return f"{self.failed} of {self.evaluated} slices failed. {self.description or ''}".strip()
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ def laid(lake: Lake, *run_ids: str) -> Outbox:
 
 def told(run_id: str, name: str = "gold/demand", text: str = "text") -> RunTold:
     step = StepTold(
-        text, AT, AT + timedelta(seconds=5), "FAIL", text, {name: Made(1, 2, {text: [(text, text)]})}, [Checked(text, text, True, "WARN", text)]
+        text, AT, AT + timedelta(seconds=5), "FAIL", text, {name: Made(1, 2, {text: [(text, text)]})}, [Checked(text, text, "WARN", text)]
     )
     nodes = {name: Node(name, text, (text,), (text,), text), text: Node(text, text)}
     return RunTold(run_id, text, AT, AT + timedelta(seconds=9), "FAIL", text, [step], nodes, [text], date(2024, 5, 6), date(2024, 5, 6), "1")
