@@ -37,6 +37,9 @@ RUN_ELSEWHERE = {
     "fetch": ("tests/orchestration/runtime/test_fetching.py", "needs a database server"),
     "alerts test": ("tests/orchestration/alerts/test_commands.py", "needs a server that takes the message"),
     "models mirror": ("tests/orchestration/lifecycle/test_lifecycle.py", "needs a tracking server"),
+    "init --provider PROVIDER": ("tests/orchestration/environments/test_profiles.py", "needs the profiles that it is about"),
+    "config show": ("tests/orchestration/environments/test_profiles.py", "needs the profiles that it is about"),
+    "promote-release": ("tests/orchestration/environments/test_releases.py", "needs a lake that passes its checks"),
 }
 """Printed commands that no test can run here: the test that does, and why. Every other one is run as it is printed."""
 WORDS = (
@@ -54,6 +57,7 @@ WORDS = (
     "TEST",
     "NAME",
     "WHY",
+    "PROVIDER",
     "FILE",
     "FOLDER",
     "NEW",

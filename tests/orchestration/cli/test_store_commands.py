@@ -42,11 +42,11 @@ LINES = [
     f"models approve MODEL {WHO}", f"models reject MODEL {WHO}", f"models rollback --previous {WHO}",
     f"ab start --region north_texas --segment large-fast --challenger MODEL {WHO}", "ab list", "ab show TEST", f"ab stop TEST {WHO}",
     "leaderboard --data OUT/nowhere", "fetch", "ui --address",
-    "init --provider iowa_dsd", "maintain --dry-run", "maintain", "doctor", "doctor --mend",
+    "alerts list", "alerts send", "init --provider iowa_dsd", "maintain --dry-run", "maintain", "doctor", "doctor --mend",
 ]  # fmt: skip
-WITHOUT_ROOT = {"promote-notebook", "provider draft", "provider check"}
-ELSEWHERE = {"demo", "run", "backfill", "backup", "restore"}
-"""Tested below and in `test_store_root`."""
+WITHOUT_ROOT = {"promote-notebook", "provider draft", "provider check", "config check", "promote-release"}
+ELSEWHERE = {"demo", "run", "backfill", "backup", "restore", "alerts test", "config show"}
+"""Tested below and in `test_store_root`; the last two with alerts and profiles."""
 
 
 @dataclass(frozen=True)
