@@ -62,7 +62,7 @@ def asked(door: ProxyDoor, *headers: tuple[str, str]) -> tuple[int, str]:
         return PlainTextResponse(f"{request.scope[PERSON].name} {request.scope[PERSON].role}")
 
     client = TestClient(SignedIn(Starlette(routes=[Route("/", whoami)]), door))
-    answer = client.get("/", headers=httpx.Headers([(name.encode(), value.encode()) for name, value in headers]))
+    answer = client.get("/", headers=[(name.encode(), value.encode()) for name, value in headers])
     return answer.status_code, answer.text.strip()
 
 
