@@ -5,6 +5,7 @@ Evidently is given what was judged, not rows: quantiles of each column's values,
 
 import hashlib
 import html
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +64,8 @@ def write_report(result: DriftResult, reports: Path) -> str:
     target = reports / relative
     target.parent.mkdir(parents=True, exist_ok=True)
     page = _with_shared_scripts(drawn, reports / "assets", depth=len(relative.parts) - 1)
-    draft = target.with_suffix(".part")
+    # Runs of several regions draw at once, each with drafts of its own.
+    draft = target.with_suffix(f".{os.getpid()}.part")
     title = f"<title>Drift of {html.escape(str(result.frames.region))}, week of {result.frames.week}</title>"
     page = page.replace("<head>", f"<head>{title}", 1).replace("<body>", f"<body>{lead(result)}{_FOLD}", 1)
     before, end, after = page.rpartition("</body>")
@@ -159,7 +161,7 @@ def _with_shared_scripts(page: str, assets: Path, depth: int) -> str:
         name = f"{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"
         assets.mkdir(parents=True, exist_ok=True)
         if not (assets / name).exists():
-            draft = assets / f".{name}.part"
+            draft = assets / f".{name}.{os.getpid()}.part"
             draft.write_text(script, encoding="utf-8")
             draft.replace(assets / name)
         return f'<script{match.group(1)} src="{"../" * depth}assets/{name}"></script>'

@@ -1,6 +1,7 @@
 """Reports made of titled tables, shown alike on the terminal, as an HTML page without any outside request, and on an asset page."""
 
 import html
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,8 @@ def write_html(text: str, lake: Lake, *parts: str) -> Path:
     """Write a file below the lake's reports, in one step."""
     path = lake.path("reports", *parts)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
+    # Two runs that end at once write the same page: each has a draft of its own.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
     push(lake, path)
