@@ -25,6 +25,7 @@ from transforms.panel.panel import SoldOutWeeks
 from transforms.records.data_checks import Limits
 from transforms.records.releases import finish
 from transforms.records.upkeep import Rules
+from transforms.whole_files import write_whole
 from transforms.yaml_files import RuleBroken, read_model
 
 FILE = "shelfcast.yaml"
@@ -292,10 +293,7 @@ class Project(BaseModel):
 
     def save(self, root: Path) -> Path:
         """Write the project file in one step."""
-        root.mkdir(parents=True, exist_ok=True)
-        target, draft = root / FILE, root / f".{FILE}.tmp"
-        draft.write_text(self.text())
-        return draft.replace(target)
+        return write_whole(root / FILE, self.text())
 
     def text(self) -> str:
         """The project file: every setting, of hyperparameters those that differ from the defaults."""

@@ -70,10 +70,10 @@ def verdict(result: DriftResult) -> str:
 def lead(result: DriftResult) -> str:
     """HTML of the page up to what Evidently draws: it needs no script."""
     where = f"Drift in {str(result.frames.region).replace('_', ' ').title()}, week of {result.frames.week}"
-    drifted, said = ("bad" if result.drifted else "good"), html.escape(verdict(result))
+    tone, sentence = ("bad" if result.drifted else "good"), html.escape(verdict(result))
     cards = "".join(_card(result, one) for one in _that_matter(result))
     return (
-        f"<style>{_CSS}</style><main><h1>{html.escape(where)}</h1><p class='verdict {drifted}'>{said}</p>"
+        f"<style>{_CSS}</style><main><h1>{html.escape(where)}</h1><p class='verdict {tone}'>{sentence}</p>"
         f"<section><h2>Columns over weeks</h2><p class='note'>Red: the column had drifted. The darker the grey, the nearer it came to it. "
         f"Ranked by what drift is estimated to cost; the week itself is on the right.</p><div class='wide'>{_heat(result)}</div></section>"
         f"<section><h2>The columns that {'matter' if result.drifted else 'came nearest'}</h2><div class='cards'>{cards}</div></section>"
@@ -99,8 +99,8 @@ def _cell(result: DriftResult, one: Judged, place: int) -> Cell:
         score = float(found[0])
         drifted = score >= one.threshold
     share = score / one.threshold if one.threshold > 0 else 0.0
-    said = f"{one.column.name}, {result.frames.history.first + place}: {score:.3f}, drifts from {one.threshold:.3f}"
-    return Cell(RED, said, "!") if drifted else Cell(_GREYS[min(int(share * len(_GREYS)), len(_GREYS) - 1)], said)
+    tooltip = f"{one.column.name}, {result.frames.history.first + place}: {score:.3f}, drifts from {one.threshold:.3f}"
+    return Cell(RED, tooltip, "!") if drifted else Cell(_GREYS[min(int(share * len(_GREYS)), len(_GREYS) - 1)], tooltip)
 
 
 def _that_matter(result: DriftResult) -> Sequence[Judged]:
@@ -153,11 +153,11 @@ def _table(result: DriftResult) -> str:
         f"<tr{' class=bad' if one.drifted else ''}>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
         for one, row in zip(result.judged, ranking(result), strict=True)
     )
-    said = "".join(f"<li>{html.escape(note)}</li>" for note in notes(result))
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes(result))
     return (
         "<p class='note'>Each column is compared with the same season of past years; it has drifted when it is farther away than past weeks were "
         "from theirs. Ranked by what its drift is estimated to cost: the change of MAPE, RMSE and USD that goes with it. "
-        f"Columns that move together share their effect.</p><ul class='note'>{said}</ul>"
+        f"Columns that move together share their effect.</p><ul class='note'>{items}</ul>"
         f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

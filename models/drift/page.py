@@ -5,7 +5,6 @@ Evidently is given what was judged, not rows: quantiles of each column's values,
 
 import hashlib
 import html
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from models.drift.lead import lead
 from models.drift.score import DriftResult, Judged
 from models.evaluation.svg import BLUE, DIM, RED
 from transforms.arrays import Floats64
+from transforms.whole_files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,15 +62,11 @@ def write_report(result: DriftResult, reports: Path) -> str:
         drawn = snapshot.get_html_str(as_iframe=False)
     relative = Path("drift") / str(result.frames.region) / f"{result.frames.week}.html"
     target = reports / relative
-    target.parent.mkdir(parents=True, exist_ok=True)
     page = _with_shared_scripts(drawn, reports / "assets", depth=len(relative.parts) - 1)
-    # Runs of several regions draw at once, each with drafts of its own.
-    draft = target.with_suffix(f".{os.getpid()}.part")
     title = f"<title>Drift of {html.escape(str(result.frames.region))}, week of {result.frames.week}</title>"
     page = page.replace("<head>", f"<head>{title}", 1).replace("<body>", f"<body>{lead(result)}{_FOLD}", 1)
     before, end, after = page.rpartition("</body>")
-    draft.write_text(f"{before}</details></section></main>{end}{after}", encoding="utf-8")
-    draft.replace(target)
+    write_whole(target, f"{before}</details></section></main>{end}{after}")
     return relative.as_posix()
 
 
@@ -159,11 +155,8 @@ def _with_shared_scripts(page: str, assets: Path, depth: int) -> str:
         if len(script) < SHARED_SCRIPT_CHARACTERS:
             return match.group(0)
         name = f"{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"
-        assets.mkdir(parents=True, exist_ok=True)
         if not (assets / name).exists():
-            draft = assets / f".{name}.{os.getpid()}.part"
-            draft.write_text(script, encoding="utf-8")
-            draft.replace(assets / name)
+            write_whole(assets / name, script)
         return f'<script{match.group(1)} src="{"../" * depth}assets/{name}"></script>'
 
     return re.sub(r"<script([^>]*)>(.*?)</script>", moved, page, flags=re.DOTALL)

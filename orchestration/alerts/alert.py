@@ -105,6 +105,11 @@ def items_of(text: str) -> tuple[Item, ...]:
     return tuple(Item(found["key"], found["text"], tuple(found["regions"])) for found in json.loads(text))
 
 
+def measured(value: float | None, form: str, unit: str = "") -> str:
+    """A number in a form of Python's behind its unit, and in words where there is none."""
+    return "not measured" if value is None else f"{unit}{value:{form}}"
+
+
 def ask(lake: Lake, sql: str, *tables: str, **parameters: Any) -> list[Row]:
     """Rows of a query (DuckDB's SQL) in which each table is named `layer_table`; none in one that does not exist yet."""
     with lake.connect(*tables) as connection:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestration.alerts.alert import ask
+from orchestration.alerts.alert import ask, measured
 from transforms.calendar import Week
 from transforms.contracts.bronze import LANDING_FILES
 from transforms.contracts.drift import DRIFT
@@ -203,12 +203,12 @@ def _newest(lake: Lake, table: str, span: Span, where: str = "horizon = 1") -> W
 
 
 def _whole(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:,.0f}"
+    return measured(value, ",.0f")
 
 
 def _usd(value: float | None) -> str:
-    return "not measured" if value is None else f"USD {value:,.0f}"
+    return measured(value, ",.0f", "USD ")
 
 
 def _percent(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.1%}"
+    return measured(value, ".1%")

@@ -17,8 +17,8 @@ from transforms.calendar import Week
 from transforms.contracts.gold import FORECASTS
 from transforms.contracts.operations import PIPELINE_STEPS, SEVERITIES, WEEKLY_SUMMARY
 from transforms.lake.tables import Lake
+from transforms.records.pipeline_steps import WEEKLY_CYCLE
 
-_CYCLE = "weekly_cycle"
 _OF: Mapping[str, tuple[str, tuple[Callable[[Lake, Span], Fact], ...]]] = {
     "stakeholder": ("/pages/overview", (facts.regions_planned, facts.units_planned, facts.error, facts.money_saved)),
     "planner": (
@@ -88,7 +88,7 @@ def done_week(lake: Lake, expected: Expected, now: datetime) -> Week | None:
     landed = newest_landed(lake)
     if found["week"] is None or any(row["week"] > found["week"] for row in landed):
         return None
-    ended = ask(lake, f"select 1 from gold_pipeline_steps where job = '{_CYCLE}' and last_week >= $week limit 1", PIPELINE_STEPS.name, **found)
+    ended = ask(lake, f"select 1 from gold_pipeline_steps where job = '{WEEKLY_CYCLE}' and last_week >= $week limit 1", PIPELINE_STEPS.name, **found)
     overdue = landed and now - max(row["at"] for row in landed) > timedelta(hours=expected.forecast_hours)
     return Week(found["week"]) if overdue or (ended and not [row for row in unforecast(lake, landed) if row["week"] == found["week"]]) else None
 

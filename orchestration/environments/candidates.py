@@ -5,7 +5,6 @@ Each is a champion of its own environment. What becomes of it in the other one i
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -21,6 +20,7 @@ from transforms.landing import last_week
 from transforms.records.dataset_versions import Dataset, log
 from transforms.records.model_registry import END_OF_TIME, WAITING, ModelVersion, champions, events_of, states
 from transforms.rows import RegionSegment, Row
+from transforms.whole_files import write_whole
 
 _ARTIFACT = re.compile(r"models/([a-z0-9_]+)/[0-9a-f]{64}\.safetensors", re.ASCII)
 _FILES = (("artifact_uri", "sha256"), ("held_back_uri", "held_back_sha256"))
@@ -110,12 +110,7 @@ def carry_one(source: Lake, target: Lake, version: ModelVersion, uri: str, sha25
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ArtifactError(f"Artifact {uri} of {version.model_version} in {source.root} is gone or damaged: restore it from a backup.")
-    copy = target.path(uri)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    draft = copy.with_name(f".{copy.name}.{os.getpid()}.part")
-    draft.write_bytes(content)
-    draft.replace(copy)
-    return copy
+    return write_whole(target.path(uri), content)
 
 
 def _segment(row: Mapping[str, str]) -> RegionSegment:

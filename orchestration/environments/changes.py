@@ -55,7 +55,7 @@ def changes(source: Side, target: Side) -> tuple[dict[str, tuple[str | None, str
                 f"Any command on {source.name} that runs steps takes it in."
             )
         there = brought(target.lake, provider)
-        text, old = brought(source.lake, provider).read_text(), there.read_text() if there.is_file() else None
+        text, old = brought(source.lake, provider).read_text(encoding="utf-8"), there.read_text(encoding="utf-8") if there.is_file() else None
         if text != old:
             files[provider] = (old, text)
             changed[provider] = (_short(old), _short(text))
@@ -63,7 +63,7 @@ def changes(source: Side, target: Side) -> tuple[dict[str, tuple[str | None, str
         changed["provider"] = (target.written.provider, provider)
     project = Project.model_validate({**after, **_own(target.written), "provider": provider})
     if changed:
-        files[FILE] = (brought(target.lake, FILE).read_text(), project.text())
+        files[FILE] = (brought(target.lake, FILE).read_text(encoding="utf-8"), project.text())
     return files, changed, project
 
 

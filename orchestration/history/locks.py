@@ -6,12 +6,13 @@ machine; orchestration.history.postgresql holds those of a database, which sever
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Protocol
+
+from transforms.lake.lease import claimed
 
 _held: dict[str, TextIOWrapper] = {}
 
@@ -56,17 +57,9 @@ class FileRunLocks:
         with self.claim(run_id) as free:
             return not free
 
-    @contextmanager
-    def claim(self, run_id: str) -> Iterator[bool]:
+    def claim(self, run_id: str) -> AbstractContextManager[bool]:
         """True where the lock is free; it is not for others within the block."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / run_id).open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+        return claimed(self.folder / run_id)
 
     def known(self) -> set[str]:
         """Runs that have a lock, held or not."""

@@ -15,11 +15,12 @@ from transforms.calendar import Region, Slice, Week, around
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import DEMAND, FORECASTS, ORDER_PLAN, STALE_DAYS
 from transforms.contracts.life_cycle import LADDER
-from transforms.contracts.rungs import CHALLENGER, CHAMPION
+from transforms.contracts.rungs import CHALLENGER
 from transforms.contracts.silver import SILVER_SHIPMENTS
 from transforms.lake.tables import Lake, day, region_list
 from transforms.landing import first_weeks
 from transforms.monitoring.accuracy import by_week_and_segment
+from transforms.monitoring.serving import served_rungs
 
 WEEKS_BEFORE = 4
 """Weeks up to the origin whose mean deliveries a plan is held against."""
@@ -113,21 +114,7 @@ def no_failover(lake: Lake, slices: Sequence[Slice]) -> Judgements:
     up_to = f"region in ({region_list(block.regions)}) and week <= {day(block.last)}"
     rows = rows_by_slice(
         lake,
-        f"""
-        with
-
-        served as (
-            select region, origin_week, format, mover, rung, any_value(rung_reason) as reason, count(*) as n from gold_forecasts
-            where {within("origin_week", slices)} group by all
-        ),
-
-        first_steps as (select region, format, mover, week, rung from gold_ladder where rank = 1 and {up_to})
-
-        select s.region, s.origin_week, s.format, s.mover, s.rung, coalesce(f.rung, '{CHAMPION}') as first_step, s.reason, s.n
-        from served as s asof left join first_steps as f
-            on s.region = f.region and s.format = f.format and s.mover = f.mover and s.origin_week >= f.week
-        order by all
-        """,
+        served_rungs(within("origin_week", slices), up_to),
         FORECASTS.name,
         LADDER.name,
     )

@@ -26,6 +26,7 @@ from transforms.lake.remote.working_copy import brought
 from transforms.lake.tables import Lake
 from transforms.landing import last_week
 from transforms.records.audit import verify_tables
+from transforms.records.pipeline_steps import WEEKLY_CYCLE
 
 LEVELS = ("no MLOps", "DevOps", "automated training", "automated deployment", "automated operations")
 _CI = (".ci/run", ".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitlab-ci.yml", "azure-pipelines.yml", "Jenkinsfile")
@@ -242,7 +243,7 @@ def record_is_intact(sources: EvidenceSources) -> Evidence:
 def cycles_start_by_themselves(sources: EvidenceSources) -> Evidence:
     """Schedules or sensors start the weekly cycle."""
     started = [run for run in sources.runs if {"dagster/schedule_name", "dagster/sensor_name"} & set(run["tags"])]
-    cycles = [run for run in started if run["job"] == "weekly_cycle"]
+    cycles = [run for run in started if run["job"] == WEEKLY_CYCLE]
     if cycles:
         return Evidence(
             True, f"{len(started)} successful runs by schedule or sensor, {len(cycles)} of them weekly cycles", f"/runs/{cycles[0]['id']} in the UI"

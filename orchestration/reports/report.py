@@ -1,7 +1,6 @@
 """Reports made of titled tables, shown alike on the terminal, as an HTML page without any outside request, and on an asset page."""
 
 import html
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.table import Table
 from orchestration.runtime.metadata import markdown_table
 from transforms.lake.remote.working_copy import push
 from transforms.lake.tables import Lake
+from transforms.whole_files import write_whole
 
 _GOOD = {"yes", "met", "intact", "identical", "approved", "champion", "accepted"}
 _BAD = {"no", "missing", "broken", "different", "rejected", "refused", "gone"}
@@ -70,11 +70,7 @@ def write_page(report: Report, lake: Lake, *parts: str) -> Path:
 def write_html(text: str, lake: Lake, *parts: str) -> Path:
     """Write a file below the lake's reports, in one step."""
     path = lake.path("reports", *parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs that end at once write the same page: each has a draft of its own.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, text)
     push(lake, path)
     return path
 

@@ -13,8 +13,7 @@ from orchestration.runtime.runs import RunFailed, Runner
 from transforms.calendar import Region, SliceBlock, Week, weeks_between
 from transforms.contracts.operations import PIPELINE_STEPS
 from transforms.lake.tables import Lake
-
-CYCLE = "weekly_cycle"
+from transforms.records.pipeline_steps import WEEKLY_CYCLE
 
 
 @dataclass
@@ -88,7 +87,7 @@ def go_through(
 
 def _execute(runner: Runner, block: SliceBlock, tags: dict[str, str], origins: Sequence[SliceBlock]) -> None:
     try:
-        runner.execute(CYCLE, [block], tags)
+        runner.execute(WEEKLY_CYCLE, [block], tags)
     except RunFailed as error:
         if len(origins) == 1:
             raise
@@ -110,7 +109,7 @@ def _went_through(lake: Lake) -> dict[Week, set[Region]]:
         rows = connection.execute(
             f"""
             select any_value(regions), any_value(first_week), any_value(last_week) from gold_pipeline_steps
-            where job = '{CYCLE}' group by run_id having bool_and(state = 'succeeded') and count(regions) > 0
+            where job = '{WEEKLY_CYCLE}' group by run_id having bool_and(state = 'succeeded') and count(regions) > 0
             """
         ).fetchall()
     found: dict[Week, set[Region]] = defaultdict(set)

@@ -20,7 +20,8 @@ from transforms.contracts.life_cycle import DATASET_EVENTS, DATASET_VERSIONS, MO
 from transforms.errors import DataNotApproved, MissingData
 from transforms.lake.tables import Lake, day
 from transforms.landing import complete_weeks, regions
-from transforms.records.dataset_versions import usable
+from transforms.monitoring.serving import newest_origins
+from transforms.records.dataset_versions import Dataset, usable
 
 _READ = (CONDITIONED_SLICES, DATASET_VERSIONS, DATASET_EVENTS, FORECASTS, MODEL_VERSIONS, RETRAINING, DRIFT, ACCURACY)
 
@@ -31,11 +32,6 @@ class Due:
 
     block: SliceBlock
     why: str
-
-    @property
-    def change(self) -> str:
-        """What tells this from all else that was or will be due."""
-        return hashlib.sha256(f"{self.block} {self.block.regions} {self.why}".encode()).hexdigest()[:16]
 
 
 def state(lake: Lake, project: Project) -> str:
@@ -59,9 +55,9 @@ def due_forecasts(lake: Lake, project: Project) -> Iterator[Due]:
         last = origins.get(region)
         newest = max(complete)
         missing = [week for week in complete if last is not None and last < week and newest - week < project.horizons] or [newest]
-        ready = [week for week in sorted(missing) if (last is None or week > last) and _is_approved(lake, project, region, week)]
-        if ready:
-            by_week[ready[0], last is None].append(region)
+        to_come = (week for week in missing if (last is None or week > last) and _usable(lake, project, region, week))
+        if (first := next(to_come, None)) is not None:
+            by_week[first, last is None].append(region)
     for (week, joins), together in sorted(by_week.items()):
         yield Due(
             SliceBlock(tuple(together), week, week),
@@ -74,9 +70,9 @@ def due_training(lake: Lake, project: Project) -> Iterator[Due]:
     origins, found = _last_origins(lake), defaultdict(list)
     for region, complete in sorted(complete_weeks(lake).items()):
         week = origins.get(region)
-        if week is None or week < max(complete) or not _is_approved(lake, project, region, week):
+        if week is None or week < max(complete) or (dataset := _usable(lake, project, region, week)) is None:
             continue
-        decisions = plan_region(lake, project, region, week, usable(lake, region, week, project.history), on_demand=False)
+        decisions = plan_region(lake, project, region, week, dataset, on_demand=False)
         # A segment without rows enough has never had a model, and gets none by being asked for again.
         wanted = sorted({f"{decision.cause}: {decision.reason}" for decision in decisions if decision.retrained and decision.cause != "first"})
         if wanted:
@@ -92,24 +88,22 @@ def outdated(lake: Lake, project: Project, week: Week) -> list[Region]:
             f"select region, any_value(dataset_version) from gold_forecasts where origin_week = {day(week)} group by region"
         ).fetchall()
     made_from = {Region(region): version for region, version in rows}
-    return [
-        region
-        for region in regions(lake)
-        if region not in made_from
-        or (_is_approved(lake, project, region, week) and usable(lake, region, week, project.history).version != made_from[region])
-    ]
+
+    def other(region: Region) -> bool:
+        dataset = _usable(lake, project, region, week)
+        return dataset is not None and dataset.version != made_from[region]
+
+    return [region for region in regions(lake) if region not in made_from or other(region)]
 
 
 def _last_origins(lake: Lake) -> dict[Region, Week]:
     """The last week that each region was forecast from."""
-    with lake.connect(FORECASTS.name) as connection:
-        rows = connection.execute("select region, max(origin_week) from gold_forecasts group by region").fetchall()
-    return {Region(region): Week(week) for region, week in rows}
+    return {Region(region): Week(week) for region, week in newest_origins(lake).items()}
 
 
-def _is_approved(lake: Lake, project: Project, region: Region, week: Week) -> bool:
+def _usable(lake: Lake, project: Project, region: Region, week: Week) -> Dataset | None:
+    """The version of its data that a region is to use at a week; None where that waits for approval, or the week is in none."""
     try:
-        usable(lake, region, week, project.history)
+        return usable(lake, region, week, project.history)
     except (DataNotApproved, MissingData):
-        return False
-    return True
+        return None

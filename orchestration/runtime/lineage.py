@@ -1,7 +1,6 @@
 """Column lineage of the dbt models, read from the SQL that was run; the columns that exist are those of the generated YAML."""
 
 import json
-import os
 import re
 from hashlib import sha256
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from sqlglot.lineage import lineage
 
 from orchestration.settings import DBT_PROJECT
 from transforms.contracts.dbt_yaml import described_columns
+from transforms.whole_files import write_whole
 
 _KEPT = DBT_PROJECT / "target" / "lineage"
 _LITERAL = re.compile("'(?:[^']|'')*'")
@@ -39,10 +39,7 @@ def _traced(kept: Path, layer: str, model: str, sql: str) -> Sources:
         return json.loads(kept.read_text())  # type: ignore[no-any-return]
     except (FileNotFoundError, ValueError):
         found = {column: _sources(column, sql) for column in described_columns()[layer].get(model, {})}
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    draft = kept.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps(found))
-    draft.replace(kept)
+    write_whole(kept, json.dumps(found))
     return found
 
 

@@ -9,6 +9,7 @@ from orchestration.project import PROVIDER_FOLDER as FOLDER
 from transforms.errors import ConfigurationError, MissingData
 from transforms.lake.remote.working_copy import brought, push
 from transforms.lake.tables import Lake
+from transforms.whole_files import write_whole
 
 
 def is_path(provider: str) -> bool:
@@ -31,10 +32,7 @@ def keep(lake: Lake, source: Path) -> str:
             f"{lake.address(FOLDER, source.name)} differs from {source}: the lake reads its files as its own copy says. Edit that one, or remove it "
             f"to take in {source} instead."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.tmp")
-    draft.write_bytes(content)
-    draft.replace(target)
+    write_whole(target, content)
     push(lake, target)
     return target.relative_to(lake.path()).as_posix()
 
@@ -60,10 +58,8 @@ def take_in_provider(lake: Lake, tell: Callable[[str], None]) -> Project:
 def _rename(root: Path, project: Project) -> None:
     """Change the project file's provider alone: comments and order are the user's."""
     path = root / FILE
-    text = re.sub(r"(?m)^provider:.*$", lambda _: f"provider: {project.provider}", path.read_text(), count=1)
-    draft = path.with_name(f".{FILE}.tmp")
-    draft.write_text(text)
-    draft.replace(path)
+    text = re.sub(r"(?m)^provider:.*$", lambda _: f"provider: {project.provider}", path.read_text(encoding="utf-8"), count=1)
+    write_whole(path, text)
     if Project.load(root) != project:
         # The old name went over several lines.
         project.save(root)

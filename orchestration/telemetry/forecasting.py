@@ -11,11 +11,11 @@ from transforms.contracts.bronze import STORES
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import ACCURACY, DEMAND, FORECASTS, STALE_DAYS
 from transforms.contracts.life_cycle import MODEL_EVENTS, MODEL_VERSIONS
-from transforms.errors import MissingData
 from transforms.lake.database import literal
 from transforms.lake.tables import Lake, day
 from transforms.landing import regions
 from transforms.monitoring.accuracy import by_region, by_segment
+from transforms.monitoring.serving import newest_origins
 from transforms.records.model_registry import END_OF_TIME, champions
 
 _SEGMENT = ("region", "format", "mover")
@@ -81,7 +81,7 @@ def _models(lake: Lake) -> list[Family]:
 
 def _forecasts(lake: Lake) -> list[Family]:
     """Of each region's newest origin alone, which the table's log knows: nothing else of the forecasts is read."""
-    newest = _newest_origins(lake)
+    newest = newest_origins(lake)
     served: list[tuple[Any, ...]] = []
     if newest:
         wanted = " or ".join(f"(region = {literal(region)} and origin_week = {day(Week(week))})" for region, week in sorted(newest.items()))
@@ -102,17 +102,6 @@ def _forecasts(lake: Lake) -> list[Family]:
             [((region,), n) for region, n in stale.items()],
         ),
     ]
-
-
-def _newest_origins(lake: Lake) -> dict[str, date]:
-    """The newest origin of each region, as the log of the forecasts tells it."""
-    newest: dict[str, date] = {}
-    for file in lake.data_files(FORECASTS.name).to_pylist() if lake.exists(FORECASTS.name) else []:
-        region, week = file["partition.region"], file.get("max.origin_week")
-        if week is None:
-            raise MissingData(f"{FORECASTS.name}: the log does not tell the weeks of {file['path']}, which was not written here.")
-        newest[region] = max(week, newest.get(region, week))
-    return newest
 
 
 def _landed_weeks(lake: Lake) -> dict[str, date]:

@@ -4,12 +4,9 @@ A run's file is put there whole before the run counts as recorded, and goes once
 what a kill in between lets be sent again has the same ids. What a receiver will never take is laid aside, so that it stops nothing behind it.
 """
 
-import fcntl
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from transforms.lake.backup import OUTBOX
+from transforms.lake.lease import claimed
 from transforms.lake.tables import Lake
+from transforms.whole_files import write_whole
 
 Emit = Callable[[dict[str, Any]], None]
 """Sends an event; raises `Unreachable` or `Refused` where it was not taken."""
@@ -50,7 +49,6 @@ class Outbox:
 
     def put(self, ended: datetime, events: Sequence[dict[str, Any]]) -> None:
         """Lay the events of a run, the first of which is the run's own, down: whole or not at all. Runs that ended first are sent first."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         _write(self._folder / f"{ended:%Y%m%dT%H%M%S}-{UUID(events[0]['run']['runId'])}.jsonl", events)
 
     def waiting(self) -> list[Path]:
@@ -73,7 +71,7 @@ class Outbox:
         """
         if not self.waiting():
             return Sent()
-        with self._alone() as free:
+        with claimed(self._folder / ".lock") as free:
             return self._send(emit, tell, time.monotonic() + seconds) if free else None
 
     def _send(self, emit: Emit, tell: Callable[[str], None], until: float) -> Sent:
@@ -118,27 +116,10 @@ class Outbox:
         folder.mkdir(exist_ok=True)
         return folder / name
 
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """Whether nobody else sends; the lock goes with the process."""
-        with (self._folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-
 
 def _read(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def _write(file: Path, events: Sequence[dict[str, Any]]) -> None:
-    # A draft of its own for each writer: two may record one run at once.
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with draft.open("w") as out:
-        out.writelines(f"{json.dumps(event)}\n" for event in events)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    write_whole(file, "".join(f"{json.dumps(event)}\n" for event in events), durable=True)

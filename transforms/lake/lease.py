@@ -37,6 +37,19 @@ def alone(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """True where nobody holds the lock on a file; nobody else does within the block then. It waits for nobody."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextmanager
 def lease(lake: Lake, kind: Kind, what: str, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold a lease; where another process holds it, wait for as long as it does, and say for whom.
 

@@ -14,6 +14,18 @@ from transforms.lake.database import literal
 from transforms.lake.lease import turn
 from transforms.lake.tables import Lake, day
 
+WEEKLY_CYCLE = "weekly_cycle"
+"""Job of the weekly cycle."""
+_BY_COMMAND = {WEEKLY_CYCLE, "conditioning", "reference_data", "accuracy_board"}
+"""Jobs that `shelfcast run` runs; others are started in Dagster."""
+
+
+def command_again(job: str, last_week: date | None) -> str | None:
+    """The command that does again what a run of a job failed to do; None where no command does."""
+    if job not in _BY_COMMAND:
+        return None
+    return f"shelfcast run --week {last_week}" if job == WEEKLY_CYCLE and last_week else "shelfcast run"
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineStep:

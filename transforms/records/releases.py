@@ -6,7 +6,6 @@ reader of the project file gets past it. Before that moment the lake is as it wa
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from transforms.lake.lease import lease
 from transforms.lake.remote.working_copy import brought, push, remove
 from transforms.lake.tables import Lake
 from transforms.records.model_registry import DeltaRegistry, ModelEvent, ModelVersion, decide, versions_named
+from transforms.whole_files import write_whole
 
 JOURNAL = "release.json"
 """File of the root that stands there while a release is put in."""
@@ -72,12 +72,7 @@ def put_in(lake: Lake, contents: Contents) -> None:
         if _now(lake, name) != before:
             raise ConfigurationError(f"{lake.address(name)} was edited meanwhile: give the command again. Nothing was changed.")
     journal = lake.path(JOURNAL)
-    draft = journal.with_name(f".{JOURNAL}.{os.getpid()}.tmp")
-    with draft.open("w") as stream:
-        json.dump(asdict(contents), stream, default=_text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(journal)
+    write_whole(journal, json.dumps(asdict(contents), default=_text), durable=True)
     push(lake, journal)
     finish(lake)
 
@@ -141,7 +136,7 @@ def _refuse_edited(lake: Lake, name: str, before: str | None, after: str) -> Non
 
 def _now(lake: Lake, name: str) -> str | None:
     path = brought(lake, name)
-    return path.read_text() if path.is_file() else None
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _digest(text: str | None) -> str:
@@ -149,12 +144,7 @@ def _digest(text: str | None) -> str:
 
 
 def _write(lake: Lake, name: str, text: str) -> None:
-    path = lake.path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_text(text)
-    draft.replace(path)
-    push(lake, path)
+    push(lake, write_whole(lake.path(name), text))
 
 
 def _text(value: date) -> str:

@@ -13,11 +13,10 @@ from dashboard.parts.numbers import moment
 from dashboard.parts.view import View, address
 from dashboard.parts.words import counted, plain, regions_named
 from dashboard.queries.overview import data_waiting, models_waiting
+from transforms.records.pipeline_steps import command_again
 from transforms.rows import Row
 
 _MOST_COMMANDS = 5
-_RUN_AGAIN = {"weekly_cycle", "conditioning", "reference_data", "accuracy_board"}
-"""Jobs that `shelfcast run` runs; others are started in Dagster."""
 _STEP_NAMES = {
     "bronze_reference": "Taking in reference data",
     "bronze_facts": "Taking in deliveries, returns, weather",
@@ -72,10 +71,9 @@ def causes_of(view: View, state: health.Standing, failed: Sequence[Row], refused
 
 
 def _failure(row: Row) -> Cause:
-    again = f"shelfcast run --week {row['last_week']}" if row["job"] == "weekly_cycle" and row["last_week"] else "shelfcast run"
-    command = (again,) if row["job"] in _RUN_AGAIN else ()
+    again = command_again(row["job"], row["last_week"])
     what = f"{step_name(row['step'])} failed on {moment(row['ended_at'])}"
-    return Cause(True, what, row["error"] or "", command, ("its run in Dagster", f"/runs/{quote(row['run_id'])}"))
+    return Cause(True, what, row["error"] or "", (again,) if again else (), ("its run in Dagster", f"/runs/{quote(row['run_id'])}"))
 
 
 def show(view: View, causes: Sequence[Cause]) -> None:

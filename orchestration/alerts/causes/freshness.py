@@ -1,13 +1,13 @@
 """What should have come and has not: forecasts of a week that landed, the next week's files, one region's files among all."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from orchestration.alerts.alert import Alert, Item, ask
 from orchestration.alerts.causes.waiting import regions_waiting
 from orchestration.alerts.rules import Expected
 from transforms.contracts.bronze import LANDING_SLICES
-from transforms.contracts.gold import FORECASTS
 from transforms.lake.tables import Lake
+from transforms.monitoring.serving import newest_origins
 from transforms.rows import Row
 
 _GONE_WEEKS = 4
@@ -19,7 +19,14 @@ def missed(lake: Lake, expected: Expected, now: datetime) -> list[Alert]:
     landed = newest_landed(lake)
     if not landed:
         return []
-    return [*_without_forecasts(lake, landed, expected, now), *_no_new_week(landed, expected, now), *_late_regions(landed, expected, now)]
+    week = max(row["week"] for row in landed)
+    waited = now - (at := min(row["at"] for row in landed if row["week"] == week))
+    found = _without_forecasts(lake, landed, expected, now)
+    if waited > timedelta(days=expected.new_week_days):
+        found += _no_new_week(week, at, expected)
+    if waited > timedelta(hours=expected.forecast_hours):
+        found += _late_regions(landed, week)
+    return found
 
 
 def newest_landed(lake: Lake) -> list[Row]:
@@ -39,8 +46,7 @@ def newest_landed(lake: Lake) -> list[Row]:
 
 def unforecast(lake: Lake, landed: list[Row]) -> list[Row]:
     """Those of the regions whose newest week has no forecasts; regions whose data wait for a person are not among them."""
-    rows = ask(lake, "select region, max(origin_week) as origin from gold_forecasts group by region", FORECASTS.name)
-    origins, waiting = {row["region"]: row["origin"] for row in rows}, regions_waiting(lake)
+    origins, waiting = newest_origins(lake), regions_waiting(lake)
     return [row for row in landed if row["region"] not in waiting and (origins.get(row["region"]) is None or origins[row["region"]] < row["week"])]
 
 
@@ -56,22 +62,14 @@ def _without_forecasts(lake: Lake, landed: list[Row], expected: Expected, now: d
     return [Alert("missed", "forecasts", what, tuple(items), advice)] if items else []
 
 
-def _no_new_week(landed: list[Row], expected: Expected, now: datetime) -> list[Alert]:
-    week = max(row["week"] for row in landed)
-    at = min(row["at"] for row in landed if row["week"] == week)
-    if now - at <= timedelta(days=expected.new_week_days):
-        return []
+def _no_new_week(week: date, at: datetime, expected: Expected) -> list[Alert]:
     item = Item(str(week), f"The newest week with deliveries is that of {week}; it landed on {at:%Y-%m-%d %H:%M} UTC, and none since.")
     advice = "Ask who sends the files, and whether they lie in landing under another name: shelfcast status"
     return [Alert("missed", "new_week", f"No new week has landed for {expected.new_week_days:g} days", (item,), advice)]
 
 
-def _late_regions(landed: list[Row], expected: Expected, now: datetime) -> list[Alert]:
-    """Regions whose files are missing while those of others landed long ago."""
-    week = max(row["week"] for row in landed)
-    at = min(row["at"] for row in landed if row["week"] == week)
-    if now - at <= timedelta(hours=expected.forecast_hours):
-        return []
+def _late_regions(landed: list[Row], week: date) -> list[Alert]:
+    """Regions whose files of the newest week are missing."""
     items = [
         Item(row["region"], f"{row['region']}: its newest week is that of {row['week']}, others have that of {week}", (row["region"],))
         for row in landed

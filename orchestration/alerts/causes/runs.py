@@ -7,14 +7,13 @@ from hashlib import sha256
 from orchestration.alerts.alert import Alert, Item, ask
 from transforms.contracts.operations import PIPELINE_STEPS
 from transforms.lake.tables import Lake
+from transforms.records.pipeline_steps import command_again
 from transforms.rows import Row
 
 _DAYS = 60
 """Days before the newest step of which failures count: what has not run since runs no more."""
 _EVERYWHERE = ""
 """Stands for the regions of a run that is for none."""
-_BY_RUN = {"weekly_cycle", "conditioning", "reference_data", "accuracy_board"}
-"""Jobs whose work `shelfcast run` does."""
 
 
 def failed_runs(lake: Lake) -> list[Alert]:
@@ -67,7 +66,7 @@ def _alert(job: str, regions: str, steps: dict[str, list[tuple[str, Row]]]) -> A
         text = f"{step}: {row['error'] or 'no message'} (run {row['run_id'][:8]}, started by {row['started_by']})"
         items.append(Item(step, text, tuple(sorted(region for region, _ in found if region))))
     newest = max((row for found in steps.values() for _, row in found), key=lambda row: row["ended_at"])
-    again = "shelfcast run" if newest["job"] != "weekly_cycle" or not newest["last_week"] else f"shelfcast run --week {newest['last_week']}"
-    advice = f"Its log says more. Once the cause is gone: {again}" if job in _BY_RUN else "Its log says more. Once the cause is gone, start it again."
+    again = command_again(job, newest["last_week"])
+    advice = f"Its log says more. Once the cause is gone: {again}" if again else "Its log says more. Once the cause is gone, start it again."
     name = f"{job}/{sha256(regions.encode()).hexdigest()[:12]}" if regions else job
     return Alert("run_failed", name, f"Run failed: {job}", tuple(items), advice, f"/runs/{newest['run_id']}")

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 
-from orchestration.alerts.alert import Alert, Item, ask
+from orchestration.alerts.alert import Alert, Item, ask, measured
 from transforms.calendar import Region, Week
 from transforms.contracts.drift import DRIFT
 from transforms.contracts.gold import ACCURACY, FORECASTS, PLAN_VALUE, STALE_DAYS
@@ -11,6 +11,7 @@ from transforms.contracts.life_cycle import LADDER, MODEL_EVENTS, MODEL_VERSIONS
 from transforms.contracts.rungs import CHALLENGER, CHAMPION, RUNGS
 from transforms.lake.tables import Lake
 from transforms.monitoring.accuracy import SUMS, by_segment
+from transforms.monitoring.serving import served_rungs
 from transforms.records.model_registry import END_OF_TIME, ROLLED_BACK, champions
 from transforms.rows import Row
 
@@ -42,20 +43,8 @@ def rollbacks(lake: Lake, now: datetime) -> list[Alert]:
 
 def lower_rungs(lake: Lake) -> list[Alert]:
     """Segments whose newest forecasts another step than the champion made: by failover, or because validation found that step better."""
-    rows = ask(
-        lake,
-        f"""
-        with served as (
-            select region, origin_week, format, mover, rung, any_value(rung_reason) as reason, count(*) as n from gold_forecasts
-            where (region, origin_week) in (select (region, max(origin_week)) from gold_forecasts group by region) group by all
-        ), first_steps as (select region, format, mover, week, rung from gold_ladder where rank = 1)
-        select s.*, coalesce(f.rung, '{CHAMPION}') as first_step from served as s asof left join first_steps as f
-            on s.region = f.region and s.format = f.format and s.mover = f.mover and s.origin_week >= f.week
-        where s.rung not in ('{CHAMPION}', '{CHALLENGER}') order by all
-        """,
-        FORECASTS.name,
-        LADDER.name,
-    )
+    newest = "(region, origin_week) in (select (region, max(origin_week)) from gold_forecasts group by region)"
+    rows = [row for row in ask(lake, served_rungs(newest), FORECASTS.name, LADDER.name) if row["rung"] not in {CHAMPION, CHALLENGER}]
     fell, chosen = [row for row in rows if row["rung"] != row["first_step"]], [row for row in rows if row["rung"] == row["first_step"]]
     advice = "Why stands with each; a new training mends a broken champion: shelfcast run --retrain"
     better = "Nothing has to be done now: these did better than the champion in validation."
@@ -104,16 +93,12 @@ def missed_target(lake: Lake, max_mape: float) -> list[Alert]:
     for row in by_segment(lake, newest + (1 - ACCURACY_WEEKS), newest):
         if row["mape"] is not None and row["mape"] > max_mape:
             name = f"{row['region']} {row['format']} {row['mover']}"
-            text = f"{name}: error {row['mape']:.0%}, target {max_mape:.0%}, historical average {_percent(row['baseline_mape'])}"
+            text = f"{name}: error {row['mape']:.0%}, target {max_mape:.0%}, historical average {measured(row['baseline_mape'], '.0%')}"
             items.append(Item(name.replace(" ", "/"), text, (row["region"],)))
     advice = "Look at its drift and its decisions on the page; another champion: shelfcast models rollback --previous --by NAME --why WHY"
     return (
         [Alert("accuracy", "", f"Error above {max_mape:.0%} over {ACCURACY_WEEKS} weeks", tuple(items), advice, "/pages/training")] if items else []
     )
-
-
-def _percent(share: float | None) -> str:
-    return "not measured" if share is None else f"{share:.0%}"
 
 
 def costly_drift(lake: Lake, least_usd: float) -> list[Alert]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from orchestration.defs.automation.jobs import JOBS, accuracy_job, conditioning_job, reference_job, training_job, weekly_cycle_job
 from orchestration.defs.automation.requests import AGAIN_AFTER, requests
@@ -15,8 +16,6 @@ from transforms.landing import first_weeks, last_week, under_way
 
 WEEKLY_CRON = "0 6 * * 3"
 """Wednesday, once carriers have settled the week before."""
-_FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
 
 
 @dg.sensor(
@@ -73,8 +72,8 @@ def weekly_schedule(context: dg.ScheduleEvaluationContext, lake: LakeResource) -
 
 def _on_their_way(instance: dg.DagsterInstance) -> bool:
     """Whether a run is queued or executed that conditions, trains or forecasts."""
-    jobs = (reference_job, conditioning_job, weekly_cycle_job, training_job, accuracy_job)
-    return any(instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=_UNFINISHED), limit=1) for job in jobs)
+    jobs = {job.name for job in (reference_job, conditioning_job, weekly_cycle_job, training_job, accuracy_job)}
+    return any(run.job_name in jobs for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)))
 
 
 def definitions() -> dg.Definitions:

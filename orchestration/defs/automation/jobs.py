@@ -13,6 +13,7 @@ from orchestration.defs.plans import contributions, plan_value
 from orchestration.defs.scoring import scoring
 from orchestration.defs.training import champions, ensembles
 from transforms.landing import REFERENCES
+from transforms.records.pipeline_steps import WEEKLY_CYCLE
 
 reference_job = dg.define_asset_job(
     "reference_data",
@@ -25,7 +26,7 @@ conditioning_job = dg.define_asset_job(
     description="Landing to gold for the slices, and how the forecasts that had been issued for them turned out.",
 )
 weekly_cycle_job = dg.define_asset_job(
-    "weekly_cycle",
+    WEEKLY_CYCLE,
     selection=dg.AssetSelection.assets(ensembles, champions, scoring, contributions, accuracy, plan_value, ab_lift, drift_report, board),
     description="Train, validate, promote, forecast, plan, explain and watch, for the regions and weeks of the run.",
 )

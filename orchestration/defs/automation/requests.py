@@ -40,7 +40,9 @@ def requests(context: dg.SensorEvaluationContext, job: str, due: Due) -> Iterato
         if refusal := too_early([part], FIRST_WEEK):
             context.log.error(refusal)
             continue
-        wanted = request(context, job, str(part), [due.change], {**range_tags(part), WHY: due.why[:_LONGEST_TAG]}, after_success=False)
+        wanted = request(
+            context, job, str(part), [due.why, *map(str, part.regions)], {**range_tags(part), WHY: due.why[:_LONGEST_TAG]}, after_success=False
+        )
         if wanted is not None:
             yield wanted
 

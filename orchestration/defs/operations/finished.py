@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from orchestration.history.lineage import announcer, nodes_of, send_waiting
 from orchestration.history.steps import RunEvents, steps_of
@@ -11,7 +12,6 @@ from orchestration.runtime.resources import LakeResource
 from orchestration.telemetry.receiver import ADDRESS, address
 from transforms.records.pipeline_steps import record, recorded
 
-FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _LOOKED_BACK, _OVERLAP = timedelta(days=7), timedelta(minutes=1)
 """How far the record of finished runs looks back when it begins, and each time: a run may be seen later than one that ended after it."""
 _RUNS_A_TICK = 25
@@ -26,7 +26,9 @@ def finished_runs(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg
     """Record runs that have ended; commands record their own, which are found on record here."""
     opened, instance = lake.open(), context.instance
     since = datetime.fromisoformat(context.cursor) if context.cursor else datetime.now(UTC) - _LOOKED_BACK
-    ended = instance.get_run_records(dg.RunsFilter(statuses=FINISHED, updated_after=since - _OVERLAP), order_by="update_timestamp", ascending=True)
+    ended = instance.get_run_records(
+        dg.RunsFilter(statuses=FINISHED_STATUSES, updated_after=since - _OVERLAP), order_by="update_timestamp", ascending=True
+    )
     known = recorded(opened, {run.dagster_run.run_id for run in ended})
     new = [run for run in ended if run.dagster_run.run_id not in known][:_RUNS_A_TICK]
     seen = {run.dagster_run.run_id: RunEvents.of(instance, run.dagster_run.run_id) for run in new}

@@ -30,7 +30,10 @@ class _Server:
     """The server of this process (see `orchestration.runtime.dbt.server`), from the first time that it is asked for until this process ends."""
 
     def __init__(self) -> None:
-        self._lock, self._owner, self._process, self._folder = Lock(), 0, None, Path()  # type: tuple[Lock, int, subprocess.Popen[bytes] | None, Path]
+        self._lock = Lock()
+        self._owner = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = Path()
 
     def address(self) -> Path:
         """Where it listens; one that was killed, or is that of the process which this one was forked from, is replaced."""

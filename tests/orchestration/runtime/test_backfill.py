@@ -16,11 +16,10 @@ from orchestration.cli.app import app
 from orchestration.project import Project
 from orchestration.runtime import backfill
 from orchestration.runtime.backfill import Pace, through_already
-from orchestration.settings import use_root
-from transforms.calendar import Region, SliceBlock, Week
+from tests.orchestration.lakes import copied, newest_complete
+from transforms.calendar import Region, SliceBlock
 from transforms.contracts.gold import FORECASTS
 from transforms.lake.tables import Lake
-from transforms.landing import complete_weeks
 from transforms.records.dataset_versions import decide, latest_versions
 
 TEXAS = Region("north_texas")
@@ -31,18 +30,11 @@ _LOGS = {"bronze/landing_files", "bronze/landing_slices", "gold/audit_heads", "g
 @pytest.fixture
 def lake(small_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Forecast from the fourth week before the last that has landed."""
-    monkeypatch.setenv("SHELFCAST_ROOT", "")
-    root = shutil.copytree(small_lake, tmp_path / "lake")
-    use_root(str(root))
-    return Lake(str(root))
-
-
-def newest(lake: Lake) -> Week:
-    return complete_weeks(lake)[TEXAS][-1]
+    return copied(small_lake, tmp_path, monkeypatch)
 
 
 def test_a_week_is_through_when_a_cycle_went_to_its_end_with_the_data_as_they_are(lake: Lake) -> None:
-    done = newest(lake) + -4
+    done = newest_complete(lake) + -4
     blocks = [SliceBlock((TEXAS,), week, week) for week in (done, done + 1)]
     assert through_already(lake, Project.of(lake), blocks) == {done}
     # Data that were corrected since are other data.
@@ -66,7 +58,7 @@ def test_the_time_left_is_that_of_the_weeks_before(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_backfill_that_was_killed_goes_on_where_it_was_and_makes_what_an_undisturbed_one_makes(lake: Lake, tmp_path: Path) -> None:
-    last = newest(lake) + -2
+    last = newest_complete(lake) + -2
     asked = ["backfill", "--from", str(last + -1), "--until", str(last), "--local"]
     undisturbed = shutil.copytree(lake.path(), tmp_path / "undisturbed")
     environment = {**os.environ, "SHELFCAST_ROOT": "", "PYTHONUNBUFFERED": "1"}

@@ -14,14 +14,12 @@ from orchestration.lifecycle import retraining
 from orchestration.project import Project
 from orchestration.runtime.due import Due, due_forecasts, due_training, outdated
 from orchestration.runtime.ranges import RANGE_END
-from orchestration.settings import use_root
-from tests.orchestration.lakes import LakeAt
+from tests.orchestration.lakes import LakeAt, copied, newest_complete
 from transforms.calendar import Region, SliceBlock, Week
 from transforms.contracts.bronze import CONDITIONED_SLICES
 from transforms.contracts.gold import FORECASTS
 from transforms.contracts.life_cycle import DATASET_EVENTS
 from transforms.lake.tables import Lake
-from transforms.landing import complete_weeks
 from transforms.records.dataset_versions import decide, latest_versions
 
 TEXAS = Region("north_texas")
@@ -30,10 +28,7 @@ TEXAS = Region("north_texas")
 @pytest.fixture
 def lake(small_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Forecast from the fourth week before the last that has landed."""
-    monkeypatch.setenv("SHELFCAST_ROOT", "")
-    root = shutil.copytree(small_lake, tmp_path / "lake")
-    use_root(str(root))
-    return Lake(str(root))
+    return copied(small_lake, tmp_path, monkeypatch)
 
 
 def project(lake: Lake) -> Project:
@@ -54,12 +49,8 @@ def weeks_due(lake: Lake) -> list[tuple[Week, str]]:
     return [(item.block.first, item.why) for item in due_forecasts(lake, project(lake))]
 
 
-def newest(lake: Lake) -> Week:
-    return complete_weeks(lake)[TEXAS][-1]
-
-
 def test_weeks_that_landed_since_the_last_forecast_are_due_one_after_the_other(lake: Lake) -> None:
-    last = newest(lake)
+    last = newest_complete(lake)
     for week in (last + -3, last + -2, last + -1, last):
         assert weeks_due(lake) == [(week, f"{week} is complete")]
         forecast_from(lake, week)
@@ -68,18 +59,18 @@ def test_weeks_that_landed_since_the_last_forecast_are_due_one_after_the_other(l
 
 def test_after_a_long_gap_only_weeks_are_due_whose_targets_had_still_to_come(lake: Lake) -> None:
     gone = project(lake).model_copy(update={"horizons": 2})
-    assert [item.block.first for item in due_forecasts(lake, gone)] == [newest(lake) + -1]
+    assert [item.block.first for item in due_forecasts(lake, gone)] == [newest_complete(lake) + -1]
 
 
 def test_a_region_that_was_never_forecast_is_due_from_its_newest_week_alone(lake: Lake) -> None:
     shutil.rmtree(lake.uri(FORECASTS.name))
     [(week, why)] = weeks_due(lake)
-    assert (week, why) == (newest(lake), f"new region, first forecast from {newest(lake)}")
+    assert (week, why) == (newest_complete(lake), f"new region, first forecast from {newest_complete(lake)}")
 
 
 @pytest.mark.parametrize("source", ["unfinished", "shipments", "weather_forecast"])
 def test_a_week_that_is_not_complete_yet_is_not_forecast(lake: Lake, source: str) -> None:
-    last = newest(lake)
+    last = newest_complete(lake)
     block = SliceBlock((TEXAS,), last, last)
     rows = lake.read(CONDITIONED_SLICES.name, where=f"week = '{last}'").to_pylist()
     assert {row["source"] for row in rows} >= {"shipments", "weather_forecast"}
@@ -93,10 +84,10 @@ def test_a_week_that_is_not_complete_yet_is_not_forecast(lake: Lake, source: str
 
 
 def test_a_week_without_returns_is_complete(lake: Lake) -> None:
-    last = newest(lake)
+    last = newest_complete(lake)
     rows = [row for row in lake.read(CONDITIONED_SLICES.name, where=f"week = '{last}'").to_pylist() if row["source"] != "returns"]
     lake.replace(CONDITIONED_SLICES.name, SliceBlock((TEXAS,), last, last), pa.Table.from_pylist(rows, schema=CONDITIONED_SLICES.schema))
-    assert newest(lake) == last
+    assert newest_complete(lake) == last
 
 
 def test_data_that_wait_for_approval_are_neither_forecast_nor_trained_on(lake: Lake) -> None:
@@ -117,7 +108,7 @@ def test_nothing_that_stays_as_it_was_is_trained(lake: Lake) -> None:
 def trained_until(lake: Lake) -> Week:
     """Leave of landing what had been there when the region was forecast."""
     origin = Week(lake.read(FORECASTS.name, columns="max(origin_week) as week")["week"][0].as_py())
-    later = SliceBlock((TEXAS,), origin + 1, newest(lake))
+    later = SliceBlock((TEXAS,), origin + 1, newest_complete(lake))
     lake.replace(CONDITIONED_SLICES.name, later, CONDITIONED_SLICES.schema.empty_table())
     return origin
 
@@ -147,7 +138,7 @@ def tick(lake: Lake, instance: dg.DagsterInstance, cursor: str | None = None) ->
 
 
 def test_the_sensor_goes_on_to_the_forecast_once_and_says_why(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    week = newest(lake) + -3
+    week = newest_complete(lake) + -3
     with dg.DagsterInstance.ephemeral() as instance:
         [request] = tick(lake, instance).run_requests or []
         assert (request.job_name, request.tags["shelfcast/why"]) == ("weekly_cycle", f"{week} is complete")
@@ -179,7 +170,7 @@ def test_nothing_is_looked_at_again_before_something_changes(lake: Lake, monkeyp
 
 
 def test_the_weekly_schedule_leaves_out_what_has_been_forecast_from_the_same_data(lake: Lake) -> None:
-    last = newest(lake)
+    last = newest_complete(lake)
     assert outdated(lake, project(lake), last) == [TEXAS]
     rows = lake.read(FORECASTS.name).slice(0, 5)
     for name, value in (("origin_week", last.monday), ("dataset_version", latest_versions(lake)[0].version)):
