@@ -19,6 +19,7 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._serdes import serialize_value
 from dagster_shared.record import replace
 from sqlalchemy import Connection, delete, insert
+from sqlalchemy.exc import DBAPIError
 
 from orchestration.history.locks import RunLocks
 
@@ -91,8 +92,13 @@ class BatchingEventLog(SqlEventLogStorage):
                 batches.setdefault((event.run_id, self._store_planned), []).append(event)
             else:
                 self.store_event(event)
-        for (run_id, store), together in batches.items():
-            store(run_id, together)
+        try:
+            for (run_id, store), together in batches.items():
+                store(run_id, together)
+        except DBAPIError as error:
+            # Dagster prints it and goes on event by event: with its statement, of a page, nobody would see what is wrong.
+            error.statement = None
+            raise
 
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
         """The same for an event that comes alone; None as its number where a database keeps none."""
